@@ -1,0 +1,92 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Steps: what a plan asks of the Kubernetes API, as data.
+
+A step names one write: a resource, an object and a body. The edge sends it; nothing here does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional, Tuple
+from urllib.parse import quote
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource type of the API: its group ("" for core), version, plural name and whether it is namespaced."""
+
+    group: str
+    version: str
+    plural: str
+    namespaced: bool = True
+
+    def path(self, namespace: Optional[str] = None, name: Optional[str] = None) -> str:
+        """Return the URL path of the collection, or of one object in it."""
+        parts = ["/api", self.version] if not self.group else ["/apis", self.group, self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name is not None:
+            parts.append(quote(name, safe=""))
+        return "/".join(parts)
+
+
+CLAIMS = Resource("", "v1", "persistentvolumeclaims")
+VOLUMES = Resource("", "v1", "persistentvolumes", namespaced=False)
+PODS = Resource("", "v1", "pods")
+NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
+QUOTAS = Resource("", "v1", "resourcequotas")
+STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", namespaced=False)
+ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False)
+
+CREATE = "create"
+PATCH = "patch"
+DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One write. `expect` are paths and values that the answer must show, else the step counts as failed."""
+
+    verb: str
+    resource: Resource
+    namespace: str
+    name: str
+    body: Mapping[str, Any]
+    expect: Tuple[Tuple[Tuple[str, ...], Any], ...] = ()
+
+
+def create(resource: Resource, namespace: str, manifest: Mapping[str, Any]) -> Step:
+    """Make an object."""
+    return Step(CREATE, resource, namespace, manifest["metadata"]["name"], manifest)
+
+
+def patch(
+    resource: Resource,
+    namespace: str,
+    name: str,
+    changes: Mapping[str, Any],
+    resource_version: str = "",
+    expect: Tuple[Tuple[Tuple[str, ...], Any], ...] = (),
+) -> Step:
+    """Change fields of an object by a JSON merge patch.
+
+    With a resource version the API refuses it (409) when somebody wrote the object since it was planned.
+    """
+    body: Dict[str, Any] = {key: value for key, value in changes.items()}
+    if resource_version:
+        body["metadata"] = dict(body.get("metadata", {}), resourceVersion=resource_version)
+    return Step(PATCH, resource, namespace, name, body, expect)
+
+
+def delete(resource: Resource, namespace: str, name: str, uid: str, resource_version: str) -> Step:
+    """Delete the very object that was planned on: another one of the same name, or a changed one, is a 409."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": uid, "resourceVersion": resource_version},
+    }
+    return Step(DELETE, resource, namespace, name, body)
