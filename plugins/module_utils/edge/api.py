@@ -1,0 +1,283 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests to the Kubernetes API: paginated lists, single reads and writes, with bounded retries.
+
+One request is one round trip on a kept-alive connection; nothing is discovered, and nothing is asked twice.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
+from urllib.parse import urlencode
+
+from ..pure.steps import CREATE, DELETE, PATCH, Resource, Step
+from .connection import Connection
+from .errors import ApiError, ConnectionFailed, EdgeError
+from .version import USER_AGENT
+
+try:
+    import urllib3
+    from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, SSLError, TimeoutError
+except ImportError:  # told by the module, through missing_required_lib
+    pass
+
+T = TypeVar("T")
+
+#: Objects a page. The size kubectl asks for as well; a page of homes is about a megabyte.
+PAGE = 500
+#: Writes under way at once. More gains nothing against a small API server (facts were measured at 1, 8 and 16).
+CONNECTIONS = 8
+#: Tries of one request in all, and how long to wait between them (seconds, doubled each time, with jitter).
+TRIES = 5
+BACKOFF = 0.25
+#: A server that asks to be left alone for longer than this (seconds) is not waited for.
+LONGEST_RETRY_AFTER = 60.0
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 30.0
+#: How often a list that expired half-way (410) is begun anew.
+LIST_RESTARTS = 5
+
+_METHODS = {CREATE: "POST", PATCH: "PATCH", DELETE: "DELETE"}
+
+
+class Api:
+    """The API server, as far as a module needs it. Safe to use from several threads."""
+
+    def __init__(self, connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._connection = connection
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._headers = self._with_login(connection.headers())
+        self._answered = False
+        self._tired = False
+        self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+
+    def get(self, resource: Resource, namespace: Optional[str], name: str) -> Optional[Dict[str, Any]]:
+        """Return one object, or None where there is none of that name."""
+        try:
+            data, _unsure = self._send("GET", "get", resource, namespace, name)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return _parsed(data)
+
+    def list(
+        self,
+        resource: Resource,
+        namespace: Optional[str],
+        convert: Callable[[Dict[str, Any]], T],
+        label_selector: str = "",
+        page: int = PAGE,
+    ) -> List[T]:
+        """Return all objects of a collection, each converted as its page arrives, so that only the result is kept.
+
+        A list whose continuation expired (410 Gone) is begun anew, for half of one list and half of another is
+        neither.
+        """
+        for _restart in range(LIST_RESTARTS):
+            found: List[T] = []
+            token = ""
+            while True:
+                query = {"limit": str(page)}
+                if label_selector:
+                    query["labelSelector"] = label_selector
+                if token:
+                    query["continue"] = token
+                try:
+                    data, _unsure = self._send("GET", "list", resource, namespace, None, query=query)
+                except ApiError as error:
+                    if error.status == 410 and token:
+                        break
+                    raise
+                answer = _parsed(data)
+                found.extend(convert(item) for item in answer.get("items") or ())
+                token = (answer.get("metadata") or {}).get("continue") or ""
+                if not token:
+                    return found
+        raise EdgeError(
+            f"The list of {resource.plural} expired {LIST_RESTARTS} times half-way: the API server is too slow or "
+            "compacts too often; run again later"
+        )
+
+    def post(self, resource: Resource, body: Mapping[str, Any]) -> Dict[str, Any]:
+        """Send a request object that stores nothing (an access review) and return the answer."""
+        data, _unsure = self._send("POST", "create", resource, None, None, json.dumps(body))
+        return _parsed(data)
+
+    def write(self, step: Step, dry_run: bool = False) -> bool:
+        """Carry out one step; return whether an earlier try of the same request may have done it already.
+
+        Raises ApiError (`unsure` set in the same sense) and ConnectionFailed; EdgeError when the answer does not
+        show what the step expects.
+        """
+        query = {"fieldManager": "odh.persistency"} if step.verb != DELETE else {}
+        if dry_run:
+            query["dryRun"] = "All"
+        data, unsure = self._send(
+            _METHODS[step.verb],
+            step.verb,
+            step.resource,
+            step.namespace,
+            step.name,
+            json.dumps(step.body),
+            query,
+        )
+        if step.expect:
+            answer = _parsed(data)
+            for path, wanted in step.expect:
+                found = _at(answer, path)
+                if found != wanted:
+                    raise EdgeError(
+                        f"{step.resource.plural} {step.name} shows {'.'.join(path)} {found!r} where {wanted!r} is needed; "
+                        "nothing further was done with it"
+                    )
+        return unsure
+
+    def _with_login(self, pairs: List[Tuple[str, str]]) -> Any:
+        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": USER_AGENT})
+        for name, value in pairs:
+            headers.add(name, value)
+        return headers
+
+    def _renew_login(self, used: Any) -> bool:
+        """After a 401: ask for the login anew (an exec plugin's token expires); return whether it differs."""
+        with self._lock:
+            if self._headers is not used:
+                return True
+            renewed = self._with_login(self._connection.headers())
+            if list(renewed.items()) == list(used.items()):
+                return False
+            self._headers = renewed
+            return True
+
+    def _send(
+        self,
+        method: str,
+        verb: str,
+        resource: Resource,
+        namespace: Optional[str],
+        name: Optional[str],
+        body: Optional[str] = None,
+        query: Optional[Mapping[str, str]] = None,
+    ) -> Tuple[bytes, bool]:
+        path = resource.path(namespace, None if method == "POST" else name)
+        url = self._connection.server + path + (f"?{urlencode(query)}" if query else "")
+        content_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        unsure = False
+        renewed = False
+        tries = 0
+        while True:
+            tries += 1
+            headers = self._headers
+            if body is not None:
+                headers = headers.copy()
+                headers["Content-Type"] = content_type
+            failure: EdgeError
+            wait = BACKOFF * 2 ** (tries - 1) * (0.75 + random.random() / 2)
+            try:
+                response = self._connection.pool.request(
+                    method, url, body=body, headers=headers, timeout=self._timeout, retries=False, redirect=False
+                )
+            except HTTPError as error:
+                first = not self._answered
+                failure = _no_answer(self._connection.server, error)
+                lasting = isinstance(error, (NewConnectionError, SSLError, ProxyError))
+                unsure = unsure or not lasting
+                if first and (lasting or isinstance(error, TimeoutError)):
+                    raise failure from error
+                if isinstance(error, TimeoutError):
+                    tries += 2  # it was waited for long enough already
+            else:
+                self._answered = True
+                if response.status < 300:
+                    self._tired = False
+                    return response.data, unsure
+                refused = _refusal(response, verb, resource, namespace, name)
+                if response.status == 401 and not renewed and self._renew_login(self._headers):
+                    renewed = True
+                    continue
+                if response.status != 429 and response.status < 500:
+                    refused.unsure = unsure  # type: ignore[attr-defined]
+                    raise refused
+                # An error of the server's own may come after the write was done (a timeout inside it).
+                unsure = unsure or response.status >= 500
+                failure = refused
+                asked = _retry_after(response)
+                if asked > LONGEST_RETRY_AFTER:
+                    raise failure
+                wait = max(wait, asked)
+            if tries >= (2 if self._tired else TRIES):
+                self._tired = True
+                raise failure
+            self._sleep(wait)
+
+
+def is_unsure(error: EdgeError) -> bool:
+    """Whether an earlier try of the refused request may have been carried out all the same."""
+    return bool(getattr(error, "unsure", False))
+
+
+def _parsed(data: bytes) -> Dict[str, Any]:
+    try:
+        answer = json.loads(data)
+    except ValueError as error:
+        raise EdgeError(f"The answer is not JSON ({error}): is `host` the address of a Kubernetes API server?") from error
+    if not isinstance(answer, dict):
+        raise EdgeError("The answer is not a Kubernetes object: is `host` the address of a Kubernetes API server?")
+    return answer
+
+
+def _at(value: Any, path: Tuple[str, ...]) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _refusal(response: Any, verb: str, resource: Resource, namespace: Optional[str], name: Optional[str]) -> ApiError:
+    message, reason = "", ""
+    try:
+        status = json.loads(response.data)
+        message, reason = status.get("message", ""), status.get("reason", "")
+    except (ValueError, AttributeError):
+        message = response.data[:200].decode("utf-8", "replace")
+    return ApiError(response.status, verb, resource, namespace, name, message, reason)
+
+
+def _retry_after(response: Any) -> float:
+    try:
+        return max(0.0, float(response.headers.get("Retry-After", "0")))
+    except ValueError:
+        return 0.0
+
+
+def _no_answer(server: str, error: Exception) -> ConnectionFailed:
+    text = str(error)
+    if isinstance(error, SSLError):
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            return ConnectionFailed(
+                f"The certificate of {server} is not signed by the CA that the connection trusts ({_core(text)}): "
+                "set `ca_cert`, or correct certificate-authority in the kubeconfig",
+                mends=False,
+            )
+        return ConnectionFailed(f"TLS with {server} failed ({_core(text)}): check the address and the certificates", False)
+    if isinstance(error, ProxyError):
+        return ConnectionFailed(f"The proxy on the way to {server} failed ({_core(text)}): correct `proxy`")
+    if "Connection refused" in text:
+        return ConnectionFailed(f"Nothing answers at {server} (connection refused): is the API server up, the port right?")
+    if "Name or service not known" in text or "resolve" in text or "name resolution" in text:
+        return ConnectionFailed(f"The name of {server} cannot be resolved: correct `host` or the kubeconfig's server")
+    if isinstance(error, TimeoutError):
+        return ConnectionFailed(f"{server} did not answer in time ({_core(text)}): is it reachable from this host?")
+    return ConnectionFailed(f"The connection to {server} broke ({_core(text)}): run again to do what is missing")
+
+
+def _core(text: str) -> str:
+    """Return the part of a urllib3 message that a person can use."""
+    return text.rsplit(": ", 1)[-1].strip(" ')\"") if len(text) > 120 else text

@@ -1,0 +1,132 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carrying a plan out: all pending changes in parallel, or, in check mode, shown to the API server as dry-runs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Callable, Dict, List, Optional, Tuple
+
+from ..pure.plan import KEEP, REFUSE, Change, Failure, Plan
+from .api import CONNECTIONS, Api, is_unsure
+from .errors import ApiError, EdgeError
+
+#: How often one item is planned again when others keep writing it.
+ROUNDS = 4
+
+Replan = Callable[[Change], Change]
+
+
+@dataclass
+class Outcome:
+    """What came of a plan: the plan as it turned out, without what failed; the failures; whether anything was written."""
+
+    plan: Plan
+    failures: List[Failure] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
+    wrote: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run changed (in check mode: would change) anything, half a failed change included."""
+        return self.plan.changed or self.wrote
+
+
+@dataclass
+class _Item:
+    change: Optional[Change]
+    failure: Optional[Failure] = None
+    warning: str = ""
+    wrote: bool = False
+
+
+def carry_out(api: Api, plan: Plan, replan: Replan, dry_run: bool, workers: int = CONNECTIONS) -> Outcome:
+    """Carry out every pending change of a plan; one that fails does not stop the others.
+
+    A 409 (and a 404 of the object itself) means that somebody else wrote: `replan` reads that item again and returns
+    its new change. In a dry-run nothing is stored; what RBAC or a webhook does not allow to be tried is a warning.
+    """
+    positions = [number for number, change in enumerate(plan.changes) if change.steps]
+    if not positions:
+        return Outcome(plan)
+
+    def one(number: int) -> _Item:
+        return _carry_out_one(api, plan.changes[number], replan, dry_run)
+
+    if len(positions) == 1:
+        items = [one(positions[0])]
+    else:
+        with ThreadPoolExecutor(max_workers=min(workers, len(positions))) as pool:
+            items = list(pool.map(one, positions))
+
+    replaced: Dict[int, Change] = {}
+    failed: List[int] = []
+    outcome = Outcome(plan)
+    warned: Dict[str, int] = {}
+    for number, item in zip(positions, items):
+        outcome.wrote = outcome.wrote or (item.wrote and not dry_run)
+        if item.failure is not None:
+            failed.append(number)
+            outcome.failures.append(item.failure)
+        elif item.change is not None and item.change is not plan.changes[number]:
+            replaced[number] = item.change
+        if item.warning:
+            warned[item.warning] = warned.get(item.warning, 0) + 1
+    outcome.plan = plan.replaced(replaced).without(failed)
+    outcome.warnings = [
+        f"{text} (the plan is shown all the same; {count} of its changes could not be tried)"
+        for text, count in warned.items()
+    ]
+    return outcome
+
+
+def _carry_out_one(api: Api, change: Change, replan: Replan, dry_run: bool) -> _Item:
+    asked = change
+    wrote = False
+    for round_number in range(ROUNDS):
+        try:
+            for step in change.steps:
+                api.write(step, dry_run)
+                wrote = True
+            return _Item(change, wrote=wrote)
+        except ApiError as error:
+            if dry_run and _untried(error):
+                return _Item(change, warning=f"The API server could not be asked to validate: {error}")
+            if not _is_conflict(error) or round_number == ROUNDS - 1:
+                return _Item(None, Failure(change, str(error), error.api_message, error.mends), wrote=wrote)
+            again, failure = _planned_again(change, replan)
+            if failure is not None:
+                return _Item(None, failure, wrote=wrote)
+            if again.action == KEEP and (is_unsure(error) or wrote):
+                return _Item(asked, wrote=True)  # the answer was lost, the write was not
+            if again.action == REFUSE:
+                return _Item(None, Failure(change, again.reason, error.api_message, mends=False), wrote=wrote)
+            if not again.steps:
+                return _Item(again, wrote=wrote)
+            change = again
+        except EdgeError as error:
+            return _Item(None, Failure(change, str(error), "", error.mends), wrote=wrote)
+    raise AssertionError("unreachable: the last round returns")
+
+
+def _planned_again(change: Change, replan: Replan) -> Tuple[Change, Optional[Failure]]:
+    try:
+        return replan(change), None
+    except EdgeError as error:
+        return change, Failure(change, str(error), "", error.mends)
+
+
+def _is_conflict(error: ApiError) -> bool:
+    if error.status == 409:
+        return True
+    return error.status == 404 and not error.is_namespace_missing
+
+
+def _untried(error: ApiError) -> bool:
+    """Whether a dry-run was turned away as such: no right to write, or a webhook in the way that cannot dry-run."""
+    if error.status == 403 and not error.is_quota:
+        return True
+    return error.status == 400 and "dry run" in error.api_message.lower().replace("-", " ").replace("dryrun", "dry run")

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The frame of every module: what is missing is said, what failed is said, and the result is printed from the plan."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ..pure.plan import Plan, failure_message, refusal_message
+from . import connection
+from .api import CONNECTIONS, Api
+from .apply import Outcome
+from .errors import EdgeError
+
+
+class Refused(Exception):
+    """The run is refused before its first write, for these reasons (sentences without a full stop)."""
+
+    def __init__(self, reasons: List[str], plan: Optional[Plan] = None) -> None:
+        super().__init__(refusal_message(reasons))
+        self.plan = plan or Plan()
+
+
+def open_api(module: Any) -> Api:
+    """Return the API server that the module's connection options describe, or fail with what is missing."""
+    if connection.COLLECTION_ERROR is not None:
+        module.fail_json(
+            msg="The collection kubernetes.core (6.0.0 or newer) is needed for the connection options: "
+            "ansible-galaxy collection install kubernetes.core",
+            exception=str(connection.COLLECTION_ERROR),
+        )
+    if connection.IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(connection.IMPORT_ERROR))
+    return Api(connection.connect(module, CONNECTIONS))
+
+
+def run(module: Any, body: Callable[[Any], Dict[str, Any]]) -> None:
+    """Run a module's body and exit; turn refusals and outside failures into one message each."""
+    try:
+        result = body(module)
+    except Refused as refused:
+        plan = refused.plan
+        changes = [change.as_result() for change in plan.refusals]
+        module.fail_json(
+            msg=str(refused), changed=False, changes=changes, summary={"refuse": len(changes)}, failed_items=[]
+        )
+    except EdgeError as error:
+        module.fail_json(msg=f"{error}.", changed=False)
+    else:
+        module.exit_json(**result)
+
+
+def refuse(plan: Plan) -> None:
+    """Raise Refused when the plan holds refusals: all of them at once."""
+    if plan.refusals:
+        raise Refused([change.reason for change in plan.refusals], plan)
+
+
+def finish(module: Any, outcome: Outcome, kind: str, **more: Any) -> Dict[str, Any]:
+    """Return the module's result, printed from the outcome's plan; fail when something could not be carried out."""
+    plan = outcome.plan
+    for sentence in [*plan.warnings(), *outcome.warnings]:
+        module.warn(sentence)
+    summary = plan.summary()
+    result: Dict[str, Any] = {
+        "changed": outcome.changed,
+        "changes": plan.results(),
+        "summary": summary,
+        "drift": [drift.as_result() for drift in plan.drift],
+        **more,
+    }
+    if module._diff:
+        result["diff"] = plan.diff()
+    if outcome.failures:
+        done = len(plan.pending)
+        module.fail_json(
+            msg=failure_message(outcome.failures, done, kind),
+            failed_items=[failure.as_result() for failure in outcome.failures],
+            **result,
+        )
+    return result
