@@ -5,9 +5,9 @@
 
 Source: ``get_pvc_manifest``, ``_build_common_labels`` and ``_build_common_annotations`` in ``spawner.py``, ``make_pvc``
 in ``objects.py`` and ``safe_slug`` in ``slugs.py`` of KubeSpawner 7.1.0, with its defaults. Left out on purpose: the
-annotations ``hub.jupyter.org/kubespawner-version`` and ``hub.jupyter.org/jupyterhub-version``, and whatever a chart puts
-in place of ``common_labels``. Labels are version 7's under every scheme of names, for those of version 6 are refused by
-the API server for many a user.
+annotations ``hub.jupyter.org/kubespawner-version`` and ``hub.jupyter.org/jupyterhub-version``, and whatever a chart
+puts in place of ``common_labels``. Labels are version 7's under every scheme of names, for those of version 6 are
+refused by the API server for many a user.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from . import slugs
+from .naming import claim_name_fault
 
 OUR_PREFIX = "odh.persistency/"
 KIND_LABEL = OUR_PREFIX + "kind"
@@ -62,9 +63,7 @@ _RESERVED: Mapping[str, frozenset[str]] = {
 
 _OWNER_DIGITS = 32
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 _NAME_LENGTH = 63
-_PREFIX_LENGTH = 253
 _ANNOTATIONS_BYTES = 256 * 1024
 
 
@@ -180,8 +179,9 @@ def label_key_fault(key: object) -> Optional[str]:
         return f"{key!r} has an empty prefix; put a domain before the '/' or leave the '/' out"
     if "/" in prefix:
         return f"{key!r} has more than one '/'; write it as domain/name"
-    if prefix and (len(prefix) > _PREFIX_LENGTH or not _SUBDOMAIN.fullmatch(prefix)):
-        return f"{key!r} has a prefix that is no lower-case domain of at most {_PREFIX_LENGTH} characters; correct it"
+    # The same rule as for the name of a claim: an RFC 1123 subdomain.
+    if prefix and claim_name_fault(prefix):
+        return f"{key!r} has a prefix that is no lower-case domain of at most 253 characters; correct it"
     if len(name) > _NAME_LENGTH or not _KEY_NAME.fullmatch(name):
         return (
             f"{key!r} is no key that the API server takes: write at most {_NAME_LENGTH} letters, digits, '-', '_' "
@@ -196,7 +196,7 @@ def label_value_fault(value: object) -> Optional[str]:
         return f"{value!r} is no text, and values are; put it in quotes"
     if value and (len(value) > _NAME_LENGTH or not _KEY_NAME.fullmatch(value)):
         return (
-            f"{value!r} is no value that the API server takes for a label: write at most {_NAME_LENGTH} letters, digits, "
-            "'-', '_' and '.', with a letter or digit at both ends, or make it an annotation"
+            f"{value!r} is no value that the API server takes for a label: write at most {_NAME_LENGTH} letters, "
+            "digits, '-', '_' and '.', with a letter or digit at both ends, or make it an annotation"
         )
     return None
