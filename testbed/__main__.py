@@ -1,0 +1,107 @@
+"""`python -m testbed COMMAND`: the testbed's command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+
+from . import binaries, control_plane, processes, progress
+from .paths import DEV, data_dir
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m testbed",
+        description="A real Kubernetes control plane on loopback, for the demo and the tests of this checkout.",
+        epilog="Its data lies in .dev/testbed (or ODHP_TESTBED_DATA), its programs in the per-user cache.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start it, compiling it first where that was never done; does nothing when it is up")
+    up.add_argument("--quiet", action="store_true", help="say nothing when it is up already")
+    commands.add_parser("down", help="stop it; its data stays")
+    reset = commands.add_parser("reset", help="stop it, wipe its data, and start anew")
+    reset.add_argument("--wipe-only", action="store_true", help="do not start it again")
+    status = commands.add_parser("status", help="say what runs; returns 1 when it is not up")
+    status.add_argument("--json", action="store_true")
+    commands.add_parser("env", help="print the export lines for a shell: eval \"$(bin/dev python -m testbed env)\"")
+    build = commands.add_parser("build", help="compile its programs and start nothing")
+    build.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(binaries.PROGRAMS)}; all by default")
+    logs = commands.add_parser("logs", help="print the end of its logs")
+    logs.add_argument("name", nargs="?", choices=processes.NAMES)
+    logs.add_argument("-n", "--lines", type=int, default=40)
+    return parser
+
+
+def _print_status(as_json: bool) -> int:
+    status = control_plane.status()
+    if as_json:
+        print(json.dumps(status, indent=2))
+        return 0 if status["ready"] else 1
+    for name, found in status["processes"].items():
+        shown = "not running"
+        if found:
+            shown = f"pid {found['pid']}, {found['memory_mib']} MiB, since {found['since']}"
+            shown += "" if found["current"] else ", out of date (`up` restarts it)"
+        print(f"{name:24} {shown}")
+    print(f"{'server':24} {status['server'] or 'none yet'}{', ready' if status['ready'] else ', not ready'}")
+    print(f"{'data':24} {status['data']}")
+    return 0 if status["ready"] else 1
+
+
+def _print_environment() -> None:
+    testbed = control_plane.load()
+    for name, value in (
+        ("KUBECONFIG", str(testbed.kubeconfig)),
+        ("K8S_AUTH_KUBECONFIG", str(testbed.kubeconfig)),
+        ("PATH", os.pathsep.join([str(DEV / "venv" / "bin"), str(DEV / "bin"), "$PATH"])),
+    ):
+        quoted = shlex.quote(value) if name != "PATH" else shlex.quote(value.removesuffix("$PATH")) + '"$PATH"'
+        print(f"export {name}={quoted}")
+
+
+def run(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    if options.command == "up":
+        if options.quiet:
+            progress.be_quiet()
+        control_plane.up()
+    elif options.command == "down":
+        stopped = control_plane.down()
+        progress.say(f"stopped {', '.join(stopped)}" if stopped else "the testbed was not running")
+    elif options.command == "reset":
+        control_plane.reset()
+        progress.say(f"wiped {data_dir()}")
+        if not options.wipe_only:
+            control_plane.up()
+    elif options.command == "status":
+        return _print_status(options.json)
+    elif options.command == "env":
+        _print_environment()
+    elif options.command == "build":
+        unknown = set(options.programs) - set(binaries.PROGRAMS)
+        if unknown:
+            raise progress.TestbedError(f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(binaries.PROGRAMS)}")
+        binaries.ensure(options.programs or binaries.PROGRAMS)
+        control_plane.link_kubectl()
+    elif options.command == "logs":
+        for name in [options.name] if options.name else processes.NAMES:
+            print(f"--- {processes.log_file(data_dir(), name)}\n{processes.tail(data_dir(), name, options.lines)}")
+    return 0
+
+
+def main() -> int:
+    try:
+        return run(sys.argv[1:])
+    except progress.TestbedError as error:
+        print(f"testbed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("testbed: interrupted; the next `up` goes on from here", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

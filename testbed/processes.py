@@ -1,0 +1,145 @@
+"""The testbed's processes: started so that they outlive the shell, known again later, stopped.
+
+A process is ours when its program has one of our names and one of its arguments names our data folder. What stands in a
+pid file is never enough: the number may long belong to somebody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import psutil
+
+NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
+# The order in which they go: what writes through another goes first.
+STOP_ORDER = ("kube-controller-manager", "kube-apiserver", "etcd")
+PATIENCE = {"kube-controller-manager": 5.0, "kube-apiserver": 10.0, "etcd": 10.0}
+
+
+def pid_file(data: Path, name: str) -> Path:
+    return data / "run" / f"{name}.pid"
+
+
+def log_file(data: Path, name: str) -> Path:
+    return data / "logs" / f"{name}.log"
+
+
+def start(data: Path, name: str, command: list[str]) -> psutil.Process:
+    """Start `command` in a session of its own, with its output in its log file (the log before becomes `.old`)."""
+    log = log_file(data, name)
+    log.parent.mkdir(exist_ok=True)
+    if log.exists():
+        os.replace(log, log.with_suffix(".log.old"))
+    file = pid_file(data, name)
+    file.parent.mkdir(exist_ok=True)
+    with open(log, "wb") as output:
+        child = subprocess.Popen(
+            command, cwd=data, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
+        )
+    # Not waited for here; let Popen's destructor not warn about it.
+    child.returncode = 0
+    temporary = file.with_suffix(".new")
+    temporary.write_text(f"{child.pid}\n")
+    os.replace(temporary, file)
+    return psutil.Process(child.pid)
+
+
+def _environment() -> dict[str, str]:
+    """etcd reads ETCD_* as flags, and Go programs GODEBUG and proxies: none of the caller's business here."""
+    return {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "GOMAXPROCS")}
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return []
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _is_ours(command: list[str], data: Path, name: str) -> bool:
+    return bool(command) and Path(command[0]).name == name and any(f"={data}/" in argument for argument in command[1:])
+
+
+def find(data: Path, name: str) -> tuple[psutil.Process, list[str]] | None:
+    """The running process `name` of the testbed in `data`, by its pid file, with its command line."""
+    try:
+        process = psutil.Process(int(pid_file(data, name).read_text()))
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return None
+    command = _command_line(process)
+    return (process, command) if _is_ours(command, data, name) else None
+
+
+def find_all(data: Path) -> list[tuple[str, psutil.Process]]:
+    """Every process of the testbed in `data`, strays without a pid file too, in the order in which they should be stopped."""
+    found = []
+    for process in psutil.process_iter():
+        command = _command_line(process)
+        found += [(name, process) for name in NAMES if _is_ours(command, data, name)]
+    return sorted(found, key=lambda item: STOP_ORDER.index(item[0]))
+
+
+def stop_all(data: Path, names: Iterable[str] = NAMES) -> list[str]:
+    """Stop the testbed's processes, kindly and then firmly; return what was stopped."""
+    stopped = []
+    for name, process in find_all(data):
+        if name not in names:
+            continue
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            if not _gone(process, PATIENCE[name]):
+                process.kill()
+                _gone(process, 10.0)
+        stopped.append(name)
+    for name in names:
+        pid_file(data, name).unlink(missing_ok=True)
+    return stopped
+
+
+def _gone(process: psutil.Process, within: float) -> bool:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        try:
+            # A child of ours stays a zombie until it is waited for; somebody else's vanishes.
+            if process.status() == psutil.STATUS_ZOMBIE:
+                with contextlib.suppress(psutil.Error, ChildProcessError):
+                    os.waitpid(process.pid, os.WNOHANG)
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@contextlib.contextmanager
+def paused(data: Path, name: str = "kube-controller-manager") -> Iterator[None]:
+    """Freeze one process for a block of code: what it would do to the objects under test or to a measurement waits.
+
+    A test that dies in the block leaves it frozen; the next `up` wakes it.
+    """
+    found = find(data, name)
+    if found is None:
+        raise RuntimeError(f"{name} does not run in {data}")
+    found[0].suspend()
+    try:
+        yield
+    finally:
+        found[0].resume()
+
+
+def tail(data: Path, name: str, lines: int = 15) -> str:
+    """The end of a log, indented; long lines are cut."""
+    try:
+        text = log_file(data, name).read_text(errors="replace")
+    except OSError:
+        return "  (no log)"
+    return "\n".join(f"  {line[:400]}" for line in text.splitlines()[-lines:]) or "  (the log is empty)"
