@@ -13,7 +13,8 @@ import json
 import random
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import urlencode
 
 from ..pure.steps import CREATE, DELETE, PATCH, Resource, Step
@@ -58,7 +59,7 @@ class Api:
         self._tired = False
         self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
 
-    def get(self, resource: Resource, namespace: Optional[str], name: str) -> Optional[Dict[str, Any]]:
+    def get(self, resource: Resource, namespace: Optional[str], name: str) -> Optional[dict[str, Any]]:
         """Return one object, or None where there is none of that name."""
         try:
             data, _unsure = self._send("GET", "get", resource, namespace, name)
@@ -68,21 +69,21 @@ class Api:
             raise
         return _parsed(data)
 
-    def list(
+    def list_all(
         self,
         resource: Resource,
         namespace: Optional[str],
-        convert: Callable[[Dict[str, Any]], T],
+        convert: Callable[[dict[str, Any]], T],
         label_selector: str = "",
         page: int = PAGE,
-    ) -> List[T]:
+    ) -> list[T]:
         """Return all objects of a collection, each converted as its page arrives, so that only the result is kept.
 
         A list whose continuation expired (410 Gone) is begun anew, for half of one list and half of another is
         neither.
         """
         for _restart in range(LIST_RESTARTS):
-            found: List[T] = []
+            found: list[T] = []
             token = ""
             while True:
                 query = {"limit": str(page)}
@@ -106,7 +107,7 @@ class Api:
             "compacts too often; run again later"
         )
 
-    def post(self, resource: Resource, body: Mapping[str, Any]) -> Dict[str, Any]:
+    def post(self, resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request object that stores nothing (an access review) and return the answer."""
         data, _unsure = self._send("POST", "create", resource, None, None, json.dumps(body))
         return _parsed(data)
@@ -140,7 +141,7 @@ class Api:
                     )
         return unsure
 
-    def _with_login(self, pairs: List[Tuple[str, str]]) -> Any:
+    def _with_login(self, pairs: list[tuple[str, str]]) -> Any:
         headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": USER_AGENT})
         for name, value in pairs:
             headers.add(name, value)
@@ -166,7 +167,7 @@ class Api:
         name: Optional[str],
         body: Optional[str] = None,
         query: Optional[Mapping[str, str]] = None,
-    ) -> Tuple[bytes, bool]:
+    ) -> tuple[bytes, bool]:
         path = resource.path(namespace, None if method == "POST" else name)
         url = self._connection.server + path + (f"?{urlencode(query)}" if query else "")
         content_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -224,17 +225,19 @@ def is_unsure(error: EdgeError) -> bool:
     return bool(getattr(error, "unsure", False))
 
 
-def _parsed(data: bytes) -> Dict[str, Any]:
+def _parsed(data: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(data)
     except ValueError as error:
-        raise EdgeError(f"The answer is not JSON ({error}): is `host` the address of a Kubernetes API server?") from error
+        raise EdgeError(
+            f"The answer is not JSON ({error}): is `host` the address of a Kubernetes API server?"
+        ) from error
     if not isinstance(answer, dict):
         raise EdgeError("The answer is not a Kubernetes object: is `host` the address of a Kubernetes API server?")
     return answer
 
 
-def _at(value: Any, path: Tuple[str, ...]) -> Any:
+def _at(value: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -266,11 +269,15 @@ def _no_answer(server: str, error: Exception) -> ConnectionFailed:
                 "set `ca_cert`, or correct certificate-authority in the kubeconfig",
                 mends=False,
             )
-        return ConnectionFailed(f"TLS with {server} failed ({_core(text)}): check the address and the certificates", False)
+        return ConnectionFailed(
+            f"TLS with {server} failed ({_core(text)}): check the address and the certificates", False
+        )
     if isinstance(error, ProxyError):
         return ConnectionFailed(f"The proxy on the way to {server} failed ({_core(text)}): correct `proxy`")
     if "Connection refused" in text:
-        return ConnectionFailed(f"Nothing answers at {server} (connection refused): is the API server up, the port right?")
+        return ConnectionFailed(
+            f"Nothing answers at {server} (connection refused): is the API server up, the port right?"
+        )
     if "Name or service not known" in text or "resolve" in text or "name resolution" in text:
         return ConnectionFailed(f"The name of {server} cannot be resolved: correct `host` or the kubeconfig's server")
     if isinstance(error, TimeoutError):

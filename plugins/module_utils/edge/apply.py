@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Optional
 
 from ..pure.plan import KEEP, REFUSE, Change, Failure, Plan
 from .api import CONNECTIONS, Api, is_unsure
@@ -25,8 +25,8 @@ class Outcome:
     """What came of a plan: the plan as it turned out, without what failed; the failures; whether anything was written."""
 
     plan: Plan
-    failures: List[Failure] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     wrote: bool = False
 
     @property
@@ -62,10 +62,10 @@ def carry_out(api: Api, plan: Plan, replan: Replan, dry_run: bool, workers: int 
         with ThreadPoolExecutor(max_workers=min(workers, len(positions))) as pool:
             items = list(pool.map(one, positions))
 
-    replaced: Dict[int, Change] = {}
-    failed: List[int] = []
+    replaced: dict[int, Change] = {}
+    failed: list[int] = []
     outcome = Outcome(plan)
-    warned: Dict[str, int] = {}
+    warned: dict[str, int] = {}
     for number, item in zip(positions, items):
         outcome.wrote = outcome.wrote or (item.wrote and not dry_run)
         if item.failure is not None:
@@ -112,7 +112,7 @@ def _carry_out_one(api: Api, change: Change, replan: Replan, dry_run: bool) -> _
     raise AssertionError("unreachable: the last round returns")
 
 
-def _planned_again(change: Change, replan: Replan) -> Tuple[Change, Optional[Failure]]:
+def _planned_again(change: Change, replan: Replan) -> tuple[Change, Optional[Failure]]:
     try:
         return replan(change), None
     except EdgeError as error:

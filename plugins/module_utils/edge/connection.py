@@ -11,8 +11,9 @@ Neither makes a request here, and none of the client's own APIs is used: request
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Optional
 
 from .errors import ConfigError
 
@@ -38,7 +39,7 @@ except ImportError as error:
 _IMPERSONATION_KEYS = ("as", "as-groups", "as-uid", "as-user-extra")
 
 
-def argument_spec() -> Dict[str, Any]:
+def argument_spec() -> dict[str, Any]:
     """Return the connection options, exactly those of kubernetes.core."""
     return {name: dict(spec) for name, spec in AUTH_ARG_SPEC.items()}
 
@@ -50,18 +51,16 @@ class Connection:
     server: str
     pool: Any
     configuration: Any
-    fixed_headers: Tuple[Tuple[str, str], ...]
+    fixed_headers: tuple[tuple[str, str], ...]
 
-    def headers(self) -> List[Tuple[str, str]]:
+    def headers(self) -> list[tuple[str, str]]:
         """Return the headers of who asks. An exec plugin may run here: ask once a run, and again after a 401."""
         pairs = list(self.fixed_headers)
         bearer = self.configuration.auth_settings().get("BearerToken")
         if bearer and bearer.get("value"):
             pairs.append(("Authorization", bearer["value"]))
         elif self.configuration.username and self.configuration.password:
-            basic = urllib3.util.make_headers(
-                basic_auth=f"{self.configuration.username}:{self.configuration.password}"
-            )
+            basic = urllib3.util.make_headers(basic_auth=f"{self.configuration.username}:{self.configuration.password}")
             pairs.append(("Authorization", basic["authorization"]))
         return pairs
 
@@ -89,7 +88,7 @@ def connect(module: Any, connections: int) -> Connection:
         pool = client.rest_client.pool_manager
     except Exception as error:  # OpenSSL says what it dislikes about a certificate or key
         raise ConfigError(f"The certificate or key of the connection cannot be used: {error}") from error
-    fixed: List[Tuple[str, str]] = []
+    fixed: list[tuple[str, str]] = []
     for name, value in kc._create_headers(module).items():
         fixed += [(name, item) for item in (value if isinstance(value, list) else [value])]
     return Connection(configuration.host.rstrip("/"), pool, configuration, tuple(fixed))
@@ -117,7 +116,7 @@ def _is_direct(auth: Mapping[str, Any]) -> bool:
     return bool(host) and any(all(auth.get(name) for name in names) for names in pairs)
 
 
-def _kubeconfig(auth: Mapping[str, Any]) -> Dict[str, Any]:
+def _kubeconfig(auth: Mapping[str, Any]) -> dict[str, Any]:
     """Return the kubeconfig in use as plain data, {} where there is none to read or it does not parse."""
     value = auth.get("kubeconfig")
     if isinstance(value, dict):

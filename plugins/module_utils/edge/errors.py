@@ -95,7 +95,9 @@ class ApiError(EdgeError):
                 f"it needs {rule_for(self.resource, self.verb, self.namespace)}"
             )
         if self.is_quota:
-            return f"A ResourceQuota{self._where()} does not allow {self._what()}: {said}; raise the quota or ask for less"
+            return (
+                f"A ResourceQuota{self._where()} does not allow {self._what()}: {said}; raise the quota or ask for less"
+            )
         if self.is_namespace_missing:
             return f"Namespace {self.namespace} does not exist: create it first, or correct `namespace`"
         if self.status == 403:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Optional
 
 from ansible.module_utils.basic import missing_required_lib
 
@@ -20,7 +20,7 @@ from .errors import EdgeError
 class Refused(Exception):
     """The run is refused before its first write, for these reasons (sentences without a full stop)."""
 
-    def __init__(self, reasons: List[str], plan: Optional[Plan] = None) -> None:
+    def __init__(self, reasons: list[str], plan: Optional[Plan] = None) -> None:
         super().__init__(refusal_message(reasons))
         self.plan = plan or Plan()
 
@@ -38,7 +38,7 @@ def open_api(module: Any) -> Api:
     return Api(connection.connect(module, CONNECTIONS))
 
 
-def run(module: Any, body: Callable[[Any], Dict[str, Any]]) -> None:
+def run(module: Any, body: Callable[[Any], dict[str, Any]]) -> None:
     """Run a module's body and exit; turn refusals and outside failures into one message each."""
     try:
         result = body(module)
@@ -60,13 +60,13 @@ def refuse(plan: Plan) -> None:
         raise Refused([change.reason for change in plan.refusals], plan)
 
 
-def finish(module: Any, outcome: Outcome, kind: str, **more: Any) -> Dict[str, Any]:
+def finish(module: Any, outcome: Outcome, kind: str, **more: Any) -> dict[str, Any]:
     """Return the module's result, printed from the outcome's plan; fail when something could not be carried out."""
     plan = outcome.plan
     for sentence in [*plan.warnings(), *outcome.warnings]:
         module.warn(sentence)
     summary = plan.summary()
-    result: Dict[str, Any] = {
+    result: dict[str, Any] = {
         "changed": outcome.changed,
         "changes": plan.results(),
         "summary": summary,

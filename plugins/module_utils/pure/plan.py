@@ -11,8 +11,9 @@ engine knows nothing of homes or shares: a Change carries sentences for people a
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Optional
 
 CREATE = "create"
 UPDATE = "update"
@@ -46,7 +47,7 @@ class Change:
     owner: Optional[str] = None
     before: Optional[str] = None
     after: Optional[str] = None
-    steps: Tuple[Any, ...] = ()
+    steps: tuple[Any, ...] = ()
     subject: Any = None
 
     def __post_init__(self) -> None:
@@ -55,7 +56,7 @@ class Change:
         if self.steps and self.action in (KEEP, REFUSE):
             raise ValueError(f"a {self.action} of {self.name} cannot have steps")
 
-    def as_result(self) -> Dict[str, Any]:
+    def as_result(self) -> dict[str, Any]:
         """Return the change as modules return it: action, kind, namespace, name, reason, and owner where there is one."""
         result = {
             "action": self.action,
@@ -79,7 +80,7 @@ class Drift:
     reason: str
     owner: Optional[str] = None
 
-    def as_result(self) -> Dict[str, Any]:
+    def as_result(self) -> dict[str, Any]:
         """Return the drift as modules return it."""
         result = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "reason": self.reason}
         if self.owner is not None:
@@ -96,7 +97,7 @@ class Failure:
     api: str = ""
     mends: bool = True
 
-    def as_result(self) -> Dict[str, Any]:
+    def as_result(self) -> dict[str, Any]:
         """Return the failure as an item of `failed_items`."""
         result = self.change.as_result()
         result.update(reason=self.reason, api=self.api, second_run_mends=self.mends)
@@ -107,17 +108,17 @@ class Failure:
 class Plan:
     """What a run would do. Immutable: planning an item again gives a new plan (`replaced`)."""
 
-    changes: Tuple[Change, ...] = ()
-    drift: Tuple[Drift, ...] = ()
-    notes: Tuple[str, ...] = field(default=())
+    changes: tuple[Change, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    notes: tuple[str, ...] = field(default=())
 
     @property
-    def refusals(self) -> List[Change]:
+    def refusals(self) -> list[Change]:
         """The changes that would be wrong to carry out; one is enough to stop the whole run before its first write."""
         return [change for change in self.changes if change.action == REFUSE]
 
     @property
-    def pending(self) -> List[Change]:
+    def pending(self) -> list[Change]:
         """The changes that there is something to do for."""
         return [change for change in self.changes if change.steps]
 
@@ -126,18 +127,18 @@ class Plan:
         """Whether carrying it out changes anything."""
         return any(change.steps for change in self.changes)
 
-    def summary(self) -> Dict[str, int]:
+    def summary(self) -> dict[str, int]:
         """Count each action that occurs; `keep` always, so that "nothing to do" has a number."""
         counts = dict.fromkeys(ACTIONS, 0)
         for change in self.changes:
             counts[change.action] += 1
         return {action: count for action, count in counts.items() if count or action == KEEP}
 
-    def results(self) -> List[Dict[str, Any]]:
+    def results(self) -> list[dict[str, Any]]:
         """Return everything that is not a plain keep, as `changes`."""
         return [change.as_result() for change in self.changes if change.action != KEEP]
 
-    def diff(self) -> Dict[str, str]:
+    def diff(self) -> dict[str, str]:
         """Return Ansible's before/after: one line for each thing that changes, in the order of names."""
         before, after = [], []
         for change in sorted(self.pending, key=lambda item: (item.kind, item.namespace, item.name)):
@@ -147,7 +148,7 @@ class Plan:
                 after.append(change.after + "\n")
         return {"before": "".join(before), "after": "".join(after)}
 
-    def warnings(self) -> List[str]:
+    def warnings(self) -> list[str]:
         """Return the sentences a run warns with: notes first, then one for each drift, bounded."""
         sentences = list(self.notes)
         sentences.extend(drift.reason for drift in self.drift[:MOST_WARNINGS])
@@ -156,17 +157,17 @@ class Plan:
             sentences.append(f"{rest} more differ in ways that cannot be corrected; all are listed in `drift`")
         return sentences
 
-    def without(self, dropped: Iterable[int]) -> "Plan":
+    def without(self, dropped: Iterable[int]) -> Plan:
         """Return the plan less the changes at these positions: what a failed run did do."""
         positions = set(dropped)
         kept = tuple(change for number, change in enumerate(self.changes) if number not in positions)
         return replace(self, changes=kept)
 
-    def replaced(self, changes: Mapping[int, Change]) -> "Plan":
+    def replaced(self, changes: Mapping[int, Change]) -> Plan:
         """Return the plan with the changes at these positions planned again."""
         return replace(self, changes=tuple(changes.get(number, old) for number, old in enumerate(self.changes)))
 
-    def joined(self, other: "Plan") -> "Plan":
+    def joined(self, other: Plan) -> Plan:
         """Return both plans as one."""
         return Plan(self.changes + other.changes, self.drift + other.drift, self.notes + other.notes)
 

@@ -9,8 +9,9 @@ A step names one write: a resource, an object and a body. The edge sends it; not
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Optional
 from urllib.parse import quote
 
 
@@ -56,7 +57,7 @@ class Step:
     namespace: str
     name: str
     body: Mapping[str, Any]
-    expect: Tuple[Tuple[Tuple[str, ...], Any], ...] = ()
+    expect: tuple[tuple[tuple[str, ...], Any], ...] = ()
 
 
 def create(resource: Resource, namespace: str, manifest: Mapping[str, Any]) -> Step:
@@ -70,15 +71,19 @@ def patch(
     name: str,
     changes: Mapping[str, Any],
     resource_version: str = "",
-    expect: Tuple[Tuple[Tuple[str, ...], Any], ...] = (),
+    uid: str = "",
+    expect: tuple[tuple[tuple[str, ...], Any], ...] = (),
 ) -> Step:
     """Change fields of an object by a JSON merge patch.
 
-    With a resource version the API refuses it (409) when somebody wrote the object since it was planned.
+    With a resource version the API refuses it (409) when somebody wrote the object since it was planned; with a uid,
+    when the object is another one of the same name.
     """
-    body: Dict[str, Any] = {key: value for key, value in changes.items()}
-    if resource_version:
-        body["metadata"] = dict(body.get("metadata", {}), resourceVersion=resource_version)
+    body: dict[str, Any] = dict(changes)
+    pins = {"resourceVersion": resource_version, "uid": uid}
+    pinned = {key: value for key, value in pins.items() if value}
+    if pinned:
+        body["metadata"] = {**body.get("metadata", {}), **pinned}
     return Step(PATCH, resource, namespace, name, body, expect)
 
 

@@ -18,7 +18,10 @@ from typing import Any
 
 from ..text import did_you_mean
 
-KNOWN_KEYS = ("name", "server", "claim", "size", "storage_class", "labels", "annotations")
+KNOWN_KEYS = ("name", "server", "claim", "size", "storage_class", "labels", "annotations", "state")
+
+#: What may become of a home; an entry's own `state` goes before that of the run.
+STATES = ("present", "retired", "absent")
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -54,11 +57,12 @@ class UserEntry:
     storage_class: str | None = None
     labels: Mapping[str, str] = field(default_factory=_nothing)
     annotations: Mapping[str, str] = field(default_factory=_nothing)
+    state: str | None = None
     position: str = ""
 
 
 def parse_entries(raw: object, source: str) -> tuple[list[UserEntry], list[str]]:
-    """The entries of a list of users, and a sentence for each fault.
+    """The entries of a list of users, and a sentence for each fault (without a full stop).
 
     ``raw`` is what YAML, JSON or Ansible made of the list: names, or mappings with ``KNOWN_KEYS``. ``source`` is what
     it is called in sentences: an option (``users``) or the name of a file. An item with a fault gives no entry, so the
@@ -67,7 +71,7 @@ def parse_entries(raw: object, source: str) -> tuple[list[UserEntry], list[str]]
     if not isinstance(raw, (list, tuple)):
         return [], [
             f"{source}: {_described(raw)} stands where a list of users should: "
-            "write a list, each item a name or a mapping with `name`."
+            "write a list, each item a name or a mapping with `name`"
         ]
     lines = raw.lines if isinstance(raw, PlacedList) else None
     entries: list[UserEntry] = []
@@ -86,7 +90,7 @@ def parse_entries(raw: object, source: str) -> tuple[list[UserEntry], list[str]]
         first = seen.setdefault((entry.name, entry.server) if entry.server else entry.name, index)
         if first != index:
             before = f"{source}[{first}]" if lines is None else f"{source} line {lines[first]}"
-            refusals.append(f"{position}: {_whose(entry)} is listed already at {before}: remove one of the two.")
+            refusals.append(f"{position}: {_whose(entry)} is listed already at {before}: remove one of the two")
         elif not faults:
             entries.append(entry)
     return entries, refusals
@@ -138,24 +142,24 @@ def _text_fault(what: str, text: str) -> str | None:
         return None
     if not text.strip():
         return (
-            f"the {what} is {'empty' if not text else 'nothing but white space'}: give the {what}, or remove the item."
+            f"the {what} is {'empty' if not text else 'nothing but white space'}: give the {what}, or remove the item"
         )
     if "/" in text:
-        return f"the {what} {shown(text)} contains a `/`, which JupyterHub allows in no name: write it without."
+        return f"the {what} {shown(text)} contains a `/`, which JupyterHub allows in no name: write it without"
     bare = text.strip().strip(_INVISIBLE).strip()
     if bare != text:
         return (
             f"the {what} {shown(text)} begins or ends with white space or an invisible character, and its home would "
-            f"be a second one beside that of {shown(bare)}: remove what surrounds the name."
+            f"be a second one beside that of {shown(bare)}: remove what surrounds the name"
         )
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs":
-            return f"the {what} {shown(text)} is no valid Unicode text (half a surrogate pair): write it in UTF-8."
+            return f"the {what} {shown(text)} is no valid Unicode text (half a surrogate pair): write it in UTF-8"
         if category in ("Cc", "Zl", "Zp"):
             return (
                 f"the {what} {shown(text)} contains the control character {character!a}: "
-                "remove it, or make two items if two lines ran together."
+                "remove it, or make two items if two lines ran together"
             )
     return None
 
@@ -201,11 +205,11 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserEntry | None
         return ([fault], None) if fault else ([], _plain_entry(item, position))
     if not isinstance(item, Mapping):
         if isinstance(item, (list, tuple)):
-            return ["a list stands where a user should: write a name or a mapping with `name`."], None
-        return [f"{_described(item)} stands where a name should: {_quoting(item)}."], None
+            return ["a list stands where a user should: write a name or a mapping with `name`"], None
+        return [f"{_described(item)} stands where a name should: {_quoting(item)}"], None
 
     faults = [
-        f"the key {shown(str(key))} is unknown{did_you_mean(str(key), KNOWN_KEYS)}: known are {', '.join(KNOWN_KEYS)}."
+        f"the key {shown(str(key))} is unknown{did_you_mean(str(key), KNOWN_KEYS)}: known are {', '.join(KNOWN_KEYS)}"
         for key in item
         if key not in KNOWN_KEYS
     ]
@@ -216,12 +220,15 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserEntry | None
     if isinstance(size, int) and not isinstance(size, bool):
         size = str(size)
     elif size is not None and not isinstance(size, str):
-        faults.append(f"`size` is {_described(size)}: write a quantity such as `10Gi`.")
+        faults.append(f"`size` is {_described(size)}: write a quantity such as `10Gi`")
     elif size == "":
-        faults.append("`size` is empty: leave it out, or write a quantity such as `10Gi`.")
+        faults.append("`size` is empty: leave it out, or write a quantity such as `10Gi`")
     storage_class = _text_of(item, "storage_class", faults, may_be_empty=True)
     labels = _texts_of(item, "labels", faults)
     annotations = _texts_of(item, "annotations", faults)
+    state = _text_of(item, "state", faults)
+    if state is not None and state not in STATES:
+        faults.append(f"`state` is {shown(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}.")
     if name is None or server is None:
         return faults, None
     return faults, UserEntry(
@@ -232,6 +239,7 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserEntry | None
         storage_class=storage_class,
         labels=labels,
         annotations=annotations,
+        state=state,
         position=position,
     )
 
@@ -242,10 +250,10 @@ def _name_of(item: Mapping[Any, object], key: str, faults: list[str]) -> str | N
     if key == "server" and (value is None or value == ""):
         return ""
     if key == "name" and key not in item:
-        faults.append("`name` is missing: each user needs one.")
+        faults.append("`name` is missing: each user needs one")
         return None
     if not isinstance(value, str):
-        faults.append(f"`{key}` is {_described(value)}, not a name: {_quoting(value)}.")
+        faults.append(f"`{key}` is {_described(value)}, not a name: {_quoting(value)}")
         return None
     fault = _text_fault("name" if key == "name" else "name of the server", value)
     if fault:
@@ -259,10 +267,10 @@ def _text_of(item: Mapping[Any, object], key: str, faults: list[str], may_be_emp
     if value is None:
         return None
     if not isinstance(value, str):
-        faults.append(f"`{key}` is {_described(value)}, not text: {_quoting(value)}.")
+        faults.append(f"`{key}` is {_described(value)}, not text: {_quoting(value)}")
         return None
     if not value and not may_be_empty:
-        faults.append(f"`{key}` is empty: leave it out, or give its value.")
+        faults.append(f"`{key}` is empty: leave it out, or give its value")
         return None
     return value
 
@@ -272,12 +280,12 @@ def _texts_of(item: Mapping[Any, object], key: str, faults: list[str]) -> Mappin
     if value is None:
         return _NOTHING
     if not isinstance(value, Mapping):
-        faults.append(f"`{key}` is {_described(value)}, not a mapping of text to text: write `{key}: {{key: value}}`.")
+        faults.append(f"`{key}` is {_described(value)}, not a mapping of text to text: write `{key}: {{key: value}}`")
         return _NOTHING
     wrong = len(faults)
     for inner, text in value.items():
         if not isinstance(inner, str):
-            faults.append(f"`{key}` has {_described(inner)} as a key: {_quoting(inner)}.")
+            faults.append(f"`{key}` has {_described(inner)} as a key: {_quoting(inner)}")
         elif not isinstance(text, str):
-            faults.append(f"`{key}` has {_described(text)} under {shown(inner)}, not text: {_quoting(text)}.")
+            faults.append(f"`{key}` has {_described(text)} under {shown(inner)}, not text: {_quoting(text)}")
     return MappingProxyType(dict(value)) if value and len(faults) == wrong else _NOTHING

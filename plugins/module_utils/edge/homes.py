@@ -1,0 +1,212 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Homes in the cluster: what planning needs read, the plan carried out, and new capacity waited for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Optional
+
+from ..pure import steps
+from ..pure.homes.activity import HubUsers
+from ..pure.homes.claims import Claim, Index, claim_from
+from ..pure.homes.desired import PRESENT, Home, Settings
+from ..pure.homes.lookups import ACTIVITY, CLASSES, PODS, VOLUME_RIGHT, Lookups, StorageClass, pods_by_claim
+from ..pure.homes.planning import KIND, plan_home, plan_homes
+from ..pure.homes.waiting import still_waiting
+from ..pure.plan import KEEP, Change, Failure, Plan
+from ..pure.quota import Quota, quota_from, quota_warnings
+from .api import Api
+from .apply import Outcome, carry_out
+from .errors import ApiError, rule_for
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+ReadHub = Callable[[], Optional[HubUsers]]
+
+
+class HomesRun:
+    """One run over the homes of one namespace."""
+
+    def __init__(self, api: Api, settings: Settings, read_hub: ReadHub, check_mode: bool) -> None:
+        self.api = api
+        self.settings = settings
+        self.check_mode = check_mode
+        self.timings: dict[str, float] = {}
+        self._read_hub = read_hub
+        self._lookups = Lookups()
+        self._index = Index((), settings.template.has_server)
+        self._count = 0
+
+    def plan(self, homes: Sequence[Home]) -> Plan:
+        """Read the namespace's claims, and what else the plan turns out to need, and return the plan."""
+        started = time.monotonic()
+        claims = self.api.list_all(steps.CLAIMS, self.settings.namespace, claim_from)
+        self._count = len(claims)
+        self._index = Index(claims, self.settings.template.has_server)
+        self.timings["read"] = time.monotonic() - started
+        started = time.monotonic()
+        while True:
+            plan = plan_homes(homes, self._index, self.settings, self._lookups)
+            if not self._lookups.missing:
+                break
+            self._read(set(self._lookups.missing))
+        self.timings["plan"] = time.monotonic() - started
+        return plan
+
+    def namespace_fault(self, plan: Plan) -> tuple[str, bool]:
+        """Return what is wrong with the namespace, and whether that is only that it does not exist.
+
+        Asked only where it matters: before writing, and where not one claim was found, for an empty list is all that
+        the API server says of a namespace that is not there.
+        """
+        if not plan.changed and self._count:
+            return "", False
+        name = self.settings.namespace
+        try:
+            found = self.api.get(steps.NAMESPACES, None, name)
+        except ApiError as error:
+            if error.status == 403:
+                return "", False  # the writes themselves will tell
+            raise
+        if found is None:
+            return f"Namespace {name} does not exist: create it first, or correct `namespace`", True
+        if (found.get("status") or {}).get("phase") == "Terminating":
+            return (
+                f"Namespace {name} is being deleted: wait until it is gone and create it anew, or correct `namespace`",
+                False,
+            )
+        return "", False
+
+    def quota_warnings(self, plan: Plan) -> list[str]:
+        """In check mode: hold what the plan asks for in sum against the namespace's quotas; a dry-run passes them singly."""
+        if not plan.changed:
+            return []
+        try:
+            quotas: list[Quota] = self.api.list_all(steps.QUOTAS, self.settings.namespace, quota_from)
+        except ApiError as error:
+            return [f"Whether a ResourceQuota allows the plan is not known: {error}"]
+        if not quotas:
+            return []
+        return quota_warnings(plan, quotas, self._index, self._lookups.default_class())
+
+    def carry_out(self, plan: Plan) -> Outcome:
+        """Carry the plan out; in check mode, have the API server validate it."""
+        started = time.monotonic()
+        outcome = carry_out(self.api, plan, self._replan, self.check_mode)
+        self.timings["write"] = time.monotonic() - started
+        return outcome
+
+    def wait(self, outcome: Outcome, homes: Sequence[Home], timeout: float, sleep: float) -> None:
+        """Wait until every wanted home has its capacity; what has not by then becomes a failure of the outcome."""
+        wanted = {
+            change.name: change
+            for change in outcome.plan.changes
+            if change.name and change.subject is not None and change.subject.state == PRESENT
+        }
+        deadline = time.monotonic() + timeout
+        while True:
+            claims = self.api.list_all(steps.CLAIMS, self.settings.namespace, claim_from)
+            pending, warnings = still_waiting(claims, wanted, self._lookups)
+            while CLASSES in self._lookups.missing:
+                self._read({CLASSES})
+                pending, warnings = still_waiting(claims, wanted, self._lookups)
+            if not pending or time.monotonic() >= deadline:
+                break
+            time.sleep(max(0.0, min(sleep, deadline - time.monotonic())))
+        outcome.warnings.extend(warnings)
+        for name, why in pending.items():
+            reason = f"{why} after {timeout:g} s of waiting: see the events of claim {name}, or raise `wait_timeout`"
+            outcome.failures.append(Failure(wanted[name], reason, mends=True))
+
+    def _replan(self, change: Change) -> Change:
+        """Read one home again that somebody else wrote, and plan it again."""
+        home: Home = change.subject
+        found = self.api.get(steps.CLAIMS, self.settings.namespace, change.name)
+        fresh = claim_from(found) if found is not None else None
+        if change.action == "delete" and (fresh is None or fresh.deleting):
+            return Change(KEEP, KIND, change.namespace, change.name, "is gone already", change.owner, subject=home)
+        index = self._index.around(home.user, home.server, change.name, fresh)
+        again = [item for item in self._planned_alone(home, index) if item.name == change.name or not item.name]
+        if again:
+            return again[0]
+        return Change(KEEP, KIND, change.namespace, change.name, "needs nothing any more", change.owner, subject=home)
+
+    def _planned_alone(self, home: Home, index: Index) -> list[Change]:
+        while True:
+            changes = plan_home(home, index, self.settings, self._lookups, [])
+            if not self._lookups.missing:
+                return changes
+            self._read(set(self._lookups.missing))
+
+    def _read(self, missing: set[str]) -> None:
+        if CLASSES in missing:
+            self._lookups.set_classes(read_classes(self.api))
+        if PODS in missing:
+            self._lookups.set_pods(read_pods(self.api, self.settings.namespace))
+        if ACTIVITY in missing:
+            self._lookups.set_hub(self._read_hub())
+        if VOLUME_RIGHT in missing:
+            self._lookups.set_volume_right(volume_fault(self.api))
+
+
+def read_classes(api: Api) -> Optional[list[StorageClass]]:
+    """Return the storage classes, None where this login may not read them."""
+
+    def convert(item: Mapping[str, Any]) -> StorageClass:
+        metadata = item["metadata"]
+        return StorageClass(
+            metadata["name"],
+            bool(item.get("allowVolumeExpansion")),
+            (metadata.get("annotations") or {}).get(_DEFAULT_CLASS) == "true",
+            item.get("volumeBindingMode") == "WaitForFirstConsumer",
+        )
+
+    try:
+        return api.list_all(steps.STORAGE_CLASSES, None, convert)
+    except ApiError as error:
+        if error.status == 403:
+            return None
+        raise
+
+
+def read_pods(api: Api, namespace: str) -> dict[str, list[str]]:
+    """Return, for each claim of a namespace that pods mount, these pods' names. Finished pods mount nothing."""
+
+    def convert(item: Mapping[str, Any]) -> tuple[str, list[str]]:
+        if (item.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            return item["metadata"]["name"], []
+        volumes = (item.get("spec") or {}).get("volumes") or ()
+        claims = [
+            volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")
+        ]
+        return item["metadata"]["name"], claims
+
+    return pods_by_claim(api.list_all(steps.PODS, namespace, convert))
+
+
+def volume_fault(api: Api) -> Optional[str]:
+    """Return why this login may not patch volumes, None where it may. Asks the API server; nothing is stored."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"verb": "patch", "resource": "persistentvolumes"}},
+    }
+    answer = api.post(steps.ACCESS_REVIEWS, review)
+    if (answer.get("status") or {}).get("allowed"):
+        return None
+    return f"this login may not patch volumes, which takes {rule_for(steps.VOLUMES, 'patch', None)}"
+
+
+def timings_wanted() -> bool:
+    """Whether the benchmarks ask how long each phase took."""
+    return os.environ.get("ODH_PERSISTENCY_TIMINGS") == "1"
+
+
+def claims_of(api: Api, namespace: str) -> list[Claim]:
+    """Return all claims of a namespace."""
+    return api.list_all(steps.CLAIMS, namespace, claim_from)

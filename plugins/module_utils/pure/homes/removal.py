@@ -1,0 +1,108 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Removal: the only way a home goes away, and everything that must be true before."""
+
+from __future__ import annotations
+
+from .. import steps
+from ..plan import DELETE, KEEP, REFUSE, Change, Drift
+from ..text import quote_list
+from ..times import format_span, format_time, parse_time
+from .activity import UNUSED, USED
+from .claims import Claim, home_line
+from .desired import Home, Settings
+from .lookups import Lookups
+
+
+def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups, drift: list[Drift]) -> Change:
+    """Return a deletion, or why not (yet).
+
+    A home that was never retired, or whose mark cannot be read, is refused: that is a mistake in what was asked. One
+    that is held, mounted or was used since is kept: the next run asks again.
+    """
+    who = f"{home.entry.position} ({home.owner})"
+
+    def result(action: str, reason: str) -> Change:
+        return Change(action, "home", settings.namespace, claim.name, reason, home.user, subject=home)
+
+    def keep(reason: str) -> Change:
+        drift.append(
+            Drift("home", settings.namespace, claim.name, f"{claim.name} of {home.owner} is kept: {reason}", home.user)
+        )
+        return result(KEEP, reason)
+
+    if claim.retired_at is None:
+        return result(
+            REFUSE,
+            f"{who}: {claim.name} was never retired, and only a retired home is deleted: run with state retired first, and "
+            f"with state absent once {format_span(settings.hold)} have passed",
+        )
+    marked = parse_time(claim.retired_at)
+    if marked is None:
+        return result(
+            REFUSE,
+            f"{who}: the retirement mark of {claim.name}, {claim.retired_at!r}, is no RFC 3339 time, so nobody knows since "
+            "when: run with state present, then with state retired",
+        )
+    due = marked + settings.hold
+    if settings.now < due:
+        return result(KEEP, f"is retired since {claim.retired_at} and held until {format_time(due)}")
+    pods = lookups.pods_of(claim.name)
+    if pods:
+        return keep(f"pod {quote_list(pods)} mounts it; stop that server first")
+    proof = "that nobody used it since is assumed (assume_unused)"
+    if not settings.assume_unused:
+        use = lookups.use_since(home.user, claim.server if settings.template.has_server else None, marked)
+        if use is not None:
+            if use.state == USED:
+                return keep(f"{use.reason}; run with state present to take it out of retirement")
+            if use.state != UNUSED:
+                return result(
+                    REFUSE,
+                    f"{who}: whether {claim.name} was used since {claim.retired_at} is not known, for {use.reason}: give "
+                    "`hub`, so that the hub can be asked, or say `assume_unused: true`",
+                )
+            proof = use.reason
+    planned: list[steps.Step] = []
+    fate = "its volume goes as its reclaim policy says"
+    if not claim.volume:
+        fate = "it has no volume"
+    elif claim.phase == "Lost":
+        fate = "its volume is gone already"
+    elif settings.keep_volume:
+        fault = lookups.volume_fault()
+        if fault:
+            return result(
+                REFUSE,
+                f"{who}: the volume of {claim.name} cannot be kept, for {fault}: have that rule granted, or say "
+                "`keep_volume: false` if the data may go",
+            )
+        fate = f"its volume {claim.volume} is kept (Retain)"
+        planned.append(
+            steps.patch(
+                steps.VOLUMES,
+                "",
+                claim.volume,
+                {"spec": {"persistentVolumeReclaimPolicy": "Retain"}},
+                expect=(
+                    (("spec", "persistentVolumeReclaimPolicy"), "Retain"),
+                    (("spec", "claimRef", "uid"), claim.uid),
+                ),
+            )
+        )
+    planned.append(steps.delete(steps.CLAIMS, settings.namespace, claim.name, claim.uid, claim.version))
+    return Change(
+        DELETE,
+        "home",
+        settings.namespace,
+        claim.name,
+        f"{home.owner} is retired since {claim.retired_at}, longer than {format_span(settings.hold)}; {proof}; {fate}",
+        home.user,
+        before=home_line(
+            claim.name, home.user, home.server, claim.size, claim.storage_class, [f"retired since {claim.retired_at}"]
+        ),
+        steps=tuple(planned),
+        subject=home,
+    )
