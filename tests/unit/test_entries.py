@@ -59,7 +59,7 @@ def test_what_is_no_list_is_refused(raw: object, words: str) -> None:
     assert entries == []
     assert refusals == [
         f"users.yml: {words} stands where a list of users should: "
-        "write a list, each item a name or a mapping with `name`."
+        "write a list, each item a name or a mapping with `name`"
     ]
 
 
@@ -108,7 +108,7 @@ def test_a_faulty_item_is_refused_in_one_sentence(item: object, parts: list[str]
     assert [entry.name for entry in entries] == ["zoe"]
     assert len(refusals) == 1
     assert refusals[0].startswith("users[1]: ")
-    assert refusals[0].endswith(".")
+    assert not refusals[0].endswith(".")  # the caller's list of refusals ends them
     assert "\n" not in refusals[0]
     for part in parts:
         assert part in refusals[0]
@@ -139,9 +139,9 @@ def test_what_a_hub_accepts_is_not_refused(name: str) -> None:
 def test_duplicates_name_both_positions() -> None:
     listed = ["bob", {"name": "bob", "server": "lab"}, "eve", {"name": "bob", "server": ""}, "bob"]
     assert refusals_of(*listed, {"name": "bob", "server": "lab"}) == [
-        "users[3]: 'bob' is listed already at users[0]: remove one of the two.",
-        "users[4]: 'bob' is listed already at users[0]: remove one of the two.",
-        "users[5]: 'bob' with the server 'lab' is listed already at users[1]: remove one of the two.",
+        "users[3]: 'bob' is listed already at users[0]: remove one of the two",
+        "users[4]: 'bob' is listed already at users[0]: remove one of the two",
+        "users[5]: 'bob' with the server 'lab' is listed already at users[1]: remove one of the two",
     ]
 
 
@@ -165,7 +165,7 @@ def test_lines_of_a_file_are_positions() -> None:
     raw = PlacedList(["ann", "bob", "ann"], [2, 4, 9])
     entries, refusals = parse_entries(raw, "users.csv")
     assert [entry.position for entry in entries] == ["users.csv line 2", "users.csv line 4"]
-    assert refusals == ["users.csv line 9: 'ann' is listed already at users.csv line 2: remove one of the two."]
+    assert refusals == ["users.csv line 9: 'ann' is listed already at users.csv line 2: remove one of the two"]
 
 
 def test_users_of_a_hub() -> None:

@@ -35,7 +35,7 @@ _KINDS = {".json": "JSON", ".yml": "YAML", ".yaml": "YAML", ".csv": "CSV"}
 
 
 class UserFileError(EdgeError):
-    """A file of users cannot be read: one sentence, without a full stop, that names the file, the place and the way out."""
+    """A file of users cannot be read: one sentence, without a full stop, with the file, the place and the way out."""
 
     mends = False
 
@@ -50,8 +50,8 @@ def load_users_file(path: str) -> list[Any]:
     kind = _KINDS.get(os.path.splitext(path)[1].lower())
     if kind is None:
         raise UserFileError(
-            f"The users file {path} has the extension {os.path.splitext(path)[1] or '(none)'}, which says nothing about "
-            f"its form: name it {', '.join(_KINDS)}"
+            f"The users file {path} has the extension {os.path.splitext(path)[1] or '(none)'}, which says nothing of its "
+            f"form: name it {', '.join(_KINDS)}"
         )
     text = _read(path, kind)
     if kind == "CSV":
@@ -89,7 +89,8 @@ def _read(path: str, kind: str) -> str:
         offset = failure.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
         line = data.count(b"\n", 0, offset) + 1
         raise UserFileError(
-            f"The users file {path} is not in UTF-8 at byte {offset} (0x{data[offset]:02x}, line {line}): save it in UTF-8"
+            f"The users file {path} is not in UTF-8: byte {offset} is 0x{data[offset]:02x}, in line {line}; save it in "
+            "UTF-8"
         ) from None
     if text.startswith("$ANSIBLE_VAULT;"):
         raise UserFileError(
@@ -122,8 +123,8 @@ def _users_in(path: str, content: object) -> object:
         content = content["users"]
     if not isinstance(content, list):
         raise UserFileError(
-            f"The users file {path} holds {_kind_of(content)} where a list of users should be: write a list, each item a "
-            "name or a mapping with `name`, and `[]` if there are no users"
+            f"The users file {path} holds {_kind_of(content)} where a list of users should be: write a list, each item "
+            "a name or a mapping with `name`, and `[]` if there are no users"
         )
     return content
 
@@ -144,7 +145,7 @@ def _from_json(path: str, text: str) -> list[Any]:
             twice = next(key for key in keys if keys.count(key) > 1)
             whose = f" in the item of {shown(str(made['name']))}" if "name" in made else ""
             raise UserFileError(
-                f"The users file {path} has the key {shown(twice)} twice{whose}: remove one, for only one of them can hold"
+                f"The users file {path} has the key {shown(twice)} twice{whose}: remove one, for only one can hold"
             )
         return made
 
@@ -220,7 +221,7 @@ def _refuse_twins(path: str, node: Any) -> None:
             if (key.tag, key.value) in seen:
                 raise UserFileError(
                     f"The users file {path} has the key {shown(key.value)} twice, the second time at line "
-                    f"{key.start_mark.line + 1}: remove one, for only one of them can hold"
+                    f"{key.start_mark.line + 1}: remove one, for only one can hold"
                 )
             seen.add((key.tag, key.value))
 

@@ -19,7 +19,6 @@ from functools import cached_property
 
 from ..times import format_time
 from .entries import shown
-from .lookups import Use
 
 USED = "used"
 UNUSED = "unused"
@@ -59,6 +58,14 @@ class HubUsers:
     def knows_any(self, names: Iterable[str]) -> bool:
         """Whether the hub knows one of these: a hub that knows no owner of a namespace's homes is another's hub."""
         return any(name in self.users for name in names)
+
+
+@dataclass(frozen=True)
+class Use:
+    """``state`` is USED, UNUSED or UNKNOWN; ``reason`` is the part of a sentence that says why."""
+
+    state: str
+    reason: str
 
 
 def use_since(hub: HubUsers | None, user: str, server: str | None, mark: datetime) -> Use:
