@@ -1,4 +1,5 @@
-"""A real Kubernetes control plane for the demo and the tests: etcd, kube-apiserver and kube-controller-manager on loopback.
+"""A real Kubernetes control plane on loopback, for the demo and the tests.
 
-Not part of the built collection. `python -m testbed --help` is its command line; `testbed.control_plane` its Python face.
+etcd, kube-apiserver and kube-controller-manager, compiled from the Go modules pinned in `go/`. Not part of the built
+collection. `python -m testbed --help` is its command line, `testbed.control_plane` its Python face.
 """

@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 
-from . import binaries, control_plane, processes, progress
+from . import binaries, control_plane, processes, progress, state
 from .paths import DEV, data_dir
 
 
@@ -19,16 +19,20 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Its data lies in .dev/testbed (or ODHP_TESTBED_DATA), its programs in the per-user cache.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="start it, compiling it first where that was never done; does nothing when it is up")
+    up = commands.add_parser(
+        "up", help="start it, compiling it first where that was never done; does nothing when it is up"
+    )
     up.add_argument("--quiet", action="store_true", help="say nothing when it is up already")
     commands.add_parser("down", help="stop it; its data stays")
     reset = commands.add_parser("reset", help="stop it, wipe its data, and start anew")
     reset.add_argument("--wipe-only", action="store_true", help="do not start it again")
     status = commands.add_parser("status", help="say what runs; returns 1 when it is not up")
     status.add_argument("--json", action="store_true")
-    commands.add_parser("env", help="print the export lines for a shell: eval \"$(bin/dev python -m testbed env)\"")
+    commands.add_parser("env", help='print the export lines for a shell: eval "$(bin/dev python -m testbed env)"')
     build = commands.add_parser("build", help="compile its programs and start nothing")
-    build.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(binaries.PROGRAMS)}; all by default")
+    build.add_argument(
+        "programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(binaries.PROGRAMS)}; all by default"
+    )
     logs = commands.add_parser("logs", help="print the end of its logs")
     logs.add_argument("name", nargs="?", choices=processes.NAMES)
     logs.add_argument("-n", "--lines", type=int, default=40)
@@ -52,7 +56,7 @@ def _print_status(as_json: bool) -> int:
 
 
 def _print_environment() -> None:
-    testbed = control_plane.load()
+    testbed = state.load()
     for name, value in (
         ("KUBECONFIG", str(testbed.kubeconfig)),
         ("K8S_AUTH_KUBECONFIG", str(testbed.kubeconfig)),
@@ -83,9 +87,11 @@ def run(arguments: list[str]) -> int:
     elif options.command == "build":
         unknown = set(options.programs) - set(binaries.PROGRAMS)
         if unknown:
-            raise progress.TestbedError(f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(binaries.PROGRAMS)}")
+            raise progress.TestbedError(
+                f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(binaries.PROGRAMS)}"
+            )
         binaries.ensure(options.programs or binaries.PROGRAMS)
-        control_plane.link_kubectl()
+        state.link_kubectl()
     elif options.command == "logs":
         for name in [options.name] if options.name else processes.NAMES:
             print(f"--- {processes.log_file(data_dir(), name)}\n{processes.tail(data_dir(), name, options.lines)}")

@@ -1,4 +1,7 @@
-"""The few requests that the testbed itself makes, with the standard library: `up` on a running testbed must cost next to nothing."""
+"""The few requests that the testbed itself makes.
+
+With the standard library, for `up` on a running testbed must cost next to nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ class Client:
 
     def __init__(self, server: str, authority: Path, certificate: Path, key: Path) -> None:
         address = urlsplit(server)
-        assert address.hostname and address.port
+        assert address.hostname
+        assert address.port
         self.host, self.port = address.hostname, address.port
         self.context = ssl.create_default_context(cafile=str(authority))
         self.context.load_cert_chain(certificate, key)
@@ -23,7 +27,7 @@ class Client:
     def request(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, timeout: float = 10.0
     ) -> tuple[int, Any]:
-        """The status and the decoded answer (JSON, or the text where it is none). Raises OSError when nobody answers."""
+        """The status and the decoded answer (JSON, or the text where it is none); OSError when nobody answers."""
         connection = http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=timeout)
         sent = {"User-Agent": "odh-persistency-testbed", "Accept": "application/json"} | (headers or {})
         if body is not None:

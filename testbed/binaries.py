@@ -1,4 +1,4 @@
-"""The testbed's programs: compiled from the pinned Go modules in `go/`, kept in the per-user cache under a key of the pins.
+"""The testbed's programs: compiled from the pinned Go modules in `go/`, kept in the per-user cache by their pins.
 
 A second checkout with the same pins compiles nothing. Who compiles holds a lock, builds into a folder of its own and
 renames each program into place, so a program in the cache is always whole.
@@ -42,7 +42,9 @@ class Module:
     @property
     def version(self) -> str:
         """The version of the pinned module, with its `v`."""
-        found = re.search(rf"^\s*(?:require )?{re.escape(self.pinned)} (v\S+)", (self.folder / "go.mod").read_text(), re.M)
+        found = re.search(
+            rf"^\s*(?:require )?{re.escape(self.pinned)} (v\S+)", (self.folder / "go.mod").read_text(), re.M
+        )
         assert found, f"{self.pinned} is not in {self.folder}/go.mod"
         return found[1]
 
@@ -80,7 +82,8 @@ PROGRAMS = [program for module in MODULES for program in module.packages]
 def locate() -> dict[str, Path]:
     """Where each program is or will be once built, by its name.
 
-    `KUBEBUILDER_ASSETS`, the folder that other projects' test tools take etcd and kube-apiserver from, is honoured for these two.
+    `KUBEBUILDER_ASSETS`, the folder that other projects' test tools take etcd and kube-apiserver from, is honoured for
+    these two.
     """
     assets = Path(os.environ["KUBEBUILDER_ASSETS"]).absolute() if os.environ.get("KUBEBUILDER_ASSETS") else None
     found: dict[str, Path] = {}
@@ -154,7 +157,12 @@ def _run(command: list[str], module: Module, lock: IO[str]) -> float:
     """Run the compiler, telling how far it is; return the seconds it took."""
     # The compiler inherits the lock: should we be killed, who comes next waits for it instead of compiling beside it.
     process = subprocess.Popen(
-        command, cwd=module.folder, env=golang.environment(), stderr=subprocess.PIPE, text=True, pass_fds=[lock.fileno()]
+        command,
+        cwd=module.folder,
+        env=golang.environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=[lock.fileno()],
     )
     counts = {"modules downloaded": 0, "packages compiled": 0}
     complaints: deque[str] = deque(maxlen=25)

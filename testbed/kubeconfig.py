@@ -19,8 +19,13 @@ def certificate_user(certificate: bytes, key: bytes) -> dict[str, Any]:
     return {"client-certificate-data": _embed(certificate), "client-key-data": _embed(key)}
 
 
-def document(server: str, authority: bytes, user_name: str, user: dict[str, Any], namespace: str = "default") -> dict[str, Any]:
-    """A kubeconfig with one context, `testbed`. `user` is what stands under that key: a certificate, a token, an exec plugin."""
+def document(
+    server: str, authority: bytes, user_name: str, user: dict[str, Any], namespace: str = "default"
+) -> dict[str, Any]:
+    """A kubeconfig with one context, `testbed`.
+
+    `user` is what stands under that key: a certificate, a token, an exec plugin.
+    """
     context = {"cluster": "testbed", "user": user_name, "namespace": namespace}
     return {
         "apiVersion": "v1",

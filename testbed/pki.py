@@ -21,7 +21,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 TEN_YEARS = datetime.timedelta(days=3650)
 # What the API server answers to. 10.96.0.1 is the first address of the service range.
-SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+SERVER_NAMES = (
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
 SERVER_ADDRESSES = ("127.0.0.1", "10.96.0.1")
 
 
@@ -38,9 +44,16 @@ def _name(common_name: str, organizations: Iterable[str] = ()) -> x509.Name:
 
 def _usage(*, authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=True, key_cert_sign=authority, crl_sign=authority, content_commitment=False, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
-    )  # fmt: skip
+        digital_signature=True,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -127,11 +140,13 @@ def ensure(folder: Path) -> None:
     temporary = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True, mode=0o700)
-    authority, etcd_authority = make_authority("odh-persistency-testbed"), make_authority("odh-persistency-testbed-etcd")
+    authority, etcd_authority = (
+        make_authority("odh-persistency-testbed"),
+        make_authority("odh-persistency-testbed-etcd"),
+    )
     authority.write(temporary, "ca")
     etcd_authority.write(temporary, "etcd-ca")
-    loopback = {"names": ("localhost",), "addresses": ("127.0.0.1",)}
-    issue(etcd_authority, "etcd", **loopback).write(temporary, "etcd")
+    issue(etcd_authority, "etcd", names=["localhost"], addresses=["127.0.0.1"]).write(temporary, "etcd")
     issue(etcd_authority, "kube-apiserver").write(temporary, "etcd-client")
     issue(authority, "kube-apiserver", names=SERVER_NAMES, addresses=SERVER_ADDRESSES).write(temporary, "apiserver")
     issue(authority, "testbed-admin", ["system:masters"]).write(temporary, "admin")

@@ -40,7 +40,13 @@ def start(data: Path, name: str, command: list[str]) -> psutil.Process:
     file.parent.mkdir(exist_ok=True)
     with open(log, "wb") as output:
         child = subprocess.Popen(
-            command, cwd=data, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
+            command,
+            cwd=data,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=_environment(),
         )
     # Not waited for here; let Popen's destructor not warn about it.
     child.returncode = 0
@@ -79,7 +85,7 @@ def find(data: Path, name: str) -> tuple[psutil.Process, list[str]] | None:
 
 
 def find_all(data: Path) -> list[tuple[str, psutil.Process]]:
-    """Every process of the testbed in `data`, strays without a pid file too, in the order in which they should be stopped."""
+    """Every process of the testbed in `data`, strays without a pid file too, in the order in which to stop them."""
     found = []
     for process in psutil.process_iter():
         command = _command_line(process)
