@@ -1,0 +1,177 @@
+"""Who the fault proxy is: towards the real server what a kubeconfig says, towards clients a certificate of its own."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import ipaddress
+import socket
+import ssl
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+CONNECT_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """The real API server, and how to get to it."""
+
+    address: tuple[str, int]
+    host: str  # for the Host header
+    prefix: str  # of the path in the server's address, without a slash at its end
+    tls: ssl.SSLContext | None  # None for plain HTTP
+    tls_name: str
+    has_identity: bool  # whether the proxy speaks for itself, so that the client's Authorization is taken off
+    authorization: str | None  # the header that it then sends, where the kubeconfig has a token
+
+    def connect(self) -> socket.socket:
+        """A new connection. Raises OSError where there is none to be had."""
+        raw = socket.create_connection(self.address, CONNECT_TIMEOUT)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one = raw if self.tls is None else self.tls.wrap_socket(raw, server_hostname=self.tls_name)
+        one.settimeout(None)
+        return one
+
+
+def read_server(path: Path, context: str | None = None, *, with_identity: bool = True) -> Server:
+    """The server that a kubeconfig's context (by default its current one) names.
+
+    Without `with_identity` the user's credentials are left out. Raises ValueError for what the proxy cannot do: exec
+    plugins, impersonation, basic authentication, proxies.
+    """
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    chosen = _named(config, "contexts", "context", context or config.get("current-context") or "")
+    cluster = _named(config, "clusters", "cluster", chosen["cluster"])
+    user = _named(config, "users", "user", chosen["user"]) if with_identity and chosen.get("user") else {}
+    for part, keys in ((user, ("exec", "auth-provider", "as", "username")), (cluster, ("proxy-url",))):
+        for key in keys:
+            if part.get(key):
+                raise ValueError(
+                    f"The fault proxy cannot use {path}: it takes no {key!r}. Use a certificate or a token."
+                )
+    parts = urlsplit(cluster["server"])
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    return Server(
+        address=address,
+        host=parts.netloc,
+        prefix=parts.path.rstrip("/"),
+        tls=_client_tls(cluster, user, path.parent) if parts.scheme == "https" else None,
+        tls_name=cluster.get("tls-server-name") or address[0],
+        has_identity=with_identity,
+        authorization=_authorization(user, path.parent),
+    )
+
+
+def write_kubeconfig(path: Path, url: str, authority: Path, token: str | None) -> None:
+    """A kubeconfig for `url`, readable by its owner alone; without a token its user has no credentials."""
+    data = base64.b64encode(authority.read_bytes()).decode()
+    user = {} if token is None else {"token": token}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "fault-proxy",
+        "contexts": [{"name": "fault-proxy", "context": {"cluster": "fault-proxy", "user": "fault-proxy"}}],
+        "clusters": [{"name": "fault-proxy", "cluster": {"server": url, "certificate-authority-data": data}}],
+        "users": [{"name": "fault-proxy", "user": user}],
+    }
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A CA of one day and a server certificate for the loopback addresses: paths of the CA, and of key and chain."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority_name = _name("fault proxy CA")
+    authority_id = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
+
+    def unsigned(subject: x509.Name, public: ec.EllipticCurvePublicKey, is_authority: bool) -> x509.CertificateBuilder:
+        builder = x509.CertificateBuilder(authority_name, subject, public, x509.random_serial_number())
+        builder = builder.not_valid_before(now - datetime.timedelta(minutes=5))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+        builder = builder.add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        return builder.add_extension(_key_usage(is_authority), critical=True)
+
+    authority = unsigned(authority_name, authority_key.public_key(), True).sign(authority_key, hashes.SHA256())
+    loopback = [x509.DNSName("localhost")]
+    addresses = [x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", "::1")]
+    certificate = (
+        unsigned(_name("fault proxy"), key.public_key(), False)
+        .add_extension(x509.SubjectAlternativeName([*loopback, *addresses]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    authority_path, chain_path = folder / "ca.crt", folder / "server.pem"
+    authority_path.write_bytes(authority.public_bytes(pem))
+    chain_path.touch(mode=0o600)
+    chain_path.write_bytes(private + certificate.public_bytes(pem))
+    return authority_path, chain_path
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _key_usage(is_authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _named(config: Mapping[str, Any], kind: str, key: str, name: str) -> dict[str, Any]:
+    for entry in config.get(kind) or []:
+        if entry.get("name") == name:
+            return dict(entry.get(key) or {})
+    raise ValueError(f"The kubeconfig has no {key} named {name!r}.")
+
+
+def _bytes(part: Mapping[str, Any], key: str, folder: Path) -> bytes | None:
+    """A field that a kubeconfig holds in place (`KEY-data`) or as a path, relative to the kubeconfig."""
+    if part.get(f"{key}-data"):
+        return base64.b64decode(part[f"{key}-data"])
+    return (folder / part[key]).read_bytes() if part.get(key) else None
+
+
+def _authorization(user: Mapping[str, Any], folder: Path) -> str | None:
+    token = user.get("token")
+    if not token and user.get("tokenFile"):
+        token = (folder / user["tokenFile"]).read_text(encoding="utf-8").strip()
+    return f"Bearer {token}" if token else None
+
+
+def _client_tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> ssl.SSLContext:
+    authority = _bytes(cluster, "certificate-authority", folder)
+    context = ssl.create_default_context(cadata=None if authority is None else authority.decode())
+    if cluster.get("insecure-skip-tls-verify"):
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    certificate, key = _bytes(user, "client-certificate", folder), _bytes(user, "client-key", folder)
+    if certificate and key:
+        # The ssl module takes a key from a file alone; the file is its owner's, and gone at once.
+        with tempfile.NamedTemporaryFile(suffix=".pem") as both:
+            both.write(key + b"\n" + certificate)
+            both.flush()
+            context.load_cert_chain(both.name)
+    return context
