@@ -299,6 +299,7 @@ def test_requests_run_side_by_side(server: Server, kubeconfig: Path) -> None:
         client = pool(proxy, maxsize=4)
         # The server answers none of them before all four have come.
         answers = list(threads.map(lambda _: client.request("GET", "/together").status, range(8)))
+        client.request("GET", "/")
     assert answers == [200] * 8
     assert (proxy.parallel, proxy.connections) == (4, 4)
 
