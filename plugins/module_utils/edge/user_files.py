@@ -28,7 +28,7 @@ except ImportError as error:  # told when a YAML file is read
     YAML_ERROR = error
 
 #: The columns of a CSV file, besides `label:KEY` and `annotation:KEY`.
-COLUMNS = ("name", "server", "claim", "size", "storage_class")
+COLUMNS = ("name", "server", "claim", "size", "storage_class", "state")
 _PREFIXES = {"label": "labels", "annotation": "annotations"}
 
 _KINDS = {".json": "JSON", ".yml": "YAML", ".yaml": "YAML", ".csv": "CSV"}
@@ -49,9 +49,10 @@ def load_users_file(path: str) -> list[Any]:
     """
     kind = _KINDS.get(os.path.splitext(path)[1].lower())
     if kind is None:
+        extension = os.path.splitext(path)[1] or "(none)"
         raise UserFileError(
-            f"The users file {path} has the extension {os.path.splitext(path)[1] or '(none)'}, which says nothing of its "
-            f"form: name it {', '.join(_KINDS)}"
+            f"The users file {path} has the extension {extension}, which says nothing of its form: "
+            f"name it {', '.join(_KINDS)}"
         )
     text = _read(path, kind)
     if kind == "CSV":
@@ -232,12 +233,11 @@ def _from_csv(path: str, text: str) -> list[Any]:
     columns = _columns(path, line, header)
     items: list[Any] = []
     lines: list[int] = []
+    uneven: list[str] = []
     for line, cells in rows:
         if len(cells) != len(columns):
-            raise UserFileError(
-                f"The users file {path} has {len(cells)} fields in line {line}, and {len(columns)} in its header: "
-                "correct that line (a field that contains the separator goes in quotes)"
-            )
+            uneven.append(f"{len(cells)} in line {line}")
+            continue
         item: dict[str, Any] = {"name": ""}
         for (key, inner), cell in zip(columns, cells):
             if not cell:
@@ -248,6 +248,11 @@ def _from_csv(path: str, text: str) -> list[Any]:
                 item.setdefault(key, {})[inner] = cell
         items.append(item if len(item) > 1 else item["name"])
         lines.append(line)
+    if uneven:
+        raise UserFileError(
+            f"The users file {path} has {len(columns)} fields in its header, but {quote_list(uneven)}: "
+            "correct each (a field that contains the separator goes in quotes)"
+        )
     return PlacedList(items, lines)
 
 
@@ -272,20 +277,20 @@ def _columns(path: str, line: int, header: list[str]) -> list[tuple[str, str | N
     """What each column fills: (key, None), or (`labels` or `annotations`, the key inside)."""
     known = [*COLUMNS, *(f"{prefix}:KEY" for prefix in _PREFIXES)]
     columns: list[tuple[str, str | None]] = []
+    faults: list[str] = []
     for title in header:
         prefix, colon, inner = title.partition(":")
         if title in COLUMNS:
-            column: tuple[str, str | None] = (title, None)
+            columns.append((title, None))
         elif colon and inner and prefix in _PREFIXES:
-            column = (_PREFIXES[prefix], inner)
+            columns.append((_PREFIXES[prefix], inner))
         else:
-            raise UserFileError(
-                f"The users file {path} has the column {shown(title)} in its header (line {line}), which is unknown"
-                f"{did_you_mean(title, known)}: known are {', '.join(known)}"
-            )
-        if column in columns:
-            raise UserFileError(f"The users file {path} has the column {shown(title)} twice: remove one of them")
-        columns.append(column)
+            faults.append(f"the unknown column {shown(title)}{did_you_mean(title, known)}")
+    faults += [f"the column {shown(title)} twice" for title in dict.fromkeys(header) if header.count(title) > 1]
     if ("name", None) not in columns:
-        raise UserFileError(f"The users file {path} has no column `name` in its header (line {line}): add it")
+        faults.append("no column `name`")
+    if faults:
+        raise UserFileError(
+            f"The users file {path} has in its header (line {line}) {quote_list(faults)}: known are {', '.join(known)}"
+        )
     return columns
