@@ -6,8 +6,8 @@
 
 It speaks HTTP/1.1 over TLS on both sides, one connection to the server for each of the client's, both kept alive,
 and passes everything on byte for byte (Host and the identity aside). Towards the server it is whoever the kubeconfig
-says; the client needs no credentials of its own. With `token` it has no identity: the client's Authorization is
-passed on, and the new kubeconfig holds that token. Protocol upgrades (exec, port-forward) get a 501.
+says; what the client shows is taken off. With `token` it has no identity: the client's Authorization is passed on,
+and the new kubeconfig holds that token. Protocol upgrades (exec, port-forward) get a 501.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import ipaddress
+import secrets
 import socket
 import ssl
 import tempfile
@@ -74,9 +75,12 @@ def read_server(path: Path, context: str | None = None, *, with_identity: bool =
 
 
 def write_kubeconfig(path: Path, url: str, authority: Path, token: str | None) -> None:
-    """A kubeconfig for `url`, readable by its owner alone; without a token its user has no credentials."""
+    """A kubeconfig for `url`, readable by its owner alone.
+
+    Without a token its user gets one that nobody looks at, for kubectl asks for a name where there is none.
+    """
     data = base64.b64encode(authority.read_bytes()).decode()
-    user = {} if token is None else {"token": token}
+    user = {"token": secrets.token_hex(16) if token is None else token}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
