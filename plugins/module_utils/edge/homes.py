@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
@@ -200,11 +199,6 @@ def volume_fault(api: Api) -> Optional[str]:
     if (answer.get("status") or {}).get("allowed"):
         return None
     return f"this login may not patch volumes, which takes {rule_for(steps.VOLUMES, 'patch', None)}"
-
-
-def timings_wanted() -> bool:
-    """Whether the benchmarks ask how long each phase took."""
-    return os.environ.get("ODH_PERSISTENCY_TIMINGS") == "1"
 
 
 def claims_of(api: Api, namespace: str) -> list[Claim]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Optional
 
 from ansible.module_utils.basic import missing_required_lib
@@ -21,7 +22,7 @@ class Refused(Exception):
     """The run is refused before its first write, for these reasons (sentences without a full stop)."""
 
     def __init__(self, reasons: list[str], plan: Optional[Plan] = None) -> None:
-        super().__init__(refusal_message(reasons))
+        super().__init__(refusal_message([reason.rstrip(".") for reason in reasons]))
         self.plan = plan or Plan()
 
 
@@ -52,6 +53,11 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]]) -> None:
         module.fail_json(msg=f"{error}.", changed=False)
     else:
         module.exit_json(**result)
+
+
+def timings_result(timings: dict[str, float]) -> dict[str, Any]:
+    """Return how many seconds each phase took, for the benchmarks, and nothing unless these ask for it."""
+    return {"timings": timings} if os.environ.get("ODH_PERSISTENCY_TIMINGS") == "1" else {}
 
 
 def refuse(plan: Plan) -> None:

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `user_pvc` does, from options to result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .apply import Outcome
+from .connection import argument_spec as connection_spec
+from .homes import HomesRun
+from .run import Refused, finish, open_api, refuse, timings_result
+from .user_options import SOURCE_SPEC, Sources, homes_of, settings_of
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `user_pvc`."""
+    return {
+        **connection_spec(),
+        **SOURCE_SPEC,
+        "size": {"type": "str", "default": "10Gi"},
+        "storage_class": {"type": "str"},
+        "access_modes": {"type": "list", "elements": "str", "default": ["ReadWriteOnce"]},
+        "state": {"type": "str", "default": "present", "choices": ["present", "retired", "absent"]},
+        "hold": {"type": "str", "default": "30d"},
+        "keep_volume": {"type": "bool", "default": True},
+        "assume_unused": {"type": "bool", "default": False},
+        "wait": {"type": "bool", "default": False},
+        "wait_timeout": {"type": "int", "default": 120},
+        "wait_sleep": {"type": "int", "default": 2},
+    }
+
+
+def manage_homes(module: Any) -> dict[str, Any]:
+    """Bring the homes to what the options ask for, or, in check mode, show what that would take."""
+    params = module.params
+    faults: list[str] = []
+    sources = Sources(params)
+    settings = settings_of(params, faults)
+    homes, settings = homes_of(sources, settings, faults)
+
+    run = HomesRun(open_api(module), settings, sources.hub_users, module.check_mode)
+    plan = run.plan(homes)
+    refuse(plan)
+    fault, missing = run.namespace_fault(plan)
+    if fault and not (missing and module.check_mode):
+        raise Refused([fault])
+    if fault:
+        outcome = Outcome(plan, warnings=[f"{fault}; an earlier task may be what makes it, so the plan is shown"])
+    else:
+        quotas = run.quota_warnings(plan) if module.check_mode else []
+        outcome = run.carry_out(plan)
+        outcome.warnings.extend(quotas)
+    if params["wait"] and not module.check_mode:
+        run.wait(outcome, homes, params["wait_timeout"], params["wait_sleep"])
+    return finish(module, outcome, "home", **timings_result(run.timings))
