@@ -329,9 +329,9 @@ def _existing(
         planned.append(steps.patch(steps.CLAIMS, settings.namespace, claim.name, {"metadata": metadata}, claim.version))
     if grown:
         # A patch of its own and of this one field: what the API server refuses of it must not undo the marks.
-        pins = {"uid": claim.uid} if planned else {"resource_version": claim.version}
         body = {"spec": {"resources": {"requests": {"storage": home.size_text}}}}
-        planned.append(steps.patch(steps.CLAIMS, settings.namespace, claim.name, body, **pins))
+        version, uid = ("", claim.uid) if planned else (claim.version, "")
+        planned.append(steps.patch(steps.CLAIMS, settings.namespace, claim.name, body, version, uid))
     size = home.size if grown else claim.size
     return Change(
         action,

@@ -1,0 +1,74 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `user_pvc_info` does, from options to result."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from ..pure import steps
+from ..pure.homes.census import Person, census, census_text
+from ..pure.homes.claims import claim_from
+from ..pure.homes.rows import home_row, table
+from .connection import argument_spec as connection_spec
+from .errors import ApiError
+from .homes import read_pods
+from .run import Refused, open_api
+from .user_options import SOURCE_SPEC, Sources, template_of
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `user_pvc_info`."""
+    return {**connection_spec(), **SOURCE_SPEC}
+
+
+def show_homes(module: Any) -> dict[str, Any]:
+    """Return the homes of a namespace and, where users are given, their census."""
+    params = module.params
+    faults: list[str] = []
+    template = template_of(params, faults)
+    given = any(params.get(option) is not None for option in ("users", "users_file", "users_from"))
+    entries = Sources(params).entries(faults) if given else []
+    if faults or template is None:
+        raise Refused(faults)
+
+    api = open_api(module)
+    namespace = params["namespace"]
+    claims = api.list_all(steps.CLAIMS, namespace, claim_from)
+    if not claims:
+        _require_namespace(api, namespace)
+    try:
+        pods = read_pods(api, namespace)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        pods = None
+        module.warn(f"Which homes are mounted is not known: {error}")
+    now = datetime.now(timezone.utc)
+    homes = [
+        home_row(claim, pods, now)
+        for claim in sorted(claims, key=lambda item: item.name)
+        if claim.user is not None and claim.other_kind is None
+    ]
+    result: dict[str, Any] = {"changed": False, "homes": homes, "text": table(homes)}
+    if given:
+        people = [Person(entry.name, entry.server) for entry in entries]
+        found = census(people, claims, template)
+        result["census"] = found
+        result["census_text"] = census_text(found)
+    return result
+
+
+def _require_namespace(api: Any, namespace: str) -> None:
+    """Tell an empty namespace from one that does not exist: the API server lists both alike."""
+    try:
+        found = api.get(steps.NAMESPACES, None, namespace)
+    except ApiError as error:
+        if error.status == 403:
+            return
+        raise
+    if found is None:
+        raise Refused([f"Namespace {namespace} does not exist: correct `namespace`"])
