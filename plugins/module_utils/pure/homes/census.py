@@ -111,7 +111,10 @@ def _names_of(person: Person, index: Index, template: Template) -> dict[str, Any
 
 def _move(wanted: Iterable[Person], index: Index, template: Template) -> dict[str, Any]:
     """Who finds what, once the hub computes names by this template and mounts what has that name."""
-    empty, others, unnamed = [], [], []
+    empty: list[dict[str, Any]] = []
+    takeovers: list[dict[str, Any]] = []
+    switched: list[dict[str, Any]] = []
+    unnamed: list[str] = []
     for person in wanted:
         name = _name(template, person)
         if name is None:
@@ -119,20 +122,16 @@ def _move(wanted: Iterable[Person], index: Index, template: Template) -> dict[st
             continue
         found = index.by_name.get(name)
         home = _home(index, person)
-        if (
-            found is not None
-            and found.user is not None
-            and (found.user, person.server)
-            != (
-                person.user,
-                found.server if index.by_server else person.server,
-            )
-        ):
-            owner = owner_text(found.user, found.server)
-            others.append({"name": person.user, "server": person.server, "claim": name, "belongs_to": owner})
-        elif home is not None and found is None:
-            empty.append({"name": person.user, "server": person.server, "claim": home.name, "would_get": name})
-    return {"empty": empty, "takeovers": others, "unnamed": unnamed}
+        row = {"name": person.user, "server": person.server}
+        if found is not None and found.user is not None and not _is_theirs(found, person, template):
+            takeovers.append({**row, "claim": name, "belongs_to": owner_text(found.user, found.server)})
+        elif home is not None and home.name != name:
+            (empty if found is None else switched).append({**row, "claim": home.name, "would_get": name})
+    return {"empty": empty, "takeovers": takeovers, "switched": switched, "unnamed": unnamed}
+
+
+def _is_theirs(claim: Claim, person: Person, template: Template) -> bool:
+    return claim.user == person.user and (claim.server == person.server or not template.has_server)
 
 
 def _adoption(
@@ -202,6 +201,9 @@ def census_text(found: dict[str, Any]) -> str:
     for row in given["empty"]:
         who = owner_text(row["name"], row["server"])
         lines.append(f"{who} would find an empty home, {row['would_get']}, instead of {row['claim']}.")
+    for row in given["switched"]:
+        who = owner_text(row["name"], row["server"])
+        lines.append(f"{who} would find another home of theirs, {row['would_get']}, instead of {row['claim']}.")
     for row in found["collisions"]:
         if row["scheme"] == "given":
             lines.append(f"{' and '.join(row['owners'])} come to one name, {row['name']}.")

@@ -1,0 +1,253 @@
+#!/usr/bin/python
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: user_pvc_info
+short_description: Show the homes of a namespace, and what a set of users would find there
+version_added: 0.1.0
+author:
+  - odh.persistency contributors (@odh-persistency)
+description:
+  - Lists the homes of a namespace, whatever scheme their names follow and whoever made them.
+  - Given users, it takes the census. For each user the name under each scheme, what exists, and which claim is the home;
+    orphans, twins and collisions; and who would find an empty home, or somebody else's, once the hub computes names by
+    O(naming) and O(name_template).
+  - RV(census.adoption) is the list that prevents it, in the form that O(odh.persistency.user_pvc#module:users) takes.
+  - Run it with the names of the version that you are about to upgrade to.
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - odh.persistency.attributes.info
+  - odh.persistency.attributes.k8s
+options:
+  namespace:
+    description:
+      - The namespace in which the homes are.
+    type: str
+    required: true
+  users:
+    description:
+      - The users, each as a name or as a dictionary. Names are those of the hub, exactly; nothing is trimmed or folded.
+      - The keys of a dictionary are C(name), C(server) (a named server's home), C(claim) (the existing claim that is
+        the home; see the notes), C(size), C(storage_class), C(labels), C(annotations) and C(state), which goes before
+        O(state).
+      - Lists of thousands of dictionaries are better given as O(users_file); Ansible takes seconds to carry them here.
+    type: list
+    elements: raw
+  users_file:
+    description:
+      - Path of a file of users on the host that runs the task, opened by the module itself.
+      - JSON and YAML files hold a list of what O(users) takes, or a dictionary with the one key C(users). CSV files have
+        a header with C(name) and any of C(server), C(claim), C(size), C(storage_class), C(state), C(label:KEY) and
+        C(annotation:KEY).
+      - May be given beside O(users); a user in both is refused.
+    type: path
+  users_from:
+    description:
+      - With V(hub), the users and named servers that the hub knows are added, as its REST API lists them.
+      - What O(users) and O(users_file) say of a user goes before it.
+    type: str
+    choices: [hub]
+  hub:
+    description:
+      - The JupyterHub to ask for its users, and for when they were last active.
+      - The token is that of a service with the scopes C(list:users), C(read:users:name), C(read:users:activity) and
+        C(read:servers).
+    type: dict
+    suboptions:
+      url:
+        description:
+          - Address of the hub or of its API, such as C(https://hub.example.org/hub/api).
+        type: str
+        required: true
+      token:
+        description:
+          - API token.
+        type: str
+        required: true
+      validate_certs:
+        description:
+          - Whether the hub's certificate is verified.
+        type: bool
+        default: true
+      ca_cert:
+        description:
+          - File with the CA certificates that the hub's certificate is verified with, instead of the system's.
+        type: path
+  naming:
+    description:
+      - How the hub names claims.
+      - V(safe) is KubeSpawner 7 (C(slug_scheme=safe)), V(escape) is KubeSpawner 6 and before, and 7 with
+        C(slug_scheme=escape), V(odh) is classic Open Data Hub.
+    type: str
+    choices: [safe, escape, odh]
+    default: safe
+  name_template:
+    description:
+      - The hub's C(pvc_name_template), where it is not the default of O(naming).
+      - A template without a field for the server means one home a user, which all of the user's named servers share.
+      - C({userid}) cannot be used, for only the hub knows it.
+    type: str
+  hub_namespace:
+    description:
+      - The namespace that the hub itself runs in, for templates with C({hubnamespace}).
+    type: str
+notes:
+  - Needs the verb C(list) on C(persistentvolumeclaims) in the namespace, and on C(pods) to know which homes are mounted.
+seealso:
+  - module: odh.persistency.user_pvc
+requirements:
+  - python >= 3.9
+  - kubernetes >= 24.2.0
+  - PyYAML >= 5.1, for O(users_file) in YAML
+"""
+
+EXAMPLES = r"""
+- name: The homes of a namespace, as a table
+  odh.persistency.user_pvc_info:
+    namespace: jupyterhub
+  register: found
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ found.text.splitlines() }}"
+
+- name: Before the upgrade to KubeSpawner 7, who would lose a home?
+  odh.persistency.user_pvc_info:
+    namespace: jupyterhub
+    naming: safe
+    users_from: hub
+    hub:
+      url: https://jupyterhub.example.org/hub/api
+      token: "{{ hub_token }}"
+  register: upgrade
+
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ upgrade.census_text.splitlines() }}"
+
+- name: Keep everybody's home
+  odh.persistency.user_pvc:
+    namespace: jupyterhub
+    naming: safe
+    users: "{{ upgrade.census.adoption }}"
+"""
+
+RETURN = r"""
+homes:
+  description: The homes, in the order of the names of their claims.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the claim.
+      type: str
+    owner:
+      description: The user, as the annotation C(hub.jupyter.org/username) has it.
+      type: str
+    server:
+      description: The named server, empty for the default one.
+      type: str
+    size:
+      description: What the claim asks for.
+      type: str
+    capacity:
+      description: What its volume has.
+      type: str
+    phase:
+      description: The phase of the claim, or V(Terminating).
+      type: str
+    storage_class:
+      description: The storage class.
+      type: str
+    access_modes:
+      description: The access modes.
+      type: list
+      elements: str
+    volume:
+      description: The PersistentVolume that the claim is bound to.
+      type: str
+    created:
+      description: When the claim was made.
+      type: str
+    age:
+      description: How long ago that is.
+      type: str
+    schemes:
+      description: The schemes whose default template gives this owner this name.
+      type: list
+      elements: str
+    pods:
+      description: The pods that mount it; null where pods may not be listed.
+      type: list
+      elements: str
+    primary:
+      description: Whether it is marked as the one to mount of several.
+      type: bool
+    retired_at:
+      description: Since when it is retired.
+      type: str
+    managed:
+      description: Whether it carries this collection's labels.
+      type: bool
+text:
+  description: The homes as a table for people.
+  returned: success
+  type: str
+census:
+  description: What the given users would find.
+  returned: when users are given
+  type: dict
+  contains:
+    users:
+      description: For each user (and server) the C(names) under each scheme and as C(given), what C(exists), and the C(home).
+      type: list
+      elements: dict
+    orphans:
+      description: Homes of nobody listed.
+      type: list
+      elements: dict
+    twins:
+      description: Owners of several homes, with the C(primary) where one is marked.
+      type: list
+      elements: dict
+    collisions:
+      description: Names that several users come to, by C(scheme).
+      type: list
+      elements: dict
+    moves:
+      description:
+        - For each scheme, and as C(given), what happens once the hub names by it. C(empty) are users who would find an
+          empty home, C(takeovers) those who would be given somebody else's, C(switched) those who would find another
+          home of their own, C(unnamed) those who would get no valid name.
+      type: dict
+    adoption:
+      description: Users for M(odh.persistency.user_pvc), with the C(claim) that keeps each one's home.
+      type: list
+      elements: dict
+    undecided:
+      description: What a person must decide before anything adopts it.
+      type: list
+      elements: dict
+census_text:
+  description: The census as sentences for people.
+  returned: when users are given
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.odh.persistency.plugins.module_utils.edge.run import run
+from ansible_collections.odh.persistency.plugins.module_utils.edge.user_pvc_info import argument_spec, show_homes
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    run(module, show_homes)
+
+
+if __name__ == "__main__":
+    main()
