@@ -30,7 +30,8 @@ from types import TracebackType
 from typing import cast
 
 from .faults import Answer, Ended, Exchange, Request, Rule, status
-from .proxy_identity import Server, make_certificate, read_server, write_kubeconfig
+from .proxy_certificate import make_certificate
+from .proxy_identity import Server, read_server, write_kubeconfig
 from .proxy_wire import BLOCK, body_blocks, header_fields, read_body, read_head, until_close
 
 NO_UPGRADE = status(501, reason="NotImplemented", message="The fault proxy does not carry protocol upgrades.")

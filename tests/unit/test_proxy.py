@@ -32,7 +32,7 @@ from cryptography.x509.oid import NameOID
 
 from testbed.faults import Rule, call, conflict, cut, drop, expired, hang, slow, status
 from testbed.proxy import FaultProxy
-from testbed.proxy_identity import make_certificate
+from testbed.proxy_certificate import make_certificate
 
 CLAIMS = "/api/v1/namespaces/n/persistentvolumeclaims"
 LARGE = 3_000_000
