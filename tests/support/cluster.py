@@ -1,0 +1,374 @@
+"""The cluster under test, the testbed or the one that KUBECONFIG names, as a test's hands see it.
+
+Independent of the collection's own code on purpose: what a module says it did is checked by other means.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import kubernetes
+
+from testbed import control_plane, kubeconfig, paths
+from testbed.state import Testbed
+
+Object = dict[str, Any]
+T = TypeVar("T")
+
+TEST_LABEL = "odh-persistency-test"  # on every namespace and volume made here
+APIS = {
+    "namespaces": "/api/v1",
+    "nodes": "/api/v1",
+    "persistentvolumes": "/api/v1",
+    "persistentvolumeclaims": "/api/v1",
+    "pods": "/api/v1",
+    "events": "/api/v1",
+    "configmaps": "/api/v1",
+    "resourcequotas": "/api/v1",
+    "serviceaccounts": "/api/v1",
+    "storageclasses": "/apis/storage.k8s.io/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
+    "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
+}
+
+
+class ClusterError(Exception):
+    """An answer of the API server that a test did not count on."""
+
+    def __init__(self, status: int, answer: Any, request: str) -> None:
+        message = answer.get("message") if isinstance(answer, dict) else answer
+        super().__init__(f"{request}: {status} {message}")
+        self.status = status
+
+
+def path(resource: str, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+    """The address of a collection or an object: `path("pods", "ns", "a", "status")`."""
+    parts = [APIS[resource]]
+    parts += ["namespaces", namespace] if namespace else []
+    return "/".join([*parts, resource, *(quote(part) for part in (name, subresource) if part)])
+
+
+def wait_for(probe: Callable[[], T | None], what: str, within: float = 30.0) -> T:
+    """The first true thing that `probe` returns. Raises TimeoutError, which says `what` was waited for."""
+    deadline = time.monotonic() + within
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {within:.0f} s")
+        time.sleep(0.05)
+
+
+@dataclass
+class Cluster:
+    """Requests, and the things that tests need on a cluster. Everything made through it goes with `clean_up`."""
+
+    kubeconfig: Path
+    testbed: Testbed | None
+    """None on a cluster of somebody else's, which has no audit log for us and no promise about its storage classes."""
+    _namespaces: list[str] = field(default_factory=list)
+    _cluster_wide: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def connect(cls) -> Cluster:
+        """The cluster that bin/dev chose: that of KUBECONFIG, and the testbed, started where it is down, without one."""
+        chosen = os.environ.get("KUBECONFIG")
+        if not chosen or Path(chosen) == paths.data_dir() / "kubeconfig":
+            testbed = control_plane.up()
+            return cls(testbed.kubeconfig, testbed)
+        return cls(Path(chosen), None)
+
+    def __post_init__(self) -> None:
+        configuration = kubernetes.client.Configuration()
+        kubernetes.config.load_kube_config(str(self.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
+        configuration.retries = False
+        configuration.connection_pool_maxsize = 16
+        self._configuration = configuration
+        self._pool = kubernetes.client.ApiClient(configuration).rest_client.pool_manager
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The caller's environment with this cluster in it, for commands."""
+        chosen = str(self.kubeconfig)
+        return os.environ | {"KUBECONFIG": chosen, "K8S_AUTH_KUBECONFIG": chosen}
+
+    # --- requests ---
+
+    def request(
+        self,
+        method: str,
+        address: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        """The decoded answer. Raises ClusterError for any status but 2xx."""
+        headers: dict[str, str] = {
+            "User-Agent": "odh-persistency-tests",
+            "Accept": "application/json",
+            "Content-Type": content_type,
+        }
+        bearer = self._configuration.auth_settings().get("BearerToken")
+        if bearer:
+            headers["Authorization"] = str(bearer["value"])
+        url = self._configuration.host + address + (f"?{urlencode(query)}" if query else "")
+        content = None if body is None else json.dumps(body).encode()
+        answer = self._pool.request(method, url, body=content, headers=headers, timeout=30.0)
+        try:
+            decoded = json.loads(answer.data)
+        except ValueError:
+            decoded = answer.data.decode(errors="replace")
+        if not 200 <= answer.status < 300:
+            raise ClusterError(answer.status, decoded, f"{method} {address}")
+        return decoded  # type: ignore[no-any-return]
+
+    def get(self, resource: str, name: str, namespace: str | None = None) -> Object | None:
+        """The object, or None where there is none."""
+        try:
+            return self.request("GET", path(resource, namespace, name))
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(self, resource: str, namespace: str | None = None, **query: str) -> list[Object]:
+        """All objects; `labelSelector="a=b"` and the like go into the query."""
+        found: list[Object] = []
+        page: dict[str, str] = {"limit": "500"}
+        while True:
+            answer = self.request("GET", path(resource, namespace), query=query | page)
+            found += answer["items"]
+            if not answer["metadata"].get("continue"):
+                return found
+            page["continue"] = answer["metadata"]["continue"]
+
+    def create(self, resource: str, body: Object, namespace: str | None = None) -> Object:
+        made = self.request("POST", path(resource, namespace), body)
+        if resource == "namespaces":
+            self._namespaces.append(made["metadata"]["name"])
+        elif namespace is None:
+            self._cluster_wide.append((resource, made["metadata"]["name"]))
+        return made
+
+    def patch(
+        self, resource: str, name: str, body: Object, namespace: str | None = None, subresource: str | None = None
+    ) -> Object:
+        """A merge patch."""
+        address = path(resource, namespace, name, subresource)
+        return self.request("PATCH", address, body, content_type="application/merge-patch+json")
+
+    def delete(self, resource: str, name: str, namespace: str | None = None, **options: Any) -> None:
+        """Ask for the object to go; one that is not there is no error. `options` are DeleteOptions."""
+        try:
+            self.request("DELETE", path(resource, namespace, name), options or None)
+        except ClusterError as error:
+            if error.status != 404:
+                raise
+
+    def kubectl(self, *arguments: str, namespace: str | None = None) -> Any:
+        """What `kubectl` prints, decoded: `kubectl("get", "pvc", namespace=ns)["items"]`. Raises ClusterError."""
+        command = ["kubectl", *arguments, "-o", "json", *(["-n", namespace] if namespace else [])]
+        answer = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=120)
+        if answer.returncode:
+            raise ClusterError(answer.returncode, answer.stderr.strip(), " ".join(command))
+        return json.loads(answer.stdout)
+
+    # --- things that tests need ---
+
+    def make_namespace(self, prefix: str = "odhp") -> str:
+        """A namespace with a generated name, ready for pods."""
+        metadata = {"name": f"{prefix}-{uuid.uuid4().hex[:8]}", "labels": {TEST_LABEL: "true"}}
+        name: str = self.create("namespaces", {"metadata": metadata})["metadata"]["name"]
+        wait_for(lambda: self.get("serviceaccounts", "default", name), f"the default service account in {name}")
+        return name
+
+    def make_claim(self, namespace: str, name: str, size: str = "1Gi", **spec: Any) -> Object:
+        """A PVC as somebody else would make it. `storageClassName` and others go into the spec."""
+        body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}} | spec
+        return self.create("persistentvolumeclaims", {"metadata": {"name": name}, "spec": body}, namespace)
+
+    def bind(
+        self,
+        namespace: str,
+        claim: str,
+        capacity: str | None = None,
+        *,
+        reclaim: str = "Delete",
+        source: Object | None = None,
+        within: float = 30.0,
+    ) -> str:
+        """Make a volume for a claim and wait until both are Bound; return the volume's name.
+
+        It stands for one that a storage driver made: nothing acts on it, and once released it stays until the test
+        ends. `capacity` defaults to what the claim asks for. `source` replaces the CSI source, e.g.
+        `{"hostPath": {"path": ...}}` (never below /tmp with `reclaim="Delete"`: the controller manager would remove
+        the folder).
+        """
+        found = self.get("persistentvolumeclaims", claim, namespace)
+        if found is None:
+            raise LookupError(f"no claim {namespace}/{claim}")
+        name = f"odhp-{uuid.uuid4().hex[:12]}"
+        spec = {
+            "capacity": {"storage": capacity or found["spec"]["resources"]["requests"]["storage"]},
+            "accessModes": found["spec"]["accessModes"],
+            "persistentVolumeReclaimPolicy": reclaim,
+            "storageClassName": found["spec"].get("storageClassName", ""),
+            "volumeMode": found["spec"].get("volumeMode", "Filesystem"),
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "namespace": namespace,
+                "name": claim,
+                "uid": found["metadata"]["uid"],
+            },
+        }
+        metadata = {
+            "name": name,
+            "labels": {TEST_LABEL: "true"},
+            # Says that a driver outside of Kubernetes looks after it.
+            "annotations": {"pv.kubernetes.io/provisioned-by": "testbed.odh.persistency"},
+        }
+        spec |= source or {"csi": {"driver": "testbed.odh.persistency", "volumeHandle": name}}
+        self.create("persistentvolumes", {"metadata": metadata, "spec": spec})
+
+        def bound() -> bool:
+            live = self.get("persistentvolumeclaims", claim, namespace)
+            return bool(live and live.get("status", {}).get("phase") == "Bound")
+
+        wait_for(bound, f"claim {namespace}/{claim} Bound", within)
+        return name
+
+    def bind_all(self, namespace: str, claims: Iterable[str] | None = None) -> dict[str, str]:
+        """`bind` many claims, all of the namespace by default; return the name of each one's volume."""
+        names = list(claims) if claims is not None else [c["metadata"]["name"] for c in self.claims(namespace).values()]
+        within = 30.0 + len(names) / 20
+        with ThreadPoolExecutor(16) as pool:
+            return dict(
+                zip(names, pool.map(lambda claim: self.bind(namespace, claim, within=within), names), strict=True)
+            )
+
+    def claims(self, namespace: str) -> dict[str, Object]:
+        """The PVCs of a namespace by name."""
+        return {claim["metadata"]["name"]: claim for claim in self.list("persistentvolumeclaims", namespace)}
+
+    def resize(self, namespace: str, claim: str, capacity: str, *, pending_file_system: bool = False) -> None:
+        """Do to a claim that was grown what a storage driver's resizer does.
+
+        With `pending_file_system` the volume has grown and the file system is left to the next mount.
+        """
+        live = self.get("persistentvolumeclaims", claim, namespace)
+        assert live is not None, f"no claim {namespace}/{claim}"
+        volume = live["spec"]["volumeName"]
+        self.patch("persistentvolumes", volume, {"spec": {"capacity": {"storage": capacity}}})
+        if pending_file_system:
+            status: Object = {"conditions": [{"type": "FileSystemResizePending", "status": "True"}]}
+        else:
+            status = {"capacity": {"storage": capacity}, "conditions": []}
+        self.patch("persistentvolumeclaims", claim, {"status": status}, namespace, "status")
+
+    def make_pod(
+        self,
+        namespace: str,
+        claim: str | None = None,
+        *,
+        name: str | None = None,
+        phase: str = "Pending",
+        node: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> str:
+        """A pod that mounts `claim` and never runs; return its name.
+
+        No scheduler takes it. `phase` is written into its status. With `node` it counts as scheduled there, which is
+        what makes Kubernetes itself protect the claim; where there is no such node, it is removed after a minute.
+        """
+        name = name or f"server-{uuid.uuid4().hex[:8]}"
+        mounts = [{"name": "home", "mountPath": "/opt/app-root/src"}] if claim else []
+        spec: Object = {
+            "schedulerName": "odhp-nobody",
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "notebook", "image": "example.invalid/notebook:1", "volumeMounts": mounts}],
+            "volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": claim}}] if claim else [],
+        }
+        if node:
+            spec["nodeName"] = node
+        metadata = {"name": name, "labels": dict(labels or {}), "annotations": dict(annotations or {})}
+        self.create("pods", {"metadata": metadata, "spec": spec}, namespace)
+        if phase != "Pending":
+            self.patch("pods", name, {"status": {"phase": phase}}, namespace, "status")
+        return name
+
+    def restricted_kubeconfig(
+        self, folder: Path, namespace: str, rules: Iterable[Object] = (), cluster_rules: Iterable[Object] = ()
+    ) -> Path:
+        """A kubeconfig, in `folder`, for a new service account that may do what `rules` say and no more.
+
+        `rules` are those of a Role in `namespace`, `cluster_rules` those of a ClusterRole. A rule:
+        `{"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list"]}`.
+        """
+        name = f"odhp-{uuid.uuid4().hex[:8]}"
+        self.create("serviceaccounts", {"metadata": {"name": name}}, namespace)
+        subject = {"kind": "ServiceAccount", "namespace": namespace, "name": name}
+        for kind, where, given in (("Role", namespace, rules), ("ClusterRole", None, cluster_rules)):
+            found = list(given)
+            if not found:
+                continue
+            resource = kind.lower() + "s"
+            self.create(resource, {"metadata": {"name": name}, "rules": found}, where)
+            reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+            binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+            self.create(kind.lower() + "bindings", binding, where)
+        address = path("serviceaccounts", namespace, name, "token")
+        token = self.request("POST", address, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+        return kubeconfig.write(folder / f"{name}.kubeconfig", self._kubeconfig_with({"token": token}, namespace))
+
+    def _kubeconfig_with(self, user: Object, namespace: str) -> Object:
+        """This cluster's kubeconfig, reduced to the context in use, with another user in it."""
+        content = self.kubectl("config", "view", "--raw", "--minify", "--flatten")
+        made = kubeconfig.document("", b"", "restricted", user, namespace)
+        made["clusters"][0]["cluster"] = content["clusters"][0]["cluster"]
+        return made
+
+    # --- the end ---
+
+    def remove_namespace(self, name: str) -> None:
+        """Ask for a namespace to go, with everything in it. Volumes made by `bind` go at the end of the session."""
+        with contextlib.suppress(ClusterError):
+            # A pod that counts as scheduled would wait for a kubelet that does not exist.
+            for pod in self.list("pods", name):
+                self.delete("pods", pod["metadata"]["name"], name, gracePeriodSeconds=0)
+        self.delete("namespaces", name)
+        if name in self._namespaces:
+            self._namespaces.remove(name)
+
+    def clean_up(self) -> None:
+        for name in list(self._namespaces):
+            self.remove_namespace(name)
+        for resource, name in reversed(self._cluster_wide):
+            self.delete(resource, name)
+        self._cluster_wide.clear()
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[Cluster]:
+    """The cluster under test; what was made on it goes in the end."""
+    cluster = Cluster.connect()
+    try:
+        yield cluster
+    finally:
+        cluster.clean_up()

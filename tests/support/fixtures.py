@@ -1,0 +1,58 @@
+"""Fixtures of the tests that need a cluster. A conftest.py takes them with `from tests.support.fixtures import *`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed import audit as audit_log
+from testbed.state import Testbed
+from tests.support.cluster import Cluster, connected
+
+__all__ = ["audit", "cluster", "kubectl", "namespace", "restricted_user", "testbed"]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster under test: that of KUBECONFIG, else the testbed, which is started where it is down."""
+    with connected() as found:
+        yield found
+
+
+@pytest.fixture
+def testbed(cluster: Cluster) -> Testbed:
+    """The testbed; the test is skipped on a cluster of somebody else's."""
+    if cluster.testbed is None:
+        pytest.skip("needs the testbed, and KUBECONFIG names another cluster")
+    return cluster.testbed
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = cluster.make_namespace()
+    yield name
+    cluster.remove_namespace(name)
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster) -> Callable[..., Any]:
+    """`kubectl("get", "pvc", namespace=ns)`, decoded."""
+    return cluster.kubectl
+
+
+@pytest.fixture
+def audit(testbed: Testbed) -> Callable[..., AbstractContextManager[audit_log.Log]]:
+    """`with audit(user_agent="odh.persistency/") as log: ...`, see testbed/audit.py."""
+    return partial(audit_log.record, testbed=testbed)
+
+
+@pytest.fixture
+def restricted_user(cluster: Cluster, namespace: str, tmp_path: Path) -> Callable[..., Path]:
+    """`restricted_user([rule], cluster_rules=[rule])`: a kubeconfig for somebody who may do that in `namespace`."""
+    return partial(cluster.restricted_kubeconfig, tmp_path, namespace)
