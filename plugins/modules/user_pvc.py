@@ -294,7 +294,7 @@ def main() -> None:
         required_one_of=[("users", "users_file", "users_from")],
         supports_check_mode=True,
     )
-    run(module, manage_homes)
+    run(module, manage_homes, "home")
 
 
 if __name__ == "__main__":

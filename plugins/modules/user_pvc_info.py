@@ -246,7 +246,7 @@ from ansible_collections.odh.persistency.plugins.module_utils.edge.user_pvc_info
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, show_homes)
+    run(module, show_homes, "home")
 
 
 if __name__ == "__main__":

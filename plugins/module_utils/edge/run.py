@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ..pure.plan import Plan, failure_message, refusal_message
+from ..pure.plan import REFUSE, Change, Plan, failure_message, refusal_message
 from . import connection
 from .api import CONNECTIONS, Api
 from .apply import Outcome
@@ -22,7 +22,8 @@ class Refused(Exception):
     """The run is refused before its first write, for these reasons (sentences without a full stop)."""
 
     def __init__(self, reasons: list[str], plan: Optional[Plan] = None) -> None:
-        super().__init__(refusal_message([reason.rstrip(".") for reason in reasons]))
+        self.reasons = [reason.rstrip(".") for reason in reasons]
+        super().__init__(refusal_message(self.reasons))
         self.plan = plan or Plan()
 
 
@@ -39,13 +40,18 @@ def open_api(module: Any) -> Api:
     return Api(connection.connect(module, CONNECTIONS))
 
 
-def run(module: Any, body: Callable[[Any], dict[str, Any]]) -> None:
-    """Run a module's body and exit; turn refusals and outside failures into one message each."""
+def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
+    """Run a module's body and exit; turn refusals and outside failures into one message each.
+
+    `kind` is what the module manages, for refusals that no object stands behind yet.
+    """
     try:
         result = body(module)
     except Refused as refused:
         plan = refused.plan
         changes = [change.as_result() for change in plan.refusals]
+        # What is wrong with the input itself has no object yet: a refusal each, all the same.
+        changes = changes or [_refused_input(module, kind, reason) for reason in refused.reasons]
         module.fail_json(
             msg=str(refused), changed=False, changes=changes, summary={"refuse": len(changes)}, failed_items=[]
         )
@@ -53,6 +59,10 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]]) -> None:
         module.fail_json(msg=f"{error}.", changed=False)
     else:
         module.exit_json(**result)
+
+
+def _refused_input(module: Any, kind: str, reason: str) -> dict[str, Any]:
+    return Change(REFUSE, kind, module.params.get("namespace") or "", "", reason).as_result()
 
 
 def timings_result(timings: dict[str, float]) -> dict[str, Any]:

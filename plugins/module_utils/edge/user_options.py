@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import Any, Optional
 
+from ..pure.homes.activity import HubUsers
 from ..pure.homes.desired import Home, Settings, check_settings, merge_entries, resolve
 from ..pure.homes.entries import UserEntry, entries_of_hub, parse_entries
 from ..pure.naming import SCHEMES, NamingError, Template
 from ..pure.times import parse_span
-from .hub_api import HubClient
+from .hub_api import LIST_USERS, READ_SERVERS, SCOPES, HubClient
 from .run import Refused
 from .user_files import load_users_file
 
@@ -47,19 +48,17 @@ class Sources:
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.params = params
-        self._hub_users: Any = None
+        self._listings: dict[tuple[str, ...], HubUsers] = {}
 
-    def hub_users(self) -> Any:
-        """Return what the hub says of its users, None where no hub is given."""
+    def hub(self, need: tuple[str, ...] = SCOPES) -> Optional[HubUsers]:
+        """Return what the hub says of its users, None where no hub is given; `need` are the scopes it takes."""
         hub = self.params.get("hub")
         if hub is None:
             return None
-        if self._hub_users is None:
-            client = HubClient(
-                hub["url"], hub["token"], validate_certs=hub["validate_certs"], ca_cert=hub.get("ca_cert")
-            )
-            self._hub_users = client.users()
-        return self._hub_users
+        if need not in self._listings:
+            client = HubClient(hub["url"], hub["token"], validate_certs=hub["validate_certs"], ca_cert=hub["ca_cert"])
+            self._listings[need] = client.listing(need)
+        return self._listings[need]
 
     def entries(self, faults: list[str]) -> list[UserEntry]:
         """Return the entries of all sources as one list; what is wrong with them goes to `faults`."""
@@ -79,14 +78,15 @@ class Sources:
             if params.get("hub") is None:
                 faults.append("users_from: hub needs `hub` with the url of the hub's API and a token")
             elif not faults:
-                known = self.hub_users().users
-                from_hub = entries_of_hub(((user.name, user.servers) for user in known.values()), "hub")
+                known = self.hub((LIST_USERS, READ_SERVERS))
+                users = known.users.values() if known is not None else ()
+                from_hub = entries_of_hub(((user.name, user.servers) for user in users), "hub")
         merged, meetings = merge_entries(lists, from_hub)
         faults += meetings
         return merged
 
 
-def template_of(params: dict[str, Any], faults: list[str]) -> Template | None:
+def template_of(params: dict[str, Any], faults: list[str]) -> Optional[Template]:
     """Return the parsed name template; what is wrong with it, or with the namespace, goes to `faults`."""
     namespace = params["namespace"]
     if not _NAMESPACE.match(namespace):
@@ -105,17 +105,18 @@ def template_of(params: dict[str, Any], faults: list[str]) -> Template | None:
         return None
 
 
-def settings_of(params: dict[str, Any], faults: list[str]) -> Settings | None:
+def settings_of(params: dict[str, Any], faults: list[str]) -> Optional[Settings]:
     """Return the settings of a run of user_pvc; what is wrong with them goes to `faults`."""
     template = template_of(params, faults)
-    faults += check_settings(params["size"], params["access_modes"], params.get("storage_class"))
+    wrong = check_settings(params["size"], params["access_modes"], params.get("storage_class"))
+    hold = timedelta()
     try:
         hold = parse_span(params["hold"])
     except ValueError as error:
-        faults.append(f"hold: {error}")
-        return None
-    if template is None:
-        return None
+        wrong.append(f"hold: {error}")
+    faults += wrong
+    if template is None or wrong:
+        return None  # a default that is wrong itself would be told again for each user
     return Settings(
         namespace=params["namespace"],
         template=template,
@@ -130,13 +131,12 @@ def settings_of(params: dict[str, Any], faults: list[str]) -> Settings | None:
     )
 
 
-def homes_of(sources: Sources, settings: Settings | None, faults: list[str]) -> tuple[list[Home], Settings]:
+def homes_of(sources: Sources, settings: Optional[Settings], faults: list[str]) -> tuple[list[Home], Settings]:
     """Return the homes that are wanted. Raises Refused with all faults found so far and here."""
     entries = sources.entries(faults)
     if settings is None:
         raise Refused(faults)
-    # A default that is wrong itself would be told again for each user.
-    homes, wrong = resolve(entries, settings) if not faults else ([], [])
+    homes, wrong = resolve(entries, settings)
     faults += wrong
     if faults:
         raise Refused(faults)

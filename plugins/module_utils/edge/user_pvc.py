@@ -41,7 +41,7 @@ def manage_homes(module: Any) -> dict[str, Any]:
     settings = settings_of(params, faults)
     homes, settings = homes_of(sources, settings, faults)
 
-    run = HomesRun(open_api(module), settings, sources.hub_users, module.check_mode)
+    run = HomesRun(open_api(module), settings, sources.hub, module.check_mode)
     plan = run.plan(homes)
     refuse(plan)
     fault, missing = run.namespace_fault(plan)
