@@ -68,7 +68,7 @@ class HubClient:
         for _restart in range(LIST_RESTARTS):
             found = self._read_all()
             if found is not None:
-                return HubUsers(found, complete=held[LIST_USERS])
+                return HubUsers(found, complete=held.get(LIST_USERS, False))
         raise HubError(
             f"The list of users of the hub at {self.api} lost users {LIST_RESTARTS} times while it was read: run again "
             "when nobody removes users"

@@ -136,7 +136,7 @@ class HubHttp:
         if status in (401, 403):
             return HubError(
                 f"The hub at {self.api} does not let the token list its users ({status}{said}): give its service a role "
-                f"with `scopes: [list:users, ...]` in `c.JupyterHub.load_roles`",
+                "with `scopes: [list:users, ...]` in `c.JupyterHub.load_roles`",
                 mends=False,
             )
         if status == 404:
