@@ -109,8 +109,9 @@ _HUB_ONLY = {
     "pvc_name": "stands for the very name that the template makes; write {user_server} in its place",
 }
 
-# What a format may say about a text and mean the same in every version of Python that a hub runs on.
-_FORMAT = re.compile(r"(?:.?[<>^])?(?:[1-9][0-9]{0,2})?(?:\.[0-9]{1,4})?s?", re.DOTALL)
+# What a format may say about a text and mean the same in every version of Python that a hub runs on; a precision of 0
+# would hide the field, and with it whether the template tells users and servers apart.
+_FORMAT = re.compile(r"(?:.?[<>^])?(?:[1-9][0-9]{0,2})?(?:\.[1-9][0-9]{0,3})?s?", re.DOTALL)
 _NAME_AND_ACCESS = re.compile(r"([^.\[]*)(.*)", re.DOTALL)
 _INDEXES = re.compile(r"(?:\[[0-9]{1,4}\])*")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]")

@@ -1,0 +1,124 @@
+"""The real KubeSpawner, several versions of it, each in a virtual environment of its own and asked through a pipe."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+# Pairs of KubeSpawner and JupyterHub that go together; the rest is locked in requirements/kubespawner-*.txt.
+VERSIONS = {"7.1": "7.1.0", "7.0": "7.0.0", "6.2": "6.2.0"}
+
+
+def cache_home() -> Path:
+    """Where this user keeps what the project builds."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "odh-persistency"
+
+
+def environment(version: str, report: Callable[[str], object] = print) -> Path:
+    """The Python interpreter of the environment with this KubeSpawner, built when it is not there yet.
+
+    It is kept per user under a key of what is locked and of the interpreter. Two builders at once wait for each other,
+    and one that was killed half-way leaves nothing that counts as built.
+    """
+    locked = ROOT / "requirements" / f"kubespawner-{version}.txt"
+    what = locked.read_bytes() + f"{platform.platform()} {sys.version} {sys.base_prefix}".encode()
+    home = cache_home() / "kubespawner" / f"{version}-{hashlib.sha256(what).hexdigest()[:12]}"
+    python, complete = home / "bin" / "python", home / "complete"
+    if complete.exists() and python.exists():
+        return python
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with open(home.with_name(home.name + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if complete.exists() and python.exists():
+            return python
+        report(f"building the environment of KubeSpawner {VERSIONS[version]}, once, in {home}")
+        shutil.rmtree(home, ignore_errors=True)
+        _uv("venv", "--quiet", "--python", sys.executable, str(home))
+        _uv("pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(locked))
+        complete.touch()
+    return python
+
+
+def _uv(*arguments: str) -> None:
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.exists() else shutil.which("uv")
+    if uv is None:
+        raise RuntimeError("uv builds the environments of the real KubeSpawner and is not in PATH; run this by bin/dev")
+    done = subprocess.run([uv, *arguments], capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise RuntimeError(f"uv {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
+
+
+class RealKubeSpawner:
+    """One running KubeSpawner. `version` is the real one, such as `7.1.0`."""
+
+    def __init__(self, name: str, report: Callable[[str], object] = print) -> None:
+        """Build the environment where it is missing, and start the server in it."""
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
+        self._process = subprocess.Popen(
+            [str(environment(name, report)), "-W", "ignore", str(Path(__file__).with_name("server.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "JUPYTERHUB_"))},
+        )
+        self.name = name
+        self.version: str = self._read()["kubespawner"]
+        if self.version != VERSIONS[name]:
+            raise RuntimeError(f"the environment for KubeSpawner {VERSIONS[name]} has {self.version}")
+
+    def ask(
+        self,
+        user: str,
+        server: str = "",
+        *,
+        scheme: str | None = None,
+        template: str | None = None,
+        hub_namespace: str | None = None,
+        **config: Any,
+    ) -> dict[str, Any]:
+        """The answer for one server of one user: `pvc_name` and `manifest`, or `error` (see server.py).
+
+        Without `template` it is the version's own default. `config` is further options of KubeSpawner.
+        """
+        if template is not None:
+            config["pvc_name_template"] = template
+        request: dict[str, Any] = {"user": user, "server": server, "config": config}
+        if scheme is not None:
+            request["scheme"] = scheme
+        if hub_namespace is not None:
+            request["hub_namespace"] = hub_namespace
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            raise RuntimeError(f"the real KubeSpawner has ended:\n{self._errors.read()[-3000:]}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """Let it end, and wait for it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+        self._errors.close()
