@@ -119,15 +119,19 @@ class Api:
         show what the step expects.
         """
         query = {"fieldManager": "odh.persistency"} if step.verb != DELETE else {}
+        body = dict(step.body)
         if dry_run:
             query["dryRun"] = "All"
+            if step.verb == DELETE:
+                # The API server reads a delete's options from its body alone where it has one, and would delete.
+                body["dryRun"] = ["All"]
         data, unsure = self._send(
             _METHODS[step.verb],
             step.verb,
             step.resource,
             step.namespace,
             step.name,
-            json.dumps(step.body),
+            json.dumps(body),
             query,
         )
         if step.expect:

@@ -178,10 +178,13 @@ class HubHttp:
         text = str(failure)
         if isinstance(failure, errors.SSLError):
             if "CERTIFICATE_VERIFY_FAILED" in text:
+                way_out = "give the file of its authority as `ca_cert`"
+                if "mismatch" in text:
+                    way_out = "give the address under the name that the certificate has"
+                elif "expired" in text:
+                    way_out = "have it renewed"
                 return HubError(
-                    f"The certificate of the hub at {self.api} is not accepted ({_core(text)}): give the file of its "
-                    "authority as `ca_cert`",
-                    mends=False,
+                    f"The certificate of the hub at {self.api} is not accepted ({_core(text)}): {way_out}", mends=False
                 )
             return HubError(
                 f"TLS with the hub at {self.api} failed ({_core(text)}): is it https that is spoken there?", mends=False

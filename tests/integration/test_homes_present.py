@@ -1,0 +1,252 @@
+"""Homes made, found and adopted: by owner, never by name."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from tests.support.cluster import wait_for
+from tests.support.homes import (
+    KIND,
+    OWNER,
+    PRIMARY,
+    RETIRED,
+    SERVERNAME,
+    USERNAME,
+    annotations,
+    labels,
+    make_home,
+    size,
+)
+
+USERS = ["alice", "bob@example.org", {"name": "bob@example.org", "server": "gpu", "size": "20Gi"}]
+
+
+def run(namespace, **options):
+    return {"namespace": namespace, "size": "1Gi", **options}
+
+
+def test_new_homes_then_nothing_to_do(cluster, namespace, modules, audit):
+    first = modules.ok("user_pvc", run(namespace, users=USERS))
+    assert first.changed
+    assert first.summary == {"create": 3, "keep": 0}
+    claims = cluster.claims(namespace)
+    assert len(claims) == 3
+    by_owner = {(annotations(c)[USERNAME], annotations(c).get(SERVERNAME, "")): c for c in claims.values()}
+    gpu = by_owner["bob@example.org", "gpu"]
+    assert size(gpu) == "20Gi"
+    assert size(by_owner["alice", ""]) == "1Gi"
+    assert labels(gpu)[KIND] == "home"
+    assert labels(gpu)[OWNER] == hashlib.sha256(b"bob@example.org").hexdigest()[:32]
+    assert labels(gpu)["app.kubernetes.io/managed-by"] == "kubespawner"
+
+    with audit(user_agent="odh.persistency/") as log:
+        second = modules.ok("user_pvc", run(namespace, users=USERS), diff=True)
+    assert not second.changed
+    assert second.changes == []
+    assert second.summary == {"keep": 3}
+    assert second.output["diff"] == {"before": "", "after": ""}
+    assert not log.writes, log
+    assert [str(request.verb) for request in log.requests] == ["list"], log
+
+
+def test_check_mode_tells_the_truth_and_writes_nothing(cluster, namespace, modules, audit):
+    with audit(user_agent="odh.persistency/") as log:
+        shown = modules.ok("user_pvc", run(namespace, users=USERS), check=True, diff=True)
+    assert shown.changed
+    assert not log.writes, log
+    assert log.count(verb="create", resource="persistentvolumeclaims", dry_run=True) == 3
+    assert cluster.claims(namespace) == {}
+    real = modules.ok("user_pvc", run(namespace, users=USERS), diff=True)
+    for key in ("changed", "changes", "summary", "diff", "drift"):
+        assert shown.output[key] == real.output[key]
+    assert "home claim-alice of alice: 1Gi\n" in real.output["diff"]["after"]
+
+
+def test_an_empty_list_retires_nobody(cluster, namespace, modules, audit):
+    modules.ok("user_pvc", run(namespace, users=USERS))
+    with audit(user_agent="odh.persistency/") as log:
+        for state in ("present", "retired", "absent"):
+            result = modules.ok("user_pvc", run(namespace, users=[], state=state))
+            assert not result.changed
+    assert not log.writes
+    assert len(cluster.claims(namespace)) == 3
+
+
+def test_a_home_of_another_name_is_the_home(cluster, namespace, modules):
+    make_home(cluster, namespace, "claim-stop-2eped", "stop.ped")
+    result = modules.ok("user_pvc", run(namespace, users=["stop.ped"]))
+    assert result.actions() == {"claim-stop-2eped": "adopt"}
+    assert list(cluster.claims(namespace)) == ["claim-stop-2eped"]
+    assert not modules.ok("user_pvc", run(namespace, users=["stop.ped"])).changed
+
+
+def test_the_takeover_is_refused_before_anything_is_written(cluster, namespace, modules, audit):
+    """Golden case of the facts: KubeSpawner would mount stop.ped's old home for the new user stop-2eped."""
+    make_home(cluster, namespace, "claim-stop-2eped", "stop.ped")
+    with audit(user_agent="odh.persistency/") as log:
+        message = modules.refused("user_pvc", run(namespace, users=["stop.ped", "stop-2eped", "new"]))
+    assert "users[1] (stop-2eped)" in message
+    assert "claim-stop-2eped, is taken by the home of stop.ped" in message
+    assert not log.writes
+    assert list(cluster.claims(namespace)) == ["claim-stop-2eped"]
+
+
+def test_refusals_are_listed_all_at_once(cluster, namespace, modules):
+    make_home(cluster, namespace, "claim-a", "somebody")
+    make_home(cluster, namespace, "claim-b", None)
+    result = modules.run(
+        "user_pvc",
+        run(namespace, users=["a", "b", {"name": "c", "claim": "claim-a"}, {"name": "d", "claim": "claim-aa"}]),
+    )
+    assert result.failed
+    assert result.summary == {"refuse": 4}
+    assert [change["action"] for change in result.changes] == ["refuse"] * 4
+    message = result.output["msg"]
+    assert "claim-a, is taken by the home of somebody" in message
+    assert "say so with `claim: claim-b`" in message
+    assert "claim claim-a belongs to somebody" in message
+    assert "claim claim-aa does not exist" in message
+    assert "did you mean `claim-" in message
+
+
+def test_a_claim_without_an_owner_is_adopted_only_by_name(cluster, namespace, modules):
+    make_home(cluster, namespace, "old-data", None, labels={"team": "x"})
+    entry = {"name": "eve", "claim": "old-data"}
+    result = modules.ok("user_pvc", run(namespace, users=[entry]), diff=True)
+    assert result.actions() == {"old-data": "adopt"}
+    assert "no owner" in result.output["diff"]["before"]
+    claim = cluster.claims(namespace)["old-data"]
+    assert annotations(claim)[USERNAME] == "eve"
+    assert SERVERNAME not in annotations(claim)
+    assert labels(claim)["team"] == "x"
+    assert not modules.ok("user_pvc", run(namespace, users=[entry])).changed
+    # The annotation holds from now on, with or without `claim`.
+    assert not modules.ok("user_pvc", run(namespace, users=["eve"])).changed
+    assert list(cluster.claims(namespace)) == ["old-data"]
+
+
+@pytest.mark.parametrize("labelled", [{KIND: "share"}, {KIND: "tree"}, {"component": "hub"}])
+def test_what_is_no_home_is_never_adopted(cluster, namespace, modules, labelled):
+    make_home(cluster, namespace, "thing", None, labels=labelled)
+    message = modules.refused("user_pvc", run(namespace, users=[{"name": "eve", "claim": "thing"}]))
+    assert "no home" in message
+    assert USERNAME not in annotations(cluster.claims(namespace)["thing"])
+
+
+def test_two_new_homes_of_one_name_are_refused_together(cluster, namespace, modules):
+    # z2jh 3: the user alicebob, and alice's server bob.
+    options = run(namespace, naming="escape", name_template="claim-{username}{servername}")
+    message = modules.refused("user_pvc", {**options, "users": ["alicebob", {"name": "alice", "server": "bob"}]})
+    assert message.count("the homes of alicebob and alice (server bob) come to one name, claim-alicebob") == 2
+    assert cluster.claims(namespace) == {}
+
+
+def test_twins_are_reported_and_none_is_made(cluster, namespace, modules, audit):
+    make_home(cluster, namespace, "claim-old", "tim")
+    make_home(cluster, namespace, "claim-tim", "tim")
+    with audit(user_agent="odh.persistency/") as log:
+        result = modules.ok("user_pvc", run(namespace, users=["tim"], size="5Gi"))
+    assert not result.changed
+    assert "tim owns claim-old and claim-tim" in result.warnings[0]
+    assert not log.writes
+
+    chosen = modules.ok("user_pvc", run(namespace, users=[{"name": "tim", "claim": "claim-old"}]))
+    assert chosen.actions() == {"claim-old": "adopt"}
+    claims = cluster.claims(namespace)
+    assert annotations(claims["claim-old"])[PRIMARY] == "true"
+    assert any("claim-tim is a second home of tim" in warning for warning in chosen.warnings)
+    # From now on the mark says it.
+    assert not modules.ok("user_pvc", run(namespace, users=["tim"])).changed
+    moved = modules.ok("user_pvc", run(namespace, users=[{"name": "tim", "claim": "claim-tim"}]))
+    assert moved.actions() == {"claim-tim": "adopt", "claim-old": "update"}
+    claims = cluster.claims(namespace)
+    assert PRIMARY not in annotations(claims["claim-old"])
+    assert annotations(claims["claim-tim"])[PRIMARY] == "true"
+    assert not modules.ok("user_pvc", run(namespace, users=[{"name": "tim", "claim": "claim-tim"}])).changed
+
+
+def test_a_claim_being_deleted_is_refused_with_its_pod(cluster, namespace, modules):
+    modules.ok("user_pvc", run(namespace, users=["tess"]))
+    pod = cluster.make_pod(namespace, "claim-tess", name="jupyter-tess", node="nowhere")
+    cluster.delete("persistentvolumeclaims", "claim-tess", namespace)
+    wait_for(lambda: "deletionTimestamp" in cluster.claims(namespace)["claim-tess"]["metadata"], "claim-tess going")
+    message = modules.refused("user_pvc", run(namespace, users=["tess", "other"]))
+    assert f"claim claim-tess is being deleted, held by pod {pod}" in message
+    assert list(cluster.claims(namespace)) == ["claim-tess"]
+    cluster.delete("pods", pod, namespace, gracePeriodSeconds=0)
+
+
+def test_a_template_without_servers_is_one_home_a_user(cluster, namespace, modules):
+    options = run(namespace, naming="odh", users=["ann@x", {"name": "ann@x", "server": "gpu"}])
+    result = modules.ok("user_pvc", options)
+    assert result.actions() == {"jupyterhub-nb-ann-40x-pvc": "create"}
+    assert SERVERNAME not in annotations(cluster.claims(namespace)["jupyterhub-nb-ann-40x-pvc"])
+    assert not modules.ok("user_pvc", options).changed
+    # Made by a hub for a named server, it is the user's home as well.
+    make_home(cluster, namespace, "jupyterhub-nb-ben-pvc", "ben", server="gpu")
+    result = modules.ok("user_pvc", run(namespace, naming="odh", users=["ben"]))
+    assert result.actions() == {"jupyterhub-nb-ben-pvc": "adopt"}
+    # What the two entries ask for must not differ.
+    message = modules.refused(
+        "user_pvc", run(namespace, naming="odh", users=["ann@x", {"name": "ann@x", "server": "gpu", "size": "9Gi"}])
+    )
+    assert "users[0] and users[1] are one home" in message
+
+
+def test_own_labels_and_annotations_are_kept_up(cluster, namespace, modules):
+    entry = {"name": "lea", "labels": {"team": "a"}, "annotations": {"contact": "Léa <l@x>"}}
+    modules.ok("user_pvc", run(namespace, users=[entry]))
+    claim = cluster.claims(namespace)["claim-lea"]
+    assert labels(claim)["team"] == "a"
+    assert annotations(claim)["contact"] == "Léa <l@x>"
+    result = modules.ok("user_pvc", run(namespace, users=[{**entry, "labels": {"team": "b"}}]), diff=True)
+    assert result.actions() == {"claim-lea": "update"}
+    assert "label team=a" in result.output["diff"]["before"]
+    assert "label team=b" in result.output["diff"]["after"]
+    assert not modules.ok("user_pvc", run(namespace, users=[{**entry, "labels": {"team": "b"}}])).changed
+    # What an entry says no more is left as it is: another tool may have set it.
+    assert not modules.ok("user_pvc", run(namespace, users=["lea"])).changed
+    message = modules.refused(
+        "user_pvc", run(namespace, users=[{"name": "lea", "labels": {OWNER: "x", "hub.jupyter.org/y": "z"}}])
+    )
+    assert message.count("use a key of your own") == 2
+
+
+def test_class_and_modes_hold_for_new_homes_only(cluster, namespace, modules):
+    modules.ok("user_pvc", run(namespace, users=["kim"]))
+    result = modules.ok(
+        "user_pvc", run(namespace, users=["kim", "new"], storage_class="fixed", access_modes=["ReadWriteMany"])
+    )
+    assert result.actions() == {"claim-new": "create"}
+    assert len(result.drift) == 2
+    assert any("storage class standard where fixed" in warning for warning in result.warnings)
+    assert any("access modes ReadWriteOnce where ReadWriteMany" in warning for warning in result.warnings)
+
+
+def test_a_class_that_does_not_exist_is_told(cluster, namespace, modules):
+    result = modules.ok("user_pvc", run(namespace, users=["kim"], storage_class="standart"))
+    assert any("no storage class standart (did you mean `standard`?)" in warning for warning in result.warnings)
+
+
+def test_a_renamed_user_keeps_the_home_by_its_annotation(cluster, namespace, modules):
+    modules.ok("user_pvc", run(namespace, users=["old-name"]))
+    cluster.patch(
+        "persistentvolumeclaims", "claim-old-name", {"metadata": {"annotations": {USERNAME: "new-name"}}}, namespace
+    )
+    result = modules.ok("user_pvc", run(namespace, users=["new-name"]))
+    assert result.actions() == {"claim-old-name": "adopt"}
+    claim = cluster.claims(namespace)["claim-old-name"]
+    assert labels(claim)[OWNER] == hashlib.sha256(b"new-name").hexdigest()[:32]
+
+
+def test_present_takes_a_home_out_of_retirement(cluster, namespace, modules):
+    modules.ok("user_pvc", run(namespace, users=["ria"]))
+    modules.ok("user_pvc", run(namespace, users=["ria"], state="retired"))
+    assert RETIRED in annotations(cluster.claims(namespace)["claim-ria"])
+    result = modules.ok("user_pvc", run(namespace, users=["ria"]), diff=True)
+    assert result.actions() == {"claim-ria": "update"}
+    assert "retired since" in result.output["diff"]["before"]
+    assert "retired" not in result.output["diff"]["after"]
+    assert RETIRED not in annotations(cluster.claims(namespace)["claim-ria"])

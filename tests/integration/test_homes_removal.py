@@ -1,0 +1,191 @@
+"""Retired, present again, absent: nothing goes that was not retired, held, unmounted and unused."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tests.support.cluster import wait_for
+from tests.support.homes import KIND, OWNER, RETIRED, annotations, labels, make_home
+
+LONG_AGO = (datetime.now(timezone.utc) - timedelta(days=100)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def run(namespace, **options):
+    return {"namespace": namespace, "size": "1Gi", **options}
+
+
+def retired_home(cluster, namespace, user, *, at=LONG_AGO, bind=True):
+    make_home(cluster, namespace, f"claim-{user}", user, annotations={RETIRED: at})
+    return cluster.bind(namespace, f"claim-{user}", reclaim="Delete") if bind else None
+
+
+def gone(cluster, namespace, name):
+    return wait_for(lambda: name not in cluster.claims(namespace), f"{name} gone")
+
+
+def test_retiring_marks_and_keeps(cluster, namespace, modules, audit):
+    make_home(cluster, namespace, "claim-ann", "ann")
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    result = modules.ok("user_pvc", run(namespace, users=["ann"], state="retired"))
+    assert result.actions() == {"claim-ann": "retire"}
+    claim = cluster.claims(namespace)["claim-ann"]
+    mark = datetime.strptime(annotations(claim)[RETIRED], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    assert before <= mark <= datetime.now(timezone.utc)
+    assert labels(claim)[KIND] == "home"
+    assert OWNER in labels(claim)
+    with audit(user_agent="odh.persistency/") as log:
+        again = modules.ok("user_pvc", run(namespace, users=["ann"], state="retired"))
+    assert not again.changed
+    assert not log.writes
+    assert annotations(cluster.claims(namespace)["claim-ann"])[RETIRED] == annotations(claim)[RETIRED]
+
+
+def test_both_present_and_retired_is_refused(cluster, namespace, modules, tmp_path):
+    users = ["ann", {"name": "bea", "state": "retired"}]
+    (tmp_path / "users.yml").write_text("- bea\n")
+    message = modules.refused("user_pvc", run(namespace, users=users, users_file=str(tmp_path / "users.yml")))
+    assert "bea is in users[1] as retired and in users.yml" in message
+    assert cluster.claims(namespace) == {}
+
+
+def test_one_call_does_all_states(cluster, namespace, modules):
+    volume = retired_home(cluster, namespace, "old")
+    make_home(cluster, namespace, "claim-bea", "bea")
+    users = ["ann", {"name": "bea", "state": "retired"}, {"name": "old", "state": "absent"}]
+    result = modules.ok("user_pvc", run(namespace, users=users, assume_unused=True))
+    assert result.actions() == {"claim-ann": "create", "claim-bea": "retire", "claim-old": "delete"}
+    gone(cluster, namespace, "claim-old")
+    assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    assert not modules.ok("user_pvc", run(namespace, users=users, assume_unused=True)).changed
+
+
+def test_absent_keeps_the_volume_and_says_so_in_check_mode(cluster, namespace, modules, audit):
+    volume = retired_home(cluster, namespace, "ann")
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True)
+    with audit(user_agent="odh.persistency/") as log:
+        shown = modules.ok("user_pvc", options, check=True, diff=True)
+    assert not log.writes, log
+    assert "claim-ann" in cluster.claims(namespace)
+    assert "deletionTimestamp" not in cluster.claims(namespace)["claim-ann"]["metadata"]
+    assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+    [change] = shown.changes
+    assert change["action"] == "delete"
+    assert change["owner"] == "ann"
+    assert f"its volume {volume} is kept (Retain)" in change["reason"]
+    assert shown.output["diff"]["before"].startswith("home claim-ann of ann: 1Gi")
+    assert shown.output["diff"]["after"] == ""
+    real = modules.ok("user_pvc", options, diff=True)
+    assert real.changes == shown.changes
+    gone(cluster, namespace, "claim-ann")
+    found = cluster.get("persistentvolumes", volume)
+    assert found["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    assert wait_for(
+        lambda: cluster.get("persistentvolumes", volume)["status"]["phase"] == "Released", "the volume Released"
+    )
+    assert not modules.ok("user_pvc", options).changed
+
+
+def test_keep_volume_false_leaves_the_policy(cluster, namespace, modules):
+    volume = retired_home(cluster, namespace, "ann")
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True, keep_volume=False)
+    assert modules.ok("user_pvc", options).actions() == {"claim-ann": "delete"}
+    gone(cluster, namespace, "claim-ann")
+    found = cluster.get("persistentvolumes", volume)
+    assert found is None or found["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+
+
+def test_never_retired_is_refused(cluster, namespace, modules):
+    make_home(cluster, namespace, "claim-ann", "ann")
+    retired_home(cluster, namespace, "bea")
+    message = modules.refused("user_pvc", run(namespace, users=["ann", "bea"], state="absent", assume_unused=True))
+    assert "claim-ann was never retired" in message
+    assert "state retired first" in message
+    assert sorted(cluster.claims(namespace)) == ["claim-ann", "claim-bea"]
+
+
+@pytest.mark.parametrize("mark", ["yesterday", "", "2026-01-01", "2026-13-01T00:00:00Z"])
+def test_a_mark_that_cannot_be_read_deletes_nothing(cluster, namespace, modules, mark):
+    retired_home(cluster, namespace, "ann", at=mark, bind=False)
+    message = modules.refused("user_pvc", run(namespace, users=["ann"], state="absent", assume_unused=True, hold="0s"))
+    assert "claim-ann" in message
+    assert "claim-ann" in cluster.claims(namespace)
+
+
+def test_held_homes_stay(cluster, namespace, modules):
+    modules.ok("user_pvc", run(namespace, users=["ann"]))
+    modules.ok("user_pvc", run(namespace, users=["ann"], state="retired"))
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True)
+    result = modules.ok("user_pvc", options)
+    assert not result.changed
+    assert "claim-ann" in cluster.claims(namespace)
+    future = {"metadata": {"annotations": {RETIRED: "2999-01-01T00:00:00Z"}}}
+    cluster.patch("persistentvolumeclaims", "claim-ann", future, namespace)
+    assert not modules.ok("user_pvc", {**options, "hold": "0s"}).changed
+
+
+def test_a_mounted_home_stays(cluster, namespace, modules):
+    retired_home(cluster, namespace, "ann")
+    retired_home(cluster, namespace, "bea")
+    pod = cluster.make_pod(namespace, "claim-ann", phase="Running")
+    cluster.make_pod(namespace, "claim-bea", phase="Succeeded")
+    result = modules.ok("user_pvc", run(namespace, users=["ann", "bea"], state="absent", assume_unused=True))
+    assert result.actions() == {"claim-bea": "delete"}
+    assert any(f"pod {pod} mounts it" in warning for warning in result.warnings)
+    assert "deletionTimestamp" not in cluster.claims(namespace)["claim-ann"]["metadata"]
+
+
+def test_without_a_hub_use_must_be_assumed_aloud(cluster, namespace, modules):
+    retired_home(cluster, namespace, "ann")
+    message = modules.refused("user_pvc", run(namespace, users=["ann"], state="absent"))
+    assert "is not known" in message
+    assert "assume_unused: true" in message
+    assert "claim-ann" in cluster.claims(namespace)
+
+
+CLAIM_RULE = {
+    "apiGroups": [""],
+    "resources": ["persistentvolumeclaims", "pods"],
+    "verbs": ["list", "get", "create", "patch", "delete"],
+}
+
+
+def test_without_the_right_to_patch_volumes_it_is_refused(cluster, namespace, modules, restricted_user):
+    retired_home(cluster, namespace, "ann")
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True)
+    login = restricted_user([CLAIM_RULE])
+    message = modules.refused("user_pvc", options, kubeconfig=login)
+    assert 'resources: ["persistentvolumes"], verbs: ["patch"]' in message
+    assert "keep_volume: false" in message
+    assert "claim-ann" in cluster.claims(namespace)
+    allowed = restricted_user(
+        [CLAIM_RULE], cluster_rules=[{"apiGroups": [""], "resources": ["persistentvolumes"], "verbs": ["patch"]}]
+    )
+    assert modules.ok("user_pvc", options, kubeconfig=allowed).actions() == {"claim-ann": "delete"}
+
+
+def test_an_unbound_home_goes_without_a_volume(cluster, namespace, modules, restricted_user):
+    retired_home(cluster, namespace, "ann", bind=False)
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True)
+    result = modules.ok("user_pvc", options, kubeconfig=restricted_user([CLAIM_RULE]))
+    assert "it has no volume" in result.changes[0]["reason"]
+    gone(cluster, namespace, "claim-ann")
+
+
+def test_claim_names_which_twin_is_meant(cluster, namespace, modules):
+    make_home(cluster, namespace, "claim-ann", "ann")
+    make_home(cluster, namespace, "claim-old", "ann")
+    entry = {"name": "ann", "claim": "claim-old"}
+    assert modules.ok("user_pvc", run(namespace, users=[entry], state="retired")).actions() == {"claim-old": "retire"}
+    # The one that is not retired is the home now, without anybody saying so.
+    assert modules.ok("user_pvc", run(namespace, users=["ann"])).actions() == {"claim-ann": "adopt"}
+    options = run(namespace, users=[entry], state="absent", assume_unused=True, hold="0s")
+    assert modules.ok("user_pvc", options).actions() == {"claim-old": "delete"}
+    gone(cluster, namespace, "claim-old")
+    assert list(cluster.claims(namespace)) == ["claim-ann"]
+    # Somebody else's claim is not retired by naming it, nor one that names nobody.
+    make_home(cluster, namespace, "data", None)
+    for name in ("claim-ann", "data"):
+        message = modules.refused("user_pvc", run(namespace, users=[{"name": "zoe", "claim": name}], state="retired"))
+        assert name in message

@@ -1,0 +1,54 @@
+"""Claims as KubeSpawner, an administrator or nobody in particular made them, for tests to find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.cluster import Cluster
+
+USERNAME = "hub.jupyter.org/username"
+SERVERNAME = "hub.jupyter.org/servername"
+RETIRED = "odh.persistency/retired-at"
+PRIMARY = "odh.persistency/primary"
+KIND = "odh.persistency/kind"
+OWNER = "odh.persistency/owner"
+
+
+def make_home(
+    cluster: Cluster,
+    namespace: str,
+    name: str,
+    user: str | None,
+    *,
+    server: str = "",
+    size: str = "1Gi",
+    annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """A claim with KubeSpawner's annotations (none without a user) and none of this collection's labels."""
+    marks = dict(annotations or {})
+    if user is not None:
+        marks[USERNAME] = user
+    if server:
+        marks[SERVERNAME] = server
+    body = {
+        "metadata": {"name": name, "annotations": marks, "labels": dict(labels or {})},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}, **spec},
+    }
+    return cluster.create("persistentvolumeclaims", body, namespace)
+
+
+def annotations(claim: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = claim["metadata"].get("annotations") or {}
+    return found
+
+
+def labels(claim: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = claim["metadata"].get("labels") or {}
+    return found
+
+
+def size(claim: dict[str, Any]) -> str:
+    found: str = claim["spec"]["resources"]["requests"]["storage"]
+    return found

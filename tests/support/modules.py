@@ -1,0 +1,126 @@
+"""Modules run as Ansible runs them, each in a process of its own, without the cost of a playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.cluster import Cluster
+
+_PACKAGE = "ansible_collections.odh.persistency.plugins.modules"
+
+
+@dataclass
+class Result:
+    """What a module returned, and how it ended."""
+
+    code: int
+    output: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        """A return value, as an attribute."""
+        try:
+            return self.output[name]
+        except KeyError:
+            raise AttributeError(f"the module returned no {name}: {self.output}") from None
+
+    @property
+    def failed(self) -> bool:
+        return self.code != 0
+
+    @property
+    def warnings(self) -> list[str]:
+        # ansible-core 2.19 returns its own objects of what older ones return as text.
+        found = self.output.get("warnings", [])
+        return [item["event"]["msg"] if isinstance(item, dict) else item for item in found]
+
+    def actions(self) -> dict[str, str]:
+        """The name of each changed thing, and what became of it."""
+        return {change["name"]: change["action"] for change in self.output["changes"]}
+
+
+class Running:
+    """A module that was started and not waited for."""
+
+    def __init__(
+        self, name: str, options: dict[str, Any], environment: dict[str, str], check: bool, diff: bool
+    ) -> None:
+        arguments = {
+            **options,
+            "_ansible_check_mode": check,
+            "_ansible_diff": diff,
+            "_ansible_remote_tmp": "/tmp",
+            "_ansible_keep_remote_files": False,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", f"{_PACKAGE}.{name}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+        self.process.stdin.close()
+        self.process.stdin = None
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.communicate()
+
+    def wait(self, within: float = 120) -> Result:
+        """The result. Raises AssertionError where the module did not end with one (a traceback, a kill)."""
+        out, err = self.process.communicate(timeout=within)
+        try:
+            output = json.loads(out)
+        except ValueError:
+            raise AssertionError(f"exit {self.process.returncode}, no result: {out!r} {err.decode()}") from None
+        if "Traceback" in err.decode():
+            raise AssertionError(err.decode())
+        return Result(self.process.returncode, output)
+
+
+class Modules:
+    """Runs the collection's modules against a cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def start(
+        self,
+        name: str,
+        options: dict[str, Any],
+        *,
+        check: bool = False,
+        diff: bool = False,
+        kubeconfig: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> Running:
+        """Start a module; `kubeconfig` and `environment` take the place of the cluster's own."""
+        chosen = self.cluster.environment if environment is None else environment
+        if kubeconfig is not None:
+            chosen = chosen | {"KUBECONFIG": str(kubeconfig), "K8S_AUTH_KUBECONFIG": str(kubeconfig)}
+        return Running(name, options, dict(os.environ) | chosen, check, diff)
+
+    def run(self, name: str, options: dict[str, Any], **how: Any) -> Result:
+        """Run a module and return its result, be it a failure."""
+        return self.start(name, options, **how).wait()
+
+    def ok(self, name: str, options: dict[str, Any], **how: Any) -> Result:
+        """Run a module that must not fail."""
+        result = self.run(name, options, **how)
+        assert not result.failed, result.output.get("msg")
+        return result
+
+    def refused(self, name: str, options: dict[str, Any], **how: Any) -> str:
+        """Run a module that must fail; return its message."""
+        result = self.run(name, options, **how)
+        assert result.failed, result.output
+        assert result.output.get("changed") is False
+        return str(result.output["msg"])
