@@ -1,0 +1,152 @@
+"""`python -m benchmarks`: run the cases, print their rows, and, where all of them ran, write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from testbed.paths import ROOT
+
+from . import homes
+from .bench import FULL, QUICK, Bench, opened, say
+from .report import Row, markdown, text
+
+CASES: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
+    "creating": ("Creating homes", homes.creating),
+    "check-mode": ("Check mode", homes.check_mode),
+    "peers-creating": ("Creating homes, against other tools", homes.peers_creating),
+    "nothing-to-do": ("Nothing to do", homes.nothing_to_do),
+    "peers-nothing-to-do": ("Nothing to do, against other tools", homes.peers_nothing_to_do),
+    "memory": ("Memory", homes.memory),
+    "huge": ("100,000 homes", homes.huge),
+}
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+BUSY = 0.5  # load average over which a result is not to be trusted
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="of --list; all by default")
+    parser.add_argument("--list", action="store_true", help="list the cases")
+    parser.add_argument("--quick", action="store_true", help="small sizes, once, bounds not judged: does it work?")
+    parser.add_argument("--full", action=argparse.BooleanOptionalAction, default=True, help="100,000 homes too")
+    parser.add_argument("--rounds", type=int, help=f"how often runs that are compared take turns ({FULL.rounds})")
+    parser.add_argument(
+        "--cluster", choices=("own", "current"), default="own", help="an empty testbed, or the cluster of KUBECONFIG"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="where to write the document (docs/benchmarks.md, when all cases ran)"
+    )
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.cases if name not in CASES]
+    if unknown:
+        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
+    return options
+
+
+def main() -> int:
+    options = parse(sys.argv[1:])
+    if options.list:
+        for name, (title, case) in CASES.items():
+            print(f"{name:22} {title}. {(case.__doc__ or '').splitlines()[0]}")
+        return 0
+    sizes = QUICK if options.quick else FULL if options.full else replace(FULL, huge=0)
+    if options.rounds:
+        sizes = replace(sizes, rounds=options.rounds)
+    chosen = [name for name in options.cases or CASES if name != "huge" or sizes.huge]
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        say(f"the machine is busy (load {load:.1f}): the ratios below may be off")
+    sections: list[tuple[str, list[Row]]] = []
+    broken: list[str] = []
+    with opened(sizes, options.cluster, judged=not options.quick) as bench:
+        facts = [*machine(load), *software(bench)]
+        for name in chosen:
+            title, case = CASES[name]
+            say(f"{title} ...")
+            try:
+                sections.append((title, case(bench)))
+            except Exception:
+                broken.append(name)
+                traceback.print_exc()
+            else:
+                print(text(sections[-1][1]), flush=True)
+    missed = [row for _, rows in sections for row in rows if row.met is False]
+    complete = not broken and set(chosen) == set(CASES) and not options.quick
+    target = options.output or (DOCUMENT if complete else None)
+    if target is not None and not broken:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(markdown(sections, facts), encoding="utf-8")
+        say(f"wrote {target}")
+    print("\n" + text([row for _, rows in sections for row in rows]))
+    for row in missed:
+        say(f"bound missed: {row.label}: {row.ratio or row.ours}, {row.bound}")
+    for name in broken:
+        say(f"case {name} failed")
+    return 1 if missed or broken else 0
+
+
+def machine(load: float) -> list[tuple[str, str]]:
+    """What the seconds depend on."""
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    memory = psutil.virtual_memory().total / 2**30
+    cores = len(os.sched_getaffinity(0))
+    return [
+        ("Date", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
+        ("Commit", commit()),
+        ("Machine", f"{cores} cores ({model}), {memory:.0f} GiB, load before the start {load:.2f}"),
+        ("System", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
+    ]
+
+
+def software(bench: Bench) -> list[tuple[str, str]]:
+    """The versions of what was measured against what."""
+    server = json.loads(bench.request("/version"))["gitVersion"]
+    kubectl = json.loads(bench.kubectl("version", "--client", "-o", "json").output)["clientVersion"]["gitVersion"]
+    packages = ", ".join(f"{name} {version(name)}" for name in ("ansible-core", "kubernetes", "urllib3"))
+    return [
+        ("Server", f"Kubernetes {server}" + (", the testbed" if bench.testbed else "")),
+        ("Software", f"{packages}, kubernetes.core {collection_version()}, kubectl {kubectl}"),
+    ]
+
+
+def collection_version() -> str:
+    for folder in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep):
+        manifest = Path(folder) / "ansible_collections" / "kubernetes" / "core" / "MANIFEST.json"
+        if manifest.exists():
+            return str(json.loads(manifest.read_text())["collection_info"]["version"])
+    return "unknown"
+
+
+def commit() -> str:
+    """The commit that is checked out, with a word where files differ from it."""
+
+    def git(*arguments: str) -> str:
+        run = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False)
+        return run.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "plugins", "benchmarks", "testbed")
+    return (git("rev-parse", "--short", "HEAD") or "none") + (" with changes" if changed else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""What a bare script would do with urllib3: the baseline of reading and of writing. Nothing is retried or compared.
+
+    python -m benchmarks.bare list NAMESPACE PAGE             one paginated LIST of claims, each page parsed
+    python -m benchmarks.bare create FILE CONNECTIONS         POST the definitions in FILE (a JSON list), in parallel
+
+Prints one line of JSON: {"seconds": of the requests alone, "requests": how many, "objects": how many}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+
+from testbed.proxy_identity import read_server
+
+TIMEOUT = urllib3.Timeout(connect=10, read=60)
+
+
+class Bare:
+    """A pool of kept-alive connections to the server of KUBECONFIG's current context."""
+
+    def __init__(self, connections: int) -> None:
+        server = read_server(Path(os.environ["KUBECONFIG"]))
+        self.prefix = server.prefix
+        self.headers = {"User-Agent": "bare-script", "Accept": "application/json"}
+        if server.authorization is not None:
+            self.headers["Authorization"] = server.authorization
+        options: dict[str, Any] = {"maxsize": connections, "block": True, "retries": False, "timeout": TIMEOUT}
+        if server.tls is None:
+            self.pool: urllib3.HTTPConnectionPool = urllib3.HTTPConnectionPool(*server.address, **options)
+        else:
+            options |= {"ssl_context": server.tls, "server_hostname": server.tls_name}
+            self.pool = urllib3.HTTPSConnectionPool(*server.address, **options)
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        headers = self.headers if body is None else {**self.headers, "Content-Type": "application/json"}
+        answer = self.pool.request(method, self.prefix + path, body=body, headers=headers)
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path} got {answer.status}: {answer.data[:300].decode(errors='replace')}")
+        return answer.data
+
+
+def claims(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+
+
+def list_pages(bare: Bare, namespace: str, page: int) -> tuple[int, list[dict[str, Any]]]:
+    """The number of requests, and the items."""
+    items: list[dict[str, Any]] = []
+    token, requests = "", 0
+    while True:
+        path = f"{claims(namespace)}?limit={page}" + (f"&continue={quote(token)}" if token else "")
+        answer = json.loads(bare.request("GET", path))
+        requests += 1
+        items += answer["items"]
+        token = answer["metadata"].get("continue", "")
+        if not token:
+            return requests, items
+
+
+def create(bare: Bare, definitions: list[dict[str, Any]], connections: int) -> float:
+    """POST them all; the seconds it took. The bodies are made beforehand: what is timed is the requests alone."""
+    bodies = [(claims(one["metadata"]["namespace"]), json.dumps(one).encode()) for one in definitions]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(connections) as threads:
+        for _ in threads.map(lambda pair: bare.request("POST", *pair), bodies):
+            pass
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    command, what, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    if command == "list":
+        started = time.perf_counter()
+        requests, items = list_pages(Bare(1), what, number)
+        seconds, objects = time.perf_counter() - started, len(items)
+    else:
+        definitions = json.loads(Path(what).read_bytes())
+        seconds = create(Bare(number), definitions, number)
+        requests = objects = len(definitions)
+    print(json.dumps({"seconds": seconds, "requests": requests, "objects": objects}))
+
+
+if __name__ == "__main__":
+    main()

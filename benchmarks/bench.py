@@ -1,0 +1,242 @@
+"""What all cases share: the cluster to measure on, sizes, users, and the few kinds of run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ansible_collections.odh.persistency.plugins.module_utils.edge.api import CONNECTIONS, PAGE
+
+from testbed import audit, control_plane, state
+from testbed.paths import DEV
+from testbed.state import Testbed
+
+from . import bare
+from .run import Run, command, current_environment, play
+
+MODULE = "odh.persistency.user_pvc"
+STORAGE_CLASS = "wait-first"
+SETTLED = 0.15  # of a core: what a control plane takes that has nothing left to do
+SETTLES_WITHIN = 180.0
+FIRST_NAMES = ("maria", "josé", "ana.paula", "li", "o'brien", "anne-marie", "Ивана", "mohammed", "søren", "zoë")
+LAST_NAMES = ("silva", "schmidt", "rossi", "okafor", "tanaka", "dupont", "kowalski", "garcía", "nguyen", "smith")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many homes the cases work with, and how often runs that are compared take turns."""
+
+    many: int  # nothing to do
+    new: int  # created, or planned in check mode
+    sample: int  # of peers that take too long for `new`
+    loop: int  # of a module in a loop
+    huge: int  # 0: left out
+    rounds: int
+
+
+FULL = Sizes(many=10_000, new=2_000, sample=300, loop=20, huge=100_000, rounds=3)
+QUICK = Sizes(many=1_200, new=100, sample=30, loop=2, huge=0, rounds=1)
+
+
+class Bench:
+    """One run of the benchmarks. `judged` is False where the sizes are not those that the bounds are for."""
+
+    def __init__(self, sizes: Sizes, folder: Path, kubeconfig: Path, testbed: Testbed | None, *, judged: bool) -> None:
+        self.sizes = sizes
+        self.judged = judged
+        self.testbed = testbed
+        self.environment = current_environment(kubeconfig)
+        self.page, self.connections = PAGE, CONNECTIONS
+        self._folder = folder
+        self._word = secrets.token_hex(3)
+        self._namespaces: list[str] = []
+        os.environ["KUBECONFIG"] = str(kubeconfig)
+        self._bare = bare.Bare(CONNECTIONS)
+
+    # -- the cluster ---------------------------------------------------------------------------------------------
+
+    def namespace(self) -> str:
+        """A new namespace of its own name."""
+        name = f"bench-{self._word}-{len(self._namespaces)}"
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self._bare.request("POST", "/api/v1/namespaces", json.dumps(body).encode())
+        self._namespaces.append(name)
+        return name
+
+    def drop_namespaces(self) -> None:
+        """Delete what was made, and wait for it: on somebody's cluster nothing is left behind."""
+        for name in self._namespaces:
+            self._bare.request("DELETE", f"/api/v1/namespaces/{name}")
+        waiting = set(self._namespaces)
+        while waiting:
+            answer = json.loads(self._bare.request("GET", "/api/v1/namespaces"))
+            waiting &= {item["metadata"]["name"] for item in answer["items"]}
+            time.sleep(1)
+        self._namespaces = []
+
+    def settle(self) -> None:
+        """Wait until the control plane has done what it does after many claims were made, so that no run pays for another.
+
+        On a cluster that cannot be looked into: ten seconds.
+        """
+        if self.testbed is None:
+            time.sleep(10)
+            return
+        found = control_plane.status(self.testbed.data)["processes"].values()
+        processes = [psutil.Process(one["pid"]) for one in found if one]
+        end = time.monotonic() + SETTLES_WITHIN
+        while time.monotonic() < end:
+            before = sum(sum(one.cpu_times()[:2]) for one in processes)
+            time.sleep(2)
+            if (sum(sum(one.cpu_times()[:2]) for one in processes) - before) / 2 < SETTLED:
+                return
+        say(f"the control plane was still busy after {SETTLES_WITHIN:.0f} s")
+
+    def storage_class(self) -> dict[str, str]:
+        """The option that a task needs: on the testbed a class that waits for its first consumer, as most clusters have."""
+        return {"storage_class": STORAGE_CLASS} if self.testbed else {}
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[audit.Log | None]:
+        """The requests of the block, whoever made them but the control plane; None where there is no audit log."""
+        if self.testbed is None:
+            yield None
+            return
+        with audit.record(user="testbed-admin", testbed=self.testbed) as log:
+            yield log
+
+    def request(self, path: str) -> bytes:
+        """GET of a path."""
+        return self._bare.request("GET", path)
+
+    # -- users and definitions -----------------------------------------------------------------------------------
+
+    def users_file(self, count: int) -> Path:
+        """A JSON file with so many users as dicts."""
+        return self._write(f"users-{count}.json", [{"name": name, "size": "10Gi"} for name in names(count)])
+
+    def variables_file(self, count: int, kind: str) -> Path:
+        """The same users as the variable `users`: `names` or `dicts`."""
+        users: list[Any] = list(names(count))
+        if kind == "dicts":
+            users = [{"name": name, "size": "10Gi"} for name in users]
+        return self._write(f"variables-{kind}-{count}.json", {"users": users})
+
+    def definitions(self, namespace: str) -> list[dict[str, Any]]:
+        """What would have to be sent to make the claims of a namespace as our module made them."""
+        _, items = bare.list_pages(self._bare, namespace, PAGE)
+        return [_definition(item) for item in items]
+
+    def definitions_file(self, definitions: Sequence[Mapping[str, Any]], namespace: str, *, kind: str = "list") -> Path:
+        """A JSON file of definitions moved to another namespace: a plain list, or a `List` for kubectl."""
+        moved: Any = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in definitions]
+        if kind == "List":
+            moved = {"apiVersion": "v1", "kind": "List", "items": moved}
+        return self._write(f"definitions-{namespace}-{len(definitions)}-{kind}.json", moved)
+
+    def _write(self, name: str, value: Any) -> Path:
+        path = self._folder / name
+        path.write_text(json.dumps(value), encoding="utf-8")
+        return path
+
+    # -- runs ----------------------------------------------------------------------------------------------------
+
+    def ours(self, namespace: str, *, expect: Mapping[str, int], **options: Any) -> Run:
+        """Our module over users; `expect` is the summary that it must return. `options` are those of `_users_task`."""
+        run = self._users_task(MODULE, namespace, **options)
+        summary = {action: number for action, number in run.result["summary"].items() if number}
+        if summary != expect or run.result["changed"] != (set(expect) != {"keep"}):
+            raise AssertionError(f"{MODULE} returned {run.result}, where the summary {expect} was due")
+        return run
+
+    def nothing(self, namespace: str, **options: Any) -> Run:
+        """The module that does nothing, over the same users."""
+        return self._users_task("do_nothing", namespace, **options)
+
+    def bare_list(self, namespace: str) -> tuple[float, int]:
+        """Seconds of the whole script, and the number of requests."""
+        run = command([sys.executable, "-m", "benchmarks.bare", "list", namespace, str(self.page)], self.environment)
+        return run.seconds, json.loads(run.output)["requests"]
+
+    def bare_create(self, file: Path) -> tuple[float, float]:
+        """Seconds of the whole script, and of its requests alone."""
+        arguments = [sys.executable, "-m", "benchmarks.bare", "create", file, str(self.connections)]
+        run = command(arguments, self.environment)
+        return run.seconds, json.loads(run.output)["seconds"]
+
+    def task(self, task: Mapping[str, Any], **options: Any) -> Run:
+        """A playbook with that one task."""
+        return play(task, self._folder, self.environment, **options)
+
+    def kubectl(self, *arguments: str | Path) -> Run:
+        return command(["kubectl", *arguments], self.environment)
+
+    def _users_task(
+        self,
+        module: str,
+        namespace: str,
+        *,
+        users_file: Path | None = None,
+        variables: Path | None = None,
+        check: bool = False,
+        watch_memory: bool = False,
+    ) -> Run:
+        options: dict[str, Any] = {"namespace": namespace, **self.storage_class()}
+        if users_file is not None:
+            options["users_file"] = str(users_file)
+        if variables is not None:
+            options["users"] = "{{ users }}"
+        files = [] if variables is None else [variables]
+        return self.task({module: options}, check=check, variables=files, watch_memory=watch_memory)
+
+
+def names(count: int) -> Iterator[str]:
+    """E-mail addresses, no two alike."""
+    for number in range(count):
+        first = FIRST_NAMES[number % len(FIRST_NAMES)]
+        last = LAST_NAMES[number // len(FIRST_NAMES) % len(LAST_NAMES)]
+        yield f"{first}.{last}{number}@example.org"
+
+
+def _definition(item: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {key: item["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+    spec = {key: item["spec"][key] for key in ("accessModes", "resources", "storageClassName") if key in item["spec"]}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+@contextlib.contextmanager
+def opened(sizes: Sizes, cluster: str, *, judged: bool) -> Iterator[Bench]:
+    """A bench on a testbed of its own (`own`), which is wiped before and after, or on the `current` cluster."""
+    data = DEV / "benchmarks"
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        if cluster == "current":
+            # Where the current cluster is the checkout's testbed, its audit log and its processes can be looked into.
+            kubeconfig = Path(os.environ["KUBECONFIG"])
+            is_testbed = (kubeconfig.parent / control_plane.MARKER).exists()
+            testbed = state.load(kubeconfig.parent) if is_testbed else None
+            bench = Bench(sizes, Path(folder), kubeconfig, testbed, judged=judged)
+            try:
+                yield bench
+            finally:
+                bench.drop_namespaces()
+            return
+        control_plane.reset(data)
+        testbed = control_plane.up(data)
+        try:
+            yield Bench(sizes, Path(folder), testbed.kubeconfig, testbed, judged=judged)
+        finally:
+            control_plane.reset(data)
+
+
+def say(sentence: str) -> None:
+    print(f"[bench {time.strftime('%H:%M:%S')}] {sentence}", file=sys.stderr, flush=True)
