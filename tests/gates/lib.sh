@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# Sourced by the gates: where things are, how to say what happens, and a copy of the collection to work in.
+
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+gate=$(basename "$0")
+work=$root/.dev/gates/$gate
+failures=()
+export root gate work
+
+say() { printf '[%s] %s\n' "$gate" "$*"; }
+die() { say "FAILED: $*"; exit 1; }
+
+[[ ${VIRTUAL_ENV:-} == "$root/.dev/venv" ]] || die "not in the project's environment: run bin/dev tests/gates/$gate"
+
+# Run one command (bash minds no `set -e` inside a function here) and go on; its output shows only when it fails.
+check() {
+  local name=$1 started=$SECONDS log
+  shift
+  mkdir -p "$work"
+  log=$work/${name//[^a-z0-9-]/_}.log
+  if "$@" >"$log" 2>&1; then
+    say "$name: ok ($((SECONDS - started)) s)"
+  else
+    cat "$log"
+    say "$name: FAILED ($((SECONDS - started)) s)"
+    failures+=("$name")
+  fi
+}
+
+# The closing line and the exit code.
+finish() {
+  if ((${#failures[@]})); then
+    die "${failures[*]} (outputs are in ${work#"$root/"}/)"
+  fi
+  say "ok: $* ($SECONDS s)"
+}
+
+# The files of the checkout that are, or could be, committed (what git does not ignore, as it is in the working tree), each ended
+# by a NUL. Takes git pathspecs.
+files() { (cd "$root" && git ls-files -z --cached --others --exclude-standard -- "$@" | xargs -0 -r ls -d --zero -- 2>/dev/null); }
+
+# Lay those files out as $tree, which ends in ansible_collections/odh/persistency as Ansible's tools want it (a link will not do),
+# with kubernetes.core beside them: ansible-test sees nothing outside its own tree.
+copy_tree() {
+  local collections=$work/collections/ansible_collections
+  tree=$collections/odh/persistency
+  rm -rf "$work/collections"
+  mkdir -p "$tree" "$collections/kubernetes"
+  files "$@" | tar -C "$root" --null --verbatim-files-from --files-from=- --create --file=- | tar -C "$tree" -xf -
+  # A repository of its own: tools that list files with git would otherwise ask the checkout's, which ignores all of .dev.
+  git init --quiet --template= "$tree"
+  ln -s "$root/.dev/collections/ansible_collections/kubernetes/core" "$collections/kubernetes/core"
+}
+
+# Git pathspecs, one a line, of what galaxy.yml lets into the artifact.
+shipped() {
+  python -c 'import sys, yaml
+ignored = yaml.safe_load(open(sys.argv[1], encoding="utf-8"))["build_ignore"]
+print(".", *(f":(exclude){name}" for name in ignored), sep="\n")' "$root/galaxy.yml"
+}
