@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,7 @@ import psutil
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
 # The order in which they go: what writes through another goes first.
 STOP_ORDER = ("kube-controller-manager", "kube-apiserver", "etcd")
-PATIENCE = {"kube-controller-manager": 5.0, "kube-apiserver": 10.0, "etcd": 10.0}
+PATIENCE = 8.0  # seconds between the request to end and the end
 
 
 def pid_file(data: Path, name: str) -> Path:
@@ -93,20 +93,21 @@ def find_all(data: Path) -> list[tuple[str, psutil.Process]]:
     return sorted(found, key=lambda item: STOP_ORDER.index(item[0]))
 
 
-def stop_all(data: Path, names: Iterable[str] = NAMES) -> list[str]:
+def stop_all(data: Path) -> list[str]:
     """Stop the testbed's processes, kindly and then firmly; return what was stopped."""
     stopped = []
-    for name, process in find_all(data):
-        if name not in names:
-            continue
+    found = find_all(data)
+    # Without etcd the API server would wait for it until the end of our patience.
+    orphaned = all(name != "etcd" for name, _ in found)
+    for name, process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGCONT)
             process.terminate()
-            if not _gone(process, PATIENCE[name]):
+            if not _gone(process, 0.5 if orphaned else PATIENCE):
                 process.kill()
                 _gone(process, 10.0)
         stopped.append(name)
-    for name in names:
+    for name in NAMES:
         pid_file(data, name).unlink(missing_ok=True)
     return stopped
 
