@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 # Pairs of KubeSpawner and JupyterHub that go together; the rest is locked in requirements/kubespawner-*.txt.
@@ -32,7 +32,7 @@ def environment(version: str, report: Callable[[str], object] = print) -> Path:
     and one that was killed half-way leaves nothing that counts as built.
     """
     locked = ROOT / "requirements" / f"kubespawner-{version}.txt"
-    what = locked.read_bytes() + f"{platform.platform()} {sys.version} {sys.base_prefix}".encode()
+    what = locked.read_bytes() + f"{sys.platform} {platform.machine()} {sys.version} {sys.base_prefix}".encode()
     home = cache_home() / "kubespawner" / f"{version}-{hashlib.sha256(what).hexdigest()[:12]}"
     python, complete = home / "bin" / "python", home / "complete"
     if complete.exists() and python.exists():
@@ -44,18 +44,19 @@ def environment(version: str, report: Callable[[str], object] = print) -> Path:
             return python
         report(f"building the environment of KubeSpawner {VERSIONS[version]}, once, in {home}")
         shutil.rmtree(home, ignore_errors=True)
-        _uv("venv", "--quiet", "--python", sys.executable, str(home))
-        _uv("pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(locked))
+        _uv(lock, "venv", "--quiet", "--python", sys.executable, str(home))
+        _uv(lock, "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(locked))
         complete.touch()
     return python
 
 
-def _uv(*arguments: str) -> None:
+def _uv(lock: IO[str], *arguments: str) -> None:
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else shutil.which("uv")
     if uv is None:
         raise RuntimeError("uv builds the environments of the real KubeSpawner and is not in PATH; run this by bin/dev")
-    done = subprocess.run([uv, *arguments], capture_output=True, text=True, timeout=600)
+    # uv holds the lock too: where this process is killed, uv goes on writing, and the next builder waits for its end.
+    done = subprocess.run([uv, *arguments], capture_output=True, text=True, timeout=600, pass_fds=[lock.fileno()])
     if done.returncode:
         raise RuntimeError(f"uv {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
 
