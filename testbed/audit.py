@@ -50,7 +50,7 @@ class Request:
     """Without the query."""
     query: dict[str, tuple[str, ...]]
     dry_run: bool
-    """Whether the query says so; a `dryRun` in the body of a delete is not seen here."""
+    """Whether the query says so, or, for a delete with a body, the body: the server then looks at nothing else."""
     user: str
     user_agent: str
     code: int
@@ -156,6 +156,8 @@ def _request(event: dict[str, Any]) -> Request:
     address = urlsplit(event["requestURI"])
     query = {name: tuple(values) for name, values in parse_qs(address.query, keep_blank_values=True).items()}
     reference = event.get("objectRef", {})
+    options = event.get("requestObject")  # of a delete, by the policy
+    dry_run = options.get("dryRun") if options is not None else query.get("dryRun", ("",))[0]
     return Request(
         verb=event["verb"],
         resource=reference.get("resource", ""),
@@ -165,8 +167,8 @@ def _request(event: dict[str, Any]) -> Request:
         name=reference.get("name", ""),
         path=address.path,
         query=query,
-        dry_run=bool(query.get("dryRun", ("",))[0]),
-        user=event.get("impersonatedUser", event["user"])["username"],
+        dry_run=bool(dry_run),
+        user=event.get("impersonatedUser", event["user"]).get("username", ""),  # none where a login is turned away
         user_agent=event.get("userAgent", ""),
         code=event.get("responseStatus", {}).get("code", 0),
         received=event["requestReceivedTimestamp"],
