@@ -105,6 +105,24 @@ class TestAudit:
         assert [(r.resource, r.code) for r in log.writes] == [(CLAIMS, 422)]
         assert log.count(resource="selfsubjectaccessreviews") == 1
 
+    def test_dry_runs_of_a_delete(self, audit, cluster, namespace):
+        """The server looks at the query only where there is no body."""
+        for name in "abcd":
+            cluster.create("configmaps", {"metadata": {"name": name}}, namespace)
+        dry = {"dryRun": ["All"]}
+        with audit(user_agent="odh-persistency-tests") as log:
+            for name, body, query in (
+                ("a", dry, None),
+                ("b", None, {"dryRun": "All"}),
+                ("c", {}, None),
+                ("d", {}, dry),
+            ):
+                address = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+                cluster.request("DELETE", address, body, query=query and {"dryRun": "All"})
+        left = {found["metadata"]["name"] for found in cluster.list("configmaps", namespace)}
+        assert {request.name for request in log.dry_runs} == {"a", "b"} == left & set("abcd")
+        assert {request.name for request in log.writes} == {"c", "d"}
+
     def test_discovery_shows(self, audit, cluster):
         with audit(user_agent="odh-persistency-tests") as log:
             cluster.request("GET", "/version")
