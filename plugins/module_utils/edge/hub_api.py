@@ -80,7 +80,7 @@ class HubClient:
         scopes = answer.get("scopes") if isinstance(answer, dict) else None
         if not isinstance(scopes, list):
             raise HubError(
-                f"The answer of {self.api}/user names no scopes: is it a JupyterHub, of version 4 or newer?",
+                f"The answer of {self.api}/user names no scopes: give the address of a JupyterHub, of version 4 or newer",
                 mends=False,
             )
         held: dict[str, bool] = {}

@@ -184,26 +184,36 @@ class HubHttp:
                 elif "expired" in text:
                     way_out = "have it renewed"
                 return HubError(
-                    f"The certificate of the hub at {self.api} is not accepted ({_core(text)}): {way_out}", mends=False
+                    f"The certificate of the hub at {self.api} is not accepted ({_core(failure)}): {way_out}",
+                    mends=False,
                 )
             return HubError(
-                f"TLS with the hub at {self.api} failed ({_core(text)}): is it https that is spoken there?", mends=False
+                f"TLS with the hub at {self.api} failed ({_core(failure)}): see that https, not http, is spoken there",
+                mends=False,
             )
         if isinstance(failure, errors.ProxyError):
             return HubError(
-                f"The proxy on the way to the hub at {self.api} failed ({_core(text)}): correct https_proxy or no_proxy",
+                f"The proxy on the way to the hub at {self.api} failed ({_core(failure)}): correct https_proxy or no_proxy",
             )
         if "Connection refused" in text:
             return HubError(
-                f"Nothing answers at the hub's address {self.api} (connection refused): is the hub up, the port right?"
+                f"Nothing answers at the hub's address {self.api} (connection refused): start the hub or correct the "
+                "address"
             )
         if any(part in text for part in ("resolve", "Name or service not known", "name resolution")):
             return HubError(f"The name in the hub's address {self.api} cannot be resolved: correct the address")
+        # A server that speaks the other of http and https hangs up, or keeps silent.
+        secure = self.api.startswith("https:")
+        doubt = (
+            ""
+            if self._answered
+            else f", and that {'https, not http,' if secure else 'http, not https,'} is spoken there"
+        )
         if isinstance(failure, errors.TimeoutError):
             return HubError(
-                f"The hub at {self.api} did not answer in time: can this host reach it? It may need a longer `timeout`"
+                f"The hub at {self.api} did not answer in time: see that this host can reach it{doubt}, or raise `timeout`"
             )
-        return HubError(f"The connection to the hub at {self.api} broke ({_core(text)}): run again")
+        return HubError(f"The connection to the hub at {self.api} broke ({_core(failure)}): see that it is up{doubt}")
 
 
 def api_address(url: str) -> str:
@@ -285,6 +295,11 @@ def _retry_after(response: Any) -> float:
         return 0.0
 
 
-def _core(text: str) -> str:
-    """The part of a urllib3 message that a person can use."""
+def _core(failure: BaseException) -> str:
+    """The innermost cause, which is the part of a urllib3 error that a person can use."""
+    inner: object = failure
+    while isinstance(inner, BaseException):
+        failure = inner
+        inner = getattr(failure, "reason", None) or (failure.args[-1] if failure.args else None)
+    text = getattr(failure, "verify_message", None) or str(failure)
     return text.rsplit(": ", 1)[-1].strip(" ')\"") if len(text) > 120 else text
