@@ -1,0 +1,35 @@
+"""Hold a built artifact to the checkout: all that ships is in it, nothing else is.
+
+Usage: python tests/gates/artifact.py ARTIFACT <FILES, the checkout's files, each ended by a NUL.
+A new folder or file at the top of the checkout fails here until it is named below or in galaxy.yml's build_ignore.
+"""
+
+import sys
+import tarfile
+
+SHIPPED_FOLDERS = {"changelogs", "docs", "examples", "meta", "playbooks", "plugins", "roles"}
+SHIPPED_FILES = {"CHANGELOG.md", "CHANGELOG.rst", "CONTRIBUTING.md", "COPYING", "README.md"}
+MADE_BY_THE_BUILD = {"MANIFEST.json", "FILES.json"}
+MUST_HAVE = ("README.md", "COPYING", "docs/", "meta/runtime.yml", "playbooks/site.yml", "plugins/modules/", "roles/")
+#: In a shipped folder, but the checkout's own: it drives the demo of `make demo`.
+NOT_SHIPPED = ("examples/demo/",)
+
+
+def ships(name: str) -> bool:
+    top, slash, _rest = name.partition("/")
+    return (top in SHIPPED_FOLDERS if slash else name in SHIPPED_FILES) and not name.startswith(NOT_SHIPPED)
+
+
+checkout = set(filter(None, sys.stdin.read().split("\0")))
+with tarfile.open(sys.argv[1]) as archive:
+    links = [member.name for member in archive if member.issym() or member.islnk()]
+    artifact = {member.name for member in archive if not member.isdir()}
+
+expected = {name for name in checkout if ships(name)} | MADE_BY_THE_BUILD
+faults = [f"{name} is in the artifact; name it in galaxy.yml's build_ignore" for name in sorted(artifact - expected)]
+faults += [f"{name} is not in the artifact" for name in sorted(expected - artifact)]
+faults += [f"{name} is a link, which Galaxy servers may refuse" for name in sorted(links)]
+faults += [f"nothing under {start}" for start in MUST_HAVE if not any(name.startswith(start) for name in artifact)]
+if faults:
+    sys.exit("\n".join(faults))
+print(f"{len(artifact)} files in the artifact, all of them meant to be")
