@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -83,14 +83,20 @@ def main() -> int:
                 traceback.print_exc()
             else:
                 print(text(sections[-1][1]), flush=True)
-    missed = [row for _, rows in sections for row in rows if row.met is False]
     complete = not broken and set(chosen) == set(CASES) and not options.quick
     target = options.output or (DOCUMENT if complete else None)
     if target is not None and not broken:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(markdown(sections, facts), encoding="utf-8")
         say(f"wrote {target}")
-    print("\n" + text([row for _, rows in sections for row in rows]))
+    rows = [row for _, rows in sections for row in rows]
+    print("\n" + text(rows))
+    return exit_code(rows, broken)
+
+
+def exit_code(rows: Sequence[Row], broken: Sequence[str]) -> int:
+    """Say which bounds were missed and which cases failed; 1 where there are any."""
+    missed = [row for row in rows if row.met is False]
     for row in missed:
         say(f"bound missed: {row.label}: {row.ratio or row.ours}, {row.bound}")
     for name in broken:

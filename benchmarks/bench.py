@@ -55,7 +55,7 @@ class Bench:
         self.sizes = sizes
         self.judged = judged
         self.testbed = testbed
-        self.environment = current_environment(kubeconfig)
+        self.environment = {**current_environment(kubeconfig), "KUBECACHEDIR": str(folder / "kubectl")}
         self.page, self.connections = PAGE, CONNECTIONS
         self._folder = folder
         self._word = secrets.token_hex(3)

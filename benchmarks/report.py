@@ -25,7 +25,7 @@ are those that the project has set itself; `make bench` returns an error when on
 - Users have e-mail addresses as names and come from a JSON file of dicts, unless the row says otherwise. Claims stay Pending:
   nothing provisions on the testbed.
 - Memory of the module is what the kernel says that its process had at most (`ru_maxrss`); memory of the whole task is the
-  largest sum over `ansible-playbook` and all its children, shared memory counted for each, looked at 20 times a second.
+  largest sum over `ansible-playbook` and all its children, shared memory counted for each, looked at 10 times a second.
 - Requests are counted in the API server's audit log.
 """
 

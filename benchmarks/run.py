@@ -18,7 +18,7 @@ import psutil
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 3600.0  # seconds; a command that takes longer has hung
-SAMPLE = 0.05  # seconds between two looks at the memory of a process tree
+SAMPLE = 0.1  # seconds between two looks at the memory of a process tree
 MIB = 2**20
 
 
