@@ -1,0 +1,82 @@
+"""The cluster that the demo runs on: the testbed of this checkout, or the one that KUBECONFIG names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+from testbed import paths
+
+#: On the testbed: the inventory's own, so that its commands can be repeated by hand.
+NAMESPACE = "jupyter-demo"
+LABEL = "app.kubernetes.io/part-of=odh-persistency-demo"
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message is for people."""
+
+
+def is_testbed() -> bool:
+    return Path(os.environ.get("KUBECONFIG", "")) == paths.data_dir() / "kubeconfig"
+
+
+def generated_name() -> str:
+    return f"odh-persistency-demo-{uuid.uuid4().hex[:8]}"
+
+
+def kubectl(*arguments: str, given: str | None = None) -> str:
+    """What `kubectl` prints. Raises DemoError with what it complains about."""
+    answer = subprocess.run(["kubectl", *arguments], input=given, capture_output=True, text=True, timeout=300)
+    if answer.returncode:
+        raise DemoError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
+    return answer.stdout
+
+
+def exists(namespace: str) -> bool:
+    return bool(kubectl("get", "namespace", namespace, "--ignore-not-found", "-o", "name").strip())
+
+
+def remove(namespace: str) -> None:
+    """Remove a namespace of the demo and the volumes that the demo made for it, and wait until both are gone."""
+    kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=240s")
+    if is_testbed():
+        kubectl("delete", "persistentvolume", "-l", LABEL, "--ignore-not-found", "--timeout=60s")
+
+
+def bind(namespace: str) -> int:
+    """Do what a storage driver does, which the testbed has none of: make a volume for each claim. Return how many."""
+    claims = json.loads(kubectl("get", "persistentvolumeclaims", "-n", namespace, "-o", "json"))["items"]
+    volumes = [_volume(claim) for claim in claims if not claim["spec"].get("volumeName")]
+    if volumes:
+        kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": volumes}))
+        kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "pvc", "--all", "-n", namespace, "--timeout=60s")
+    return len(volumes)
+
+
+def _volume(claim: dict[str, Any]) -> dict[str, Any]:
+    metadata, spec = claim["metadata"], claim["spec"]
+    key, value = LABEL.split("=")
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"demo-{metadata['uid']}", "labels": {key: value}},
+        "spec": {
+            "capacity": {"storage": spec["resources"]["requests"]["storage"]},
+            "accessModes": spec["accessModes"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": spec.get("storageClassName", ""),
+            # Nothing is mounted: the testbed has no node.
+            "hostPath": {"path": f"/var/lib/odh-persistency-demo/{metadata['name']}"},
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "namespace": metadata["namespace"],
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+            },
+        },
+    }
