@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -102,11 +101,11 @@ class Modules:
         kubeconfig: Path | None = None,
         environment: dict[str, str] | None = None,
     ) -> Running:
-        """Start a module; `kubeconfig` and `environment` take the place of the cluster's own."""
+        """Start a module; `kubeconfig` takes the place of the cluster's own, `environment` that of the whole environment."""
         chosen = self.cluster.environment if environment is None else environment
         if kubeconfig is not None:
             chosen = chosen | {"KUBECONFIG": str(kubeconfig), "K8S_AUTH_KUBECONFIG": str(kubeconfig)}
-        return Running(name, options, dict(os.environ) | chosen, check, diff)
+        return Running(name, options, chosen, check, diff)
 
     def run(self, name: str, options: dict[str, Any], **how: Any) -> Result:
         """Run a module and return its result, be it a failure."""

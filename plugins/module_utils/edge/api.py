@@ -39,7 +39,7 @@ TRIES = 5
 BACKOFF = 0.25
 #: A server that asks to be left alone for longer than this (seconds) is not waited for.
 LONGEST_RETRY_AFTER = 60.0
-CONNECT_TIMEOUT = 5.0
+CONNECT_TIMEOUT = 4.0
 READ_TIMEOUT = 30.0
 #: How often a list that expired half-way (410) is begun anew.
 LIST_RESTARTS = 5

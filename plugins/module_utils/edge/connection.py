@@ -125,7 +125,15 @@ def _kubeconfig(auth: Mapping[str, Any]) -> dict[str, Any]:
         merged = KubeConfigMerger(value or KUBE_CONFIG_DEFAULT_LOCATION).config
     except Exception:  # told with its own sentence when the configuration is loaded
         return {}
-    return merged.value if merged is not None else {}
+    return _plain(merged) if merged is not None else {}
+
+
+def _plain(node: Any) -> Any:
+    """Unwrap the client's ConfigNodes, which merging several files leaves inside lists."""
+    node = getattr(node, "value", node)
+    if isinstance(node, dict):
+        return {key: _plain(value) for key, value in node.items()}
+    return [_plain(value) for value in node] if isinstance(node, list) else node
 
 
 def _named(config: Mapping[str, Any], section: str, key: str, name: Any) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ from ..quantity import format_size
 from ..text import did_you_mean, quote_list
 from ..times import format_time
 from .claims import Claim, Index, home_line
-from .desired import ABSENT, PRESENT, Home, Settings
+from .desired import ABSENT, PRESENT, RETIRED, Home, Settings
 from .growth import growth
 from .lookups import Lookups
 from .removal import plan_removal
@@ -40,7 +40,7 @@ def plan_homes(homes: Sequence[Home], index: Index, settings: Settings, lookups:
     drift: list[Drift] = []
     for home in homes:
         changes.extend(plan_home(home, index, settings, lookups, drift))
-    _refuse_shared_names(changes)
+    _refuse_shared_names(changes, homes)
     notes = _unknown_classes(changes, lookups)
     return Plan(tuple(changes), tuple(drift), tuple(notes))
 
@@ -51,7 +51,7 @@ def plan_home(home: Home, index: Index, settings: Settings, lookups: Lookups, dr
     living = [claim for claim in owned if not claim.deleting]
     try:
         if home.entry.claim is not None:
-            target = _named(home, index, settings, lookups, living)
+            target = _named(home, index, settings, lookups, living, drift)
         elif home.state != PRESENT:
             return _away(home, living, owned, settings, lookups, drift)
         else:
@@ -107,11 +107,16 @@ def _away(
     return [_retirement(home, claim, settings) for claim in claims]
 
 
-def _named(home: Home, index: Index, settings: Settings, lookups: Lookups, living: Sequence[Claim]) -> Optional[Claim]:
+def _named(
+    home: Home, index: Index, settings: Settings, lookups: Lookups, living: Sequence[Claim], drift: list[Drift]
+) -> Optional[Claim]:
     """Return the claim that the entry names, if it may be this person's home."""
     name = home.entry.claim or ""
     claim = index.by_name.get(name)
     if claim is None:
+        if home.state == RETIRED:
+            reason = f"claim {name} of {home.owner} is to be retired and does not exist: correct it, or drop the entry"
+            drift.append(Drift(KIND, settings.namespace, name, reason, home.user))
         if home.state != PRESENT:
             return None
         known = [item.name for item in living] or list(index.by_name)
@@ -412,16 +417,23 @@ def _retirement(home: Home, claim: Claim, settings: Settings) -> Change:
     )
 
 
-def _refuse_shared_names(changes: list[Change]) -> None:
-    """Refuse, together, homes that would be made under one name: each names the other's owner."""
+def _refuse_shared_names(changes: list[Change], homes: Sequence[Home]) -> None:
+    """Refuse, together, homes that would be made under one name: each names the other's owner.
+
+    A home that would be made under the name of a claim that another entry names (and that is not there) is one of them.
+    """
     by_name: dict[str, list[int]] = {}
     for number, change in enumerate(changes):
         if change.action == CREATE:
             by_name.setdefault(change.name, []).append(number)
+    meant = {home.entry.claim: home for home in homes if home.entry.claim is not None}
     for name, numbers in by_name.items():
-        if len(numbers) < 2:
+        parties = [changes[number].subject for number in numbers]
+        if name in meant and meant[name] not in parties:
+            parties.append(meant[name])
+        if len(parties) < 2:
             continue
-        owners = quote_list([changes[number].subject.owner for number in numbers])
+        owners = quote_list([home.owner for home in parties])
         for number in numbers:
             old = changes[number]
             changes[number] = Change(
@@ -430,7 +442,7 @@ def _refuse_shared_names(changes: list[Change]) -> None:
                 old.namespace,
                 name,
                 f"{old.subject.entry.position} ({old.subject.owner}): the homes of {owners} come to one name, {name}: "
-                "change name_template or naming, so that they do not",
+                "change name_template, naming or `claim`, so that they do not",
                 old.owner,
                 subject=old.subject,
             )

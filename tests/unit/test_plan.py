@@ -1,0 +1,88 @@
+"""The plan: everything a module tells is printed from it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils.pure import plan as p
+
+
+def change(action, name, **more):
+    return p.Change(action, "home", "ns", name, f"because of {name}", **more)
+
+
+CREATE = change(p.CREATE, "b", owner="bob", after="home b", steps=("post",))
+UPDATE = change(p.UPDATE, "a", before="home a: 1", after="home a: 2", steps=("patch",))
+KEEP = change(p.KEEP, "c")
+REFUSE = change(p.REFUSE, "d")
+
+
+def test_results_leave_keeps_out_and_the_summary_counts_them():
+    plan = p.Plan((CREATE, KEEP, UPDATE))
+    assert [item["name"] for item in plan.results()] == ["b", "a"]
+    assert plan.results()[0] == {
+        "action": "create",
+        "kind": "home",
+        "namespace": "ns",
+        "name": "b",
+        "owner": "bob",
+        "reason": "because of b",
+    }
+    assert "owner" not in plan.results()[1]
+    assert plan.summary() == {"create": 1, "update": 1, "keep": 1}
+    assert p.Plan().summary() == {"keep": 0}
+
+
+def test_the_diff_is_a_line_a_thing_in_the_order_of_names():
+    plan = p.Plan((CREATE, KEEP, UPDATE))
+    assert plan.diff() == {"before": "home a: 1\n", "after": "home a: 2\nhome b\n"}
+
+
+def test_changed_is_what_has_steps():
+    assert p.Plan((CREATE,)).changed
+    assert not p.Plan((KEEP, REFUSE)).changed
+    assert p.Plan((KEEP, REFUSE)).refusals == [REFUSE]
+
+
+def test_a_keep_cannot_do_anything():
+    with pytest.raises(ValueError, match="cannot have steps"):
+        change(p.KEEP, "x", steps=("delete",))
+    with pytest.raises(ValueError, match="cannot have steps"):
+        change(p.REFUSE, "x", steps=("delete",))
+    with pytest.raises(ValueError, match="unknown action"):
+        change("destroy", "x")
+
+
+def test_replacing_and_leaving_out():
+    plan = p.Plan((CREATE, KEEP, UPDATE))
+    assert plan.replaced({0: KEEP}).changes == (KEEP, KEEP, UPDATE)
+    assert plan.without([0, 2]).changes == (KEEP,)
+    assert plan.joined(p.Plan((REFUSE,))).changes == (CREATE, KEEP, UPDATE, REFUSE)
+
+
+def test_warnings_are_bounded_and_none_is_lost():
+    drift = tuple(p.Drift("home", "ns", f"n{number}", f"reason {number}") for number in range(250))
+    plan = p.Plan((), drift, ("first of all",))
+    sentences = plan.warnings()
+    assert sentences[:2] == ["first of all", "reason 0"]
+    assert len(sentences) == 1 + p.MOST_WARNINGS + 1
+    assert "150 more" in sentences[-1]
+    assert plan.drift[249].as_result() == {"kind": "home", "namespace": "ns", "name": "n249", "reason": "reason 249"}
+
+
+def test_refusals_are_told_all_at_once_and_bounded():
+    assert p.refusal_message(["x is wrong"]) == "x is wrong. Nothing was changed."
+    assert p.refusal_message(["a", "b"]) == "Nothing was changed, for 2 reasons:\n- a\n- b"
+    many = p.refusal_message([f"reason {number}" for number in range(60)])
+    assert "for 60 reasons" in many
+    assert "and 35 more" in many
+
+
+def test_failures_say_whether_a_second_run_mends_them():
+    lasting = p.Failure(CREATE, "no right", "forbidden", mends=False)
+    passing = p.Failure(UPDATE, "timed out")
+    assert "the next run does just what is missing" in p.failure_message([passing], 3, "home")
+    assert "1 of 4 changes" in p.failure_message([passing], 3, "home")
+    assert "will not mend this" in p.failure_message([lasting], 0, "home")
+    assert "mends 1 of them" in p.failure_message([lasting, passing], 0, "home")
+    assert lasting.as_result()["second_run_mends"] is False
+    assert lasting.as_result()["api"] == "forbidden"

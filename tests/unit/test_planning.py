@@ -1,0 +1,222 @@
+"""Plans of homes over made-up worlds: whatever is asked of whatever is there, the promises hold.
+
+What a plan's steps do to claims is modelled here on plain data, so that "a second run changes nothing" can be tried
+over many worlds; the integration tests try it on the API server.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime, timedelta, timezone
+
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import claims as c
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import desired as d
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import UserEntry
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.lookups import Lookups, StorageClass
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.planning import plan_homes
+from ansible_collections.odh.persistency.plugins.module_utils.pure.kubespawner import (
+    PRIMARY_ANNOTATION,
+    RETIRED_ANNOTATION,
+    SERVERNAME_ANNOTATION,
+    USERNAME_ANNOTATION,
+)
+from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import SCHEMES, Template
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+CLASSES = [StorageClass("standard", True, True, False), StorageClass("fixed", False, False, False)]
+
+USERS = ["ann", "ann-", "stop.ped", "stop-2eped", "Ann", "x" * 60, "a@x.org"]
+NAMES = sorted({Template.parse(scheme).render(user, "") for scheme in SCHEMES for user in USERS} | {"data"})
+
+
+@st.composite
+def worlds(draw):
+    """Claims by name, as the API returns them."""
+    world = {}
+    for name in draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=8)):
+        annotations = {}
+        owner = draw(st.sampled_from([None, *USERS]))
+        if owner is not None:
+            annotations[USERNAME_ANNOTATION] = owner
+            if draw(st.booleans()):
+                annotations[SERVERNAME_ANNOTATION] = draw(st.sampled_from(["", "gpu"]))
+        if draw(st.integers(0, 3)) == 0:
+            annotations[RETIRED_ANNOTATION] = draw(
+                st.sampled_from(["2026-01-01T00:00:00Z", "2026-11-22T00:00:00Z", "long ago"])
+            )
+        if draw(st.integers(0, 4)) == 0:
+            annotations[PRIMARY_ANNOTATION] = "true"
+        size = draw(st.sampled_from(["1Gi", "10Gi", "20Gi"]))
+        phase = draw(st.sampled_from(["Bound", "Pending"]))
+        metadata = {
+            "name": name,
+            "uid": f"uid-{name}",
+            "resourceVersion": "1",
+            "annotations": annotations,
+            "labels": {},
+        }
+        if draw(st.integers(0, 9)) == 0:
+            metadata["deletionTimestamp"] = "2026-11-23T11:00:00Z"
+        world[name] = {
+            "metadata": metadata,
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": size}},
+                "storageClassName": draw(st.sampled_from(["standard", "fixed", ""])),
+                "volumeName": f"pv-{name}" if phase == "Bound" else "",
+            },
+            "status": {"phase": phase, "capacity": {"storage": size} if phase == "Bound" else {}},
+        }
+    return world
+
+
+@st.composite
+def wishes(draw):
+    """Entries, one a user and server at most."""
+    found = {}
+    for number in range(draw(st.integers(0, 6))):
+        user, server = draw(st.sampled_from(USERS)), draw(st.sampled_from(["", "gpu"]))
+        found[user, server] = UserEntry(
+            name=user,
+            server=server,
+            claim=draw(st.one_of(st.none(), st.none(), st.sampled_from(NAMES))),
+            size=draw(st.sampled_from([None, "10Gi", "20Gi"])),
+            labels=draw(st.sampled_from([{}, {"team": "x"}])),
+            state=draw(st.sampled_from([None, None, "present", "retired", "absent"])),
+            position=f"users[{number}]",
+        )
+    return list(found.values())
+
+
+def settings_for(naming):
+    return d.Settings(
+        namespace="ns",
+        template=Template.parse(naming),
+        size="10Gi",
+        storage_class=None,
+        access_modes=("ReadWriteOnce",),
+        state="present",
+        hold=timedelta(days=30),
+        keep_volume=True,
+        assume_unused=True,
+        now=NOW,
+    )
+
+
+def planned(entries, world, naming):
+    rules = settings_for(naming)
+    homes, faults = d.resolve(entries, rules)
+    lookups = Lookups()
+    lookups.set_classes(CLASSES)
+    lookups.set_pods({})
+    lookups.set_volume_right(None)
+    index = c.Index([c.claim_from(item) for item in world.values()], rules.template.has_server)
+    plan = plan_homes(homes, index, rules, lookups)
+    assert not lookups.missing
+    return plan, faults, homes
+
+
+def merged(target, patch):
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def carried_out(plan, world):
+    world = copy.deepcopy(world)
+    for change in plan.pending:
+        for step in change.steps:
+            if step.resource.plural != "persistentvolumeclaims":
+                continue
+            if step.verb == "create":
+                assert step.name not in world
+                claim = copy.deepcopy(step.body)
+                claim["metadata"] |= {"uid": f"uid-{step.name}", "resourceVersion": "1"}
+                claim["spec"].setdefault("storageClassName", "standard")
+                world[step.name] = claim | {"status": {"phase": "Pending"}}
+            elif step.verb == "patch":
+                version = step.body.get("metadata", {}).get("resourceVersion")
+                live = world[step.name]["metadata"]
+                assert version in (None, live["resourceVersion"])
+                world[step.name] = merged(world[step.name], step.body)
+                world[step.name]["metadata"]["resourceVersion"] = str(int(live["resourceVersion"]) + 1)
+            else:
+                assert step.body["preconditions"]["uid"] == world[step.name]["metadata"]["uid"]
+                del world[step.name]
+    return world
+
+
+@settings(max_examples=1500, deadline=None)
+@given(wishes(), worlds(), st.sampled_from(SCHEMES))
+def test_the_promises(entries, world, naming):
+    plan, faults, homes = planned(entries, world, naming)
+    if plan.refusals or faults:
+        return  # nothing is carried out
+    after = carried_out(plan, world)
+
+    # Converge: the second run has nothing to do.
+    again, _faults, _homes = planned(entries, after, naming)
+    assert not again.refusals, [change.reason for change in again.refusals]
+    assert not again.changed, [change.reason for change in again.pending]
+    assert again.diff() == {"before": "", "after": ""}
+
+    # Lose nothing: only what was retired long enough goes, and nothing shrinks.
+    for name in world.keys() - after.keys():
+        mark = world[name]["metadata"]["annotations"].get(RETIRED_ANNOTATION)
+        assert mark == "2026-01-01T00:00:00Z"
+        assert "deletionTimestamp" not in world[name]["metadata"]
+    for name in world.keys() & after.keys():
+        before_size, after_size = (w[name]["spec"]["resources"]["requests"]["storage"] for w in (world, after))
+        assert c.size_or_none(after_size) >= c.size_or_none(before_size)
+
+    # A home belongs to whom its annotation names: nobody's claim becomes somebody else's.
+    named = {home.entry.claim for home in homes}
+    for name in world.keys() & after.keys():
+        owners = [w[name]["metadata"]["annotations"].get(USERNAME_ANNOTATION) for w in (world, after)]
+        assert owners[0] == owners[1] or (owners[0] is None and name in named)
+
+    # Who owned a claim under any name got no second one.
+    by_server = settings_for(naming).template.has_server
+    for name in after.keys() - world.keys():
+        meta = after[name]["metadata"]["annotations"]
+        key = (meta[USERNAME_ANNOTATION], meta.get(SERVERNAME_ANNOTATION, "") if by_server else "")
+        for claim in world.values():
+            other = claim["metadata"]["annotations"]
+            server = other.get(SERVERNAME_ANNOTATION, "") if by_server else ""
+            assert (other.get(USERNAME_ANNOTATION), server) != key
+
+
+@settings(max_examples=500, deadline=None)
+@given(wishes(), worlds(), st.sampled_from(SCHEMES), st.randoms())
+def test_the_order_of_users_changes_nothing(entries, world, naming, random):
+    plan, faults, _homes = planned(entries, world, naming)
+    shuffled = list(entries)
+    random.shuffle(shuffled)
+    other, other_faults, _homes = planned(shuffled, world, naming)
+
+    def told(found):
+        return sorted((change.action, change.name, change.owner or "") for change in found.changes)
+
+    if not faults and not other_faults:
+        assert told(plan) == told(other)
+
+
+@settings(max_examples=500, deadline=None)
+@given(wishes(), worlds(), st.sampled_from(SCHEMES))
+def test_every_refusal_and_drift_is_a_sentence_that_names_its_item(entries, world, naming):
+    plan, _faults, homes = planned(entries, world, naming)
+    positions = {home.entry.position for home in homes}
+    for change in plan.refusals:
+        assert any(change.reason.startswith(f"{position} (") for position in positions), change.reason
+        assert not change.reason.endswith(".")
+    for drift in plan.drift:
+        assert drift.name in drift.reason or drift.owner in drift.reason
