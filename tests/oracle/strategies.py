@@ -44,6 +44,7 @@ servers = st.one_of(st.just(""), st.sampled_from(("lab", "lab 1", "x" * 40, "Ω"
 # Templates that are in use somewhere, or would be.
 TEMPLATES = (
     "claim-{user_server}",
+    "claim-{user_server}-home",
     "claim-{username}--{servername}",
     # z2jh up to 3
     "claim-{username}{servername}",
@@ -66,7 +67,7 @@ TEMPLATES = (
     "claim-{username:x<12}-{servername!s}",
 )
 
-_fields = (
+FIELDS = (
     *("username", "servername", "user_server", "unescaped_username", "unescaped_servername", "safe_username"),
     *("safe_servername", "safe_user_server", "escaped_username", "escaped_servername", "escaped_user_server"),
     *("legacy_escape_username", "hubnamespace", "namespace", "userid", "pvc_name", "pod_name"),
@@ -74,7 +75,7 @@ _fields = (
 _wrong_fields = ("", "0", "usrname", " username", "user-name", "Username")
 _field = st.tuples(
     # Good ones often, or hardly any template would get through.
-    st.sampled_from(_fields * 4 + _wrong_fields),
+    st.sampled_from(FIELDS * 4 + _wrong_fields),
     st.sampled_from(("",) * 20 + ("[0]", "[2]", "[a]", "[-1]", "[0][0]", ".upper", ".__class__", "[", "]")),
     st.sampled_from(("",) * 20 + ("!s", "!r", "!a", "!x", "!")),
     st.sampled_from(

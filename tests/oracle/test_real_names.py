@@ -103,6 +103,28 @@ def test_known_templates_are_taken(scheme: str, template: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["safe", "escape"])
+def test_every_field_in_the_middle(kubespawner: Get, scheme: str) -> None:
+    """Each field where nothing is stripped from it, for versions that have it."""
+    taken = set()
+    for field in strategies.FIELDS:
+        text = f"{{username}}.a-{{{field}}}-z"
+        try:
+            template = naming.Template.parse(scheme, text, **NAMESPACES)
+        except naming.NamingError:
+            continue
+        taken.add(field)
+        for user in strategies.TABLE:
+            for server in ("", "lab", "lab 1", "x" * 40):
+                answers = ask_all(kubespawner, scheme, text, user, server)
+                real = [answer for answer in answers.values() if "KeyError" not in answer.get("error", "")]
+                assert real
+                for answer in real:
+                    check(template, user, server, answer)
+    left_out = set(strategies.FIELDS) - taken
+    assert left_out == {"userid", "pvc_name", "pod_name"} | ({"legacy_escape_username"} if scheme == "safe" else set())
+
+
+@pytest.mark.parametrize("scheme", ["safe", "escape"])
 @given(template=strategies.templates, user=strategies.users, server=strategies.servers)
 @example(template="claim-{username}-", user="alice", server="")
 @example(template="claim-{username}-{{servername}}", user="alice", server="lab")
