@@ -1,0 +1,179 @@
+"""Rules that hold the collection together and that no tool checks, such as what pure code and who kubernetes may use."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.odh.persistency.plugins.module_utils.edge.version import USER_AGENT, VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+UTILS = ROOT / "plugins" / "module_utils"
+PACKAGE = "ansible_collections.odh.persistency.plugins"
+
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+CODE = [path for path in PLUGINS if path.stat().st_size]
+MODULES = sorted((ROOT / "plugins" / "modules").glob("[!_]*.py"))
+PURE = sorted((UTILS / "pure").rglob("*.py"))
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+
+#: The way out of a process: what these do is an edge's business.
+IMPURE_MODULES = {
+    "asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "getpass", "glob", "http", "logging", "mmap", "multiprocessing", "os",
+    "pathlib", "platform", "pwd", "queue", "random", "secrets", "select", "shutil", "signal", "smtplib", "socket", "socketserver",
+    "sqlite3", "ssl", "subprocess", "sys", "syslog", "tempfile", "threading", "time", "urllib.request", "uuid", "warnings",
+}  # fmt: skip
+IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
+CLOCK_CALLS = {"now", "utcnow", "today"}
+
+#: The one adapter (see its head): nothing else knows the kubernetes package or the collection's private names.
+ADAPTER = UTILS / "edge" / "connection.py"
+#: A first use of typed APIs costs a second of CPU, the dynamic client a discovery, and get_api_client both.
+TYPED_OR_DISCOVERING = re.compile(
+    r"(\w+V\d+((alpha|beta)\d+)?\w*|Apis?|CustomObjects|Version)Api|\w*DynamicClient|K8S?Client|K8sService|get_api_client|V1\w+"
+)
+
+
+def ids(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, absolute, as `package.module.name`; relative ones resolved."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = (path.relative_to(ROOT / "plugins").parent).parts
+                assert node.level <= len(package), f"{path}:{node.lineno} leaves plugins/"
+                inside = package[: len(package) - node.level + 1]
+                base = ".".join([PACKAGE, *inside, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def yaml_file(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_the_version_of_requests_is_the_version_of_the_collection() -> None:
+    assert yaml_file(ROOT / "galaxy.yml")["version"] == VERSION
+    assert USER_AGENT.endswith(f"/{VERSION}")
+
+
+def documentation(path: Path) -> dict:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["DOCUMENTATION"]:
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{path} has no DOCUMENTATION")
+
+
+def test_modules_with_connection_options_and_no_others_are_in_the_action_group() -> None:
+    """Else `module_defaults: group/odh.persistency.k8s` would pass one by, silently."""
+    connected = {
+        path.stem
+        for path in MODULES
+        if "kubernetes.core.k8s_auth_options" in documentation(path).get("extends_documentation_fragment", [])
+    }
+    assert connected
+    assert set(yaml_file(ROOT / "meta" / "runtime.yml")["action_groups"]["k8s"]) == connected
+
+
+@pytest.mark.parametrize("path", MODULES, ids=ids(MODULES))
+def test_a_module_documents_what_the_group_and_the_modes_do_for_it(path: Path) -> None:
+    fragments = documentation(path)["extends_documentation_fragment"]
+    assert "odh.persistency.attributes" in fragments
+    assert ("odh.persistency.attributes.k8s" in fragments) == ("kubernetes.core.k8s_auth_options" in fragments)
+
+
+@pytest.mark.parametrize("path", CODE, ids=ids(CODE))
+def test_a_plugin_file_has_its_license_and_annotations_that_are_not_evaluated(path: Path) -> None:
+    """The first lets Galaxy take it, the second lets Python 3.9 import it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = [line for line in lines[:4] if not line.startswith("#!")][:3]
+    assert head[0] == "# Copyright (c) 2026 odh.persistency contributors"
+    assert head[1].startswith("# GNU General Public License v3.0+ (see COPYING")
+    assert head[2] == "# SPDX-License-Identifier: GPL-3.0-or-later"
+    assert "from __future__ import annotations" in lines
+
+
+@pytest.mark.parametrize("path", PURE, ids=ids(PURE))
+def test_pure_code_imports_pure_code_and_harmless_parts_of_the_standard_library(path: Path) -> None:
+    for name in imports(path):
+        if name.startswith(f"{PACKAGE}."):
+            assert name.startswith(f"{PACKAGE}.module_utils.pure."), f"imports {name}, which is not pure"
+            continue
+        top = name.partition(".")[0]
+        assert top in sys.stdlib_module_names, f"imports {name}, which is not in the standard library"
+        prefixes = {".".join(name.split(".")[:length]) for length in range(1, name.count(".") + 2)}
+        assert not prefixes & IMPURE_MODULES, f"imports {name}: what reaches outside belongs into edge/"
+
+
+@pytest.mark.parametrize("path", PURE, ids=ids(PURE))
+def test_pure_code_has_no_input_output_or_clock(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in IMPURE_CALLS, f"line {node.lineno} calls {node.func.id}()"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            assert node.func.attr not in CLOCK_CALLS, f"line {node.lineno} reads the clock: the time is passed in"
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=ids(PLUGINS))
+def test_only_the_adapter_knows_kubernetes_and_nobody_its_typed_or_discovering_clients(path: Path) -> None:
+    foreign = [
+        name for name in imports(path) if re.match(r"(kubernetes|openshift|ansible_collections\.kubernetes)\b", name)
+    ]
+    assert not foreign or path == ADAPTER, f"imports {foreign}; only {ADAPTER.relative_to(ROOT)} does"
+    used = {part for name in imports(path) for part in name.split(".")}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.Name):
+            used.add(node.id)
+    assert not {name for name in used if TYPED_OR_DISCOVERING.fullmatch(name)}
+    assert not [
+        name
+        for name in foreign
+        if re.match(r"(kubernetes\.dynamic|kubernetes\.client\.(api|models)|openshift)\b", name)
+    ]
+
+
+@pytest.mark.parametrize("path", CODE, ids=ids(CODE))
+def test_plugins_import_each_other_in_one_way(path: Path) -> None:
+    """module_utils relatively, modules absolutely, as Ansible's import machinery and ansible-test want it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            if UTILS in path.parents:
+                assert not (node.module or "").startswith(PACKAGE), f"line {node.lineno}: import it relatively"
+            else:
+                assert not node.level, f"line {node.lineno}: import it as {PACKAGE}..."
+
+
+@pytest.mark.parametrize("path", PURE, ids=ids(PURE))
+def test_pure_code_can_be_imported_by_itself(path: Path) -> None:
+    relative = path.relative_to(ROOT / "plugins").with_suffix("")
+    name = ".".join([PACKAGE, *(part for part in relative.parts if part != "__init__")])
+    assert importlib.import_module(name).__doc__ or not path.stat().st_size, "says not what it is for"
+
+
+@pytest.mark.parametrize("role", ROLES, ids=ids(ROLES))
+def test_the_defaults_of_a_role_are_those_that_it_documents(role: Path) -> None:
+    defaults = yaml_file(role / "defaults" / "main.yml")
+    points = yaml_file(role / "meta" / "argument_specs.yml")["argument_specs"]
+    documented = {
+        name: option["default"]
+        for spec in points.values()
+        for name, option in spec["options"].items()
+        if "default" in option
+    }
+    assert {name: defaults.get(name) for name in documented} == documented
+    known = {name for spec in points.values() for name in spec["options"]}
+    assert set(defaults) <= known
+    assert all(name.startswith(f"{role.name}_") for name in known)
