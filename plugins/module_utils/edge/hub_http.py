@@ -12,7 +12,7 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from ..pure.homes.entries import shown
 from .errors import EdgeError
@@ -177,9 +177,10 @@ class HubHttp:
     def _no_answer(self, failure: Exception) -> HubError:
         text = str(failure)
         if isinstance(failure, errors.SSLError):
-            if "CERTIFICATE_VERIFY_FAILED" in text:
+            mismatch = "mismatch" in text or "doesn't match" in text
+            if mismatch or "CERTIFICATE_VERIFY_FAILED" in text:
                 way_out = "give the file of its authority as `ca_cert`"
-                if "mismatch" in text:
+                if mismatch:
                     way_out = "give the address under the name that the certificate has"
                 elif "expired" in text:
                     way_out = "have it renewed"
@@ -247,9 +248,10 @@ def _without_login(url: str) -> str:
     return after if at else before + after
 
 
-def _tls(validate_certs: bool, ca_cert: str | None) -> ssl.SSLContext:
+def _tls(validate_certs: bool, ca_cert: str | None) -> dict[str, str | None]:
+    """The TLS options of the connections. urllib3 makes the context: its version 1 cannot use another's for IPs."""
     try:
-        context = ssl.create_default_context(cafile=ca_cert or None)
+        ssl.create_default_context(cafile=ca_cert or None)
     except FileNotFoundError:
         raise HubError(f"The file {ca_cert} of the hub's `ca_cert` does not exist: correct the path", False) from None
     except (OSError, ValueError) as failure:
@@ -257,13 +259,10 @@ def _tls(validate_certs: bool, ca_cert: str | None) -> ssl.SSLContext:
             f"The file {ca_cert} of the hub's `ca_cert` cannot be used ({failure}): it takes certificates in PEM",
             mends=False,
         ) from None
-    if not validate_certs:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    return {"cert_reqs": "CERT_REQUIRED" if validate_certs else "CERT_NONE", "ca_certs": ca_cert or None}
 
 
-def _pool(api: str, context: ssl.SSLContext) -> Any:
+def _pool(api: str, tls: Mapping[str, Any]) -> Any:
     """Connections to the hub, through the environment's proxy where there is one for it."""
     parts = urlsplit(api)
     proxy = urllib.request.getproxies().get(parts.scheme)
@@ -272,10 +271,12 @@ def _pool(api: str, context: ssl.SSLContext) -> Any:
         login = urlsplit(address)
         headers = None
         if login.username:
-            headers = urllib3.make_headers(proxy_basic_auth=f"{login.username}:{login.password or ''}")
+            headers = urllib3.util.make_headers(
+                proxy_basic_auth=f"{unquote(login.username)}:{unquote(login.password or '')}"
+            )
             address = login._replace(netloc=login.netloc.rpartition("@")[2]).geturl()
-        return urllib3.ProxyManager(address, proxy_headers=headers, ssl_context=context)
-    return urllib3.PoolManager(ssl_context=context)
+        return urllib3.ProxyManager(address, proxy_headers=headers, **tls)
+    return urllib3.PoolManager(**tls)
 
 
 def _message(response: Any) -> str:
