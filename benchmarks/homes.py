@@ -52,9 +52,17 @@ def nothing_to_do(bench: Bench) -> list[Row]:
         bench.ours(namespace, users_file=users, expect={"keep": count})
     if log is not None:
         pages = bench.bare_list(namespace)[1]
-        label = f"{count:,} homes, nothing to do: all requests of the task, "
-        rows.append(below(f"{label}by the audit log", len(log.requests), pages + 2, "", f"{pages} pages"))
-        rows.append(below(f"{label}those that write", len(log.writes), 0, ""))
+        label = f"{count:,} homes, nothing to do: "
+        rows.append(
+            below(
+                f"{label}what the audit log holds of the whole task",
+                len(log.requests),
+                pages + 2,
+                "requests",
+                f"{pages} pages",
+            )
+        )
+        rows.append(below(f"{label}and how much of that writes", len(log.writes), 0, "requests"))
     return rows
 
 
