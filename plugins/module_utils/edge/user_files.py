@@ -258,7 +258,7 @@ def _from_csv(path: str, text: str) -> list[Any]:
 
 def _rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that hold anything, each with the line that it begins on. A spreadsheet may separate with ; or tabs."""
-    first = next(line for line in text.splitlines() if line.strip())
+    first = next((line for line in text.splitlines() if line.strip()), "")
     separator = max((",", ";", "\t"), key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     begin = 1

@@ -80,7 +80,7 @@ def parse_entries(raw: object, source: str) -> tuple[list[UserEntry], list[str]]
     for index, item in enumerate(raw):
         position = f"{source}[{index}]" if lines is None else f"{source} line {lines[index]}"
         faults: list[str] = []
-        if type(item) is str and _is_plain(item):
+        if type(item) is str and _is_plain(item):  # pylint: disable=unidiomatic-typecheck
             entry: UserEntry | None = _plain_entry(item, position)
         else:
             faults, entry = _read_item(item, position)

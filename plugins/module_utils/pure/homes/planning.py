@@ -185,7 +185,7 @@ class _Ambiguous(_Refusal):
     """Not refused: left as it is, with a warning."""
 
     def __init__(self, home: Home, settings: Settings, reason: str) -> None:
-        Exception.__init__(self, reason)
+        Exception.__init__(self, reason)  # pylint: disable=non-parent-init-called
         self.change = _keep(home, settings, "", reason)
 
 
