@@ -16,7 +16,11 @@ demo: ## Homes of a realistic environment on a real API server: made, made again
 	@bin/dev examples/demo/run $(ARGS)
 
 demo-down: ## Stop what the demo started
-	@if [ -n "$$KUBECONFIG$$K8S_AUTH_KUBECONFIG$$K8S_AUTH_HOST" ]; then bin/dev examples/demo/run --down; fi
+	@if [ -s .dev/demo-namespace ]; then \
+	  [ -n "$$KUBECONFIG$$K8S_AUTH_KUBECONFIG" ] || { echo "A demo that was killed left the namespace $$(cat .dev/demo-namespace) on" \
+	    "the cluster that KUBECONFIG named then; set KUBECONFIG and run this again to remove it." >&2; exit 1; }; \
+	  bin/dev kubectl delete namespace "$$(cat .dev/demo-namespace)" --ignore-not-found && rm .dev/demo-namespace; \
+	fi
 	@if [ -x .dev/venv/bin/python ]; then bin/dev python -m testbed down; fi
 
 ##@ Test it
