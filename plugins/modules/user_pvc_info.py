@@ -20,6 +20,7 @@ description:
   - Run it with the names of the version that you are about to upgrade to.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
+  - odh.persistency.attributes
   - odh.persistency.attributes.info
   - odh.persistency.attributes.k8s
 options:
@@ -32,8 +33,8 @@ options:
     description:
       - The users, each as a name or as a dictionary. Names are those of the hub, exactly; nothing is trimmed or folded.
       - The keys of a dictionary are C(name), C(server) (a named server's home), C(claim) (the existing claim that is
-        the home; see the notes), C(size), C(storage_class), C(labels), C(annotations) and C(state), which goes before
-        O(state).
+        the home; see the notes), C(size), C(storage_class), C(labels), C(annotations) and C(state), as
+        O(odh.persistency.user_pvc#module:users) takes them.
       - Lists of thousands of dictionaries are better given as O(users_file); Ansible takes seconds to carry them here.
     type: list
     elements: raw
