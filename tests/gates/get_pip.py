@@ -4,11 +4,11 @@ ansible-test makes its virtual environments without pip and downloads get-pip.py
 registry (ansible/ansible#77304). ensurepip does the same without one, and that pip gets the wanted one from the registry.
 """
 
-import ensurepip
 import os
+import subprocess
 import sys
 
-environment = dict(os.environ)
-ensurepip.bootstrap()  # turns pip's settings off in this process's environment
+# In a process of its own, for ensurepip turns all of pip's settings off in its environment.
+subprocess.run([sys.executable, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
 arguments = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
-os.execve(sys.executable, [sys.executable, "-m", "pip", "install", *arguments], environment)
+os.execv(sys.executable, [sys.executable, "-m", "pip", "install", *arguments])
