@@ -94,3 +94,10 @@ def test_a_hub_that_knows_nobody_of_a_namespace_shows() -> None:
     hub = hub_of(HubUser("ann"), HubUser("bob"))
     assert hub.knows_any(["zoe", "bob"])
     assert not hub.knows_any(["zoe"])
+
+
+def test_a_hub_that_knows_no_owner_of_the_homes_proves_nothing():
+    other = HubUsers({"zed": HubUser("zed", last_activity=None)}, foreign=True)
+    found = use_since(other, "ann", "", MARK)
+    assert found.state == UNKNOWN
+    assert "another namespace" in found.reason

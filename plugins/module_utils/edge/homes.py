@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
@@ -142,13 +143,19 @@ class HomesRun:
                 return changes
             self._read(set(self._lookups.missing))
 
+    def _hub(self) -> Optional[HubUsers]:
+        hub = self._read_hub()
+        if hub is None or not hub.users or hub.knows_any(user for user, _server in self._index.owners()):
+            return hub
+        return replace(hub, foreign=True)
+
     def _read(self, missing: set[str]) -> None:
         if CLASSES in missing:
             self._lookups.set_classes(read_classes(self.api))
         if PODS in missing:
             self._lookups.set_pods(read_pods(self.api, self.settings.namespace))
         if ACTIVITY in missing:
-            self._lookups.set_hub(self._read_hub())
+            self._lookups.set_hub(self._hub())
         if VOLUME_RIGHT in missing:
             self._lookups.set_volume_right(volume_fault(self.api))
 

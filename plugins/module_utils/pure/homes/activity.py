@@ -45,10 +45,14 @@ class HubUser:
 
 @dataclass(frozen=True)
 class HubUsers:
-    """The users of a hub by name. ``complete`` is False where the token sees only some of them."""
+    """The users of a hub by name. ``complete`` is False where the token sees only some of them.
+
+    ``foreign`` is True where the hub knows none of those whose homes are at stake: it is probably another one's hub.
+    """
 
     users: Mapping[str, HubUser]
     complete: bool = True
+    foreign: bool = False
 
     @cached_property
     def by_lower_case(self) -> Mapping[str, str]:
@@ -82,6 +86,8 @@ def use_since(hub: HubUsers | None, user: str, server: str | None, mark: datetim
     """
     if hub is None:
         return Use(UNKNOWN, "no hub was asked")
+    if hub.foreign:
+        return Use(UNKNOWN, "the hub knows nobody who has a home here, so it may be the hub of another namespace")
     if not hub.users:
         return Use(UNKNOWN, "the hub has no users at all, so it may be a new or another hub")
     found = hub.users.get(user)
