@@ -1,0 +1,242 @@
+"""The role homes, its playbooks and the example inventories, through ansible-playbook."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.homes import RETIRED, SERVERNAME, USERNAME, annotations, size
+from tests.support.playbooks import Playbooks
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLE = ROOT / "roles" / "homes"
+INVENTORIES = ROOT / "examples" / "inventories"
+SITE = "odh.persistency.site"
+
+
+@pytest.fixture
+def playbooks(cluster, tmp_path):
+    return Playbooks(cluster, tmp_path)
+
+
+@pytest.fixture
+def unmade(cluster):
+    """The name of a namespace that is not there, for the role to make."""
+    name = f"odhp-role-{uuid.uuid4().hex[:8]}"
+    yield name
+    cluster.remove_namespace(name)
+
+
+def owners(cluster, namespace):
+    """The homes of a namespace by (user, server)."""
+    return {
+        (annotations(claim)[USERNAME], annotations(claim).get(SERVERNAME, "")): claim
+        for claim in cluster.claims(namespace).values()
+    }
+
+
+def test_second_run_changes_and_writes_nothing(cluster, playbooks, unmade, audit):
+    inventory = {
+        "homes_namespace": unmade,
+        "homes_create_namespace": True,
+        "homes_size": "3Gi",
+        "homes_storage_class": "",
+        "homes_users": ["ann@example.org", {"name": "bob", "size": "7Gi"}, {"name": "bob", "server": "gpu"}],
+        "homes_retired": ["carl"],
+        "homes_absent": [{"name": "dora", "server": "lab"}],
+    }
+    shown = playbooks.ok(SITE, inventory, "--check", "--diff")
+    assert cluster.get("namespaces", unmade) is None
+    assert f"Namespace {unmade} does not exist" in shown.output
+    assert shown.summary == "create 3, keep 2"
+
+    first = playbooks.ok(SITE, inventory, "--diff")
+    # Check mode told the truth: the same lines, the same count.
+    lines = [line for line in first.output.splitlines() if line.startswith(("+home", "-home"))]
+    assert len(lines) == 3
+    assert lines == [line for line in shown.output.splitlines() if line.startswith(("+home", "-home"))]
+    assert first.recap["changed"] == shown.recap["changed"] == 2
+    found = owners(cluster, unmade)
+    assert {key: size(claim) for key, claim in found.items()} == {
+        ("ann@example.org", ""): "3Gi",
+        ("bob", ""): "7Gi",
+        ("bob", "gpu"): "3Gi",
+    }
+    assert {claim["spec"]["storageClassName"] for claim in found.values()} == {""}
+
+    with audit() as log:
+        second = playbooks.ok(SITE, inventory, "--tags", "homes")
+    assert second.recap["changed"] == 0, second.output
+    assert second.summary == "keep 5"
+    requests = [request for request in log.requests if unmade in (request.namespace, request.name)]
+    mine = [request for request in requests if not request.user.startswith("system:")]
+    assert mine, log
+    assert not [str(request) for request in mine if request.writes]
+
+
+def test_a_missing_namespace_is_made_only_when_asked(cluster, playbooks, unmade):
+    inventory = {"homes_namespace": unmade, "homes_users": ["ann"]}
+    assert f"Namespace {unmade} does not exist" in playbooks.ok(SITE, inventory, "--check").output
+    assert f"Namespace {unmade} does not exist: create it first" in playbooks.refused(SITE, inventory)
+    assert cluster.get("namespaces", unmade) is None
+
+
+def test_leaving_and_coming_back(cluster, namespace, playbooks, tmp_path):
+    # Names that templates, JSON and regular expressions could each spoil.
+    odd = 'o\'neil "q" \\1 é'
+    everybody = ["ann", odd, {"name": "bob", "server": "gpu"}]
+    inventory = {"homes_namespace": namespace, "homes_users": everybody}
+    playbooks.ok(SITE, inventory)
+    assert set(owners(cluster, namespace)) == {("ann", ""), (odd, ""), ("bob", "gpu")}
+
+    gone = {
+        "homes_namespace": namespace,
+        "homes_users": ["ann"],
+        "homes_retired": [{"name": "bob", "server": "gpu"}, odd],
+    }
+    assert playbooks.ok(SITE, gone).summary == "keep 1, retire 2"
+    marked = {key for key, claim in owners(cluster, namespace).items() if RETIRED in annotations(claim)}
+    assert marked == {(odd, ""), ("bob", "gpu")}
+
+    # One returns. The other's home goes, and its place in the module's list follows on the homes of homes_users.
+    final = {
+        "homes_namespace": namespace,
+        "homes_users": ["ann", odd],
+        "homes_absent": [{"name": "bob", "server": "gpu"}],
+        "homes_hold": "0s",
+    }
+    message = playbooks.refused(SITE, final)
+    assert "users[2] (bob (server gpu))" in message
+    assert "assume_unused" in message
+    assert playbooks.ok(SITE, {**final, "homes_assume_unused": True}).summary == "delete 1, keep 1, update 1"
+    found = owners(cluster, namespace)
+    assert set(found) == {("ann", ""), (odd, "")}
+    assert RETIRED not in annotations(found[odd, ""])
+
+
+def test_nobody_is_on_two_lists(cluster, namespace, playbooks, tmp_path):
+    users = tmp_path / "users.csv"
+    users.write_text("name,size\nann,\nbob,5Gi\n")
+    message = playbooks.refused(
+        SITE,
+        {
+            "homes_namespace": namespace,
+            "homes_users": ["carl"],
+            "homes_users_file": str(users),
+            "homes_retired": ["bob"],
+            "homes_absent": ["carl"],
+        },
+    )
+    assert "bob is in users[1] as retired and in users.csv line 3 as present: keep one of the two" in message
+    assert "users[2]: 'carl' is listed already at users[0]: remove one of the two" in message
+    assert cluster.claims(namespace) == {}
+
+
+def test_what_nobody_can_have_meant_is_refused(namespace, playbooks):
+    message = playbooks.refused(
+        SITE,
+        {
+            "homes_namespace": namespace,
+            "homes_users": ["ann"],
+            "homes_holds": "365d",
+            "homes_absent": [{"name": "bob", "state": "present"}, "carl"],
+            "homes_retired": [{"name": "dora", "state": "retired"}],
+        },
+    )
+    assert "homes_holds is no variable of the role homes" in message
+    assert "bob: the list (homes_retired, homes_absent) says what becomes of those on it" in message
+    assert "dora: " not in message
+
+
+def test_every_option_of_the_module_is_a_variable_of_the_role():
+    from ansible_collections.odh.persistency.plugins.module_utils.edge import connection, user_pvc
+
+    options = set(user_pvc.argument_spec()) - set(connection.argument_spec())
+    tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
+    handed_on = next(task["odh.persistency.user_pvc"] for task in tasks if "odh.persistency.user_pvc" in task)
+    # State is said by list (homes_users, homes_retired, homes_absent).
+    assert set(handed_on) == options - {"state", "wait_sleep"}
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    variables = set(specs["main"]["options"])
+    own = {"homes_create_namespace", "homes_retired", "homes_absent"}
+    assert variables == {f"homes_{option}" for option in handed_on} | own
+    known = set(yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__homes_known"])
+    assert known == variables | {"homes_result", "homes_report"}
+    for name, spec in specs["main"]["options"].items():
+        defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+        assert ("default" in spec) == (name in defaults)
+        assert spec.get("default") == defaults.get(name)
+
+
+def test_connection_options_come_from_outside_of_the_role(namespace, playbooks, cluster, tmp_path):
+    book = tmp_path / "own.yml"
+    book.write_text(
+        yaml.safe_dump(
+            [
+                {
+                    "hosts": "persistency",
+                    "gather_facts": False,
+                    "module_defaults": {"group/odh.persistency.k8s": {"kubeconfig": str(cluster.kubeconfig)}},
+                    "roles": ["odh.persistency.homes"],
+                }
+            ]
+        )
+    )
+    wrong = tmp_path / "nothing-here"
+    inventory = {"homes_namespace": namespace, "homes_users": ["ann"]}
+    assert "nothing-here" in playbooks.refused(SITE, inventory, kubeconfig=wrong)
+    # The playbook's module_defaults go before the environment.
+    playbooks.ok(book, inventory, kubeconfig=wrong)
+    assert set(owners(cluster, namespace)) == {("ann", "")}
+    # The collection's own playbooks take them from the inventory.
+    there = {**inventory, "persistency_connection": {"kubeconfig": str(cluster.kubeconfig)}}
+    assert playbooks.ok(SITE, there, kubeconfig=wrong).summary == "keep 1"
+    assert playbooks.ok("odh.persistency.homes_report", there, kubeconfig=wrong).recap["changed"] == 0
+
+
+def test_two_environments(cluster, playbooks, tmp_path):
+    content = cluster.kubectl("config", "view", "--raw", "--minify", "--flatten")
+    context = content["contexts"][0]["context"]
+    content["contexts"] = [{"name": name, "context": context} for name in ("staging", "production")]
+    content["current-context"] = "nowhere"
+    kubeconfig = tmp_path / "two.kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(content))
+    kubeconfig.chmod(0o600)
+    found = {}
+    for environment in ("staging", "production"):
+        name = cluster.make_namespace(f"odhp-{environment}")
+        inventory = INVENTORIES / "two-environments" / f"{environment}.yml"
+        playbooks.ok(SITE, inventory, extra={"homes_namespace": name}, kubeconfig=kubeconfig)
+        found[environment] = {key: size(claim) for key, claim in owners(cluster, name).items()}
+        # Nothing reaches a cluster that it was not meant for.
+        assert environment in playbooks.refused(SITE, inventory, "--check", extra={"homes_namespace": name})
+        cluster.remove_namespace(name)
+    staging, production = found["staging"], found["production"]
+    assert len(staging) == 8
+    assert set(staging) < set(production)
+    assert set(staging.values()) == {"1Gi"}
+    assert {production[key] for key in staging} == {"20Gi"}
+    assert production["noor.vandenberg@example.org", ""] == "200Gi"
+
+
+def test_report_of_the_demo_inventory(cluster, namespace, playbooks):
+    demo = INVENTORIES / "demo"
+    common = yaml.safe_load((demo / "group_vars" / "all" / "common.yml").read_text())
+    extra = {"homes_namespace": namespace}
+    playbooks.ok(SITE, demo, extra=extra)
+    found = owners(cluster, namespace)
+    assert len(found) == 45
+    people = {user for user, _server in found}
+    assert {member for group in common["persistency_groups"].values() for member in group} < people
+    assert size(found["hiroshi.tanaka@example.org", "gpu"]) == "100Gi"
+    assert found["wei.zhang@students.example.org", ""]["metadata"]["labels"]["example.org/team"] == "interns"
+
+    report = playbooks.ok("odh.persistency.homes_report", demo, extra=extra).output
+    assert "45 homes asked about, 45 exist." in report
+    row = next(line for line in report.splitlines() if "hiroshi.tanaka@example.org (server gpu)" in line)
+    assert "100Gi" in row
+    other = playbooks.ok("odh.persistency.homes_report", demo, extra={**extra, "homes_naming": "escape"}).output
+    assert "kofi.mensah@students.example.org would find an empty home" in other
