@@ -209,7 +209,7 @@ class Api:
                     renewed = True
                     continue
                 if response.status != 429 and response.status < 500:
-                    refused.unsure = unsure  # type: ignore[attr-defined]
+                    refused.unsure = unsure
                     raise refused
                 # An error of the server's own may come after the write was done (a timeout inside it).
                 unsure = unsure or response.status >= 500
@@ -222,11 +222,6 @@ class Api:
                 self._tired = True
                 raise failure
             self._sleep(wait)
-
-
-def is_unsure(error: EdgeError) -> bool:
-    """Whether an earlier try of the refused request may have been carried out all the same."""
-    return bool(getattr(error, "unsure", False))
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional
 
 from ..pure.plan import KEEP, REFUSE, Change, Failure, Plan
-from .api import CONNECTIONS, Api, is_unsure
+from .api import CONNECTIONS, Api
 from .errors import ApiError, EdgeError
 
 #: How often one item is planned again when others keep writing it.
@@ -100,7 +100,7 @@ def _carry_out_one(api: Api, change: Change, replan: Replan, dry_run: bool) -> _
             again, failure = _planned_again(change, replan)
             if failure is not None:
                 return _Item(None, failure, wrote=wrote)
-            if again.action == KEEP and (is_unsure(error) or wrote):
+            if again.action == KEEP and (error.unsure or wrote):
                 return _Item(asked, wrote=True)  # the answer was lost, the write was not
             if again.action == REFUSE:
                 return _Item(None, Failure(change, again.reason, error.api_message, mends=False), wrote=wrote)

@@ -36,7 +36,12 @@ class ConnectionFailed(EdgeError):
 
 
 class ApiError(EdgeError):
-    """The API server answered, and the answer is no."""
+    """The API server answered, and the answer is no.
+
+    `unsure`: an earlier try of the same request got no clear answer, so it may have been carried out all the same.
+    """
+
+    unsure = False
 
     def __init__(
         self,
