@@ -68,12 +68,14 @@ class Module:
 
 
 MODULES = (
-    Module("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}, "about a minute on two cores"),
+    Module(
+        "etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}, "about a minute on two idle cores"
+    ),
     Module(
         "kubernetes",
         "k8s.io/kubernetes",
         {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kubectl")},
-        "about ten minutes on two cores",
+        "about ten minutes on two idle cores",
     ),
 )
 PROGRAMS = [program for module in MODULES for program in module.packages]
@@ -123,7 +125,7 @@ def _build(module: Module, programs: list[str]) -> None:
         temporary = target / f".building-{os.getpid()}"
         temporary.mkdir()
         go = golang.find_or_install()
-        say(f"compiling {', '.join(programs)} {module.version}, once for this user: {module.expect}")
+        say(f"compiling {', '.join(programs)} {module.version}, once for this user; expect {module.expect}")
         # With -o FOLDER/ Go names a program after its package, "v3" for etcd; one program gets its name from us.
         output = str(temporary / programs[0]) if len(programs) == 1 else f"{temporary}/"
         command = [go, "build", "-v", "-trimpath", "-ldflags", module.ldflags, "-o", output]
@@ -140,7 +142,9 @@ def _acquire(lock: IO[str], module: Module) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return
     except BlockingIOError:
-        say(f"another process compiles {module.name} {module.version} for this user; waiting for it: {module.expect}")
+        say(
+            f"another process compiles {module.name} {module.version} for this user; waiting for it; expect {module.expect}"
+        )
     heartbeat = Heartbeat()
     while True:
         try:
@@ -182,8 +186,8 @@ def _run(command: list[str], module: Module, lock: IO[str]) -> float:
     heartbeat = Heartbeat()
     try:
         while not _ended(process, within=0.5):
-            progress = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "starting"
-            heartbeat.beat(f"compiling {module.name}: {progress}, {{elapsed}} of {module.expect}")
+            progress = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "linking"
+            heartbeat.beat(f"compiling {module.name}: {progress}, {{elapsed}} so far; expect {module.expect}")
     except BaseException:
         process.terminate()
         process.wait()
