@@ -1,0 +1,53 @@
+"""Plans made from plain data: a claim as the API would return it, and the plan of some users over claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import claims as c
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import desired as d
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import parse_entries
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.lookups import Lookups
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.planning import plan_homes
+from ansible_collections.odh.persistency.plugins.module_utils.pure.kubespawner import (
+    SERVERNAME_ANNOTATION,
+    USERNAME_ANNOTATION,
+)
+from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import Template
+from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import Plan
+
+
+def claim(name: str, user: str | None = None, server: str = "", **more: Any) -> c.Claim:
+    """A claim of 1Gi; `more` goes into its metadata."""
+    marks = {}
+    if user is not None:
+        marks[USERNAME_ANNOTATION] = user
+    if server:
+        marks[SERVERNAME_ANNOTATION] = server
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    return c.claim_from({"metadata": {"name": name, "annotations": marks, **more}, "spec": spec})
+
+
+def plan_for(users: Sequence[Any], claims: Sequence[c.Claim], template: Template) -> Plan:
+    """The plan for users as `user_pvc` takes them, all wanted present with 1Gi."""
+    rules = d.Settings(
+        namespace="ns",
+        template=template,
+        size="1Gi",
+        storage_class=None,
+        access_modes=("ReadWriteOnce",),
+        state="present",
+        hold=timedelta(days=1),
+        keep_volume=True,
+        assume_unused=False,
+        now=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    )
+    entries, faults = parse_entries(users, "users")
+    homes, more = d.resolve(entries, rules)
+    assert not faults + more
+    lookups = Lookups()
+    lookups.set_classes([])
+    lookups.set_pods({})
+    return plan_homes(homes, c.Index(claims, template.has_server), rules, lookups)
