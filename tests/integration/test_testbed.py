@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from testbed import users
-from tests.support.cluster import ClusterError, wait_for
+from tests.support.cluster import TEST_LABEL, ClusterError, wait_for
 
 CLAIMS = "persistentvolumeclaims"
 
@@ -60,6 +60,17 @@ def test_a_mounted_claim_is_protected(testbed, cluster, namespace):
     assert cluster.get(CLAIMS, "home", namespace)["metadata"]["deletionTimestamp"]
     cluster.delete("pods", pod, namespace, gracePeriodSeconds=0)
     wait_for(lambda: cluster.get(CLAIMS, "home", namespace) is None, "the claim gone with its pod")
+
+
+def test_the_sweep_takes_what_is_old_and_ours(testbed, cluster, namespace, restricted_user):
+    cluster.make_claim(namespace, "home")
+    volume = cluster.bind(namespace, "home")
+    restricted_user(cluster_rules=[{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}])
+    before = len(cluster.list("clusterroles", labelSelector=TEST_LABEL))
+    cluster.sweep()
+    assert cluster.get("persistentvolumes", volume)["metadata"].get("deletionTimestamp") is None
+    assert cluster.get("namespaces", namespace)["status"]["phase"] == "Active"
+    assert len(cluster.list("clusterroles", labelSelector=TEST_LABEL)) == before > 0
 
 
 class TestAudit:

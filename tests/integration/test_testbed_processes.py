@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import resource
@@ -266,6 +267,18 @@ def test_a_paused_controller_does_nothing_until_up_wakes_it(other):
     found[0].suspend()
     other.run("up")
     assert found[0].status() != psutil.STATUS_STOPPED
+
+
+def test_the_sweep_removes_what_killed_tests_left(other):
+    left = other.cluster()
+    namespace = left.make_namespace()
+    left.make_claim(namespace, "home")
+    volume = left.bind(namespace, "home")
+    cluster = other.cluster()
+    cluster.sweep(older_than=datetime.timedelta(seconds=-5))
+    wait_for(lambda: cluster.get("namespaces", namespace) is None, "the namespace gone")
+    wait_for(lambda: cluster.get("persistentvolumes", volume) is None, "the volume gone")
+    assert cluster.get("namespaces", "default")
 
 
 class TestBuild:

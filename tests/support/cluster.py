@@ -6,6 +6,7 @@ Independent of the collection's own code on purpose: what a module says it did i
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import subprocess
@@ -26,7 +27,8 @@ from testbed.state import Testbed
 Object = dict[str, Any]
 T = TypeVar("T")
 
-TEST_LABEL = "odh-persistency-test"  # on every namespace and volume made here
+TEST_LABEL = "odh-persistency-test"  # on every namespace, volume and cluster role made here
+CLUSTER_WIDE = ("persistentvolumes", "clusterrolebindings", "clusterroles")
 APIS = {
     "namespaces": "/api/v1",
     "nodes": "/api/v1",
@@ -94,7 +96,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         configuration = kubernetes.client.Configuration()
-        kubernetes.config.load_kube_config(str(self.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
+        kubernetes.config.load_kube_config(str(self.kubeconfig), client_configuration=configuration)
         configuration.retries = False
         configuration.connection_pool_maxsize = 16
         self._configuration = configuration
@@ -329,9 +331,10 @@ class Cluster:
             if not found:
                 continue
             resource = kind.lower() + "s"
-            self.create(resource, {"metadata": {"name": name}, "rules": found}, where)
+            metadata = {"name": name, "labels": {TEST_LABEL: "true"}}
+            self.create(resource, {"metadata": metadata, "rules": found}, where)
             reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
-            binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+            binding = {"metadata": metadata, "roleRef": reference, "subjects": [subject]}
             self.create(kind.lower() + "bindings", binding, where)
         address = path("serviceaccounts", namespace, name, "token")
         token = self.request("POST", address, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
@@ -363,11 +366,24 @@ class Cluster:
             self.delete(resource, name)
         self._cluster_wide.clear()
 
+    def sweep(self, older_than: datetime.timedelta = datetime.timedelta(hours=2)) -> None:
+        """Remove what test runs that were killed left behind."""
+        before = (datetime.datetime.now(datetime.timezone.utc) - older_than).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for resource in ("namespaces", *CLUSTER_WIDE):
+            for found in self.list(resource, labelSelector=TEST_LABEL):
+                name, made = found["metadata"]["name"], found["metadata"]["creationTimestamp"]
+                if made < before:
+                    if resource == "namespaces":
+                        self.remove_namespace(name)
+                    else:
+                        self.delete(resource, name)
+
 
 @contextlib.contextmanager
 def connected() -> Iterator[Cluster]:
     """The cluster under test; what was made on it goes in the end."""
     cluster = Cluster.connect()
+    cluster.sweep()
     try:
         yield cluster
     finally:
