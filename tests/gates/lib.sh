@@ -37,7 +37,14 @@ finish() {
 
 # The files of the checkout that are, or could be, committed (what git does not ignore, as it is in the working tree), each ended
 # by a NUL. Takes git pathspecs.
-files() { (cd "$root" && git ls-files -z --cached --others --exclude-standard -- "$@" | xargs -0 -r ls -d --zero -- 2>/dev/null); }
+files() {
+  local name
+  git -C "$root" ls-files -z --cached --others --exclude-standard -- "$@" | while IFS= read -r -d '' name; do
+    if [[ -e $root/$name || -L $root/$name ]]; then
+      printf '%s\0' "$name"
+    fi
+  done
+}
 
 # Lay those files out as $tree, which ends in ansible_collections/odh/persistency as Ansible's tools want it (a link will not do),
 # with kubernetes.core beside them: ansible-test sees nothing outside its own tree.
