@@ -111,6 +111,8 @@ class Log:
         )
         return "; ".join(f"{number}x {kind}" for kind, number in kinds.most_common()) or "no requests"
 
+    __repr__ = __str__  # pytest shows an assertion's message by its repr
+
 
 @contextlib.contextmanager
 def record(
