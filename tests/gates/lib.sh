@@ -27,6 +27,8 @@ check() {
   fi
 }
 
+passed() { [[ " ${failures[*]} " != *" $1 "* ]]; }
+
 # The closing line and the exit code.
 finish() {
   if ((${#failures[@]})); then
