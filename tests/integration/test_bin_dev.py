@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -119,6 +120,16 @@ class TestEnvironment:
         moved = copy.rename(tmp_path / "moved")
         assert dev("ansible", "--version", root=moved, ODHP_TESTBED="no")[0].startswith("ansible [core")
         assert str(moved) in (moved / ".dev" / "venv" / "bin" / "ansible").read_text()
+
+
+@pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.stem)
+def test_what_is_installed_is_pinned_and_comes_from_anywhere(lock):
+    content = lock.read_text()
+    assert "://" not in content
+    assert "--index-url" not in content
+    assert "--find-links" not in content
+    blocks = re.split(r"\n(?=[a-z])", re.sub(r"(?m)^#.*\n", "", content).strip())
+    assert all("==" in block and "--hash=sha256:" in block for block in blocks)
 
 
 def test_make_help_names_every_target():

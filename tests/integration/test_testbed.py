@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 import subprocess
+import threading
+import time
 
 import pytest
 import yaml
@@ -106,6 +108,19 @@ class TestAudit:
             pass
         assert log.requests == ()
         assert str(log) == "no requests"
+
+    def test_what_began_before_is_left_out(self, audit, cluster, namespace):
+        """A watch is logged when it begins and when it ends."""
+        address = f"/api/v1/namespaces/{namespace}/pods"
+        query = {"watch": "1", "timeoutSeconds": "2"}
+        watch = threading.Thread(target=cluster.request, args=("GET", address), kwargs={"query": query})
+        with audit(namespace=namespace, user_agent="odh-persistency-tests") as before:
+            watch.start()
+            time.sleep(0.5)
+        with audit(namespace=namespace, user_agent="odh-persistency-tests") as log:
+            watch.join()
+        assert [request.verb for request in before.requests] == ["watch"]
+        assert log.requests == ()
 
     def test_a_refused_write_is_a_write_and_a_question_is_none(self, audit, cluster, namespace):
         with audit(user_agent="odh-persistency-tests") as log:
