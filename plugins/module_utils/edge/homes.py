@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import Any, Callable, Optional
 
 from ..pure import steps
+from ..pure.homes.about import keep
 from ..pure.homes.activity import HubUsers
 from ..pure.homes.claims import Claim, Index, claim_from
 from ..pure.homes.desired import PRESENT, Home, Settings
 from ..pure.homes.lookups import ACTIVITY, CLASSES, PODS, VOLUME_RIGHT, Lookups, StorageClass, pods_by_claim
-from ..pure.homes.planning import KIND, plan_home, plan_homes
+from ..pure.homes.planning import plan_home, plan_homes
 from ..pure.homes.waiting import still_waiting
-from ..pure.plan import KEEP, Change, Failure, Plan
+from ..pure.plan import Change, Failure, Plan
 from ..pure.quota import Quota, quota_from, quota_warnings
 from .api import Api
 from .apply import Outcome, carry_out
@@ -129,12 +130,12 @@ class HomesRun:
         found = self.api.get(steps.CLAIMS, self.settings.namespace, change.name)
         fresh = claim_from(found) if found is not None else None
         if change.action == "delete" and (fresh is None or fresh.deleting):
-            return Change(KEEP, KIND, change.namespace, change.name, "is gone already", change.owner, subject=home)
+            return keep(home, self.settings, change.name, "is gone already")
         index = self._index.around(home.user, home.server, change.name, fresh)
         again = [item for item in self._planned_alone(home, index) if item.name == change.name or not item.name]
         if again:
             return again[0]
-        return Change(KEEP, KIND, change.namespace, change.name, "needs nothing any more", change.owner, subject=home)
+        return keep(home, self.settings, change.name, "needs nothing any more")
 
     def _planned_alone(self, home: Home, index: Index) -> list[Change]:
         while True:

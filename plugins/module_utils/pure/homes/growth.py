@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..plan import Drift
 from ..quantity import format_size
+from . import about
 from .claims import Claim
 from .desired import Home, Settings
 from .lookups import Lookups
@@ -25,15 +26,8 @@ def growth(home: Home, claim: Claim, settings: Settings, lookups: Lookups, drift
         return False
 
     def differs(why: str) -> bool:
-        drift.append(
-            Drift(
-                "home",
-                settings.namespace,
-                claim.name,
-                f"{claim.name} of {home.owner} has {format_size(has)} where {home.size_text} is asked for: {why}",
-                home.user,
-            )
-        )
+        reason = f"{claim.name} of {home.owner} has {format_size(has)} where {home.size_text} is asked for: {why}"
+        drift.append(about.drift(home, settings, claim.name, reason))
         return False
 
     if home.size < has:

@@ -10,6 +10,7 @@ from .. import steps
 from ..plan import DELETE, KEEP, REFUSE, Change, Drift
 from ..text import quote_list
 from ..times import format_span, format_time, parse_time
+from . import about
 from .activity import UNUSED, USED
 from .claims import Claim, home_line
 from .desired import Home, Settings
@@ -25,12 +26,10 @@ def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups,
     who = f"{home.entry.position} ({home.owner})"
 
     def result(action: str, reason: str) -> Change:
-        return Change(action, "home", settings.namespace, claim.name, reason, home.user, subject=home)
+        return about.change(action, home, settings, claim.name, reason)
 
     def keep(reason: str) -> Change:
-        drift.append(
-            Drift("home", settings.namespace, claim.name, f"{claim.name} of {home.owner} is kept: {reason}", home.user)
-        )
+        drift.append(about.drift(home, settings, claim.name, f"{claim.name} of {home.owner} is kept: {reason}"))
         return result(KEEP, reason)
 
     if claim.retired_at is None:
@@ -93,16 +92,14 @@ def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups,
             )
         )
     planned.append(steps.delete(steps.CLAIMS, settings.namespace, claim.name, claim.uid, claim.version))
-    return Change(
+    return about.change(
         DELETE,
-        "home",
-        settings.namespace,
+        home,
+        settings,
         claim.name,
         f"{home.owner} is retired since {claim.retired_at}, longer than {format_span(settings.hold)}; {proof}; {fate}",
-        home.user,
         before=home_line(
             claim.name, home.user, home.server, claim.size, claim.storage_class, [f"retired since {claim.retired_at}"]
         ),
         steps=tuple(planned),
-        subject=home,
     )
