@@ -74,6 +74,7 @@ lock: ## Compile requirements/*.in again; UPGRADE=1 takes newer versions, ARGS=N
 .PHONY: clean clean-cache
 clean: demo-down ## Stop everything and remove what was made in this checkout
 	rm -rf .dev build .pytest_cache .mypy_cache .ruff_cache .hypothesis .ansible collections
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache: ## Remove the compiled Kubernetes and the downloads of this user too: the next start compiles again
 	rm -rf '$(cache)'
