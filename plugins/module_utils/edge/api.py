@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 from ..pure.steps import CREATE, DELETE, PATCH, Resource, Step
 from .connection import Connection
 from .errors import ApiError, ConnectionFailed, EdgeError
+from .http import BACKOFF, LONGEST_RETRY_AFTER, TRIES, core, retry_after
 from .version import USER_AGENT
 
 try:
@@ -34,11 +35,6 @@ T = TypeVar("T")
 PAGE = 500
 #: Writes under way at once. More gains nothing against a small API server (facts were measured at 1, 8 and 16).
 CONNECTIONS = 8
-#: Tries of one request in all, and how long to wait between them (seconds, doubled each time, with jitter).
-TRIES = 5
-BACKOFF = 0.25
-#: A server that asks to be left alone for longer than this (seconds) is not waited for.
-LONGEST_RETRY_AFTER = 60.0
 CONNECT_TIMEOUT = 4.0
 READ_TIMEOUT = 30.0
 #: How often a list that expired half-way (410) is begun anew.
@@ -214,7 +210,7 @@ class Api:
                 # An error of the server's own may come after the write was done (a timeout inside it).
                 unsure = unsure or response.status >= 500
                 failure = refused
-                asked = _retry_after(response)
+                asked = retry_after(response)
                 if asked > LONGEST_RETRY_AFTER:
                     raise failure
                 wait = max(wait, asked)
@@ -252,27 +248,20 @@ def _refusal(response: Any, verb: str, resource: Resource, namespace: Optional[s
     return ApiError(response.status, verb, resource, namespace, name, message, reason)
 
 
-def _retry_after(response: Any) -> float:
-    try:
-        return max(0.0, float(response.headers.get("Retry-After", "0")))
-    except ValueError:
-        return 0.0
-
-
 def _no_answer(server: str, error: Exception) -> ConnectionFailed:
     text = str(error)
     if isinstance(error, SSLError):
         if "CERTIFICATE_VERIFY_FAILED" in text:
             return ConnectionFailed(
-                f"The certificate of {server} is not signed by the CA that the connection trusts ({_core(text)}): "
+                f"The certificate of {server} is not signed by the CA that the connection trusts ({core(error)}): "
                 "set `ca_cert`, or correct certificate-authority in the kubeconfig",
                 mends=False,
             )
         return ConnectionFailed(
-            f"TLS with {server} failed ({_core(text)}): check the address and the certificates", False
+            f"TLS with {server} failed ({core(error)}): check the address and the certificates", False
         )
     if isinstance(error, ProxyError):
-        return ConnectionFailed(f"The proxy on the way to {server} failed ({_core(text)}): correct `proxy`")
+        return ConnectionFailed(f"The proxy on the way to {server} failed ({core(error)}): correct `proxy`")
     if "Connection refused" in text:
         return ConnectionFailed(
             f"Nothing answers at {server} (connection refused): is the API server up, the port right?"
@@ -280,10 +269,5 @@ def _no_answer(server: str, error: Exception) -> ConnectionFailed:
     if "Name or service not known" in text or "resolve" in text or "name resolution" in text:
         return ConnectionFailed(f"The name of {server} cannot be resolved: correct `host` or the kubeconfig's server")
     if isinstance(error, TimeoutError):
-        return ConnectionFailed(f"{server} did not answer in time ({_core(text)}): is it reachable from this host?")
-    return ConnectionFailed(f"The connection to {server} broke ({_core(text)}): run again to do what is missing")
-
-
-def _core(text: str) -> str:
-    """Return the part of a urllib3 message that a person can use."""
-    return text.rsplit(": ", 1)[-1].strip(" ')\"") if len(text) > 120 else text
+        return ConnectionFailed(f"{server} did not answer in time ({core(error)}): is it reachable from this host?")
+    return ConnectionFailed(f"The connection to {server} broke ({core(error)}): run again to do what is missing")

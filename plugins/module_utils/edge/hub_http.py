@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from ..pure.homes.entries import shown
 from .errors import EdgeError
+from .http import BACKOFF, LONGEST_RETRY_AFTER, TRIES, core, retry_after
 from .version import USER_AGENT
 
 try:
@@ -25,12 +26,6 @@ try:
     IMPORT_ERROR: Exception | None = None
 except ImportError as error:  # told when a client is made
     IMPORT_ERROR = error
-
-#: Tries of one request in all, and how long to wait before the second (seconds, doubled each time).
-TRIES = 5
-BACKOFF = 0.25
-#: A hub that asks to be left alone for longer than this (seconds) is not waited for.
-LONGEST_RETRY_AFTER = 60.0
 
 # Without it the hub answers with one bare list, cut at its page limit without a word.
 _ACCEPT = "application/jupyterhub-pagination+json"
@@ -117,7 +112,7 @@ class HubHttp:
                 self._answered = True
                 if response.status != 429 and response.status < 500:
                     return response
-                asked = _retry_after(response)
+                asked = retry_after(response)
                 if tries >= TRIES or asked > LONGEST_RETRY_AFTER:
                     return response
                 wait = max(wait, asked)
@@ -185,16 +180,16 @@ class HubHttp:
                 elif "expired" in text:
                     way_out = "have it renewed"
                 return HubError(
-                    f"The certificate of the hub at {self.api} is not accepted ({_core(failure)}): {way_out}",
+                    f"The certificate of the hub at {self.api} is not accepted ({core(failure)}): {way_out}",
                     mends=False,
                 )
             return HubError(
-                f"TLS with the hub at {self.api} failed ({_core(failure)}): see that https, not http, is spoken there",
+                f"TLS with the hub at {self.api} failed ({core(failure)}): see that https, not http, is spoken there",
                 mends=False,
             )
         if isinstance(failure, errors.ProxyError):
             return HubError(
-                f"The proxy on the way to the hub at {self.api} failed ({_core(failure)}): correct https_proxy or no_proxy",
+                f"The proxy on the way to the hub at {self.api} failed ({core(failure)}): correct https_proxy or no_proxy",
             )
         if "Connection refused" in text:
             return HubError(
@@ -214,7 +209,7 @@ class HubHttp:
             return HubError(
                 f"The hub at {self.api} did not answer in time: see that this host can reach it{doubt}, or raise `timeout`"
             )
-        return HubError(f"The connection to the hub at {self.api} broke ({_core(failure)}): see that it is up{doubt}")
+        return HubError(f"The connection to the hub at {self.api} broke ({core(failure)}): see that it is up{doubt}")
 
 
 def api_address(url: str) -> str:
@@ -286,21 +281,3 @@ def _message(response: Any) -> str:
     except (ValueError, AttributeError):
         return ""
     return f": {' '.join(str(message).split())[:200]}".rstrip(". ") if message else ""
-
-
-def _retry_after(response: Any) -> float:
-    """The seconds of Retry-After, which may be a number or a date; 0 where there is none."""
-    try:
-        return float(urllib3.util.Retry().parse_retry_after(response.headers["Retry-After"]))
-    except (KeyError, errors.InvalidHeader):
-        return 0.0
-
-
-def _core(failure: BaseException) -> str:
-    """The innermost cause, which is the part of a urllib3 error that a person can use."""
-    inner: object = failure
-    while isinstance(inner, BaseException):
-        failure = inner
-        inner = getattr(failure, "reason", None) or (failure.args[-1] if failure.args else None)
-    text = getattr(failure, "verify_message", None) or str(failure)
-    return text.rsplit(": ", 1)[-1].strip(" ')\"") if len(text) > 120 else text
