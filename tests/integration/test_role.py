@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 
@@ -165,6 +166,8 @@ def test_every_option_of_the_module_is_a_variable_of_the_role():
     assert variables == {f"homes_{option}" for option in handed_on} | own
     known = set(yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__homes_known"])
     assert known == variables | {"homes_result", "homes_report"}
+    readme = (ROLE / "README.md").read_text()
+    assert [name for name in variables if f"`{name}`" not in readme] == []
     for name, spec in specs["main"]["options"].items():
         defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
         assert ("default" in spec) == (name in defaults)
@@ -240,3 +243,51 @@ def test_report_of_the_demo_inventory(cluster, namespace, playbooks):
     assert "100Gi" in row
     other = playbooks.ok("odh.persistency.homes_report", demo, extra={**extra, "homes_naming": "escape"}).output
     assert "kofi.mensah@students.example.org would find an empty home" in other
+
+
+def test_first_inventory_of_the_readme(namespace, playbooks):
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    inventory = playbooks.folder / "inventory.yml"
+    inventory.write_text(next(block for block in blocks if "\npersistency:" in block))
+    assert len([line for line in inventory.read_text().splitlines() if not line.startswith("#")]) == 15
+    played = playbooks.ok(SITE, inventory, "--check", "--diff", extra={"homes_namespace": namespace})
+    assert played.summary == "create 3, keep 1"
+
+
+def test_the_service_account_of_the_examples_may_do_all_of_it(cluster, testbed, namespace, restricted_user, modules):
+    text = (ROOT / "examples" / "rbac" / "homes.yml").read_text().replace("jupyterhub", namespace)
+    rules = {item["kind"]: item["rules"] for item in yaml.safe_load_all(text) if "rules" in item}
+    kubeconfig = restricted_user(rules["Role"], rules["ClusterRole"])
+
+    def run(**options):
+        for check in (True, False):
+            result = modules.ok(
+                "user_pvc", {"namespace": namespace, "users": ["ann"], **options}, kubeconfig=kubeconfig, check=check
+            )
+            assert result.warnings == []
+        return result.summary
+
+    assert run(size="1Gi") == {"create": 1, "keep": 0}
+    volume = cluster.bind_all(namespace).popitem()[1]
+    assert run(size="2Gi") == {"update": 1, "keep": 0}
+    assert run(size="2Gi", state="retired") == {"retire": 1, "keep": 0}
+    assert run(size="2Gi", state="absent", hold="0s", assume_unused=True) == {"delete": 1, "keep": 0}
+    assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    info = modules.ok("user_pvc_info", {"namespace": namespace}, kubeconfig=kubeconfig)
+    assert info.warnings == []
+
+
+def test_claim_names_in_the_documents_are_real():
+    from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import scheme_names
+
+    people = [
+        ("alice.smith@example.org", "gpu"),
+        ("alice.smith", ""),
+        ("stop-2eped", ""),
+        ("stop.ped", ""),
+    ]
+    real = {name for person in people for name in scheme_names(*person).values()}
+    text = (ROOT / "docs" / "homes.md").read_text()
+    named = set(re.findall(r"\b(?:claim-|jupyterhub-nb-)[a-z0-9-]+", text)) - {"jupyterhub-nb-", "claim-"}
+    assert len(named) > 5
+    assert named <= real
