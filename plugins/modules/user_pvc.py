@@ -146,7 +146,8 @@ options:
     default: true
   assume_unused:
     description:
-      - Where no O(hub) is given, take it that nobody used a home since it was retired.
+      - Take it that nobody used a home since it was retired, where no O(hub) is given or where it cannot say. What the
+        hub knows to be used stays all the same.
     type: bool
     default: false
   wait:

@@ -144,6 +144,32 @@ def test_without_a_hub_use_must_be_assumed_aloud(cluster, namespace, modules):
     assert "claim-ann" in cluster.claims(namespace)
 
 
+WRONG_CLOCK = """
+import datetime
+
+class Ahead(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) + datetime.timedelta(days=400)
+
+datetime.datetime = Ahead
+"""
+
+
+def test_a_wrong_clock_on_this_host_deletes_nothing_early(cluster, namespace, modules, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WRONG_CLOCK)
+    path = f"{tmp_path}:{cluster.environment['PYTHONPATH']}"
+    environment = cluster.environment | {"PYTHONPATH": path}
+    modules.ok("user_pvc", run(namespace, users=["ann"]))
+    modules.ok("user_pvc", run(namespace, users=["ann"], state="retired"), environment=environment)
+    assert annotations(cluster.claims(namespace)["claim-ann"])[RETIRED] <= datetime.now(timezone.utc).strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True)
+    assert not modules.ok("user_pvc", options, environment=environment).changed
+    assert "claim-ann" in cluster.claims(namespace)
+
+
 CLAIM_RULE = {
     "apiGroups": [""],
     "resources": ["persistentvolumeclaims", "pods"],

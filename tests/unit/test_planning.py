@@ -112,6 +112,7 @@ def planned(entries, world, naming):
     lookups.set_classes(CLASSES)
     lookups.set_pods({})
     lookups.set_volume_right(None)
+    lookups.set_hub(None)
     index = c.Index([c.claim_from(item) for item in world.values()], rules.template.has_server)
     plan = plan_homes(homes, index, rules, lookups)
     assert not lookups.missing

@@ -48,6 +48,7 @@ class HomesRun:
         started = time.monotonic()
         claims = self.api.list_all(steps.CLAIMS, self.settings.namespace, claim_from)
         self._count = len(claims)
+        self.settings = replace(self.settings, now=self.api.now())
         self._index = Index(claims, self.settings.template.has_server)
         self.timings["read"] = time.monotonic() - started
         started = time.monotonic()

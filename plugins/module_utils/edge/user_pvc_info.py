@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
 from ..pure import steps
@@ -47,7 +46,7 @@ def show_homes(module: Any) -> dict[str, Any]:
             raise
         pods = None
         module.warn(f"Which homes are mounted is not known: {error}")
-    now = datetime.now(timezone.utc)
+    now = api.now()
     homes = [
         home_row(claim, pods, now)
         for claim in sorted(claims, key=lambda item: item.name)

@@ -52,18 +52,17 @@ def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups,
     if pods:
         return keep(f"pod {quote_list(pods)} mounts it; stop that server first")
     proof = "that nobody used it since is assumed (assume_unused)"
-    if not settings.assume_unused:
-        use = lookups.use_since(home.user, claim.server if settings.template.has_server else None, marked)
-        if use is not None:
-            if use.state == USED:
-                return keep(f"{use.reason}; run with state present to take it out of retirement")
-            if use.state != UNUSED:
-                return result(
-                    REFUSE,
-                    f"{who}: whether {claim.name} was used since {claim.retired_at} is not known, for {use.reason}: give "
-                    "`hub`, so that the hub can be asked, or say `assume_unused: true`",
-                )
-            proof = use.reason
+    use = lookups.use_since(home.user, claim.server if settings.template.has_server else None, marked)
+    if use is not None and use.state == USED:
+        return keep(f"{use.reason}; run with state present to take it out of retirement")
+    if use is not None and use.state == UNUSED:
+        proof = use.reason
+    elif use is not None and not settings.assume_unused:
+        return result(
+            REFUSE,
+            f"{who}: whether {claim.name} was used since {claim.retired_at} is not known, for {use.reason}: give "
+            "`hub`, so that the hub can be asked, or say `assume_unused: true`",
+        )
     planned: list[steps.Step] = []
     fate = "its volume goes as its reclaim policy says"
     if not claim.volume:
