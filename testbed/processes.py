@@ -19,6 +19,7 @@ import psutil
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
 # The order in which they go: what writes through another goes first.
 STOP_ORDER = ("kube-controller-manager", "kube-apiserver", "etcd")
+STARTING = 2.0  # seconds in which a new process gets its command line
 PATIENCE = 8.0  # seconds between the request to end and the end
 
 
@@ -81,7 +82,19 @@ def find(data: Path, name: str) -> tuple[psutil.Process, list[str]] | None:
     except (OSError, ValueError, psutil.NoSuchProcess):
         return None
     command = _command_line(process)
+    deadline = time.monotonic() + STARTING
+    # A program that is just being started has no command line yet (exec closes files before it sets the arguments).
+    while not command and _runs(process) and time.monotonic() < deadline:
+        time.sleep(0.01)
+        command = _command_line(process)
     return (process, command) if _is_ours(command, data, name) else None
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def find_all(data: Path) -> list[tuple[str, psutil.Process]]:
