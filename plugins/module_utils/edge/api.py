@@ -155,10 +155,13 @@ class Api:
         return unsure
 
     def _with_login(self, pairs: list[tuple[str, str]]) -> Any:
-        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": USER_AGENT})
+        headers = {"Accept": "application/json", "User-Agent": USER_AGENT, **dict(pairs)}
+        if len(headers) == len(pairs) + 2:
+            return headers  # a plain dictionary costs a request far less than one that holds a name several times
+        repeated = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": USER_AGENT})
         for name, value in pairs:
-            headers.add(name, value)
-        return headers
+            repeated.add(name, value)
+        return repeated
 
     def _renew_login(self, used: Any) -> bool:
         """After a 401: ask for the login anew (an exec plugin's token expires); return whether it differs."""
@@ -182,7 +185,8 @@ class Api:
         query: Optional[Mapping[str, str]] = None,
     ) -> tuple[bytes, bool]:
         path = resource.path(namespace, None if method == "POST" else name)
-        url = self._connection.server + path + (f"?{urlencode(query)}" if query else "")
+        target = path + (f"?{urlencode(query)}" if query else "")
+        content = body.encode("utf-8") if body is not None else None
         content_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
         unsure = False
         renewed = False
@@ -196,9 +200,7 @@ class Api:
             failure: EdgeError
             wait = BACKOFF * 2 ** (tries - 1) * (0.75 + random.random() / 2)
             try:
-                response = self._connection.pool.request(
-                    method, url, body=body, headers=headers, timeout=self._timeout, retries=False, redirect=False
-                )
+                response = self._connection.request(method, target, content, headers, self._timeout)
             except HTTPError as error:
                 first = not self._answered
                 failure = _no_answer(self._connection.server, error)

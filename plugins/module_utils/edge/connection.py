@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
+from urllib.parse import urlsplit
 
 from .errors import ConfigError
 
@@ -49,9 +50,23 @@ class Connection:
     """A configured way to the API server: base URL, connection pool, and the headers that say who asks."""
 
     server: str
-    pool: Any
     configuration: Any
     fixed_headers: tuple[tuple[str, str], ...]
+    _manager: Any
+    _prefix: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the one pool of connections that is needed: looking it up again costs as much as a small request."""
+        parts = urlsplit(self.server)
+        self._pool = self._manager.connection_from_url(self.server)
+        # Plain HTTP through a proxy takes whole addresses.
+        self._prefix = self.server if self._pool.proxy is not None and parts.scheme == "http" else parts.path
+
+    def request(self, method: str, path: str, body: Optional[bytes], headers: Any, timeout: Any) -> Any:
+        """Send one request, once, and return urllib3's response, its data read. Raises urllib3's HTTPError."""
+        return self._pool.urlopen(
+            method, self._prefix + path, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
+        )
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers of who asks. An exec plugin may run here: ask once a run, and again after a 401."""
@@ -91,7 +106,7 @@ def connect(module: Any, connections: int) -> Connection:
     fixed: list[tuple[str, str]] = []
     for name, value in kc._create_headers(module).items():
         fixed += [(name, item) for item in (value if isinstance(value, list) else [value])]
-    return Connection(configuration.host.rstrip("/"), pool, configuration, tuple(fixed))
+    return Connection(configuration.host.rstrip("/"), configuration, tuple(fixed), pool)
 
 
 def _forget_paths(module: Any) -> None:
