@@ -118,6 +118,14 @@ def test_files(refusal, tmp_path, name, content, says):
     assert name in message
 
 
+def test_a_file_and_a_default_that_are_wrong_hide_nothing_else(refusal):
+    users = [{"name": "ann", "labels": {"team": "b c"}}]
+    message = refusal(users=users, users_file="/nowhere/users.json", size="10GB", hold="soon")
+    for part in ("label team", "/nowhere/users.json", "size: '10GB'", "hold: 'soon'"):
+        assert part in message
+    assert message.startswith("Nothing was changed, for 4 reasons:")
+
+
 def test_a_user_in_the_list_and_in_the_file(refusal, tmp_path):
     (tmp_path / "u.yml").write_text("- ann\n")
     message = refusal(users_file=str(tmp_path / "u.yml"))

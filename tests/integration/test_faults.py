@@ -273,3 +273,24 @@ def test_401_asks_for_the_login_anew_once(cluster, namespace, modules, through):
     assert result.failed
     assert "(401)" in result.output["msg"]
     assert len(proxy.requests) == 1
+
+
+def test_a_fault_while_waiting_does_not_hide_what_was_done(cluster, namespace, modules, through):
+    made = threading.Event()
+    lists = Rule(status(500), method="GET", path=CLAIMS + "$", where=lambda _request: made.is_set())
+    seen = Rule(call(lambda _request: made.set(), forward=True), method="POST")
+    options = run(namespace, users=["ann"], wait=True, wait_timeout=5)
+    result, _proxy = through([seen, lists], options)
+    assert result.failed
+    assert result.output["changed"]
+    assert result.actions() == {"claim-ann": "create"}
+    assert "whether it is ready is not known" in result.failed_items[0]["reason"]
+    assert "claim-ann" in cluster.claims(namespace)
+
+
+def test_a_failure_returns_what_the_contract_lists(namespace, through):
+    result, _proxy = through([Rule(status(500), method="GET")], run(namespace))
+    assert result.failed
+    assert result.changes == []
+    assert result.summary == {}
+    assert result.failed_items == []

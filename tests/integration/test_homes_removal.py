@@ -215,3 +215,47 @@ def test_claim_names_which_twin_is_meant(cluster, namespace, modules):
     for name in ("claim-ann", "data"):
         message = modules.refused("user_pvc", run(namespace, users=[{"name": "zoe", "claim": name}], state="retired"))
         assert name in message
+
+
+def test_a_volume_that_is_somebody_elses_is_not_touched(cluster, namespace, modules):
+    """A Pending claim may name any volume; and a Bound one's volume must say that it is this claim's."""
+    make_home(cluster, namespace, "claim-zed", "zed")
+    volume = cluster.bind(namespace, "claim-zed", reclaim="Delete")
+    make_home(cluster, namespace, "claim-ann", "ann", annotations={RETIRED: LONG_AGO}, volumeName=volume)
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True)
+    result = modules.ok("user_pvc", options)
+    assert result.actions() == {"claim-ann": "delete"}
+    assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+
+
+def test_times_that_cannot_be_counted_are_refused(cluster, namespace, modules):
+    retired_home(cluster, namespace, "ann", at="9999-12-31T00:00:00Z", bind=False)
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True)
+    assert "lies too far ahead" in modules.refused("user_pvc", options)
+    assert "more than a hundred years" in modules.refused("user_pvc", {**options, "hold": "999999w"})
+    assert "claim-ann" in cluster.claims(namespace)
+
+
+def test_a_hub_that_is_given_is_asked_whatever_is_assumed(cluster, namespace, modules):
+    retired_home(cluster, namespace, "ann")
+    hub = {"url": "http://127.0.0.1:1/hub/api", "token": "not-a-real-token"}
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True, hub=hub)
+    assert "Nothing answers at the hub's address" in modules.refused("user_pvc", options)
+    assert "claim-ann" in cluster.claims(namespace)
+
+
+def test_who_may_not_list_pods_deletes_nothing(cluster, namespace, modules, restricted_user):
+    retired_home(cluster, namespace, "ann", bind=False)
+    login = restricted_user([{**CLAIM_RULE, "resources": ["persistentvolumeclaims"]}])
+    options = run(namespace, users=["ann"], state="absent", assume_unused=True)
+    message = modules.refused("user_pvc", options, kubeconfig=login)
+    assert "whether a pod mounts claim-ann is not known" in message
+    assert 'resources: ["pods"], verbs: ["list"]' in message
+    assert "claim-ann" in cluster.claims(namespace)
+
+
+@pytest.mark.parametrize("state", ["retired", "absent"])
+def test_everybody_of_a_hub_is_never_meant_to_leave(namespace, modules, state):
+    hub = {"url": "http://127.0.0.1:1/hub/api", "token": "not-a-real-token"}
+    message = modules.refused("user_pvc", run(namespace, users_from="hub", hub=hub, state=state))
+    assert "everybody whom the hub knows" in message

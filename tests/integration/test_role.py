@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.homes import RETIRED, SERVERNAME, USERNAME, annotations, size
+from tests.support.homes import RETIRED, SERVERNAME, USERNAME, annotations, make_home, size
 from tests.support.playbooks import Playbooks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,6 +150,26 @@ def test_what_nobody_can_have_meant_is_refused(namespace, playbooks):
     assert "homes_holds is no variable of the role homes" in message
     assert "bob: the list (homes_retired, homes_absent) says what becomes of those on it" in message
     assert "dora: " not in message
+
+
+@pytest.mark.parametrize("variable", ["homes_users", "homes_retired", "homes_absent"])
+@pytest.mark.parametrize("value", ["ad", {"a": "d"}], ids=["text", "mapping"])
+def test_a_text_is_no_list_of_letters(cluster, namespace, playbooks, variable, value):
+    """`-e homes_absent=ad` must not delete the homes of a and d."""
+    for user in ("a", "d"):
+        make_home(cluster, namespace, f"claim-{user}", user, annotations={RETIRED: "2020-01-01T00:00:00Z"})
+    options = {"homes_namespace": namespace, "homes_hold": "0s", "homes_assume_unused": True, variable: value}
+    message = playbooks.refused(SITE, options)
+    assert variable in message
+    claims = cluster.claims(namespace)
+    assert {annotations(claim)[RETIRED] for claim in claims.values()} == {"2020-01-01T00:00:00Z"}
+    assert len(claims) == 2
+
+
+def test_nothing_is_made_for_homes_that_are_refused(cluster, unmade, playbooks):
+    options = {"homes_namespace": unmade, "homes_create_namespace": True, "homes_users": ["ann"], "homes_size": "10GB"}
+    assert "has no unit that Kubernetes knows" in playbooks.refused(SITE, options)
+    assert cluster.get("namespaces", unmade) is None
 
 
 def test_every_option_of_the_module_is_a_variable_of_the_role():

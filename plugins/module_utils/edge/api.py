@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 from ..pure.steps import CREATE, DELETE, PATCH, Resource, Step
 from .connection import Connection
-from .errors import ApiError, ConnectionFailed, EdgeError
+from .errors import ApiError, ConnectionFailed, EdgeError, UnexpectedAnswer
 from .http import BACKOFF, LONGEST_RETRY_AFTER, TRIES, core, retry_after
 from .version import USER_AGENT
 
@@ -124,16 +124,16 @@ class Api:
     def write(self, step: Step, dry_run: bool = False) -> bool:
         """Carry out one step; return whether an earlier try of the same request may have done it already.
 
-        Raises ApiError (`unsure` set in the same sense) and ConnectionFailed; EdgeError when the answer does not
-        show what the step expects.
+        Raises ApiError (`unsure` set in the same sense) and ConnectionFailed; UnexpectedAnswer when the
+        answer does not show what the step expects.
         """
         query = {"fieldManager": "odh.persistency"} if step.verb != DELETE else {}
-        body = dict(step.body)
+        body = step.body
         if dry_run:
             query["dryRun"] = "All"
             if step.verb == DELETE:
                 # The API server reads a delete's options from its body alone where it has one, and would delete.
-                body["dryRun"] = ["All"]
+                body = {**dict(body), "dryRun": ["All"]}
         data, unsure = self._send(
             _METHODS[step.verb],
             step.verb,
@@ -148,7 +148,7 @@ class Api:
             for path, wanted in step.expect:
                 found = _at(answer, path)
                 if found != wanted:
-                    raise EdgeError(
+                    raise UnexpectedAnswer(
                         f"{step.resource.plural} {step.name} shows {'.'.join(path)} {found!r} where {wanted!r} is needed; "
                         "nothing further was done with it"
                     )
@@ -187,7 +187,10 @@ class Api:
         path = resource.path(namespace, None if method == "POST" else name)
         target = path + (f"?{urlencode(query)}" if query else "")
         content = body.encode("utf-8") if body is not None else None
-        content_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        content_type = "application/json"
+        if method == "PATCH":
+            kind = "json-patch" if content is not None and content.startswith(b"[") else "merge-patch"
+            content_type = f"application/{kind}+json"
         unsure = False
         renewed = False
         tries = 0

@@ -12,7 +12,7 @@ from typing import Callable, Optional
 
 from ..pure.plan import KEEP, REFUSE, Change, Failure, Plan
 from .api import CONNECTIONS, Api
-from .errors import ApiError, EdgeError
+from .errors import ApiError, EdgeError, UnexpectedAnswer
 
 #: How often one item is planned again when others keep writing it.
 ROUNDS = 4
@@ -26,6 +26,7 @@ class Outcome:
 
     plan: Plan
     failures: list[Failure] = field(default_factory=list)
+    unready: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     wrote: bool = False
 
@@ -108,6 +109,7 @@ def _carry_out_one(api: Api, change: Change, replan: Replan, dry_run: bool) -> _
                 return _Item(again, wrote=wrote)
             change = again
         except EdgeError as error:
+            wrote = wrote or isinstance(error, UnexpectedAnswer)
             return _Item(None, Failure(change, str(error), "", error.mends), wrote=wrote)
     raise AssertionError("unreachable: the last round returns")
 

@@ -35,6 +35,12 @@ class ConnectionFailed(EdgeError):
     """No answer: refused, timed out, wrong CA, name not found, or broken off more often than is worth a retry."""
 
 
+class UnexpectedAnswer(EdgeError):
+    """A write was answered with success, and the answer does not show what was written."""
+
+    mends = False
+
+
 class ApiError(EdgeError):
     """The API server answered, and the answer is no.
 

@@ -23,7 +23,7 @@ from ..pure.plan import Change, Failure, Plan
 from ..pure.quota import Quota, quota_from, quota_warnings
 from .api import Api
 from .apply import Outcome, carry_out
-from .errors import ApiError, rule_for
+from .errors import ApiError, EdgeError, rule_for
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -103,13 +103,22 @@ class HomesRun:
         self.timings["write"] = time.monotonic() - started
         return outcome
 
-    def wait(self, outcome: Outcome, homes: Sequence[Home], timeout: float, sleep: float) -> None:
-        """Wait until every wanted home has its capacity; what has not by then becomes a failure of the outcome."""
+    def wait(self, outcome: Outcome, timeout: float, sleep: float) -> None:
+        """Wait until every wanted home has its capacity; what has not by then is unready in the outcome."""
         wanted = {
             change.name: change
             for change in outcome.plan.changes
             if change.name and change.subject is not None and change.subject.state == PRESENT
         }
+        try:
+            self._wait_for(wanted, outcome, timeout, sleep)
+        except EdgeError as error:
+            # What was done stays told, whatever becomes of the looking.
+            reason = f"whether it is ready is not known: {error}"
+            asked = [change for change in wanted.values() if change.steps] or list(wanted.values())
+            outcome.unready.extend(Failure(change, reason, mends=error.mends) for change in asked)
+
+    def _wait_for(self, wanted: Mapping[str, Change], outcome: Outcome, timeout: float, sleep: float) -> None:
         deadline = time.monotonic() + timeout
         while True:
             claims = self.api.list_all(steps.CLAIMS, self.settings.namespace, claim_from)
@@ -123,7 +132,7 @@ class HomesRun:
         outcome.warnings.extend(warnings)
         for name, why in pending.items():
             reason = f"{why} after {timeout:g} s of waiting: see the events of claim {name}, or raise `wait_timeout`"
-            outcome.failures.append(Failure(wanted[name], reason, mends=True))
+            outcome.unready.append(Failure(wanted[name], reason, mends=True))
 
     def _replan(self, change: Change) -> Change:
         """Read one home again that somebody else wrote, and plan it again."""
@@ -151,11 +160,19 @@ class HomesRun:
             return hub
         return replace(hub, foreign=True)
 
+    def _read_pods(self) -> None:
+        try:
+            self._lookups.set_pods(read_pods(self.api, self.settings.namespace))
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            self._lookups.set_pods({}, str(error))
+
     def _read(self, missing: set[str]) -> None:
         if CLASSES in missing:
             self._lookups.set_classes(read_classes(self.api))
         if PODS in missing:
-            self._lookups.set_pods(read_pods(self.api, self.settings.namespace))
+            self._read_pods()
         if ACTIVITY in missing:
             self._lookups.set_hub(self._hub())
         if VOLUME_RIGHT in missing:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ..pure.plan import REFUSE, Change, Plan, failure_message, refusal_message
+from ..pure.plan import REFUSE, Change, Plan, failure_message, refusal_message, unready_message
 from . import connection
 from .api import CONNECTIONS, Api
 from .apply import Outcome
@@ -53,10 +53,16 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
         # What is wrong with the input itself has no object yet: a refusal each, all the same.
         changes = changes or [_refused_input(module, kind, reason) for reason in refused.reasons]
         module.fail_json(
-            msg=str(refused), changed=False, changes=changes, summary={"refuse": len(changes)}, failed_items=[]
+            msg=str(refused),
+            changed=False,
+            changes=changes,
+            summary={"refuse": len(changes)},
+            drift=[],
+            failed_items=[],
         )
     except EdgeError as error:
-        module.fail_json(msg=f"{error}.", changed=False)
+        sentence = str(error) if str(error).endswith("?") else f"{error}."
+        module.fail_json(msg=sentence, changed=False, changes=[], summary={}, drift=[], failed_items=[])
     else:
         module.exit_json(**result)
 
@@ -91,11 +97,12 @@ def finish(module: Any, outcome: Outcome, kind: str, **more: Any) -> dict[str, A
     }
     if module._diff:
         result["diff"] = plan.diff()
+    messages = []
     if outcome.failures:
-        done = len(plan.pending)
-        module.fail_json(
-            msg=failure_message(outcome.failures, done, kind),
-            failed_items=[failure.as_result() for failure in outcome.failures],
-            **result,
-        )
+        messages.append(failure_message(outcome.failures, len(plan.pending), kind))
+    if outcome.unready:
+        messages.append(unready_message(outcome.unready))
+    if messages:
+        failed = [failure.as_result() for failure in [*outcome.failures, *outcome.unready]]
+        module.fail_json(msg="\n".join(messages), failed_items=failed, **result)
     return result

@@ -17,7 +17,7 @@ from ..pure.naming import SCHEMES, NamingError, Template
 from ..pure.times import parse_span
 from .hub_api import LIST_USERS, READ_SERVERS, SCOPES, HubClient
 from .run import Refused
-from .user_files import load_users_file
+from .user_files import UserFileError, load_users_file
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 
@@ -70,12 +70,20 @@ class Sources:
             faults += wrong
         if params.get("users_file") is not None:
             path = params["users_file"]
-            entries, wrong = parse_entries(load_users_file(path), path.rpartition("/")[2])
+            try:
+                entries, wrong = parse_entries(load_users_file(path), path.rpartition("/")[2])
+            except UserFileError as error:
+                entries, wrong = [], [str(error)]
             lists.append(entries)
             faults += wrong
         from_hub: list[UserEntry] = []
         if params.get("users_from") == "hub":
-            if params.get("hub") is None:
+            if params.get("state", "present") != "present":
+                faults.append(
+                    f"users_from: hub with state {params['state']} would mean everybody whom the hub knows: name those who "
+                    "are meant in `users` or `users_file`"
+                )
+            elif params.get("hub") is None:
                 faults.append("users_from: hub needs `hub` with the url of the hub's API and a token")
             elif not faults:
                 known = self.hub((LIST_USERS, READ_SERVERS))
@@ -115,12 +123,13 @@ def settings_of(params: dict[str, Any], faults: list[str]) -> Optional[Settings]
     except ValueError as error:
         wrong.append(f"hold: {error}")
     faults += wrong
-    if template is None or wrong:
-        return None  # a default that is wrong itself would be told again for each user
+    if template is None:
+        return None
     return Settings(
         namespace=params["namespace"],
         template=template,
-        size=params["size"],
+        # A default that is wrong itself was told already, and would be told again for each user.
+        size="1Gi" if wrong else params["size"],
         storage_class=params.get("storage_class"),
         access_modes=tuple(params["access_modes"]),
         state=params["state"],

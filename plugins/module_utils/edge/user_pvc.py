@@ -54,5 +54,5 @@ def manage_homes(module: Any) -> dict[str, Any]:
         outcome = run.carry_out(plan)
         outcome.warnings.extend(quotas)
     if params["wait"] and not module.check_mode:
-        run.wait(outcome, homes, params["wait_timeout"], params["wait_sleep"])
+        run.wait(outcome, params["wait_timeout"], params["wait_sleep"])
     return finish(module, outcome, "home", **timings_result(run.timings))

@@ -197,3 +197,11 @@ def failure_message(failures: Sequence[Failure], done: int, kind: str) -> str:
         outlook = "another run will not mend this by itself"
     head = f"{len(failures)} of {len(failures) + done} changes of kind {kind} could not be carried out ({outlook}):"
     return "\n".join([head, *lines])
+
+
+def unready_message(failures: Sequence[Failure]) -> str:
+    """Return the failure message for things that were waited for in vain; what was to be done to them is done."""
+    lines = [f"- {failure.change.name}: {failure.reason}" for failure in failures[:MOST_REFUSALS]]
+    if len(failures) > MOST_REFUSALS:
+        lines.append(f"- and {len(failures) - MOST_REFUSALS} more; all are listed in `failed_items`")
+    return "\n".join([f"{len(failures)} of what was waited for is not ready:", *lines])

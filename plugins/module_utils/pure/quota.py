@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional
 from .homes.claims import Index
 from .plan import CREATE, Plan
 from .quantity import format_size, parse_quantity
+from .steps import CLAIMS, PATCH
 
 _PER_CLASS = ".storageclass.storage.k8s.io/"
 
@@ -49,7 +50,8 @@ def quota_warnings(plan: Plan, quotas: Iterable[Quota], index: Index, default_cl
             )
         else:
             claim = index.by_name.get(change.name)
-            asks = [step.body.get("spec", {}).get("resources") for step in change.steps if step.verb == "patch"]
+            patches = [step.body for step in change.steps if (step.verb, step.resource) == (PATCH, CLAIMS)]
+            asks = [body.get("spec", {}).get("resources") for body in patches]
             if claim is None or not any(asks):
                 continue
             grows, is_new, storage_class = home.size - (claim.size or 0), 0, claim.storage_class

@@ -9,9 +9,9 @@ A step names one write: a resource, an object and a body. The edge sends it; not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 from urllib.parse import quote
 
 
@@ -56,7 +56,7 @@ class Step:
     resource: Resource
     namespace: str
     name: str
-    body: Mapping[str, Any]
+    body: Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
     expect: tuple[tuple[tuple[str, ...], Any], ...] = ()
 
 
@@ -85,6 +85,23 @@ def patch(
     if pinned:
         body["metadata"] = {**body.get("metadata", {}), **pinned}
     return Step(PATCH, resource, namespace, name, body, expect)
+
+
+def patch_if(
+    resource: Resource,
+    namespace: str,
+    name: str,
+    where: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    expect: tuple[tuple[tuple[str, ...], Any], ...] = (),
+) -> Step:
+    """Replace fields of an object by a JSON patch, which the API refuses whole (422) unless `where` holds.
+
+    Both map JSON pointers to values.
+    """
+    tests = [{"op": "test", "path": path, "value": value} for path, value in where.items()]
+    writes = [{"op": "replace", "path": path, "value": value} for path, value in changes.items()]
+    return Step(PATCH, resource, namespace, name, tests + writes, expect)
 
 
 def delete(resource: Resource, namespace: str, name: str, uid: str, resource_version: str) -> Step:

@@ -12,6 +12,7 @@ from typing import Optional
 
 _SPAN = re.compile(r"(\d{1,6})([smhdw])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+LONGEST_SPAN = timedelta(days=36525)
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})\Z",
 )
@@ -22,7 +23,10 @@ def parse_span(text: str) -> timedelta:
     match = _SPAN.match(text.strip())
     if not match:
         raise ValueError(f"{text!r} is no span of time: write a number and one of s, m, h, d, w, such as 30d")
-    return timedelta(seconds=int(match.group(1)) * _SECONDS[match.group(2)])
+    span = timedelta(seconds=int(match.group(1)) * _SECONDS[match.group(2)])
+    if span > LONGEST_SPAN:
+        raise ValueError(f"{text!r} is more than a hundred years: write a number and one of s, m, h, d, w, such as 30d")
+    return span
 
 
 def format_span(span: timedelta) -> str:

@@ -194,7 +194,7 @@ def _quoting(value: object) -> str:
     if isinstance(value, bool):
         return 'put it in quotes, for YAML reads `yes`, `no`, `on`, `off`, `true` and `false` as booleans (`"no"`)'
     if isinstance(value, (int, float, datetime.date)):
-        return f'put it in quotes (`"{str(value)[:40]}"`)'
+        return "put it in quotes, as it is written there"
     return "write it as text"
 
 

@@ -36,6 +36,7 @@ class Lookups:
 
     def __init__(self) -> None:
         self.missing: set[str] = set()
+        self.pods_fault = ""
         self._classes: Optional[Mapping[str, StorageClass]] = None
         self._classes_known = False
         self._pods: Optional[Mapping[str, Sequence[str]]] = None
@@ -50,9 +51,10 @@ class Lookups:
         self._classes_known = True
         self.missing.discard(CLASSES)
 
-    def set_pods(self, claims: Mapping[str, Sequence[str]]) -> None:
-        """Give, for each claim that pods mount, the names of these pods."""
+    def set_pods(self, claims: Mapping[str, Sequence[str]], fault: str = "") -> None:
+        """Give, for each claim that pods mount, the names of these pods; or why pods cannot be read."""
         self._pods = claims
+        self.pods_fault = fault
         self.missing.discard(PODS)
 
     def set_hub(self, hub: Optional[HubUsers]) -> None:

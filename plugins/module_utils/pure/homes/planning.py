@@ -169,7 +169,7 @@ def _report_twins(home: Home, target: Claim, living: Sequence[Claim], settings: 
                     home,
                     settings,
                     claim.name,
-                    f"{claim.name} is a second home of {home.owner}, who works in {target.name}: retire it by naming it "
+                    f"{claim.name} is a second home of {home.owner}, who works in {target.name}: retire it in a run of its own, "
                     "with `claim` and state retired, or leave it",
                 )
             )
@@ -185,6 +185,15 @@ def _creation(home: Home, owned: Sequence[Claim], index: Index, settings: Settin
         raise _refused(home, settings, "", str(error)) from None
     meeting = index.by_name.get(name)
     if meeting is not None:
+        if meeting.other_kind is not None:
+            what = "the hub's own" if meeting.other_kind == "hub" else f"a {meeting.other_kind}"
+            raise _refused(
+                home,
+                settings,
+                name,
+                f"the name of this home, {name}, is taken by a claim that is {what}: give this user another name_template "
+                "or naming, or an existing claim by `claim`",
+            )
         if meeting.user is not None:
             raise _refused(
                 home,
@@ -195,13 +204,12 @@ def _creation(home: Home, owned: Sequence[Claim], index: Index, settings: Settin
             )
         if meeting.deleting:
             raise _terminating(home, meeting, settings, lookups)
-        what = f", a {meeting.other_kind}," if meeting.other_kind else ""
         raise _refused(
             home,
             settings,
             name,
-            f"a claim {name}{what} exists and names no owner: if it is {home.owner}'s home, say so with `claim: {name}`, "
-            "else rename one of the two",
+            f"a claim {name} exists and names no owner: if it is {home.owner}'s home, say so with `claim: {name}`, "
+            "else give this user another name_template or naming",
         )
     manifest = claim_manifest(
         name=name,
@@ -227,6 +235,8 @@ def _creation(home: Home, owned: Sequence[Claim], index: Index, settings: Settin
 def _terminating(home: Home, claim: Claim, settings: Settings, lookups: Lookups) -> _Settled:
     pods = lookups.pods_of(claim.name)
     holder = f"held by pod {quote_list(pods)}" if pods else "and nothing mounts it any more"
+    if lookups.pods_fault:
+        holder = "and whether a pod holds it is not known, as pods may not be listed"
     return _refused(
         home,
         settings,

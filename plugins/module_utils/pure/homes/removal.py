@@ -45,10 +45,19 @@ def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups,
             f"{who}: the retirement mark of {claim.name}, {claim.retired_at!r}, is no RFC 3339 time, so nobody knows since "
             "when: run with state present, then with state retired",
         )
-    due = marked + settings.hold
+    try:
+        due = marked + settings.hold
+    except OverflowError:
+        return result(
+            REFUSE,
+            f"{who}: the retirement mark of {claim.name}, {claim.retired_at!r}, lies too far ahead to be meant: run with "
+            "state present, then with state retired",
+        )
     if settings.now < due:
         return result(KEEP, f"is retired since {claim.retired_at} and held until {format_time(due)}")
     pods = lookups.pods_of(claim.name)
+    if lookups.pods_fault:
+        return result(REFUSE, f"{who}: whether a pod mounts {claim.name} is not known, for {lookups.pods_fault}")
     if pods:
         return keep(f"pod {quote_list(pods)} mounts it; stop that server first")
     proof = "that nobody used it since is assumed (assume_unused)"
@@ -65,7 +74,7 @@ def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups,
         )
     planned: list[steps.Step] = []
     fate = "its volume goes as its reclaim policy says"
-    if not claim.volume:
+    if not claim.volume or claim.phase not in ("Bound", "Lost"):
         fate = "it has no volume"
     elif claim.phase == "Lost":
         fate = "its volume is gone already"
@@ -79,11 +88,12 @@ def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups,
             )
         fate = f"its volume {claim.volume} is kept (Retain)"
         planned.append(
-            steps.patch(
+            steps.patch_if(
                 steps.VOLUMES,
                 "",
                 claim.volume,
-                {"spec": {"persistentVolumeReclaimPolicy": "Retain"}},
+                {"/spec/claimRef/uid": claim.uid},
+                {"/spec/persistentVolumeReclaimPolicy": "Retain"},
                 expect=(
                     (("spec", "persistentVolumeReclaimPolicy"), "Retain"),
                     (("spec", "claimRef", "uid"), claim.uid),
