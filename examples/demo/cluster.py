@@ -13,7 +13,8 @@ from testbed import paths
 
 #: On the testbed: the inventory's own, so that its commands can be repeated by hand.
 NAMESPACE = "jupyter-demo"
-LABEL = "app.kubernetes.io/part-of=odh-persistency-demo"
+#: On each volume made here, with the namespace as its value: two demos on one testbed leave each other alone.
+LABEL = "odh-persistency-demo"
 
 
 class DemoError(Exception):
@@ -44,7 +45,7 @@ def remove(namespace: str) -> None:
     """Remove a namespace of the demo and the volumes that the demo made for it, and wait until both are gone."""
     kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=240s")
     if is_testbed():
-        kubectl("delete", "persistentvolume", "-l", LABEL, "--ignore-not-found", "--timeout=60s")
+        kubectl("delete", "persistentvolume", "-l", f"{LABEL}={namespace}", "--ignore-not-found", "--timeout=60s")
 
 
 def bind(namespace: str) -> int:
@@ -59,11 +60,10 @@ def bind(namespace: str) -> int:
 
 def _volume(claim: dict[str, Any]) -> dict[str, Any]:
     metadata, spec = claim["metadata"], claim["spec"]
-    key, value = LABEL.split("=")
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": f"demo-{metadata['uid']}", "labels": {key: value}},
+        "metadata": {"name": f"demo-{metadata['uid']}", "labels": {LABEL: metadata["namespace"]}},
         "spec": {
             "capacity": {"storage": spec["resources"]["requests"]["storage"]},
             "accessModes": spec["accessModes"],
