@@ -128,12 +128,12 @@ class Api:
         answer does not show what the step expects.
         """
         query = {"fieldManager": "odh.persistency"} if step.verb != DELETE else {}
-        body = step.body
+        body: Any = step.body
         if dry_run:
             query["dryRun"] = "All"
             if step.verb == DELETE:
                 # The API server reads a delete's options from its body alone where it has one, and would delete.
-                body = {**dict(body), "dryRun": ["All"]}
+                body = {**body, "dryRun": ["All"]}
         data, unsure = self._send(
             _METHODS[step.verb],
             step.verb,
