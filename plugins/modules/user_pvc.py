@@ -199,7 +199,7 @@ EXAMPLES = r"""
 - name: Ten thousand users, from a file that the module opens itself
   odh.persistency.user_pvc:
     namespace: jupyterhub
-    users_file: "{{ inventory_dir }}/files/users.json"
+    users_file: "{{ playbook_dir }}/users.json"
 
 - name: Whoever the hub knows, on classic Open Data Hub
   odh.persistency.user_pvc:

@@ -64,7 +64,7 @@ class Connection:
 
     def request(self, method: str, path: str, body: Optional[bytes], headers: Any, timeout: Any) -> Any:
         """Send one request, once, and return urllib3's response, its data read. Raises urllib3's HTTPError."""
-        return self._pool.urlopen(
+        return self._pool.request(
             method, self._prefix + path, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
         )
 
