@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional
 from ..pure import steps
 from ..pure.homes.about import keep
 from ..pure.homes.activity import HubUsers
-from ..pure.homes.claims import Claim, Index, claim_from
+from ..pure.homes.claims import Index, claim_from
 from ..pure.homes.desired import PRESENT, Home, Settings
 from ..pure.homes.lookups import ACTIVITY, CLASSES, PODS, VOLUME_RIGHT, Lookups, StorageClass, pods_by_claim
 from ..pure.homes.planning import plan_home, plan_homes
@@ -225,8 +225,3 @@ def volume_fault(api: Api) -> Optional[str]:
     if (answer.get("status") or {}).get("allowed"):
         return None
     return f"this login may not patch volumes, which takes {rule_for(steps.VOLUMES, 'patch', None)}"
-
-
-def claims_of(api: Api, namespace: str) -> list[Claim]:
-    """Return all claims of a namespace."""
-    return api.list_all(steps.CLAIMS, namespace, claim_from)
