@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
-from ..pure.homes.entries import shown
+from ..pure.inputs import shown
 from .errors import EdgeError
 from .http import BACKOFF, LONGEST_RETRY_AFTER, TRIES, core, retry_after
 from .version import USER_AGENT

@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
-from ..pure.homes.entries import PlacedList, shown
+from ..pure.inputs import PlacedList, shown
 from ..pure.text import did_you_mean, quote_list
 from .errors import EdgeError
 

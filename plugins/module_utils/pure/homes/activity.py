@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from ..inputs import shown
 from ..times import format_time
-from .entries import shown
 
 USED = "used"
 UNUSED = "unused"

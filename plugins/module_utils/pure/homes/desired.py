@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Callable, Optional
 
+from ..inputs import shown
 from ..kubespawner import annotation_fault, label_fault, reserved_keys
 from ..naming import Template, claim_name_fault
 from ..quantity import QuantityError, parse_size
 from ..text import did_you_mean
 from .claims import owner_text
-from .entries import STATES, UserEntry, shown
+from .entries import STATES, UserEntry
 
 PRESENT, RETIRED, ABSENT = STATES
 
