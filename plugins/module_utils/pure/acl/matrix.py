@@ -1,0 +1,107 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tables in text, such as users x shares: as wide as a terminal however many columns there are, and the same as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+#: How wide a matrix gets before its columns are numbered, and before they go on in another block below.
+WIDTH = 120
+_GAP = "  "
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the matrix: the share's name, and its level."""
+
+    name: str
+    level: str
+
+
+#: Somebody's name, and a cell for each column.
+Row = tuple[str, Sequence[str]]
+
+
+def matrix_text(columns: Sequence[Column], rows: Sequence[Row], width: int = WIDTH, corner: str = "USER") -> str:
+    """Return the matrix as text, without a line break at its end.
+
+    Where the names of all columns fit beside each other, they stand above the columns, the levels below them. Where
+    not, the columns are numbered and a legend says what the numbers mean; where even these do not fit, the columns go
+    on in another block with all rows. Names are never cut, for two of them might then look alike.
+    """
+    names = [printable(name) for name, _cells in rows]
+    name_width = max([len(corner), *map(columns_of, names)])
+    headings = [printable(column.name) for column in columns]
+    widths = [
+        max([columns_of(heading), len(column.level), *{len(cells[number]) for _name, cells in rows}])
+        for number, (heading, column) in enumerate(zip(headings, columns))
+    ]
+    starts = [padded(name, name_width) for name in names]
+    if name_width + sum(widths) + len(_GAP) * len(widths) <= width:
+        lines = [_line(padded(corner, name_width), headings, widths)]
+        lines.append(_line(" " * name_width, [column.level for column in columns], widths))
+        lines += [_line(start, cells, widths) for start, (_name, cells) in zip(starts, rows)]
+        return "\n".join(lines)
+    numbers = [str(number) for number in range(1, len(columns) + 1)]
+    cell = max([len(numbers[-1]), *(len(text) for text in {text for _name, cells in rows for text in cells})])
+    legend = table([[number, heading, column.level] for number, heading, column in zip(numbers, headings, columns)])
+    many = max(1, (width - name_width) // (cell + len(_GAP)))
+    blocks = [legend]
+    for first in range(0, len(columns), many):
+        last = first + many
+        widths = [cell] * len(numbers[first:last])
+        lines = [_line(padded(corner, name_width), numbers[first:last], widths)]
+        lines += [_line(start, cells[first:last], widths) for start, (_name, cells) in zip(starts, rows)]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def matrix_csv(columns: Sequence[Column], rows: Iterable[Row], corner: str = "user") -> str:
+    """Return the matrix as CSV: a header with the shares' names, a line for each person, names as they are (RFC 4180)."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([corner, *(column.name for column in columns)])
+    writer.writerows([name, *cells] for name, cells in rows)
+    return text.getvalue()
+
+
+def table(lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells as text, each column as wide as its widest cell; all lines have as many cells."""
+    if not lines:
+        return ""
+    cells = [[printable(cell) for cell in line] for line in lines]
+    widths = [max(map(columns_of, column)) for column in zip(*cells)]
+    return "\n".join(_line(padded(line[0], widths[0]), line[1:], widths[1:]) for line in cells)
+
+
+def printable(text: str) -> str:
+    """Return a name fit for a line of a table: what is invisible or breaks lines is escaped, an empty name is `''`."""
+    return text if text and text.isprintable() and text[0] != " " and text[-1] != " " else repr(text)
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: letters of East Asia take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def padded(text: str, width: int) -> str:
+    """Return a text filled up with blanks to so many columns of a terminal."""
+    return text + " " * (width - columns_of(text))
+
+
+def _line(start: str, cells: Sequence[str], widths: Sequence[int]) -> str:
+    if all(cell.isascii() for cell in cells):
+        return _GAP.join([start, *map(str.ljust, cells, widths)]).rstrip()
+    return _GAP.join([start, *(padded(cell, width) for cell, width in zip(cells, widths))]).rstrip()

@@ -1,0 +1,105 @@
+"""The matrix in text: readable with few columns and with many, whatever people and shares are called; and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.matrix import (
+    Column,
+    columns_of,
+    matrix_csv,
+    matrix_text,
+    table,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+CELLS = ("ro", "rw", "ask", "-")
+COLUMNS = [Column("data", "public"), Column("notebooks", "private"), Column("shared-data-secret", "secret")]
+
+
+def test_few_columns_stand_side_by_side_with_their_levels() -> None:
+    text = matrix_text(COLUMNS, [("ann", ("ro", "rw", "-")), ("benedict@example.org", ("ro", "-", "ask"))])
+    assert text == "\n".join(
+        [
+            "USER                  data    notebooks  shared-data-secret",
+            "                      public  private    secret",
+            "ann                   ro      rw         -",
+            "benedict@example.org  ro      -          ask",
+        ]
+    )
+
+
+def test_columns_that_do_not_fit_are_numbered_and_have_a_legend() -> None:
+    text = matrix_text(COLUMNS, [("ann", ("ro", "rw", "ask"))], width=30)
+    assert text == "\n".join(
+        [
+            "1  data                public",
+            "2  notebooks           private",
+            "3  shared-data-secret  secret",
+            "",
+            "USER  1    2    3",
+            "ann   ro   rw   ask",
+        ]
+    )
+
+
+def test_columns_that_do_not_fit_as_numbers_either_go_on_below() -> None:
+    text = matrix_text(COLUMNS, [("ann", ("ro", "rw", "ask")), ("ben", ("-", "-", "-"))], width=16)
+    assert text.split("\n\n")[1:] == [
+        "USER  1    2\nann   ro   rw\nben   -    -",
+        "USER  3\nann   ask\nben   -",
+    ]
+
+
+def test_without_shares_the_people_are_still_there() -> None:
+    assert matrix_text([], [("ann", ())]).split() == ["USER", "ann"]
+    assert matrix_text(COLUMNS, []).splitlines()[0].split() == ["USER", "data", "notebooks", "shared-data-secret"]
+
+
+def test_two_hundred_shares_stay_within_the_terminal() -> None:
+    columns = [Column(f"{'x' * 40}-{number}", "private") for number in range(200)]
+    cells = [CELLS[number % 4] for number in range(200)]
+    text = matrix_text(columns, [("ann", cells)])
+    assert max(map(len, text.splitlines())) <= 120
+    blocks = text.split("\n\n")[1:]
+    numbers = [number for block in blocks for number in block.splitlines()[0].split()[1:]]
+    found = [cell for block in blocks for cell in block.splitlines()[1].split()[1:]]
+    assert (numbers, found) == ([str(number) for number in range(1, 201)], cells)
+
+
+def test_names_that_would_break_a_table_are_escaped_and_wide_letters_are_counted() -> None:
+    text = matrix_text(COLUMNS[:1], [("a\nb", ("ro",)), ("李小龙", ("rw",)), ("zoe\u0308", ("-",)), ("", ("ro",))])
+    lines = text.splitlines()
+    assert lines[2].split() == [r"'a\nb'", "ro"]
+    assert lines[5].split() == ["''", "ro"]
+    # Wherever the terminal has put the name's end, the cells stand below each other.
+    starts = [columns_of(line[: line.rindex(" ") + 1]) for line in lines[2:]]
+    assert starts == [8, 8, 8, 8]
+
+
+def test_a_table_of_nothing() -> None:
+    assert table([]) == ""
+    assert table([["a", "b"], ["longer", "c"]]) == "a       b\nlonger  c"
+
+
+@settings(max_examples=2000)
+@given(
+    st.lists(st.text(max_size=8), max_size=6, unique=True).flatmap(
+        lambda names: st.tuples(
+            st.just(names),
+            st.lists(
+                st.tuples(
+                    st.text(max_size=8), st.lists(st.sampled_from(CELLS), min_size=len(names), max_size=len(names))
+                ),
+                max_size=5,
+            ),
+        )
+    )
+)
+def test_csv_reads_back_as_it_is(drawn: tuple[list[str], list[tuple[str, list[str]]]]) -> None:
+    names, rows = drawn
+    text = matrix_csv([Column(name, "public") for name in names], rows)
+    found = list(csv.reader(io.StringIO(text, newline="")))
+    assert found == [["user", *names], *([name, *cells] for name, cells in rows)]
