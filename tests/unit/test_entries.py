@@ -76,7 +76,7 @@ def test_what_is_no_list_is_refused(raw: object, words: str) -> None:
         (["alice"], ["a list", "mapping with `name`"]),
         ("", ["the name is empty"]),
         (" \t", ["nothing but white space"]),
-        ("bob ", ["'bob '", "second one beside that of 'bob'"]),
+        ("bob ", ["'bob '", "another than 'bob'"]),
         ("\u00a0bob", ["'\\xa0bob'", "'bob'"]),
         ("\ufeffbob", ["'\\ufeffbob'", "'bob'"]),
         ("bob\n", ["'bob\\n'", "'bob'"]),

@@ -1,0 +1,208 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a share's data is, as its entry says it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..inputs import NOTHING, described, quoting, shown, texts_of
+from ..naming import claim_name_fault
+from ..text import did_you_mean
+from .paths import absolute_fault
+
+STORAGE_CLASS, NFS, CSI, HOST_PATH, EXISTING_CLAIM = TYPES = (
+    "storage_class",
+    "nfs",
+    "csi",
+    "host_path",
+    "existing_claim",
+)
+#: The keys of each type besides `type`, and those of them that it needs.
+KEYS: Mapping[str, tuple[str, ...]] = {
+    STORAGE_CLASS: ("storage_class", "clone"),
+    NFS: ("server", "path", "mount_options"),
+    CSI: (
+        "driver",
+        "volume_handle",
+        "volume_handles",
+        "attributes",
+        "fs_type",
+        "node_stage_secret",
+        "mount_options",
+        "clone",
+    ),
+    HOST_PATH: ("path",),
+    EXISTING_CLAIM: ("claim",),
+}
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    STORAGE_CLASS: (),
+    NFS: ("server", "path"),
+    CSI: ("driver",),
+    HOST_PATH: ("path",),
+    EXISTING_CLAIM: ("claim",),
+}
+_SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9.])?\Z|\[[0-9A-Fa-f:.]+\]\Z")
+NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+
+
+def _nothing() -> Mapping[str, str]:
+    return NOTHING
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where a share's data is. What was not said is empty; ``storage_class`` None is the cluster's default class.
+
+    ``volume_handles`` maps namespaces to handles. ``clone``: the driver takes one handle, or a copy of the volume's
+    attributes, under several volumes.
+    """
+
+    type: str = STORAGE_CLASS
+    storage_class: Optional[str] = None
+    server: str = ""
+    path: str = ""
+    mount_options: tuple[str, ...] = ()
+    driver: str = ""
+    volume_handle: str = ""
+    volume_handles: Mapping[str, str] = field(default_factory=_nothing)
+    attributes: Mapping[str, str] = field(default_factory=_nothing)
+    fs_type: str = ""
+    node_stage_secret: Mapping[str, str] = field(default_factory=_nothing)
+    clone: bool = False
+    claim: str = ""
+
+
+DYNAMIC = Backend()
+
+
+def read_backend(item: Mapping[Any, object], faults: list[str]) -> Backend:
+    """The backend of a share's entry; what is wrong with it goes to ``faults``. Without one, the default class."""
+    value = item.get("backend")
+    if value is None:
+        return DYNAMIC
+    if not isinstance(value, Mapping):
+        faults.append(
+            f"`backend` is {described(value)}, not a mapping: write `backend: {{type: nfs, server: ..., path: ...}}` (types are "
+            f"{', '.join(TYPES)})"
+        )
+        return DYNAMIC
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind not in KEYS:
+        if "type" not in value:
+            faults.append(f"`backend` has no `type`: write one of {', '.join(TYPES)}")
+        elif isinstance(kind, str):
+            faults.append(
+                f"the backend {shown(kind)} is unknown{did_you_mean(kind, TYPES)}: known are {', '.join(TYPES)}"
+            )
+        else:
+            faults.append(f"`backend.type` is {described(kind)}: write one of {', '.join(TYPES)}")
+        return DYNAMIC
+    known = ("type", *KEYS[kind])
+    faults += [
+        f"the backend {kind} has no key {shown(str(key))}{did_you_mean(str(key), known)}: known are {', '.join(known)}"
+        for key in value
+        if key not in known
+    ]
+    faults += [f"the backend {kind} needs `{key}`" for key in NEEDED[kind] if not value.get(key)]
+    reader = _Reader(value, faults)
+    server, path = reader.text("server"), reader.text("path")
+    storage_class, claim, driver = reader.text("storage_class"), reader.text("claim"), reader.text("driver")
+    if value.get("storage_class") == "":
+        faults.append(
+            "`backend.storage_class` is empty, which is no class at all, so that nothing would make its volume: name a class, or "
+            "leave it out for the cluster's default"
+        )
+    for key, name in (("storage_class", storage_class), ("claim", claim), ("driver", driver)):
+        wrong = claim_name_fault(name.lower() if key == "driver" else name) if name else None
+        if wrong:
+            faults.append(f"`backend.{key}` {shown(name)} {wrong}")
+    if server and not _SERVER.match(server):
+        faults.append(
+            f"`backend.server` {shown(server)} is no name or address of a server: write it alone, without a path"
+        )
+    wrong = absolute_fault(path, "/exports/NAME") if path else None
+    if wrong:
+        faults.append(f"`backend.path` {wrong}")
+    return Backend(
+        type=kind,
+        storage_class=storage_class or None,
+        server=server,
+        path=path,
+        mount_options=reader.texts("mount_options"),
+        driver=driver,
+        volume_handle=reader.text("volume_handle"),
+        volume_handles=_handles(value, faults),
+        attributes=texts_of(value, "attributes", faults),
+        fs_type=reader.text("fs_type"),
+        node_stage_secret=_secret(value, faults),
+        clone=reader.flag("clone"),
+        claim=claim,
+    )
+
+
+class _Reader:
+    def __init__(self, value: Mapping[Any, object], faults: list[str]) -> None:
+        self.value = value
+        self.faults = faults
+
+    def text(self, key: str) -> str:
+        found = self.value.get(key)
+        if found is None:
+            return ""
+        if not isinstance(found, str):
+            self.faults.append(f"`backend.{key}` is {described(found)}, not text: {quoting(found)}")
+            return ""
+        if found != found.strip():
+            self.faults.append(f"`backend.{key}` {shown(found)} has white space around it: remove it")
+        return found
+
+    def flag(self, key: str) -> bool:
+        found = self.value.get(key)
+        if found is not None and not isinstance(found, bool):
+            self.faults.append(f"`backend.{key}` is {described(found)}: write true or false")
+        return found is True
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        found = self.value.get(key)
+        if found is None:
+            return ()
+        if not isinstance(found, (list, tuple)):
+            self.faults.append(f"`backend.{key}` is {described(found)}, not a list: write `{key}: [...]`")
+            return ()
+        for item in found:
+            if not isinstance(item, str) or not item.strip():
+                self.faults.append(f"`backend.{key}` has {described(item)} where text should be: {quoting(item)}")
+        return tuple(item for item in found if isinstance(item, str))
+
+
+def _handles(value: Mapping[Any, object], faults: list[str]) -> Mapping[str, str]:
+    handles = texts_of(value, "volume_handles", faults)
+    for namespace, handle in handles.items():
+        if not NAMESPACE.match(namespace):
+            faults.append(
+                f"`backend.volume_handles` has {shown(namespace)}, which is no name of a namespace: correct it"
+            )
+        if not handle:
+            faults.append(
+                f"`backend.volume_handles` has an empty handle for the namespace {namespace}: give it, or remove it"
+            )
+    if len(set(handles.values())) < len(handles):
+        faults.append(
+            "`backend.volume_handles` has one handle twice: each namespace's volume needs a handle of its own"
+        )
+    return handles
+
+
+def _secret(value: Mapping[Any, object], faults: list[str]) -> Mapping[str, str]:
+    secret = texts_of(value, "node_stage_secret", faults)
+    if secret and set(secret) != {"name", "namespace"}:
+        faults.append(
+            "`backend.node_stage_secret` names a Secret: write `{name: ..., namespace: ...}`, and nothing else"
+        )
+    return secret

@@ -1,0 +1,354 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The shares of an inventory or a file, made into entries of one form, or refused.
+
+Every module about shares takes the same list and checks all of it, so that what is wrong is told by the first of them,
+before anything is written.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..inputs import NOTHING, PlacedList, described, quoting, shown, text_of, texts_of
+from ..kubespawner import OUR_PREFIX, annotation_fault, label_fault
+from ..naming import claim_name_fault
+from ..quantity import QuantityError, parse_size
+from ..text import did_you_mean
+from .backend_entries import DYNAMIC, EXISTING_CLAIM, NAMESPACE, Backend, read_backend
+from .grant_entries import LEVELS, NOBODY, Grants, read_grants
+from .paths import absolute_fault, mount_path_fault, nested_mounts, normalised, shared_data
+
+KNOWN_KEYS = (
+    "name",
+    "level",
+    "size",
+    "mount_path",
+    "gid",
+    "until",
+    "backend",
+    "namespaces",
+    "read",
+    "write",
+    "directories",
+    "directory",
+    "owner",
+    "mode",
+    "labels",
+    "annotations",
+    "state",
+)
+STATES = PRESENT, RETIRED, ABSENT = ("present", "retired", "absent")
+DEFAULT_MODE = "2770"
+#: The largest id but one: the last means "leave it" to chown(2).
+LARGEST_ID = 2**32 - 2
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+_MODE = re.compile(r"0{0,2}[0-7]{3,4}\Z")
+_DIGITS = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
+# What KubeSpawner and charts put on homes and on the hub's own claim: a share with these would be taken for one.
+_RESERVED_PREFIXES = (OUR_PREFIX, "hub.jupyter.org/")
+_RESERVED_LABELS = ("component", "app.kubernetes.io/component")
+
+
+def _nothing() -> Mapping[str, str]:
+    return NOTHING
+
+
+@dataclass(frozen=True)
+class ShareEntry:
+    """One share that is wanted, or wanted away.
+
+    ``claim`` is the name of its PVC in each namespace, ``size`` is in bytes (None: not said) with ``size_text`` as it was
+    written, ``until`` is the last day it is granted (YYYY-MM-DD), ``namespaces`` empty means those of the run, ``directory``
+    empty means the name, and ``position`` is for sentences: ``shares[3]`` or ``shares.yml line 12``.
+    """
+
+    name: str
+    level: str = ""
+    claim: str = ""
+    size: Optional[int] = None
+    size_text: str = ""
+    mount_path: str = ""
+    gid: Optional[int] = None
+    until: Optional[str] = None
+    backend: Backend = DYNAMIC
+    namespaces: tuple[str, ...] = ()
+    read: Grants = NOBODY
+    write: Grants = NOBODY
+    directories: tuple[str, ...] = ()
+    directory: str = ""
+    owner: Optional[int] = None
+    mode: str = DEFAULT_MODE
+    labels: Mapping[str, str] = field(default_factory=_nothing)
+    annotations: Mapping[str, str] = field(default_factory=_nothing)
+    state: Optional[str] = None
+    position: str = ""
+
+
+def parse_shares(raw: object, source: str, home: str, roots: Sequence[str] = ()) -> tuple[list[ShareEntry], list[str]]:
+    """The entries of a list of shares, and a sentence for each fault (without a full stop).
+
+    ``raw`` is what YAML, JSON or Ansible made of the list. ``home`` is where servers mount the home, ``roots`` are the other
+    paths below which shares may be mounted. The entries are of use only when there is no sentence.
+    """
+    if not isinstance(raw, (list, tuple)):
+        return [], [
+            f"{source}: {described(raw)} stands where a list of shares should: write a list, each item a mapping with `name` and "
+            "`level`"
+        ]
+    home_fault = absolute_fault(home, "/opt/app-root/src")
+    if home_fault or home == "/":
+        return [], [
+            f"home_path: {home_fault or 'the home cannot be the root of the file system: name where it is mounted'}"
+        ]
+    faults = [f"mount_roots: {fault}" for fault in (absolute_fault(root, "/mnt/shares") for root in roots) if fault]
+    if faults:
+        return [], faults
+    lines = raw.lines if isinstance(raw, PlacedList) else None
+    entries: list[ShareEntry] = []
+    seen: dict[str, str] = {}
+    for index, item in enumerate(raw):
+        position = f"{source}[{index}]" if lines is None else f"{source} line {lines[index]}"
+        wrong: list[str] = []
+        entry = _read_item(item, position, home, roots, wrong)
+        if entry is not None:
+            first = seen.setdefault(entry.name, position)
+            if first != position:
+                wrong.append(f"the share is listed already at {first}: remove one of the two, or rename it")
+            entries.append(entry)
+        who = f"{position} ({entry.name})" if entry is not None else position
+        faults += [f"{who}: {fault}" for fault in wrong]
+    if not faults:
+        mounted = [entry for entry in entries if entry.mount_path]
+        faults = [*nested_mounts(mounted), *shared_data(entries)]
+    return entries, faults
+
+
+def _read_item(item: object, position: str, home: str, roots: Sequence[str], faults: list[str]) -> Optional[ShareEntry]:
+    """The entry of one item, None where not even its name is known; what is wrong goes to ``faults``."""
+    if not isinstance(item, Mapping):
+        faults.append(f"{described(item)} stands where a share should: write a mapping with `name` and `level`")
+        return None
+    faults += [
+        f"the key {shown(str(key))} is unknown{did_you_mean(str(key), KNOWN_KEYS)}: known are {', '.join(KNOWN_KEYS)}"
+        for key in item
+        if key not in KNOWN_KEYS
+    ]
+    name = _name_of(item, faults)
+    if name is None:
+        return None
+    state = text_of(item, "state", faults)
+    if state is not None and state not in STATES:
+        faults.append(f"`state` is {shown(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}")
+    going = state in (RETIRED, ABSENT)
+    level = _level_of(item, going, faults)
+    backend = read_backend(item, faults)
+    size, size_text = _size_of(item, faults)
+    read, write = read_grants(item, "read", level, faults), read_grants(item, "write", level, faults)
+    mount_path = text_of(item, "mount_path", faults)
+    if not going:
+        mount_path = mount_path or f"{home.rstrip('/')}/{name}"
+        wrong = mount_path_fault(mount_path, normalised(home), roots)
+        if wrong:
+            faults.append(f"`mount_path` {wrong}")
+    return ShareEntry(
+        name=name,
+        level=level,
+        claim=backend.claim if backend.type == EXISTING_CLAIM and backend.claim else name,
+        size=size,
+        size_text=size_text,
+        # What goes is mounted nowhere, so its path is free for another.
+        mount_path="" if going else mount_path or "",
+        gid=_id_of(item, "gid", faults),
+        until=_until_of(item, faults),
+        backend=backend,
+        namespaces=_namespaces_of(item, faults),
+        read=read,
+        write=write,
+        directories=_directories_of(item, faults),
+        directory=_directory_of(item, faults),
+        owner=_id_of(item, "owner", faults),
+        mode=_mode_of(item, faults),
+        labels=_extras_of(item, "labels", faults),
+        annotations=_extras_of(item, "annotations", faults),
+        state=state,
+        position=position,
+    )
+
+
+def _name_of(item: Mapping[Any, object], faults: list[str]) -> Optional[str]:
+    name = item.get("name")
+    if not isinstance(name, str):
+        faults.append(
+            "`name` is missing: each share needs one"
+            if name is None
+            else f"`name` is {described(name)}: {quoting(name)}"
+        )
+        return None
+    wrong = claim_name_fault(name)
+    if wrong:
+        faults.append(
+            f"the name {shown(name)} {wrong}: it is the name of its claim too, so write one that both may have"
+        )
+        return None
+    return name
+
+
+def _level_of(item: Mapping[Any, object], going: bool, faults: list[str]) -> str:
+    level = item.get("level")
+    if level is None:
+        if not going:
+            faults.append(f"`level` is missing: write one of {', '.join(LEVELS)}")
+        return ""
+    if not isinstance(level, str) or level not in LEVELS:
+        word = shown(level) + did_you_mean(level, LEVELS) if isinstance(level, str) else described(level)
+        faults.append(f"the level {word} is none: write one of {', '.join(LEVELS)}")
+        return ""
+    return level
+
+
+def _size_of(item: Mapping[Any, object], faults: list[str]) -> tuple[Optional[int], str]:
+    size = item.get("size")
+    if size is None:
+        return None, ""
+    if isinstance(size, int) and not isinstance(size, bool):
+        size = str(size)
+    if not isinstance(size, str):
+        faults.append(f"`size` is {described(size)}: write a quantity such as `100Gi`")
+        return None, ""
+    try:
+        return parse_size(size), size
+    except QuantityError as error:
+        faults.append(f"`size`: {error}")
+        return None, size
+
+
+def _until_of(item: Mapping[Any, object], faults: list[str]) -> Optional[str]:
+    until = item.get("until")
+    if until is None:
+        return None
+    if type(until) is datetime.date:  # pylint: disable=unidiomatic-typecheck
+        return until.isoformat()
+    if isinstance(until, str) and _DAY.match(until):
+        try:
+            return datetime.date.fromisoformat(until).isoformat()
+        except ValueError:
+            pass
+    what = shown(until) if isinstance(until, str) else described(until)
+    faults.append(f"`until` is {what}, which is no day: write the last day on which it is granted, such as 2027-03-31")
+    return None
+
+
+def _id_of(item: Mapping[Any, object], key: str, faults: list[str]) -> Optional[int]:
+    number = item.get(key)
+    if number is None:
+        return None
+    if isinstance(number, str) and _DIGITS.match(number):
+        number = int(number)  # templates make text of numbers
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_ID:
+        faults.append(
+            f"`{key}` is {described(number)}: write the number of a {'user' if key == 'owner' else 'group'}, such as 5000"
+        )
+        return None
+    return number
+
+
+def _mode_of(item: Mapping[Any, object], faults: list[str]) -> str:
+    mode = item.get("mode")
+    if mode is None:
+        return DEFAULT_MODE
+    if not isinstance(mode, str) or not _MODE.match(mode):
+        faults.append(
+            f'`mode` is {described(mode)}: write it in quotes, in octal digits, such as "2770" (without quotes YAML reads '
+            "another number)"
+        )
+        return DEFAULT_MODE
+    return mode.lstrip("0").rjust(4, "0")
+
+
+def _namespaces_of(item: Mapping[Any, object], faults: list[str]) -> tuple[str, ...]:
+    namespaces = item.get("namespaces")
+    if namespaces is None:
+        return ()
+    if not isinstance(namespaces, (list, tuple)) or not namespaces:
+        faults.append(
+            f"`namespaces` is {'empty' if namespaces == [] else described(namespaces)}: write a list of at least one, or leave "
+            "it out for those of the run"
+        )
+        return ()
+    found = [name for name in namespaces if isinstance(name, str) and NAMESPACE.match(name)]
+    for name in namespaces:
+        if name not in found:
+            faults.append(
+                f"`namespaces` has {shown(name) if isinstance(name, str) else described(name)}, which is no name of a namespace: "
+                "write lower-case letters, digits and '-', at most 63"
+            )
+    if len(set(found)) < len(found):
+        faults.append("`namespaces` names one namespace twice: remove one")
+    return tuple(found)
+
+
+def relative_fault(path: str) -> Optional[str]:
+    """What is wrong with a path that must lie below another one, as a clause; None when nothing is."""
+    if not path or path == ".":
+        return "is empty: name a directory"
+    if path.startswith("/"):
+        return f"{shown(path)} is absolute: write it relative to the share"
+    wrong = absolute_fault("/" + path, "a/b")
+    if wrong is None:
+        return None
+    if ".." in path.split("/"):
+        return f"{shown(path)} contains `..`, which leads out of the share: write the path that is meant"
+    if "control character" in wrong:
+        return f"{shown(path)} contains a control character: remove it"
+    return f"{shown(path)} is not in its shortest form: write {normalised('/' + path)[1:]}"
+
+
+def _directories_of(item: Mapping[Any, object], faults: list[str]) -> tuple[str, ...]:
+    directories = item.get("directories")
+    if directories is None:
+        return ()
+    if not isinstance(directories, (list, tuple)):
+        faults.append(f"`directories` is {described(directories)}, not a list: write `directories: [NAME, ...]`")
+        return ()
+    found = []
+    for directory in directories:
+        if not isinstance(directory, str):
+            faults.append(f"`directories` has {described(directory)} where a path should be: {quoting(directory)}")
+            continue
+        wrong = relative_fault(directory)
+        if wrong:
+            faults.append(f"`directories`: {wrong}")
+            continue
+        found.append(directory)
+    for directory in sorted({name for name in found if found.count(name) > 1}):
+        faults.append(f"`directories` names {shown(directory)} twice: remove one")
+    return tuple(found)
+
+
+def _directory_of(item: Mapping[Any, object], faults: list[str]) -> str:
+    directory = text_of(item, "directory", faults)
+    if directory is None:
+        return ""
+    wrong = relative_fault(directory)
+    if wrong:
+        faults.append(f"`directory` {wrong}")
+    return directory
+
+
+def _extras_of(item: Mapping[Any, object], key: str, faults: list[str]) -> Mapping[str, str]:
+    extras = texts_of(item, key, faults)
+    for name, value in extras.items():
+        wrong = label_fault(name, value) if key == "labels" else annotation_fault(name, value)
+        if wrong is None and (name.startswith(_RESERVED_PREFIXES) or (key == "labels" and name in _RESERVED_LABELS)):
+            wrong = f"{name} says what a claim is and whose, and is written by the collection or by the hub alone: remove it"
+        if wrong:
+            faults.append(f"`{key}`: {wrong}")
+    return extras

@@ -1,0 +1,171 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Paths of shares: where they are mounted, and that no two of them are the same data, or one inside the other."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Callable, Optional
+
+from ..inputs import shown
+
+if TYPE_CHECKING:
+    from .backend_entries import Backend
+    from .entries import ShareEntry
+
+NFS_CSI = "nfs.csi.k8s.io"
+
+
+def absolute_fault(path: str, example: str) -> Optional[str]:
+    """What is wrong with a path that must be absolute and in its shortest form, as a clause; None when nothing is."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+        return f"{shown(path)} contains a control character: remove it"
+    if not path.startswith("/"):
+        return f"{shown(path)} is not absolute: write it from the root, such as {example}"
+    if ".." in path.split("/"):
+        return f"{shown(path)} contains `..`: write the path that is meant, without it"
+    plain = normalised(path)
+    if path != plain:
+        return f"{shown(path)} is not in its shortest form: write {plain}"
+    return None
+
+
+def normalised(path: str) -> str:
+    """A path without doubled or trailing slashes and without ``.`` (posixpath leaves a doubled slash at the start)."""
+    return posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") else posixpath.normpath(path)
+
+
+def is_inside(path: str, other: str) -> bool:
+    """Whether a normalised absolute path is another one, or lies below it."""
+    return path == other or other == "/" or path.startswith(other + "/")
+
+
+def mount_path_fault(path: str, home: str, roots: Sequence[str]) -> Optional[str]:
+    """Why nothing may be mounted at a path, as a clause with the way out; None when it may be.
+
+    ``home`` and ``roots`` are normalised. Below the home is the normal case, for the file browser shows it there.
+    """
+    fault = absolute_fault(path, f"{home}/NAME")
+    if fault:
+        return fault
+    if ":" in path:
+        return f"{shown(path)} contains a colon, which Kubernetes allows in no mount path: write it without"
+    if is_inside(home, path):
+        what = "is the home itself" if path == home else f"is above the home {home}"
+        return f"{path} {what}, which the share would hide: mount it below, such as at {home}/NAME"
+    if not any(is_inside(path, root) for root in (home, *roots)):
+        allowed = ", ".join((home, *roots))
+        return (
+            f"{path} is under none of the allowed roots ({allowed}): mount it there, or name its root in `mount_roots`"
+        )
+    if path in roots:
+        return f"{path} is one of the roots itself, and would hide what else is mounted there: mount it below"
+    return None
+
+
+def nested_mounts(shares: Sequence[ShareEntry]) -> list[str]:
+    """A sentence for each pair of shares of one namespace that are mounted at one path or inside one another."""
+    faults = []
+    for inner, outer in _overlaps(shares, lambda share: [("", share.mount_path)]):
+        if not _meet(inner, outer):
+            continue
+        where = f"at {inner.mount_path}, where {outer.name} ({outer.position}) is already"
+        if inner.mount_path != outer.mount_path:
+            where = f"at {inner.mount_path}, inside {outer.name} ({outer.position}) at {outer.mount_path}"
+        faults.append(
+            f"{inner.position}: {inner.name} would be mounted {where}: give one of them another `mount_path`, beside the other's"
+        )
+    return faults
+
+
+def shared_data(shares: Sequence[ShareEntry]) -> list[str]:
+    """A sentence for each pair of shares whose data is the same, or lies inside the other's.
+
+    Who may use one of them would reach the other's data, whatever its level.
+    """
+    faults = []
+    for inner, outer in _overlaps(shares, _places):
+        how = "is" if _places(inner) == _places(outer) else "lies inside"
+        faults.append(
+            f"{inner.position}: the data of {inner.name} ({_told(inner)}) {how} that of {outer.name} ({_told(outer)}, "
+            f"{outer.position}), so who may use one could reach the other: give each a place of its own, or make them one share"
+        )
+    for key in ("volume", "claim"):
+        seen: dict[tuple[str, str], list[ShareEntry]] = {}
+        for share in shares:
+            for name in _identities(share, key):
+                for other in seen.get(name, ()):
+                    if other is not share and (key == "volume" or _meet(share, other)):
+                        faults.append(
+                            f"{share.position}: {share.name} and {other.name} ({other.position}) are one {key}, {name[1]}, under "
+                            "two names: make them one share"
+                        )
+                seen.setdefault(name, []).append(share)
+    return faults
+
+
+def _meet(one: ShareEntry, other: ShareEntry) -> bool:
+    """Whether some namespace may have both. No namespaces of its own means those of the run."""
+    return not one.namespaces or not other.namespaces or bool(set(one.namespaces) & set(other.namespaces))
+
+
+def _overlaps(
+    shares: Iterable[ShareEntry], places: Callable[[ShareEntry], list[tuple[str, str]]]
+) -> Iterable[tuple[ShareEntry, ShareEntry]]:
+    """Pairs of shares with a path that is the other's or below it: (the one further down, the other)."""
+    spots: dict[str, list[tuple[str, ShareEntry]]] = {}
+    for share in shares:
+        for where, path in places(share):
+            spots.setdefault(where, []).append((path, share))
+    for found in spots.values():
+        # In this order all that lies below a path follows it at once.
+        found.sort(key=lambda spot: spot[0].rstrip("/").split("/"))
+        above: list[tuple[str, ShareEntry]] = []
+        for path, share in found:
+            while above and not is_inside(path, above[-1][0]):
+                above.pop()
+            for _path, other in above:
+                if other is not share:
+                    yield share, other
+            above.append((path, share))
+
+
+def server_name(server: str) -> str:
+    """A server's name as DNS compares it."""
+    return server.rstrip(".").lower()
+
+
+def _places(share: ShareEntry) -> list[tuple[str, str]]:
+    """The folders that hold a share's data: (what they are paths of, path)."""
+    backend: Backend = share.backend
+    if backend.type == "nfs":
+        return [(f"nfs {server_name(backend.server)}", backend.path)]
+    if backend.type == "host_path":
+        return [("host", backend.path)]
+    if backend.type == "csi":
+        given = backend.attributes
+        if backend.driver == NFS_CSI and given.get("server") and given.get("share", "").startswith("/"):
+            path = normalised(given["share"] + "/" + given.get("subDir", given.get("subdir", "")))
+            return [(f"nfs {server_name(given['server'])}", path)]
+        if given.get("rootPath", "").startswith("/"):
+            where = " ".join(("ceph", backend.driver, given.get("clusterID", ""), given.get("fsName", "")))
+            return [(where, normalised(given["rootPath"]))]
+    return []
+
+
+def _identities(share: ShareEntry, key: str) -> list[tuple[str, str]]:
+    if key == "claim":
+        return [("claim", share.claim)]
+    backend = share.backend
+    if backend.type != "csi":
+        return []
+    handles = {handle for handle in (backend.volume_handle, *backend.volume_handles.values()) if handle}
+    return [(backend.driver, handle) for handle in sorted(handles)]
+
+
+def _told(share: ShareEntry) -> str:
+    where, path = _places(share)[0]
+    return f"{where.split(' ')[-1]}:{path}" if where.startswith("nfs ") else path
