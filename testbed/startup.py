@@ -61,6 +61,8 @@ def _start_on(data: Path, ports: dict[str, int]) -> Testbed:
     _apply_manifests(testbed)
     # Pods need it, and it shows that the controllers are at work.
     _wait(data, "kube-controller-manager", lambda: client.exists("/api/v1/namespaces/default/serviceaccounts/default"))
+    # A custom resource is served a moment after its definition was accepted.
+    _wait(data, "kube-apiserver", lambda: client.exists("/apis/user.openshift.io/v1/groups?limit=1"))
     state.write(data, {"ports": ports, "manifests": state.digest_of_manifests()})
     return testbed
 

@@ -28,7 +28,7 @@ Object = dict[str, Any]
 T = TypeVar("T")
 
 TEST_LABEL = "odh-persistency-test"  # on every namespace, volume and cluster role made here
-CLUSTER_WIDE = ("persistentvolumes", "clusterrolebindings", "clusterroles")
+CLUSTER_WIDE = ("persistentvolumes", "clusterrolebindings", "clusterroles", "groups")
 APIS = {
     "namespaces": "/api/v1",
     "nodes": "/api/v1",
@@ -44,6 +44,7 @@ APIS = {
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
     "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "groups": "/apis/user.openshift.io/v1",
 }
 
 
@@ -190,6 +191,16 @@ class Cluster:
             raise ClusterError(answer.returncode, answer.stderr.strip(), " ".join(command))
         return json.loads(answer.stdout)
 
+    def serves_groups(self) -> bool:
+        """Whether there are Groups of user.openshift.io: on the testbed and on OpenShift."""
+        try:
+            self.request("GET", path("groups"), query={"limit": "1"})
+        except ClusterError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
     # --- things that tests need ---
 
     def make_namespace(self, prefix: str = "odhp") -> str:
@@ -315,6 +326,20 @@ class Cluster:
             self.patch("pods", name, {"status": {"phase": phase}}, namespace, "status")
         return name
 
+    def make_group(self, users: Iterable[str] | None, name: str | None = None) -> str:
+        """A Group of OpenShift's; return its name. None as `users` is how OpenShift writes a Group without members."""
+        name = name or f"odhp-{uuid.uuid4().hex[:8]}"
+        self.create(
+            "groups",
+            {
+                "apiVersion": "user.openshift.io/v1",
+                "kind": "Group",
+                "metadata": {"name": name, "labels": {TEST_LABEL: "true"}},
+                "users": None if users is None else list(users),
+            },
+        )
+        return name
+
     def restricted_kubeconfig(
         self, folder: Path, namespace: str, rules: Iterable[Object] = (), cluster_rules: Iterable[Object] = ()
     ) -> Path:
@@ -370,6 +395,8 @@ class Cluster:
         """Remove what test runs that were killed left behind."""
         before = (datetime.datetime.now(datetime.timezone.utc) - older_than).strftime("%Y-%m-%dT%H:%M:%SZ")
         for resource in ("namespaces", *CLUSTER_WIDE):
+            if resource == "groups" and not self.serves_groups():
+                continue
             for found in self.list(resource, labelSelector=TEST_LABEL):
                 name, made = found["metadata"]["name"], found["metadata"]["creationTimestamp"]
                 if made < before:
