@@ -87,8 +87,8 @@ def shared_data(shares: Sequence[ShareEntry]) -> list[str]:
     Who may use one of them would reach the other's data, whatever its level.
     """
     faults = []
-    for inner, outer in _overlaps(shares, _places):
-        how = "is" if _places(inner) == _places(outer) else "lies inside"
+    for inner, outer in _overlaps(shares, places_of):
+        how = "is" if places_of(inner) == places_of(outer) else "lies inside"
         faults.append(
             f"{inner.position}: the data of {inner.name} ({_told(inner)}) {how} that of {outer.name} ({_told(outer)}, "
             f"{outer.position}), so who may use one could reach the other: give each a place of its own, or make them one share"
@@ -138,8 +138,8 @@ def server_name(server: str) -> str:
     return server.rstrip(".").lower()
 
 
-def _places(share: ShareEntry) -> list[tuple[str, str]]:
-    """The folders that hold a share's data: (what they are paths of, path)."""
+def places_of(share: ShareEntry) -> list[tuple[str, str]]:
+    """The folders that hold a share's data: (what they are paths of: "nfs SERVER", "host" or "ceph ...", path)."""
     backend: Backend = share.backend
     if backend.type == "nfs":
         return [(f"nfs {server_name(backend.server)}", backend.path)]
@@ -167,5 +167,5 @@ def _identities(share: ShareEntry, key: str) -> list[tuple[str, str]]:
 
 
 def _told(share: ShareEntry) -> str:
-    where, path = _places(share)[0]
+    where, path = places_of(share)[0]
     return f"{where.split(' ')[-1]}:{path}" if where.startswith("nfs ") else path
