@@ -1,7 +1,7 @@
 """What a bare script would do with urllib3: the baseline of reading and of writing. Nothing is retried or compared.
 
-    python -m benchmarks.bare list NAMESPACE PAGE             one paginated LIST of claims, each page parsed
-    python -m benchmarks.bare create FILE CONNECTIONS         POST the definitions in FILE (a JSON list), in parallel
+    python -m benchmarks.bare list PAGE PATH...               paginated LISTs, one after the other, each page parsed
+    python -m benchmarks.bare create CONNECTIONS FILE...      POST the definitions in each FILE (a JSON list), in parallel
 
 Prints one line of JSON: {"seconds": of the requests alone, "requests": how many, "objects": how many}.
 """
@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,17 +49,39 @@ class Bare:
         return answer.data
 
 
+#: The plural of each kind that is written here, all of the core API.
+PLURALS = {
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "PersistentVolume": "persistentvolumes",
+    "ConfigMap": "configmaps",
+}
+VOLUMES = "/api/v1/persistentvolumes"
+
+
 def claims(namespace: str) -> str:
+    """The path of a namespace's claims."""
     return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
 
 
-def list_pages(bare: Bare, namespace: str, page: int) -> tuple[int, list[dict[str, Any]]]:
-    """The number of requests, and the items."""
+def config_maps(namespace: str) -> str:
+    """The path of a namespace's ConfigMaps."""
+    return f"/api/v1/namespaces/{namespace}/configmaps"
+
+
+def collection(definition: Mapping[str, Any]) -> str:
+    """The path that a definition is POSTed to."""
+    namespace = definition["metadata"].get("namespace")
+    where = f"/namespaces/{namespace}" if namespace else ""
+    return f"/api/v1{where}/{PLURALS[definition['kind']]}"
+
+
+def list_pages(bare: Bare, path: str, page: int) -> tuple[int, list[dict[str, Any]]]:
+    """The number of requests, and the items. `path` may have a query."""
     items: list[dict[str, Any]] = []
     token, requests = "", 0
     while True:
-        path = f"{claims(namespace)}?limit={page}" + (f"&continue={quote(token)}" if token else "")
-        answer = json.loads(bare.request("GET", path))
+        query = f"limit={page}" + (f"&continue={quote(token)}" if token else "")
+        answer = json.loads(bare.request("GET", f"{path}{'&' if '?' in path else '?'}{query}"))
         requests += 1
         items += answer["items"]
         token = answer["metadata"].get("continue", "")
@@ -68,7 +91,7 @@ def list_pages(bare: Bare, namespace: str, page: int) -> tuple[int, list[dict[st
 
 def create(bare: Bare, definitions: list[dict[str, Any]], connections: int) -> float:
     """POST them all; the seconds it took. The bodies are made beforehand: what is timed is the requests alone."""
-    bodies = [(claims(one["metadata"]["namespace"]), json.dumps(one).encode()) for one in definitions]
+    bodies = [(collection(one), json.dumps(one).encode()) for one in definitions]
     started = time.perf_counter()
     with ThreadPoolExecutor(connections) as threads:
         for _ in threads.map(lambda pair: bare.request("POST", *pair), bodies):
@@ -77,15 +100,22 @@ def create(bare: Bare, definitions: list[dict[str, Any]], connections: int) -> f
 
 
 def main() -> None:
-    command, what, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    command, number, what = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    requests = objects = 0
+    seconds = 0.0
     if command == "list":
         started = time.perf_counter()
-        requests, items = list_pages(Bare(1), what, number)
-        seconds, objects = time.perf_counter() - started, len(items)
+        bare = Bare(1)
+        for path in what:
+            pages, items = list_pages(bare, path, number)
+            requests, objects = requests + pages, objects + len(items)
+        seconds = time.perf_counter() - started
     else:
-        definitions = json.loads(Path(what).read_bytes())
-        seconds = create(Bare(number), definitions, number)
-        requests = objects = len(definitions)
+        bare = Bare(number)
+        for file in what:
+            definitions = json.loads(Path(file).read_bytes())
+            seconds += create(bare, definitions, number)
+            requests, objects = requests + len(definitions), objects + len(definitions)
     print(json.dumps({"seconds": seconds, "requests": requests, "objects": objects}))
 
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ LAST_NAMES = ("silva", "schmidt", "rossi", "okafor", "tanaka", "dupont", "kowals
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many homes the cases work with, and how often runs that are compared take turns."""
+    """How many homes, shares and people the cases work with, and how often runs that are compared take turns."""
 
     many: int  # nothing to do
     new: int  # created, or planned in check mode
@@ -42,10 +43,25 @@ class Sizes:
     loop: int  # of a module in a loop
     huge: int  # 0: left out
     rounds: int
+    shares: int
+    namespaces: int  # that each share is in
+    people: int  # of the ACL, each in ten groups
+    groups: int
 
 
-FULL = Sizes(many=10_000, new=2_000, sample=300, loop=20, huge=100_000, rounds=3)
-QUICK = Sizes(many=1_200, new=100, sample=30, loop=2, huge=0, rounds=1)
+FULL = Sizes(
+    many=10_000,
+    new=2_000,
+    sample=300,
+    loop=20,
+    huge=100_000,
+    rounds=3,
+    shares=200,
+    namespaces=20,
+    people=10_000,
+    groups=500,
+)
+QUICK = Sizes(many=1_200, new=100, sample=30, loop=2, huge=0, rounds=1, shares=20, namespaces=3, people=400, groups=30)
 
 
 class Bench:
@@ -75,14 +91,28 @@ class Bench:
 
     def drop_namespaces(self) -> None:
         """Delete what was made, and wait for it: on somebody's cluster nothing is left behind."""
-        for name in self._namespaces:
-            self._bare.request("DELETE", f"/api/v1/namespaces/{name}")
-        waiting = set(self._namespaces)
-        while waiting:
-            answer = json.loads(self._bare.request("GET", "/api/v1/namespaces"))
-            waiting &= {item["metadata"]["name"] for item in answer["items"]}
-            time.sleep(1)
+        self.drop(self._namespaces)
         self._namespaces = []
+
+    def drop(self, namespaces: Sequence[str]) -> None:
+        """Delete these namespaces and the volumes that were made for claims in them, and wait for it."""
+        for name in namespaces:
+            self._bare.request("DELETE", f"/api/v1/namespaces/{name}")
+        dropped = set(namespaces)
+        waiting = set(dropped)
+        while waiting:
+            time.sleep(1)
+            waiting &= {item["metadata"]["name"] for item in self.items("/api/v1/namespaces")}
+        while volumes := [
+            item["metadata"]
+            for item in self.items(bare.VOLUMES)
+            if item["spec"].get("claimRef", {}).get("namespace") in dropped
+        ]:
+            going = [one["name"] for one in volumes if "deletionTimestamp" not in one]
+            with ThreadPoolExecutor(self.connections) as threads:
+                list(threads.map(lambda name: self._bare.request("DELETE", f"{bare.VOLUMES}/{name}"), going))
+            time.sleep(1)
+        self._namespaces = [name for name in self._namespaces if name not in dropped]
 
     def settle(self) -> None:
         """Wait until the control plane has done what it does after many claims were made, so that no run pays for another.
@@ -119,32 +149,36 @@ class Bench:
         """GET of a path."""
         return self._bare.request("GET", path)
 
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """All objects of a collection; `path` may have a query."""
+        return bare.list_pages(self._bare, path, PAGE)[1]
+
     # -- users and definitions -----------------------------------------------------------------------------------
 
     def users_file(self, count: int) -> Path:
         """A JSON file with so many users as dicts."""
-        return self._write(f"users-{count}.json", [{"name": name, "size": "10Gi"} for name in names(count)])
+        return self.write(f"users-{count}.json", [{"name": name, "size": "10Gi"} for name in names(count)])
 
     def variables_file(self, count: int, kind: str) -> Path:
         """The same users as the variable `users`: `names` or `dicts`."""
         users: list[Any] = list(names(count))
         if kind == "dicts":
             users = [{"name": name, "size": "10Gi"} for name in users]
-        return self._write(f"variables-{kind}-{count}.json", {"users": users})
+        return self.write(f"variables-{kind}-{count}.json", {"users": users})
 
     def definitions(self, namespace: str) -> list[dict[str, Any]]:
         """What would have to be sent to make the claims of a namespace as our module made them."""
-        _, items = bare.list_pages(self._bare, namespace, PAGE)
-        return [_definition(item) for item in items]
+        return [_definition(item) for item in self.items(bare.claims(namespace))]
 
     def definitions_file(self, definitions: Sequence[Mapping[str, Any]], namespace: str, *, kind: str = "list") -> Path:
         """A JSON file of definitions moved to another namespace: a plain list, or a `List` for kubectl."""
         moved: Any = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in definitions]
         if kind == "List":
             moved = {"apiVersion": "v1", "kind": "List", "items": moved}
-        return self._write(f"definitions-{namespace}-{len(definitions)}-{kind}.json", moved)
+        return self.write(f"definitions-{namespace}-{len(definitions)}-{kind}.json", moved)
 
-    def _write(self, name: str, value: Any) -> Path:
+    def write(self, name: str, value: Any) -> Path:
+        """A JSON file."""
         path = self._folder / name
         path.write_text(json.dumps(value), encoding="utf-8")
         return path
@@ -153,24 +187,20 @@ class Bench:
 
     def ours(self, namespace: str, *, expect: Mapping[str, int], **options: Any) -> Run:
         """Our module over users; `expect` is the summary that it must return. `options` are those of `_users_task`."""
-        run = self._users_task(MODULE, namespace, **options)
-        summary = {action: number for action, number in run.result["summary"].items() if number}
-        if summary != expect or run.result["changed"] != (set(expect) != {"keep"}):
-            raise AssertionError(f"{MODULE} returned {run.result}, where the summary {expect} was due")
-        return run
+        return expected(self._users_task(MODULE, namespace, **options), MODULE, expect)
 
     def nothing(self, namespace: str, **options: Any) -> Run:
         """The module that does nothing, over the same users."""
         return self._users_task("do_nothing", namespace, **options)
 
-    def bare_list(self, namespace: str) -> tuple[float, int]:
-        """Seconds of the whole script, and the number of requests."""
-        run = command([sys.executable, "-m", "benchmarks.bare", "list", namespace, str(self.page)], self.environment)
+    def bare_list(self, *paths: str) -> tuple[float, int]:
+        """Seconds of the whole script that lists these collections, and the number of requests."""
+        run = command([sys.executable, "-m", "benchmarks.bare", "list", str(self.page), *paths], self.environment)
         return run.seconds, json.loads(run.output)["requests"]
 
-    def bare_create(self, file: Path) -> tuple[float, float]:
-        """Seconds of the whole script, and of its requests alone."""
-        arguments = [sys.executable, "-m", "benchmarks.bare", "create", file, str(self.connections)]
+    def bare_create(self, *files: Path) -> tuple[float, float]:
+        """Seconds of the whole script, and of its requests alone. One file is done before the next begins."""
+        arguments = [sys.executable, "-m", "benchmarks.bare", "create", str(self.connections), *map(str, files)]
         run = command(arguments, self.environment)
         return run.seconds, json.loads(run.output)["seconds"]
 
@@ -198,6 +228,14 @@ class Bench:
             options["users"] = "{{ users }}"
         files = [] if variables is None else [variables]
         return self.task({module: options}, check=check, variables=files, watch_memory=watch_memory)
+
+
+def expected(run: Run, module: str, summary: Mapping[str, int]) -> Run:
+    """The run of a module of ours, if it returned that summary (counts of 0 aside). Raises AssertionError."""
+    found = {action: number for action, number in run.result["summary"].items() if number}
+    if found != summary or run.result["changed"] != (set(summary) != {"keep"}):
+        raise AssertionError(f"{module} returned {run.result}, where the summary {dict(summary)} was due")
+    return run
 
 
 def names(count: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .bare import claims
 from .bench import Bench
 from .report import Row, at_least, at_most, below
 from .run import MIB, Run, rounds
@@ -41,7 +42,7 @@ def nothing_to_do(bench: Bench) -> list[Row]:
             bench.sizes.rounds,
             [
                 lambda options=options: {"ours": bench.ours(namespace, expect={"keep": count}, **options).seconds},
-                lambda: {"list": bench.bare_list(namespace)[0]},
+                lambda: {"list": bench.bare_list(claims(namespace))[0]},
                 lambda options=options: {"nothing": bench.nothing(namespace, **options).seconds},
             ],
         )
@@ -51,7 +52,7 @@ def nothing_to_do(bench: Bench) -> list[Row]:
     with bench.recorded() as log:
         bench.ours(namespace, users_file=users, expect={"keep": count})
     if log is not None:
-        pages = bench.bare_list(namespace)[1]
+        pages = bench.bare_list(claims(namespace))[1]
         label = f"{count:,} homes, nothing to do: "
         rows.append(
             below(
@@ -196,7 +197,7 @@ def huge(bench: Bench) -> list[Row]:
     count = bench.sizes.huge
     namespace, users, creation = made(bench, count)
     seconds = bench.ours(namespace, users_file=users, expect={"keep": count}).seconds
-    listed, _ = bench.bare_list(namespace)
+    listed, _ = bench.bare_list(claims(namespace))
     nothing = bench.nothing(namespace, users_file=users).seconds
     keeping = bench.ours(namespace, users_file=users, expect={"keep": count}, watch_memory=True)
     note = f"bare LIST {listed:.2f} s + the playbook that does nothing {nothing:.2f} s"

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The baseline of a whole task: takes what `user_pvc` takes of users, and does nothing with it."""
+"""The baseline of a whole task: takes what modules take of users, shares and groups, and does nothing with it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     options = {
-        "namespace": {"type": "str", "required": True},
+        "namespace": {"type": "str"},
+        "namespaces": {"type": "list", "elements": "str"},
         "users": {"type": "list", "elements": "raw"},
         "users_file": {"type": "path"},
         "storage_class": {"type": "str"},
+        "shares_file": {"type": "path"},
+        "groups_file": {"type": "path"},
     }
     AnsibleModule(argument_spec=options, supports_check_mode=True).exit_json(changed=False)
 
