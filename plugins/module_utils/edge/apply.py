@@ -7,33 +7,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Callable, Optional
 
 from ..pure.plan import KEEP, REFUSE, Change, Failure, Plan
 from .api import CONNECTIONS, Api
 from .errors import ApiError, EdgeError, UnexpectedAnswer
+from .outcome import Outcome as Outcome
 
 #: How often one item is planned again when others keep writing it.
 ROUNDS = 4
 
 Replan = Callable[[Change], Change]
-
-
-@dataclass
-class Outcome:
-    """What came of a plan: the plan as it turned out, without what failed; the failures; whether anything was written."""
-
-    plan: Plan
-    failures: list[Failure] = field(default_factory=list)
-    unready: list[Failure] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    wrote: bool = False
-
-    @property
-    def changed(self) -> bool:
-        """Whether the run changed (in check mode: would change) anything, half a failed change included."""
-        return self.plan.changed or self.wrote
 
 
 @dataclass

@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ansible.module_utils.basic import missing_required_lib
 
 from ..pure.plan import REFUSE, Change, Plan, failure_message, refusal_message, unready_message
-from . import connection
-from .api import CONNECTIONS, Api
-from .apply import Outcome
 from .errors import EdgeError
+from .outcome import Outcome
+
+if TYPE_CHECKING:
+    from .api import Api
 
 
 class Refused(Exception):
@@ -29,6 +30,10 @@ class Refused(Exception):
 
 def open_api(module: Any) -> Api:
     """Return the API server that the module's connection options describe, or fail with what is missing."""
+    # Here, for some modules need neither the kubernetes client nor the half second that it takes to load.
+    from . import connection
+    from .api import CONNECTIONS, Api
+
     if connection.COLLECTION_ERROR is not None:
         module.fail_json(
             msg="The collection kubernetes.core (6.0.0 or newer) is needed for the connection options: "
