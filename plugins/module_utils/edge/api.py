@@ -58,6 +58,11 @@ class Api:
         self._tired = False
         self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
 
+    @property
+    def connection(self) -> Connection:
+        """The way to the API server, for a client of somebody else's."""
+        return self._connection
+
     def now(self) -> datetime:
         """Return the API server's time, in UTC, as its last answer had it; this host's own where it says none.
 
@@ -206,7 +211,7 @@ class Api:
                 response = self._connection.request(method, target, content, headers, self._timeout)
             except HTTPError as error:
                 first = not self._answered
-                failure = _no_answer(self._connection.server, error)
+                failure = no_answer(self._connection.server, error)
                 lasting = isinstance(error, (NewConnectionError, SSLError, ProxyError))
                 unsure = unsure or not lasting
                 if first and (lasting or isinstance(error, TimeoutError)):
@@ -267,7 +272,7 @@ def _refusal(response: Any, verb: str, resource: Resource, namespace: Optional[s
     return ApiError(response.status, verb, resource, namespace, name, message, reason)
 
 
-def _no_answer(server: str, error: Exception) -> ConnectionFailed:
+def no_answer(server: str, error: Exception) -> ConnectionFailed:
     text = str(error)
     if isinstance(error, SSLError):
         if "CERTIFICATE_VERIFY_FAILED" in text:

@@ -5,7 +5,8 @@
 """The one adapter to kubernetes.core and the kubernetes client: connection options in, a connection out.
 
 Names with an underscore are kubernetes.core's own (6.2 to 6.6 have them alike) and are used in this file only.
-Neither makes a request here, and none of the client's own APIs is used: requests are ours, on its connection pool.
+Neither makes a request here, and none of the client's own APIs is used: requests are ours, on its connection pool. The
+client itself is handed on only to OpenShift's (`openshift_groups.py`), which is built over it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
+from .version import USER_AGENT
 
 try:
     import kubernetes
@@ -52,13 +54,13 @@ class Connection:
     server: str
     configuration: Any
     fixed_headers: tuple[tuple[str, str], ...]
-    _manager: Any
+    client: Any
     _prefix: str = ""
 
     def __post_init__(self) -> None:
         """Take the one pool of connections that is needed: looking it up again costs as much as a small request."""
         parts = urlsplit(self.server)
-        self._pool = self._manager.connection_from_url(self.server)
+        self._pool = self.client.rest_client.pool_manager.connection_from_url(self.server)
         # Plain HTTP through a proxy takes whole addresses.
         self._prefix = self.server if self._pool.proxy is not None and parts.scheme == "http" else parts.path
 
@@ -100,13 +102,14 @@ def connect(module: Any, connections: int) -> Connection:
             raise ConfigError(f"The connection names {option} {path}, which is not a file: correct the path")
     try:
         client = kubernetes.client.ApiClient(configuration)
-        pool = client.rest_client.pool_manager
     except Exception as error:  # OpenSSL says what it dislikes about a certificate or key
         raise ConfigError(f"The certificate or key of the connection cannot be used: {error}") from error
+    client.user_agent = USER_AGENT
     fixed: list[tuple[str, str]] = []
     for name, value in kc._create_headers(module).items():
         fixed += [(name, item) for item in (value if isinstance(value, list) else [value])]
-    return Connection(configuration.host.rstrip("/"), configuration, tuple(fixed), pool)
+        kc._set_header(client, name, value)
+    return Connection(configuration.host.rstrip("/"), configuration, tuple(fixed), client)
 
 
 def _forget_paths(module: Any) -> None:
