@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.edge import user_files
-from ansible_collections.odh.persistency.plugins.module_utils.edge.user_files import UserFileError, load_users_file
+from ansible_collections.odh.persistency.plugins.module_utils.edge import data_files
+from ansible_collections.odh.persistency.plugins.module_utils.edge.data_files import FileError
+from ansible_collections.odh.persistency.plugins.module_utils.edge.user_files import load_users_file
 from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import UserEntry, parse_entries
 
 YAML_USERS = """\
@@ -45,7 +46,7 @@ def entries_in(path: str) -> list[UserEntry]:
 
 
 def sentence_for(path: str) -> str:
-    with pytest.raises(UserFileError) as caught:
+    with pytest.raises(FileError) as caught:
         load_users_file(path)
     sentence = str(caught.value)
     assert path in sentence
@@ -98,13 +99,13 @@ def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
 def test_yaml_without_the_c_library_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "users.yml", YAML_USERS)
     fast = entries_in(path)
-    monkeypatch.delattr(user_files.yaml, "CSafeLoader", raising=False)
+    monkeypatch.delattr(data_files.yaml, "CSafeLoader", raising=False)
     assert entries_in(path) == fast
 
 
 def test_yaml_without_pyyaml_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(user_files, "YAML_ERROR", ImportError("No module named yaml"))
-    with pytest.raises(UserFileError, match="PyYAML"):
+    monkeypatch.setattr(data_files, "YAML_ERROR", ImportError("No module named yaml"))
+    with pytest.raises(FileError, match="PyYAML"):
         load_users_file(write(tmp_path, "users.yml", YAML_USERS))
     assert load_users_file(write(tmp_path, "users.json", "[]")) == []
 
@@ -137,7 +138,7 @@ def test_an_empty_file_is_not_an_empty_list(tmp_path: Path, name: str, content: 
         ("u.json", '["ann",\n "bob"', ["no JSON at line 2, column 7"]),
         ("u.json", '[{"name": "bob", "size": "1Gi", "size": "2Gi"}]', ["'size' twice in the item of 'bob'"]),
         ("u.json", '{"users": [], "users": ["a"]}', ["'users' twice"]),
-        ("u.json", "[" * 100_000, ["no list of users"]),
+        ("u.json", "[" * 100_000, ["cannot be read"]),
         ("u.json", '{"user": ["a"]}', ["'user'", "did you mean `users`?"]),
         ("u.json", '{"ann": {}, "bob": {}}', ["'ann' and 'bob'", "`users:` above"]),
         ("u.json", "{}", ["no key at all"]),
@@ -185,7 +186,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert "is a directory" in sentence_for(str(tmp_path / "folder.json"))
     os.mkfifo(tmp_path / "pipe.csv")
     assert "no regular file" in sentence_for(str(tmp_path / "pipe.csv"))
-    with pytest.raises(UserFileError, match="no path"):
+    with pytest.raises(FileError, match="no path"):
         load_users_file("a\0b.json")
 
 

@@ -15,9 +15,10 @@ from ..pure.homes.desired import Home, Settings, check_settings, merge_entries, 
 from ..pure.homes.entries import UserEntry, entries_of_hub, parse_entries
 from ..pure.naming import SCHEMES, NamingError, Template
 from ..pure.times import parse_span
+from .data_files import FileError
 from .hub_api import LIST_USERS, READ_SERVERS, SCOPES, HubClient
 from .run import Refused
-from .user_files import UserFileError, load_users_file
+from .user_files import load_users_file
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 
@@ -72,7 +73,7 @@ class Sources:
             path = params["users_file"]
             try:
                 entries, wrong = parse_entries(load_users_file(path), path.rpartition("/")[2])
-            except UserFileError as error:
+            except FileError as error:
                 entries, wrong = [], [str(error)]
             lists.append(entries)
             faults += wrong

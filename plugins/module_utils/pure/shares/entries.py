@@ -92,11 +92,21 @@ class ShareEntry:
     position: str = ""
 
 
-def parse_shares(raw: object, source: str, home: str, roots: Sequence[str] = ()) -> tuple[list[ShareEntry], list[str]]:
+def positions_of(raw: Sequence[Any], source: str) -> list[str]:
+    """Where each item of a list stands, for sentences: `shares[3]`, or `shares.yml line 12` where lines are known."""
+    if isinstance(raw, PlacedList):
+        return [f"{source} line {line}" for line in raw.lines]
+    return [f"{source}[{index}]" for index in range(len(raw))]
+
+
+def parse_shares(
+    raw: object, source: str, home: str, roots: Sequence[str] = (), positions: Optional[Sequence[str]] = None
+) -> tuple[list[ShareEntry], list[str]]:
     """The entries of a list of shares, and a sentence for each fault (without a full stop).
 
     ``raw`` is what YAML, JSON or Ansible made of the list. ``home`` is where servers mount the home, ``roots`` are the other
-    paths below which shares may be mounted. The entries are of use only when there is no sentence.
+    paths below which shares may be mounted. ``positions`` are those of the items where the list was put together of several.
+    The entries are of use only when there is no sentence.
     """
     if not isinstance(raw, (list, tuple)):
         return [], [
@@ -111,11 +121,9 @@ def parse_shares(raw: object, source: str, home: str, roots: Sequence[str] = ())
     faults = [f"mount_roots: {fault}" for fault in (absolute_fault(root, "/mnt/shares") for root in roots) if fault]
     if faults:
         return [], faults
-    lines = raw.lines if isinstance(raw, PlacedList) else None
     entries: list[ShareEntry] = []
     seen: dict[str, str] = {}
-    for index, item in enumerate(raw):
-        position = f"{source}[{index}]" if lines is None else f"{source} line {lines[index]}"
+    for position, item in zip(positions or positions_of(raw, source), raw):
         wrong: list[str] = []
         entry = _read_item(item, position, home, roots, wrong)
         if entry is not None:
