@@ -1,0 +1,385 @@
+"""Shares and groups as inventories write them: made into entries, or refused in one sentence each."""
+
+from __future__ import annotations
+
+import datetime
+from itertools import combinations
+from typing import Any
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils.pure.inputs import PlacedList
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.backend_entries import Backend
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import ShareEntry, parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.groups import (
+    named_groups,
+    parse_groups,
+    source_of,
+    undefined_groups,
+)
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.paths import (
+    is_inside,
+    mount_path_fault,
+    nested_mounts,
+    normalised,
+    shared_data,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+HOME = "/opt/app-root/src"
+
+
+def one(**item: Any) -> ShareEntry:
+    """The entry of a share that must be sound."""
+    entries, faults = parse_shares([{"name": "data", "level": "private", **item}], "shares", HOME)
+    assert faults == []
+    return entries[0]
+
+
+def faults_of(*items: Any) -> list[str]:
+    return parse_shares(list(items), "shares", HOME, ["/mnt/shares"])[1]
+
+
+def fault_of(**item: Any) -> str:
+    faults = faults_of({"name": "data", "level": "private", **item})
+    assert len(faults) == 1, faults
+    return faults[0]
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    entry = one()
+    assert entry.mount_path == f"{HOME}/data"
+    assert entry.claim == "data"
+    assert entry.mode == "2770"
+    assert entry.backend == Backend()
+    assert (entry.size, entry.gid, entry.until, entry.namespaces) == (None, None, None, ())
+    assert entry.position == "shares[0]"
+
+
+def test_everything_that_an_entry_can_say() -> None:
+    entry = one(
+        size="100Gi",
+        mount_path="/opt/app-root/src/a/b",
+        gid="5000",
+        until=datetime.date(2027, 3, 31),
+        backend={"type": "nfs", "server": "nfs.example.org", "path": "/exports/x", "mount_options": ["nfsvers=4.1"]},
+        namespaces=["a", "b"],
+        read={"users": ["ann", "ann", "Ann"], "groups": ["/x/staff", "hub:staff"]},
+        write={"groups": ["staff"]},
+        directories=["one", "two/three"],
+        directory="somewhere/else",
+        owner=0,
+        mode="0755",
+        labels={"team": "x"},
+        annotations={"openshift.io/display-name": "Data"},
+    )
+    assert entry.size == 100 * 2**30
+    assert entry.gid == 5000
+    assert entry.until == "2027-03-31"
+    assert entry.backend.server == "nfs.example.org"
+    assert entry.read.users == ("Ann", "ann")
+    assert entry.read.groups == ("/x/staff", "hub:staff")
+    assert entry.owner == 0
+    assert entry.mode == "0755"
+    assert named_groups([entry]) == ["/x/staff", "hub:staff", "staff"]
+
+
+def test_public_is_read_by_everyone_whether_it_says_so_or_not() -> None:
+    assert one(level="public").read.everyone
+    assert one(level="public", read={"everyone": True}).read.everyone
+    assert one(level="public", read={"groups": ["staff"]}).read.everyone
+    assert not one(level="public").write.everyone
+    assert not one(level="private", read={"users": []}).read.everyone
+
+
+def test_an_existing_claim_keeps_its_name() -> None:
+    entry = one(backend={"type": "existing_claim", "claim": "old-data"})
+    assert (entry.name, entry.claim) == ("data", "old-data")
+
+
+def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
+    entries, faults = parse_shares(
+        [
+            {"name": "old", "state": "absent"},
+            {"name": "gone", "state": "retired", "mount_path": f"{HOME}/new"},
+            {"name": "new", "level": "public"},
+        ],
+        "shares",
+        HOME,
+    )
+    assert faults == []
+    assert [entry.mount_path for entry in entries] == ["", "", f"{HOME}/new"]
+
+
+@pytest.mark.parametrize(
+    ("item", "parts"),
+    [
+        ({"levle": "x"}, ["key 'levle' is unknown (did you mean `level`?)"]),
+        ({"level": "Private"}, ["level 'Private' (did you mean `private`?)"]),
+        ({"level": None}, ["`level` is missing"]),
+        ({"level": True}, ["boolean `true`"]),
+        ({"read": ["ann"]}, ["`read` is a list", "users: [...]"]),
+        ({"read": {"users": "ann"}}, ["`read.users` is the text 'ann', not a list"]),
+        ({"read": {"users": [True]}}, ["boolean `true`", "quotes"]),
+        ({"read": {"users": ["*"]}}, ["`*`, which names nobody"]),
+        ({"read": {"users": ["ann "]}}, ["another than 'ann'"]),
+        ({"read": {"group": []}}, ["'group' (did you mean `groups`?)"]),
+        ({"read": {"groups": ["hub:"]}}, ["write `hub:NAME`"]),
+        ({"read": {"groups": ["hub: x"]}}, ["white space"]),
+        ({"read": {"everyone": True}}, ["`read.everyone` is for public shares, and this one is private"]),
+        ({"level": "secret", "read": {"everyone": True}}, ["this one is secret"]),
+        ({"level": "public", "write": {"everyone": True}}, ["`write.everyone`", "no level allows"]),
+        ({"level": "public", "read": {"everyone": False}}, ["make it private"]),
+        ({"read": {"everyone": "yes"}}, ["`read.everyone` is the text 'yes'"]),
+        ({"mount_path": "data"}, ["not absolute"]),
+        ({"mount_path": f"{HOME}/data/"}, [f"write {HOME}/data"]),
+        ({"mount_path": f"{HOME}//data"}, ["shortest form"]),
+        ({"mount_path": f"{HOME}/../x"}, ["`..`"]),
+        ({"mount_path": HOME}, ["is the home itself"]),
+        ({"mount_path": "/opt"}, ["is above the home"]),
+        ({"mount_path": "/"}, ["is above the home"]),
+        ({"mount_path": "/opt/app-root/srcs"}, ["under none of the allowed roots"]),
+        ({"mount_path": "/mnt/shares"}, ["one of the roots itself"]),
+        ({"mount_path": f"{HOME}/a\x00b"}, ["control character"]),
+        ({"mount_path": f"{HOME}/a:b"}, ["colon"]),
+        ({"backend": "nfs"}, ["`backend` is the text 'nfs'"]),
+        ({"backend": {"server": "x"}}, ["no `type`"]),
+        ({"backend": {"type": "NFS"}}, ["backend 'NFS' is unknown (did you mean `nfs`?)"]),
+        ({"backend": {"type": "nfs", "server": "s"}}, ["needs `path`"]),
+        ({"backend": {"type": "nfs", "server": "s", "path": "/a/../b"}}, ["`backend.path`", "`..`"]),
+        ({"backend": {"type": "nfs", "server": "s", "path": "a"}}, ["`backend.path`", "not absolute"]),
+        ({"backend": {"type": "nfs", "server": "s:/x", "path": "/a"}}, ["`backend.server`"]),
+        ({"backend": {"type": "nfs", "server": "s", "path": "/a", "option": 1}}, ["no key 'option'"]),
+        ({"backend": {"type": "storage_class", "storage_class": ""}}, ["no class at all"]),
+        ({"backend": {"type": "csi", "driver": "d.io", "volume_handles": {"a": "h", "b": "h"}}}, ["one handle twice"]),
+        ({"backend": {"type": "csi", "driver": "d.io", "node_stage_secret": {"name": "x"}}}, ["names a Secret"]),
+        ({"backend": {"type": "existing_claim"}}, ["needs `claim`"]),
+        ({"size": "10"}, ["less than 1Mi"]),
+        ({"size": "10 GB"}, ["`size`"]),
+        ({"until": "31.3.2027"}, ["`until` is '31.3.2027'", "such as 2027-03-31"]),
+        ({"until": "2027-02-29"}, ["no day"]),
+        ({"until": 20270331}, ["the number 20270331"]),
+        ({"until": datetime.datetime(2027, 3, 31, 12)}, ["no day"]),
+        ({"gid": -1}, ["`gid`"]),
+        ({"gid": True}, ["`gid`"]),
+        ({"owner": 2**32 - 1}, ["`owner`"]),
+        ({"mode": 2770}, ["in quotes"]),
+        ({"mode": "rwx"}, ["octal"]),
+        ({"namespaces": []}, ["`namespaces` is empty"]),
+        ({"namespaces": ["A"]}, ["no name of a namespace"]),
+        ({"namespaces": ["a", "a"]}, ["twice"]),
+        ({"directories": ["/a"]}, ["absolute"]),
+        ({"directories": ["a/../../b"]}, ["`..`"]),
+        ({"directories": ["."]}, ["is empty"]),
+        ({"directories": ["a/"]}, ["write a"]),
+        ({"directories": ["a", "a"]}, ["twice"]),
+        ({"directory": "../x"}, ["`..`"]),
+        ({"labels": {"odh.persistency/kind": "home"}}, ["by the collection or by the hub alone"]),
+        ({"labels": {"component": "x"}}, ["by the collection or by the hub alone"]),
+        ({"labels": {"a": "b c"}}, ["no value that the API server takes"]),
+        ({"annotations": {"hub.jupyter.org/username": "ann"}}, ["by the collection or by the hub alone"]),
+        ({"state": "gone"}, ["`state`", "present, retired, absent"]),
+    ],
+)
+def test_a_faulty_share_is_refused_in_one_sentence(item: dict[str, Any], parts: list[str]) -> None:
+    sentence = fault_of(**item)
+    assert sentence.startswith("shares[0] (data): ")
+    for part in parts:
+        assert part in sentence
+    assert not sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("item", "part"),
+    [
+        ("data", "the text 'data' stands where a share should"),
+        ({}, "`name` is missing"),
+        ({"name": 7, "level": "public"}, "the number 7"),
+        ({"name": "Data", "level": "public"}, "lower-case"),
+        ({"name": "a" * 254, "level": "public"}, "254 characters"),
+    ],
+)
+def test_a_share_without_a_name_that_the_api_carries(item: Any, part: str) -> None:
+    (sentence,) = faults_of(item)
+    assert part in sentence
+
+
+def test_all_faults_at_once_and_with_their_lines() -> None:
+    raw = PlacedList([{"name": "a"}, {"name": "b", "level": "top"}], [3, 9])
+    assert [fault.partition(":")[0] for fault in parse_shares(raw, "shares.yml", HOME)[1]] == [
+        "shares.yml line 3 (a)",
+        "shares.yml line 9 (b)",
+    ]
+
+
+def test_two_shares_of_one_name() -> None:
+    (sentence,) = faults_of({"name": "a", "level": "public"}, {"name": "a", "level": "private"})
+    assert "listed already at shares[0]" in sentence
+
+
+def backend(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, **more}
+
+
+NFS = {"server": "nfs.example.org"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "part"),
+    [
+        (backend("nfs", path="/e/a", **NFS), backend("nfs", path="/e/a", **NFS), "is that of"),
+        (backend("nfs", path="/e/a/b", **NFS), backend("nfs", path="/e/a", **NFS), "lies inside that of"),
+        (backend("nfs", path="/", **NFS), backend("nfs", path="/e/a", **NFS), "lies inside that of"),
+        (backend("nfs", path="/e", **NFS), backend("nfs", path="/e", server="NFS.example.org."), "is that of"),
+        (backend("host_path", path="/d/a"), backend("host_path", path="/d"), "lies inside that of"),
+        (
+            backend("nfs", path="/e", **NFS),
+            backend("csi", driver="nfs.csi.k8s.io", attributes={**NFS, "share": "/e", "subdir": "x"}),
+            "lies inside that of",
+        ),
+        (
+            backend("csi", driver="cephfs.csi.ceph.com", attributes={"clusterID": "c", "rootPath": "/v/a"}),
+            backend("csi", driver="cephfs.csi.ceph.com", attributes={"clusterID": "c", "rootPath": "/v/a/b"}),
+            "lies inside that of",
+        ),
+        (
+            backend("csi", driver="d.io", volume_handle="h"),
+            backend("csi", driver="d.io", volume_handles={"ns": "h"}),
+            "are one volume",
+        ),
+        (backend("existing_claim", claim="x"), backend("existing_claim", claim="x"), "are one claim"),
+        (backend("existing_claim", claim="b"), backend("storage_class"), "are one claim"),
+    ],
+)
+def test_the_data_of_one_share_is_not_anothers(first: dict[str, Any], second: dict[str, Any], part: str) -> None:
+    shares = [{"name": "a", "level": "private", "backend": first}, {"name": "b", "level": "public", "backend": second}]
+    (sentence,) = faults_of(*shares)
+    assert part in sentence
+    (sentence,) = faults_of(*reversed(shares))
+    assert part in sentence
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (backend("nfs", path="/e/a", **NFS), backend("nfs", path="/e/ab", **NFS)),
+        (backend("nfs", path="/e/a", **NFS), backend("nfs", path="/e/a", server="other.example.org")),
+        (backend("nfs", path="/e/a", **NFS), backend("host_path", path="/e/a")),
+        (backend("csi", driver="d.io", volume_handle="h"), backend("csi", driver="e.io", volume_handle="h")),
+        (backend("storage_class"), backend("storage_class")),
+    ],
+)
+def test_data_apart(first: dict[str, Any], second: dict[str, Any]) -> None:
+    assert faults_of(*({"name": n, "level": "public", "backend": b} for n, b in (("a", first), ("b", second)))) == []
+
+
+def test_mounts_may_meet_where_no_namespace_has_both() -> None:
+    inner = {"name": "a", "level": "public", "mount_path": f"{HOME}/x/y"}
+    outer = {"name": "b", "level": "public", "mount_path": f"{HOME}/x"}
+    assert len(faults_of(inner, outer)) == 1
+    assert len(faults_of({**inner, "namespaces": ["n"]}, outer)) == 1
+    assert len(faults_of({**inner, "namespaces": ["n"]}, {**outer, "namespaces": ["m", "n"]})) == 1
+    assert faults_of({**inner, "namespaces": ["n"]}, {**outer, "namespaces": ["m"]}) == []
+
+
+def test_homes_and_roots_are_paths() -> None:
+    assert "home_path" in parse_shares([], "shares", "home")[1][0]
+    assert "home_path" in parse_shares([], "shares", "/")[1][0]
+    assert "mount_roots" in parse_shares([], "shares", HOME, ["mnt"])[1][0]
+    assert parse_shares([{"name": "a", "level": "public", "mount_path": "/mnt/x/a"}], "s", HOME, ["/mnt/x"])[1] == []
+
+
+# --- paths, at large ---
+
+PARTS = st.lists(st.sampled_from(["a", "b", "ab", "a.b"]), min_size=1, max_size=4)
+PATHS = PARTS.map(lambda parts: "/" + "/".join(parts))
+
+
+@settings(max_examples=2000)
+@given(st.lists(PATHS, min_size=2, max_size=8))
+def test_every_pair_that_meets_is_told_and_no_other(paths: list[str]) -> None:
+    shares = [
+        ShareEntry(
+            f"s{n}", "public", f"s{n}", mount_path=path, backend=Backend("host_path", path=path), position=str(n)
+        )
+        for n, path in enumerate(paths)
+    ]
+    meeting = {
+        frozenset((f"s{i}", f"s{j}"))
+        for (i, one), (j, other) in combinations(enumerate(p.split("/") for p in paths), 2)
+        if one[: len(other)] == other or other[: len(one)] == one
+    }
+    for sentences in (nested_mounts(shares), shared_data(shares)):
+        told = [
+            frozenset(w.strip("(),:") for w in sentence.split() if w.startswith("s") and w[1:2].isdigit())
+            for sentence in sentences
+        ]
+        assert set(told) == meeting
+        assert len(told) == len(meeting)
+
+
+@settings(max_examples=2000)
+@given(st.text(alphabet="/.ab", max_size=12), PATHS)
+def test_what_is_taken_as_a_mount_path_is_below_the_home_and_in_its_shortest_form(path: str, home: str) -> None:
+    if mount_path_fault(path, home, []) is None:
+        parts = path.split("/")
+        assert parts[0] == ""
+        assert all(part not in ("", ".", "..") for part in parts[1:])
+        assert parts[: len(home.split("/"))] == home.split("/")
+        assert path != home
+        assert normalised(path) == path
+        assert is_inside(path, home)
+
+
+# --- groups ---
+
+
+def test_groups_as_a_mapping_and_as_a_list() -> None:
+    wanted = {"staff": ("Ann", "ann", "bob"), "/a/x": (), "x": ("ann",)}
+    assert parse_groups({"staff": ["bob", "ann", "Ann", "bob"], "/a/x": [], "x": ["ann"]}, "groups") == (wanted, [])
+    listed = [
+        {"name": "staff", "users": ["bob", "ann", "Ann"]},
+        {"name": "/a/x", "users": []},
+        {"name": "x", "users": ["ann"]},
+    ]
+    assert parse_groups(listed, "groups") == (wanted, [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "part"),
+    [
+        ("staff", "stands where groups should"),
+        ({"staff": "ann"}, "list of names"),
+        ({"staff": None}, "write `[]`"),
+        ({"staff": [True]}, "boolean `true`"),
+        ({"staff": ["ann\n"]}, "'ann'"),
+        ({"staff": ["*"]}, "names nobody"),
+        ({"hub:staff": []}, "the hub's own"),
+        ({"openshift:staff": []}, "OpenShift's own"),
+        ({"": []}, "empty"),
+        ({" staff": []}, "white space"),
+        ({7: []}, "the number 7"),
+        ([{"name": "a", "users": []}, {"name": "a", "users": []}], "defined twice"),
+        ([{"name": "a", "user": []}], "did you mean `users`?"),
+        (["a"], "mapping with `name` and `users`"),
+    ],
+)
+def test_faulty_groups_are_refused(raw: Any, part: str) -> None:
+    assert any(part in fault for fault in parse_groups(raw, "groups")[1])
+
+
+def test_a_group_that_nothing_defines_is_told_with_the_nearest() -> None:
+    shares = [one(read={"groups": ["analyst", "hub:any", "openshift:any"]}, write={"groups": ["staff"]})]
+    (sentence,) = undefined_groups(shares, {"analysts": (), "staff": ()})
+    assert "shares[0] (data): `read` names the group 'analyst'" in sentence
+    assert "did you mean `analysts`?" in sentence
+
+
+def test_the_source_of_a_group_is_in_its_name() -> None:
+    assert [source_of(name) for name in ("a", "hub:a", "openshift:a", "HUB:a", "hub")] == [
+        "inventory",
+        "hub",
+        "openshift",
+        "inventory",
+        "inventory",
+    ]
