@@ -86,3 +86,27 @@ def test_failures_say_whether_a_second_run_mends_them():
     assert "mends 1 of them" in p.failure_message([lasting, passing], 0, "home")
     assert lasting.as_result()["second_run_mends"] is False
     assert lasting.as_result()["api"] == "forbidden"
+
+
+def effect(number):
+    return p.Change("create", "acl", "ns", "data", f"user{number} gains ro on data", owner=f"user{number}", effect=True)
+
+
+def test_effects_are_told_with_what_brings_them_about():
+    index = p.Change("update", "acl-index", "ns", "acl", "changed", before="a", after="b", steps=("x",))
+    plan = p.Plan((effect(2), effect(1), index))
+    assert plan.diff() == {"before": "a\n", "after": "b\nuser2 gains ro on data\nuser1 gains ro on data\n"}
+    assert plan.summary() == {"create": 2, "update": 1, "keep": 0}
+    assert plan.pending == [index]
+    assert [change["owner"] for change in plan.results()[:2]] == ["user2", "user1"]
+
+
+def test_a_diff_of_ten_thousand_effects_stays_readable():
+    lines = p.Plan(tuple(effect(number) for number in range(10_000))).diff()["after"].splitlines()
+    assert len(lines) == p.MOST_EFFECTS + 1
+    assert lines[-1] == "and 9000 more; all are listed in `changes`"
+
+
+def test_an_effect_has_no_steps():
+    with pytest.raises(ValueError, match="effect"):
+        p.Change("create", "acl", "ns", "data", "gains", steps=("x",), effect=True)

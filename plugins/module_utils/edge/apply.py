@@ -79,9 +79,9 @@ def _carry_out_one(api: Api, change: Change, replan: Replan, dry_run: bool) -> _
                 wrote = True
             return _Item(change, wrote=wrote)
         except ApiError as error:
-            if dry_run and _untried(error):
+            if dry_run and untried(error):
                 return _Item(change, warning=f"The API server could not be asked to validate: {error}")
-            if not _is_conflict(error) or round_number == ROUNDS - 1:
+            if not is_conflict(error) or round_number == ROUNDS - 1:
                 return _Item(None, Failure(change, str(error), error.api_message, error.mends), wrote=wrote)
             again, failure = _planned_again(change, replan)
             if failure is not None:
@@ -106,13 +106,14 @@ def _planned_again(change: Change, replan: Replan) -> tuple[Change, Optional[Fai
         return change, Failure(change, str(error), "", error.mends)
 
 
-def _is_conflict(error: ApiError) -> bool:
+def is_conflict(error: ApiError) -> bool:
+    """Whether somebody else wrote: the object is another one, or is gone, or is there already."""
     if error.status == 409:
         return True
     return error.status == 404 and not error.is_namespace_missing
 
 
-def _untried(error: ApiError) -> bool:
+def untried(error: ApiError) -> bool:
     """Whether a dry-run was turned away as such: no right to write, or a webhook in the way that cannot dry-run."""
     if error.status == 403 and not error.is_quota:
         return True

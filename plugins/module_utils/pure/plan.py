@@ -26,6 +26,8 @@ ACTIONS = (CREATE, UPDATE, ADOPT, KEEP, REFUSE, RETIRE, DELETE)
 
 #: How many refusals a failure message spells out; the rest is counted there, and complete in `changes`.
 MOST_REFUSALS = 25
+#: How many effects the diff spells out; all of them are in `changes`.
+MOST_EFFECTS = 1000
 #: How many warnings of one run are spelt out; beyond it the run says how many more there are (all are in `drift`).
 MOST_WARNINGS = 100
 
@@ -36,7 +38,8 @@ class Change:
 
     `before` and `after` are one line each, as the diff shows it (None: it does not exist then). `steps` are what
     carries the change out, in order, in the executor's own terms; a keep and a refusal have none. `subject` is the
-    desired thing it came from, handed back when a conflict asks for planning it again.
+    desired thing it came from, handed back when a conflict asks for planning it again. An `effect` is what other changes
+    of the plan bring about: it has no steps of its own, and is told with them.
     """
 
     action: str
@@ -49,12 +52,15 @@ class Change:
     after: Optional[str] = None
     steps: tuple[Any, ...] = ()
     subject: Any = None
+    effect: bool = False
 
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
             raise ValueError(f"unknown action {self.action!r}")
         if self.steps and self.action in (KEEP, REFUSE):
             raise ValueError(f"a {self.action} of {self.name} cannot have steps")
+        if self.effect and self.steps:
+            raise ValueError(f"an effect on {self.name} cannot have steps")
 
     def as_result(self) -> dict[str, Any]:
         """Return the change as modules return it: action, kind, namespace, name, reason, and owner where there is one."""
@@ -139,13 +145,17 @@ class Plan:
         return [change.as_result() for change in self.changes if change.action != KEEP]
 
     def diff(self) -> dict[str, str]:
-        """Return Ansible's before/after: one line for each thing that changes, in the order of names."""
+        """Return Ansible's before/after: one line for each thing that changes, in the order of names, then the effects."""
         before, after = [], []
+        effects = [change for change in self.changes if change.effect]
         for change in sorted(self.pending, key=lambda item: (item.kind, item.namespace, item.name)):
             if change.before is not None:
                 before.append(change.before + "\n")
             if change.after is not None:
                 after.append(change.after + "\n")
+        after += [change.reason + "\n" for change in effects[:MOST_EFFECTS]]
+        if len(effects) > MOST_EFFECTS:
+            after.append(f"and {len(effects) - MOST_EFFECTS} more; all are listed in `changes`\n")
         return {"before": "".join(before), "after": "".join(after)}
 
     def warnings(self) -> list[str]:

@@ -37,6 +37,7 @@ class Resource:
 
 CLAIMS = Resource("", "v1", "persistentvolumeclaims")
 VOLUMES = Resource("", "v1", "persistentvolumes", namespaced=False)
+CONFIG_MAPS = Resource("", "v1", "configmaps")
 PODS = Resource("", "v1", "pods")
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 QUOTAS = Resource("", "v1", "resourcequotas")
@@ -94,21 +95,39 @@ def patch_if(
     where: Mapping[str, Any],
     changes: Mapping[str, Any],
     expect: tuple[tuple[tuple[str, ...], Any], ...] = (),
+    removes: Sequence[str] = (),
 ) -> Step:
-    """Replace fields of an object by a JSON patch, which the API refuses whole (422) unless `where` holds.
+    """Replace and remove fields of an object by a JSON patch, which the API refuses whole (422) unless `where` holds.
 
-    Both map JSON pointers to values.
+    Both mappings are of JSON pointers to values; `removes` are pointers to fields that are there.
     """
     tests = [{"op": "test", "path": path, "value": value} for path, value in where.items()]
     writes = [{"op": "replace", "path": path, "value": value} for path, value in changes.items()]
+    writes += [{"op": "remove", "path": path} for path in removes]
     return Step(PATCH, resource, namespace, name, tests + writes, expect)
 
 
-def delete(resource: Resource, namespace: str, name: str, uid: str, resource_version: str) -> Step:
-    """Delete the very object that was planned on: another one of the same name, or a changed one, is a 409."""
+def keep_volume(volume: str, claim_uid: str) -> Step:
+    """Set the volume that is bound to this claim to Retain, so that its data outlives the claim; the answer must show both."""
+    return patch_if(
+        VOLUMES,
+        "",
+        volume,
+        {"/spec/claimRef/uid": claim_uid},
+        {"/spec/persistentVolumeReclaimPolicy": "Retain"},
+        expect=((("spec", "persistentVolumeReclaimPolicy"), "Retain"), (("spec", "claimRef", "uid"), claim_uid)),
+    )
+
+
+def delete(resource: Resource, namespace: str, name: str, uid: str, resource_version: str = "") -> Step:
+    """Delete the very object that was planned on: another one of the same name is a 409.
+
+    So is a changed one, where a resource version is given.
+    """
+    pins = {"uid": uid, "resourceVersion": resource_version}
     body = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
-        "preconditions": {"uid": uid, "resourceVersion": resource_version},
+        "preconditions": {key: value for key, value in pins.items() if value},
     }
     return Step(DELETE, resource, namespace, name, body)
