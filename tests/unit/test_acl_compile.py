@@ -1,0 +1,225 @@
+"""From entries to the ACL, to its texts, and back: what is stored says what the inventory says, and nothing more."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils.pure.access import (
+    AccessError,
+    SharesPart,
+    canonical,
+    digest_of,
+    grants_of,
+    load_index,
+    load_members,
+    load_shares,
+    prefix_of,
+)
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import (
+    MEMBERS_GOAL,
+    MOST,
+    acl_from,
+    compile_acl,
+    document_of,
+)
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.model import EMPTY, Acl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.acl_worlds import HUB_GROUPS, NAMESPACE, PEOPLE, STRANGER, TODAY, large, naive, picked, share, worlds
+
+
+def texts_of(document):
+    return {name: part.text for name, part in document.parts.items()}
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds(), picked(HUB_GROUPS))
+def test_nobody_gets_what_the_entries_do_not_say_nor_less(world, hub_groups):
+    shares, groups = world
+    acl = compile_acl(shares, groups, NAMESPACE)
+    part = SharesPart(acl.shares)
+    for person in [*PEOPLE, STRANGER]:
+        granted = grants_of(part, acl.people.get(person), hub_groups, TODAY)
+        assert {name: grant.mode for name, grant in granted.items()} == naive(shares, groups, person, hub_groups), (
+            person
+        )
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds())
+def test_what_is_stored_is_read_back(world):
+    acl = compile_acl(*world, NAMESPACE)
+    document = document_of(acl)
+    assert acl_from(document.index, document.digest, {**texts_of(document), "another": "{}"}) == acl
+    for part in document.parts.values():
+        assert part.text == canonical(json.loads(part.text))
+        assert part.digest == digest_of(part.text)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds(), st.integers(0, 2**32))
+def test_the_order_of_what_is_given_changes_no_byte(world, seed):
+    shares, groups = world
+    chance = random.Random(seed)
+
+    def mixed(items):
+        items = list(items)
+        chance.shuffle(items)
+        return items
+
+    def mixed_grants(grants):
+        # Names that are there twice are there once.
+        return type(grants)(
+            tuple(mixed(grants.users) + mixed(grants.users)), tuple(mixed(grants.groups)), grants.everyone
+        )
+
+    others = [
+        type(entry)(**{**entry.__dict__, "read": mixed_grants(entry.read), "write": mixed_grants(entry.write)})
+        for entry in mixed(shares)
+    ]
+    other_groups = {group: mixed(groups[group]) + mixed(groups[group]) for group in mixed(groups)}
+    assert document_of(compile_acl(others, other_groups, NAMESPACE)) == document_of(
+        compile_acl(shares, groups, NAMESPACE)
+    )
+
+
+def test_the_form_that_is_stored():
+    shares = [
+        share("data", "public", write=["@hub:staff", "bob"], gid=5000),
+        share("lab", "secret", read=["ann", "@openshift:lab"], until="2027-03-31"),
+        share("old", write=["ann"], state="retired"),
+        share("elsewhere", write=["ann"], namespaces=("other",)),
+    ]
+    acl = compile_acl(shares, {"openshift:lab": ["bob"], "idle": ["cyd"]}, NAMESPACE)
+    assert acl.shares == {
+        "schema": 1,
+        "shares": {
+            "data": {
+                "level": "public",
+                "claim": "data",
+                "mount_path": "/home/data",
+                "gid": 5000,
+                "read": {"everyone": True, "groups": []},
+                "write": {"groups": ["hub:staff"]},
+            },
+            "lab": {
+                "level": "secret",
+                "claim": "lab",
+                "mount_path": "/home/lab",
+                "until": "2027-03-31",
+                "read": {"everyone": False, "groups": ["openshift:lab"]},
+                "write": {"groups": []},
+            },
+        },
+    }
+    assert acl.people == {
+        "ann": {"read": ["lab"]},
+        "bob": {"groups": ["openshift:lab"], "write": ["data"]},
+        "cyd": {"groups": ["idle"]},
+    }
+
+
+def test_no_people_need_no_members_part():
+    document = document_of(EMPTY)
+    assert [part.kind for part in document.parts.values()] == ["shares"]
+    assert load_index(document.index, document.digest)["members"] == {}
+    assert acl_from(document.index, document.digest, texts_of(document)) == EMPTY
+
+
+def test_members_of_the_hubs_groups_are_stored_nowhere():
+    with pytest.raises(ValueError, match="hub:staff"):
+        compile_acl([], {"hub:staff": ["ann"]}, NAMESPACE)
+
+
+@pytest.mark.parametrize("broken", ["no part", "digest", "text", "place", "newer"])
+def test_an_acl_is_read_whole_or_not_at_all(broken):
+    acl = Acl({"schema": 1, "shares": {}}, {f"user{number}": {"groups": ["g" * 100]} for number in range(900)})
+    document = document_of(acl)
+    index, digest, texts = document.index, document.digest, texts_of(document)
+    part = list(document.parts.values())[-1]
+    assert part.prefix
+    if broken == "no part":
+        del texts[part.name]
+    elif broken == "digest":
+        digest = "0" * 64
+    elif broken == "text":
+        texts[part.name] = part.text.replace("ggg", "hhh", 1)
+    elif broken == "place":
+        strange = next(f"x{number}" for number in range(99) if prefix_of(f"x{number}", 1) != part.prefix)
+        text = canonical({"schema": 1, "people": {strange: {}}})
+        data = json.loads(index)
+        data["members"][part.prefix] = digest_of(text)
+        index = canonical(data)
+        digest = digest_of(index)
+        texts[part.name[: -len(digest_of(text)[:16])] + digest_of(text)[:16]] = text
+    else:
+        index = index.replace('"schema":1', '"schema":2')
+        digest = digest_of(index)
+    with pytest.raises(AccessError) as caught:
+        acl_from(index, digest, texts)
+    assert {"no part": "does not exist", "place": "belongs into another part", "newer": "newer"}.get(
+        broken, "digest"
+    ) in str(caught.value)
+
+
+def wire_size(text):
+    return len(json.dumps(text, ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize(
+    ("people", "groups", "digits"), [(10, 10, 0), (2_000, 10, 1), (10_000, 10, 2), (30_000, 40, 3)]
+)
+def test_people_are_spread_as_far_as_needed(people, groups, digits):
+    chance = random.Random(3)
+    names = [f"group-{number:03d}" for number in range(500)]
+    acl = Acl(
+        {"schema": 1, "shares": {}},
+        {f"user{number}@example.org": {"groups": sorted(chance.sample(names, groups))} for number in range(people)},
+    )
+    document = document_of(acl)
+    assert json.loads(document.index)["digits"] == digits
+    sizes = [wire_size(part.text) for part in document.parts.values()]
+    assert max(sizes) <= MEMBERS_GOAL
+    assert wire_size(document.index) < MOST
+
+
+def test_one_record_larger_than_a_part_should_be_makes_the_others_no_larger():
+    people = {f"user{number}": {"groups": ["analysts"]} for number in range(100)}
+    people["ann"] = {"groups": [f"group-{number:05d}" for number in range(10_000)]}
+    document = document_of(Acl({"schema": 1, "shares": {}}, people))
+    sizes = sorted(wire_size(part.text) for part in document.parts.values())
+    assert MEMBERS_GOAL < sizes[-1] < MOST
+    assert json.loads(document.index)["digits"] > 0
+
+
+@pytest.mark.parametrize(
+    ("acl", "message"),
+    [
+        (Acl({"schema": 1, "shares": {}}, {"ann": {"groups": [f"{n:030d}" for n in range(20_000)]}}), "fewer groups"),
+        (compile_acl([share("data", read=[f"@{n:030d}" for n in range(20_000)])], {}, NAMESPACE), "fewer groups"),
+        (compile_acl([share("data", read=["ann", ""])], {}, NAMESPACE), "nobody's name"),
+        (compile_acl([share("data"), share("lab", mount_path="/home/data/lab")], {}, NAMESPACE), "inside"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused(acl, message):
+    with pytest.raises(ValueError, match=message):
+        document_of(acl)
+
+
+def test_ten_thousand_people_and_what_one_spawn_reads():
+    shares, groups = large()
+    begun = time.process_time()
+    acl = compile_acl(shares, groups, NAMESPACE)
+    document = document_of(acl)
+    assert time.process_time() - begun < 1
+    assert max(wire_size(part.text) for part in document.parts.values()) <= MOST
+    shares_part, *members = document.parts.values()
+    largest = max(members, key=lambda part: len(part.text))
+    assert wire_size(document.index) + wire_size(shares_part.text) + wire_size(largest.text) < 300 * 1024
+    assert len(acl.people) == 10_000
+    load_shares(shares_part.text, shares_part.digest)
+    assert len(load_members(largest.text, largest.digest)["people"]) > 10
