@@ -9,10 +9,11 @@ from __future__ import annotations
 import copy
 from datetime import datetime, timedelta, timezone
 
+from ansible_collections.odh.persistency.plugins.module_utils.pure.growth import StorageClass
 from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import claims as c
 from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import desired as d
 from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import UserEntry
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.lookups import Lookups, StorageClass
+from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.lookups import Lookups
 from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.planning import plan_homes
 from ansible_collections.odh.persistency.plugins.module_utils.pure.kubespawner import (
     PRIMARY_ANNOTATION,

@@ -9,23 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from ..pure import steps
 from ..pure.homes.about import keep
 from ..pure.homes.activity import HubUsers
 from ..pure.homes.claims import Index, claim_from
 from ..pure.homes.desired import PRESENT, Home, Settings
-from ..pure.homes.lookups import ACTIVITY, CLASSES, PODS, VOLUME_RIGHT, Lookups, StorageClass, pods_by_claim
+from ..pure.homes.lookups import ACTIVITY, CLASSES, PODS, VOLUME_RIGHT, Lookups
 from ..pure.homes.planning import plan_home, plan_homes
 from ..pure.homes.waiting import still_waiting
 from ..pure.plan import Change, Failure, Plan
 from ..pure.quota import Quota, quota_from, quota_warnings
 from .api import Api
 from .apply import Outcome, carry_out
-from .errors import ApiError, EdgeError, rule_for
-
-_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+from .errors import ApiError, EdgeError
+from .reads import namespace_fault, read_classes, read_pods, volume_fault
 
 ReadHub = Callable[[], Optional[HubUsers]]
 
@@ -68,21 +67,7 @@ class HomesRun:
         """
         if not plan.changed and self._count:
             return "", False
-        name = self.settings.namespace
-        try:
-            found = self.api.get(steps.NAMESPACES, None, name)
-        except ApiError as error:
-            if error.status == 403:
-                return "", False  # the writes themselves will tell
-            raise
-        if found is None:
-            return f"Namespace {name} does not exist: create it first, or correct `namespace`", True
-        if (found.get("status") or {}).get("phase") == "Terminating":
-            return (
-                f"Namespace {name} is being deleted: wait until it is gone and create it anew, or correct `namespace`",
-                False,
-            )
-        return "", False
+        return namespace_fault(self.api, self.settings.namespace)
 
     def quota_warnings(self, plan: Plan) -> list[str]:
         """In check mode: hold what the plan asks for in sum against the namespace's quotas; a dry-run passes them singly."""
@@ -177,51 +162,3 @@ class HomesRun:
             self._lookups.set_hub(self._hub())
         if VOLUME_RIGHT in missing:
             self._lookups.set_volume_right(volume_fault(self.api))
-
-
-def read_classes(api: Api) -> Optional[list[StorageClass]]:
-    """Return the storage classes, None where this login may not read them."""
-
-    def convert(item: Mapping[str, Any]) -> StorageClass:
-        metadata = item["metadata"]
-        return StorageClass(
-            metadata["name"],
-            bool(item.get("allowVolumeExpansion")),
-            (metadata.get("annotations") or {}).get(_DEFAULT_CLASS) == "true",
-            item.get("volumeBindingMode") == "WaitForFirstConsumer",
-        )
-
-    try:
-        return api.list_all(steps.STORAGE_CLASSES, None, convert)
-    except ApiError as error:
-        if error.status == 403:
-            return None
-        raise
-
-
-def read_pods(api: Api, namespace: str) -> dict[str, list[str]]:
-    """Return, for each claim of a namespace that pods mount, these pods' names. Finished pods mount nothing."""
-
-    def convert(item: Mapping[str, Any]) -> tuple[str, list[str]]:
-        if (item.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-            return item["metadata"]["name"], []
-        volumes = (item.get("spec") or {}).get("volumes") or ()
-        claims = [
-            volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")
-        ]
-        return item["metadata"]["name"], claims
-
-    return pods_by_claim(api.list_all(steps.PODS, namespace, convert))
-
-
-def volume_fault(api: Api) -> Optional[str]:
-    """Return why this login may not patch volumes, None where it may. Asks the API server; nothing is stored."""
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {"verb": "patch", "resource": "persistentvolumes"}},
-    }
-    answer = api.post(steps.ACCESS_REVIEWS, review)
-    if (answer.get("status") or {}).get("allowed"):
-        return None
-    return f"this login may not patch volumes, which takes {rule_for(steps.VOLUMES, 'patch', None)}"

@@ -14,7 +14,7 @@ from ..pure.homes.claims import claim_from
 from ..pure.homes.rows import home_row, table
 from .connection import argument_spec as connection_spec
 from .errors import ApiError
-from .homes import read_pods
+from .reads import read_pods
 from .run import Refused, open_api
 from .user_options import SOURCE_SPEC, Sources, template_of
 

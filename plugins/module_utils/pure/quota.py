@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .homes.claims import Index
-from .plan import CREATE, Plan
+from .plan import CREATE, Change, Plan
 from .quantity import format_size, parse_quantity
 from .steps import CLAIMS, PATCH
 
@@ -33,34 +33,48 @@ def quota_from(item: Mapping[str, Any]) -> Quota:
     return Quota(item["metadata"]["name"], left)
 
 
+class Ask(NamedTuple):
+    """What one change asks of a quota: more bytes of a storage class (None: of none), and a claim where it is a new one."""
+
+    storage_class: Optional[str]
+    size: int
+    is_new: bool
+
+
 def quota_warnings(plan: Plan, quotas: Iterable[Quota], index: Index, default_class: Optional[str]) -> list[str]:
-    """Return a sentence for each bound of a quota that the plan, carried out whole, would run into."""
+    """Return a sentence for each bound of a quota that a plan of homes, carried out whole, would run into."""
+    asks = []
+    for change in plan.pending:
+        home = change.subject
+        if change.action == CREATE:
+            asks.append(Ask(home.storage_class if home.storage_class is not None else default_class, home.size, True))
+            continue
+        claim = index.by_name.get(change.name)
+        if claim is not None and grows(change):
+            asks.append(Ask(claim.storage_class, home.size - (claim.size or 0), False))
+    return exceeded(asks, quotas)
+
+
+def grows(change: Change) -> bool:
+    """Whether a change raises what a claim asks for."""
+    patches = [step.body for step in change.steps if (step.verb, step.resource) == (PATCH, CLAIMS)]
+    return any(body.get("spec", {}).get("resources") for body in patches)
+
+
+def exceeded(asks: Iterable[Ask], quotas: Iterable[Quota]) -> list[str]:
+    """Return a sentence for each bound of the quotas of a namespace that all this together would run into."""
     wanted: dict[str, int] = {}
 
     def add(key: str, amount: int) -> None:
         wanted[key] = wanted.get(key, 0) + amount
 
-    for change in plan.pending:
-        home = change.subject
-        if change.action == CREATE:
-            grows, is_new, storage_class = (
-                home.size,
-                1,
-                home.storage_class if home.storage_class is not None else default_class,
-            )
-        else:
-            claim = index.by_name.get(change.name)
-            patches = [step.body for step in change.steps if (step.verb, step.resource) == (PATCH, CLAIMS)]
-            asks = [body.get("spec", {}).get("resources") for body in patches]
-            if claim is None or not any(asks):
-                continue
-            grows, is_new, storage_class = home.size - (claim.size or 0), 0, claim.storage_class
-        add("requests.storage", grows)
-        add("persistentvolumeclaims", is_new)
-        add("count/persistentvolumeclaims", is_new)
-        if storage_class:
-            add(f"{storage_class}{_PER_CLASS}requests.storage", grows)
-            add(f"{storage_class}{_PER_CLASS}persistentvolumeclaims", is_new)
+    for ask in asks:
+        add("requests.storage", ask.size)
+        add("persistentvolumeclaims", ask.is_new)
+        add("count/persistentvolumeclaims", ask.is_new)
+        if ask.storage_class:
+            add(f"{ask.storage_class}{_PER_CLASS}requests.storage", ask.size)
+            add(f"{ask.storage_class}{_PER_CLASS}persistentvolumeclaims", ask.is_new)
     warnings = []
     for quota in quotas:
         for key, left in quota.left.items():

@@ -12,23 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from ..growth import StorageClass
 from .activity import HubUsers, Use, use_since
 
 CLASSES = "storage classes"
 PODS = "pods"
 ACTIVITY = "activity"
 VOLUME_RIGHT = "the right to patch volumes"
-
-
-class StorageClass(NamedTuple):
-    """What matters of a StorageClass."""
-
-    name: str
-    expandable: bool
-    default: bool
-    waits_for_consumer: bool
 
 
 class Lookups:

@@ -87,19 +87,7 @@ def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups,
                 "`keep_volume: false` if the data may go",
             )
         fate = f"its volume {claim.volume} is kept (Retain)"
-        planned.append(
-            steps.patch_if(
-                steps.VOLUMES,
-                "",
-                claim.volume,
-                {"/spec/claimRef/uid": claim.uid},
-                {"/spec/persistentVolumeReclaimPolicy": "Retain"},
-                expect=(
-                    (("spec", "persistentVolumeReclaimPolicy"), "Retain"),
-                    (("spec", "claimRef", "uid"), claim.uid),
-                ),
-            )
-        )
+        planned.append(steps.keep_volume(claim.volume, claim.uid))
     planned.append(steps.delete(steps.CLAIMS, settings.namespace, claim.name, claim.uid, claim.version))
     return about.change(
         DELETE,

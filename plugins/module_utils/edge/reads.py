@@ -1,0 +1,87 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What modules read besides the objects that they manage: storage classes, pods, namespaces, quotas, rights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ..pure import steps
+from ..pure.growth import StorageClass
+from ..pure.homes.lookups import pods_by_claim
+from .api import Api
+from .errors import ApiError, rule_for
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+def read_classes(api: Api) -> Optional[list[StorageClass]]:
+    """Return the storage classes, None where this login may not read them."""
+
+    def convert(item: Mapping[str, Any]) -> StorageClass:
+        metadata = item["metadata"]
+        return StorageClass(
+            metadata["name"],
+            bool(item.get("allowVolumeExpansion")),
+            (metadata.get("annotations") or {}).get(_DEFAULT_CLASS) == "true",
+            item.get("volumeBindingMode") == "WaitForFirstConsumer",
+        )
+
+    try:
+        return api.list_all(steps.STORAGE_CLASSES, None, convert)
+    except ApiError as error:
+        if error.status == 403:
+            return None
+        raise
+
+
+def read_pods(api: Api, namespace: str) -> dict[str, list[str]]:
+    """Return, for each claim of a namespace that pods mount, these pods' names. Finished pods mount nothing."""
+
+    def convert(item: Mapping[str, Any]) -> tuple[str, list[str]]:
+        if (item.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            return item["metadata"]["name"], []
+        volumes = (item.get("spec") or {}).get("volumes") or ()
+        claims = [
+            volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")
+        ]
+        return item["metadata"]["name"], claims
+
+    return pods_by_claim(api.list_all(steps.PODS, namespace, convert))
+
+
+def volume_fault(api: Api, verb: str = "patch") -> Optional[str]:
+    """Return why this login may not patch (or `verb`) volumes, None where it may. Asks the API server; nothing is stored."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"verb": verb, "resource": "persistentvolumes"}},
+    }
+    answer = api.post(steps.ACCESS_REVIEWS, review)
+    if (answer.get("status") or {}).get("allowed"):
+        return None
+    return f"this login may not {verb} volumes, which takes {rule_for(steps.VOLUMES, verb, None)}"
+
+
+def namespace_fault(api: Api, name: str) -> tuple[str, bool]:
+    """Return what is wrong with a namespace, and whether that is only that it does not exist; ("", False) for nothing.
+
+    A login that may not read namespaces is told by the writes themselves.
+    """
+    try:
+        found = api.get(steps.NAMESPACES, None, name)
+    except ApiError as error:
+        if error.status == 403:
+            return "", False
+        raise
+    if found is None:
+        return f"Namespace {name} does not exist: create it first, or correct `namespace`", True
+    if (found.get("status") or {}).get("phase") == "Terminating":
+        return (
+            f"Namespace {name} is being deleted: wait until it is gone and create it anew, or correct `namespace`",
+            False,
+        )
+    return "", False

@@ -1,0 +1,260 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Volumes and claims of shares as they are in the cluster, reduced to what planning needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Optional
+
+from ..homes.claims import Claim, claim_from
+from ..kubespawner import KIND_HOME, KIND_LABEL, RETIRED_ANNOTATION, USERNAME_LABEL
+from ..quantity import size_or_none
+from .naming import CLONE_ANNOTATION, KIND_SHARE, SHARE_KEY
+
+RETAIN = "Retain"
+MANY = "ReadWriteMany"
+
+#: Databases of hubs: z2jh's, and classic Open Data Hub's.
+_DATABASES = ("hub-db-dir", "jupyterhub-db")
+#: Homes that carry no annotation: those that Open Data Hub's dashboard makes.
+_DASHBOARD_HOME = re.compile(r"jupyterhub-nb-.+-pvc\Z")
+_COMPONENTS = {"hub": "the hub's own", "singleuser-storage": "a home by its labels"}
+_NOTHING: Mapping[str, Any] = {}
+_SETTINGS = frozenset(
+    {
+        "capacity",
+        "accessModes",
+        "claimRef",
+        "persistentVolumeReclaimPolicy",
+        "storageClassName",
+        "mountOptions",
+        "volumeMode",
+        "nodeAffinity",
+        "volumeAttributesClassName",
+    }
+)
+
+
+class Volume(NamedTuple):
+    """A live PersistentVolume. `kind` is the field of its spec that says where it is (`nfs`, `csi`, ...), `source` its value."""
+
+    name: str
+    uid: str
+    version: str
+    deleting: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    phase: str
+    policy: str
+    capacity: Optional[int]
+    capacity_text: str
+    access_modes: tuple[str, ...]
+    mode: str
+    mount_options: tuple[str, ...]
+    affinity: Optional[Mapping[str, Any]]
+    claim_namespace: str
+    claim_name: str
+    claim_uid: str
+    kind: str
+    source: Mapping[str, Any]
+
+    @property
+    def share(self) -> Optional[str]:
+        """The share whose volume it is by its annotation, None where nothing says so."""
+        return self.annotations.get(SHARE_KEY)
+
+    @property
+    def retired_at(self) -> Optional[str]:
+        """The retirement mark as it stands, None where there is none."""
+        return self.annotations.get(RETIRED_ANNOTATION)
+
+    @property
+    def clone_of(self) -> Optional[str]:
+        """The volume that it was made as a copy of, None where it was made by itself."""
+        return self.annotations.get(CLONE_ANNOTATION)
+
+    def is_for(self, namespace: str, claim: str) -> bool:
+        """Whether it is reserved for (or bound to) a claim of this name."""
+        return self.claim_name == claim and self.claim_namespace == namespace
+
+
+def volume_from(item: Mapping[str, Any]) -> Volume:
+    """Reduce a PersistentVolume of the API to a Volume."""
+    metadata = item["metadata"]
+    spec = item.get("spec") or _NOTHING
+    claim = spec.get("claimRef") or _NOTHING
+    kind = next((key for key in spec if key not in _SETTINGS), "")
+    capacity = (spec.get("capacity") or _NOTHING).get("storage", "")
+    return Volume(
+        metadata["name"],
+        metadata.get("uid", ""),
+        metadata.get("resourceVersion", ""),
+        "deletionTimestamp" in metadata,
+        metadata.get("labels") or _NOTHING,
+        metadata.get("annotations") or _NOTHING,
+        (item.get("status") or _NOTHING).get("phase", ""),
+        spec.get("persistentVolumeReclaimPolicy", ""),
+        size_or_none(capacity),
+        capacity,
+        tuple(spec.get("accessModes") or ()),
+        spec.get("volumeMode", "Filesystem"),
+        tuple(spec.get("mountOptions") or ()),
+        spec.get("nodeAffinity"),
+        claim.get("namespace", ""),
+        claim.get("name", ""),
+        claim.get("uid", ""),
+        kind,
+        spec.get(kind) or _NOTHING,
+    )
+
+
+def share_of(claim: Claim) -> Optional[str]:
+    """The share whose claim it is by our marks, None where nothing says so."""
+    if claim.labels.get(KIND_LABEL) != KIND_SHARE:
+        return None
+    return claim.annotations.get(SHARE_KEY) or claim.labels.get(SHARE_KEY)
+
+
+def what_else(claim: Claim) -> Optional[str]:
+    """What a claim is that can be no share ("the home of bob"), None where nothing speaks against one."""
+    if claim.user is not None:
+        return f"the home of {claim.user}"
+    kind = claim.labels.get(KIND_LABEL)
+    if kind is not None and kind != KIND_SHARE:
+        return "a home" if kind == KIND_HOME else f"a {kind}"
+    if claim.name in _DATABASES:
+        return "the hub's database"
+    if USERNAME_LABEL in claim.labels or _DASHBOARD_HOME.match(claim.name):
+        return "a home by its labels" if USERNAME_LABEL in claim.labels else "a home by its name"
+    return _COMPONENTS.get(claim.labels.get("component", ""))
+
+
+class Live:
+    """Claims and volumes as far as they were read; what planning asks beyond that is noted as missing.
+
+    Known by whole namespaces (`whole`), by single names, or, of volumes, by our label (`marked`) or all of them.
+    """
+
+    def __init__(self) -> None:
+        self.missing_claims: set[tuple[str, str]] = set()
+        self.missing_volumes: set[str] = set()
+        self.wants_marked_volumes = False
+        self.wants_all_volumes = False
+        self.volumes_fault = ""
+        self._claims: dict[tuple[str, str], Optional[Claim]] = {}
+        self._volumes: dict[str, Optional[Volume]] = {}
+        self._whole: set[str] = set()
+        self._marked_known = False
+        self._all_known = False
+        self._by_claim: Optional[dict[tuple[str, str], list[Volume]]] = None
+        self._by_share: Optional[dict[tuple[str, str], list[Claim]]] = None
+
+    # -- what was read --
+
+    def add_claims(self, found: Iterable[tuple[str, Claim]], whole: Iterable[str] = ()) -> None:
+        """Take in claims as (namespace, claim). Of the namespaces in `whole` these are all."""
+        for namespace, claim in found:
+            self._claims[namespace, claim.name] = claim
+        self._whole.update(whole)
+        self._by_share = None
+
+    def put_claim(self, namespace: str, name: str, claim: Optional[Claim]) -> None:
+        """Take in one claim as it is now; None: there is none of that name."""
+        self._claims[namespace, name] = claim
+        self._by_share = None
+
+    def add_volumes(self, found: Iterable[Volume], everything: bool = False) -> None:
+        """Take in all volumes that our label marks, or all that there are."""
+        for volume in found:
+            self._volumes[volume.name] = volume
+        self._marked_known = True
+        self._all_known = self._all_known or everything
+        self._by_claim = None
+
+    def put_volume(self, name: str, volume: Optional[Volume]) -> None:
+        """Take in one volume as it is now; None: there is none of that name."""
+        self._volumes[name] = volume
+        self._by_claim = None
+
+    def forbid_volumes(self, fault: str) -> None:
+        """Volumes may not be read, for this reason."""
+        self.volumes_fault = fault
+
+    def around(self, spots: Iterable[tuple[str, str]], share: str) -> Live:
+        """Return what is known of one share in these namespaces, as (namespace, claim), to be read anew and planned again."""
+        part = Live()
+        part.volumes_fault = self.volumes_fault
+        part._marked_known, part._all_known = self._marked_known, self._all_known
+        part._whole = self._whole
+        for namespace, name in spots:
+            for claim in (self._claims.get((namespace, name)), *self.claims_of(namespace, share)):
+                if claim is not None:
+                    part._claims[namespace, claim.name] = claim
+                    if claim.volume in self._volumes:
+                        part._volumes[claim.volume] = self._volumes[claim.volume]
+                for volume in self._reserved().get((namespace, claim.name if claim is not None else name), ()):
+                    part._volumes[volume.name] = volume
+        return part
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether planning asked for what was not read."""
+        return bool(
+            self.missing_claims or self.missing_volumes or self.wants_marked_volumes or self.wants_all_volumes
+        )
+
+    # -- what planning asks --
+
+    def claim(self, namespace: str, name: str) -> Optional[Claim]:
+        """The claim of that name, None where there is none, or it is not known yet."""
+        key = (namespace, name)
+        found = self._claims.get(key)
+        if found is None and key not in self._claims and namespace not in self._whole:
+            self.missing_claims.add(key)
+        return found
+
+    def claims_of(self, namespace: str, share: str) -> list[Claim]:
+        """The claims in a namespace that our marks call this share's."""
+        if self._by_share is None:
+            index: dict[tuple[str, str], list[Claim]] = {}
+            for (where, _name), claim in self._claims.items():
+                marked = share_of(claim) if claim is not None else None
+                if claim is not None and marked is not None:
+                    index.setdefault((where, marked), []).append(claim)
+            self._by_share = index
+        return self._by_share.get((namespace, share), [])
+
+    def volume(self, name: str) -> Optional[Volume]:
+        """The volume of that name, None where there is none, it is not known yet, or may not be read."""
+        found = self._volumes.get(name)
+        if found is None and name not in self._volumes and not self._all_known and not self.volumes_fault:
+            if self._marked_known:
+                self.missing_volumes.add(name)
+            else:
+                self.wants_marked_volumes = True
+        return found
+
+    def volumes_for(self, namespace: str, claim: str, unmarked: bool) -> list[Volume]:
+        """The volumes that are reserved for a claim of that name; those without our label too where `unmarked`."""
+        if not self.volumes_fault:
+            if unmarked and not self._all_known:
+                self.wants_all_volumes = True
+            elif not self._marked_known:
+                self.wants_marked_volumes = True
+        return self._reserved().get((namespace, claim), [])
+
+    def _reserved(self) -> dict[tuple[str, str], list[Volume]]:
+        if self._by_claim is None:
+            index: dict[tuple[str, str], list[Volume]] = {}
+            for volume in self._volumes.values():
+                if volume is not None and volume.claim_name:
+                    index.setdefault((volume.claim_namespace, volume.claim_name), []).append(volume)
+            self._by_claim = index
+        return self._by_claim
+
+
+__all__ = ["MANY", "RETAIN", "Claim", "Live", "Volume", "claim_from", "share_of", "volume_from", "what_else"]
