@@ -1,0 +1,213 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What of an ACL stands on the cluster: its ConfigMaps, and what can be read of them.
+
+Readers take the ACL whole or not at all. A run that compares may know more: where a part is broken, the others still say
+what they said, so that what is lost by a repair, or by what is published over it, is not passed over in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Optional
+
+from ..access import (
+    INDEX_KEY,
+    INDEX_NAME,
+    PART_KEY,
+    SCHEMA,
+    AccessError,
+    digest_of,
+    load_index,
+    load_members,
+    load_shares,
+    members_name,
+    shares_name,
+)
+from ..times import parse_time
+from .compile import acl_from
+from .model import EMPTY, Acl
+
+KIND = "odh.persistency/kind"
+INDEX = "acl-index"
+PART = "acl-part"
+SCHEMA_MARK = "odh.persistency/schema"
+DIGEST_MARK = "odh.persistency/digest"
+WRITER_MARK = "odh.persistency/writer"
+PUBLISHED_MARK = "odh.persistency/published-at"
+#: What one list asks for.
+SELECTOR = f"{KIND} in ({INDEX},{PART})"
+
+#: Only what is named like this is ours to delete, whatever its labels say.
+_PART_NAME = re.compile(re.escape(INDEX_NAME) + r"-(shares|members-(all|[0-9a-f]{1,4}))-[0-9a-f]{16}\Z")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One ConfigMap, as far as the ACL's are concerned."""
+
+    name: str
+    uid: str = ""
+    resource_version: str = ""
+    created: Optional[datetime] = None
+    label: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    has_binary: bool = False
+    immutable: bool = False
+    deleting: bool = False
+
+    def text(self, key: str) -> str:
+        """Return the text under a key, "" where there is none."""
+        return self.data.get(key, "")
+
+    @property
+    def published(self) -> Optional[datetime]:
+        """When the mark says that it was published, None where there is no mark that can be read."""
+        return parse_time(self.annotations.get(PUBLISHED_MARK, ""))
+
+    @property
+    def schema(self) -> int:
+        """The schema that its annotation says; 0 where it says none."""
+        mark = self.annotations.get(SCHEMA_MARK, "")
+        return int(mark) if re.match(r"[0-9]{1,9}\Z", mark) else 0
+
+
+def stored_from(item: Mapping[str, Any]) -> Stored:
+    """Return a ConfigMap as the API has it."""
+    metadata = item["metadata"]
+    return Stored(
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        resource_version=metadata.get("resourceVersion", ""),
+        created=parse_time(metadata.get("creationTimestamp") or ""),
+        label=(metadata.get("labels") or {}).get(KIND, ""),
+        annotations=metadata.get("annotations") or {},
+        data=item.get("data") or {},
+        has_binary=bool(item.get("binaryData")),
+        immutable=bool(item.get("immutable")),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+@dataclass(frozen=True)
+class Live:
+    """All that one list showed: the index, where there is one, and the parts by name. What else has our labels is not ours."""
+
+    index: Optional[Stored] = None
+    parts: Mapping[str, Stored] = field(default_factory=dict)
+
+    @property
+    def in_force(self) -> frozenset[str]:
+        """The names of the parts that the index names, as far as it can be read, whether or not its digest is right."""
+        index = self._index()
+        return frozenset() if index is None else frozenset(_names_of(index))
+
+    def _index(self) -> Optional[dict[str, Any]]:
+        if self.index is None:
+            return None
+        text = self.index.text(INDEX_KEY)
+        try:
+            return load_index(text, digest_of(text))
+        except AccessError:
+            return None
+
+    @property
+    def newer_schema(self) -> int:
+        """The schema of the ACL where it is newer than the one that is understood here; 0 where it is not."""
+        if self.index is None:
+            return 0
+        try:
+            data = json.loads(self.index.text(INDEX_KEY))
+        except (ValueError, RecursionError):
+            data = None
+        said = data.get("schema") if isinstance(data, dict) else 0
+        newest = max(self.index.schema, said if type(said) is int else 0)  # pylint: disable=unidiomatic-typecheck
+        return newest if newest > SCHEMA else 0
+
+
+def live_from(items: Iterable[Stored]) -> Live:
+    """Return what a list showed, by the names of its items."""
+    index = None
+    parts = {}
+    for item in items:
+        if item.name == INDEX_NAME:
+            index = item
+        elif _PART_NAME.match(item.name):
+            parts[item.name] = item
+    return Live(index, parts)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The ACL that stands. `digest` is that of the index ("" where none stands); `acl` is what can be read; `faults` say
+    what cannot: with any, readers get nothing of what they concern."""
+
+    digest: str
+    acl: Acl
+    faults: tuple[str, ...] = ()
+
+
+def standing_of(live: Live) -> Standing:
+    """Return the ACL that stands, as far as it can be read."""
+    if live.index is None:
+        return Standing("", EMPTY)
+    digest = live.index.annotations.get(DIGEST_MARK, "")
+    try:
+        acl = acl_from(
+            live.index.text(INDEX_KEY), digest, {name: part.text(PART_KEY) for name, part in live.parts.items()}
+        )
+    except AccessError:
+        return _read_leniently(live, digest)
+    return Standing(digest, acl)
+
+
+def _read_leniently(live: Live, digest: str) -> Standing:
+    assert live.index is not None
+    text = live.index.text(INDEX_KEY)
+    faults: list[str] = []
+    try:
+        load_index(text, digest)
+    except AccessError as error:
+        faults += error.faults
+    try:
+        index = load_index(text, digest_of(text))
+    except AccessError:
+        return Standing(digest, EMPTY, tuple(faults))
+    shares: Mapping[str, Any] = EMPTY.shares
+    name = shares_name(index["shares"])
+    try:
+        shares = load_shares(_text(live, name), index["shares"])
+    except AccessError as error:
+        faults += [f"{name}: {fault}" for fault in error.faults]
+    people: dict[str, Mapping[str, Any]] = {}
+    for prefix, part_digest in index["members"].items():
+        name = members_name(prefix, part_digest)
+        try:
+            people.update(load_members(_text(live, name), part_digest)["people"])
+        except AccessError as error:
+            faults += [f"{name}: {fault}" for fault in error.faults]
+    if not faults:
+        # Each part reads well and yet the whole did not: somebody is in another part than the hash of the name says.
+        faults.append("a membership part has people who belong into another one")
+    return Standing(digest, Acl(shares, people), tuple(faults))
+
+
+def _text(live: Live, name: str) -> str:
+    if name not in live.parts:
+        raise AccessError(["the index names it, and it does not exist"])
+    return live.parts[name].text(PART_KEY)
+
+
+def _names_of(index: Mapping[str, Any]) -> list[str]:
+    """Return the names of the parts of an index that is valid."""
+    return [
+        shares_name(index["shares"]),
+        *(members_name(prefix, digest) for prefix, digest in index["members"].items()),
+    ]
