@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,15 @@ class Running:
     """A module that was started and not waited for."""
 
     def __init__(
-        self, name: str, options: dict[str, Any], environment: dict[str, str], check: bool, diff: bool
+        self,
+        name: str,
+        options: dict[str, Any],
+        environment: dict[str, str],
+        check: bool,
+        diff: bool,
+        through: Sequence[str] = (),
     ) -> None:
+        """Start it; `through` is a script, and its arguments, that runs the module named as its last argument."""
         arguments = {
             **options,
             "_ansible_check_mode": check,
@@ -57,7 +65,7 @@ class Running:
             "_ansible_keep_remote_files": False,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"{_PACKAGE}.{name}"],
+            [sys.executable, *(through or ["-m"]), f"{_PACKAGE}.{name}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
