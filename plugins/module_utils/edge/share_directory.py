@@ -1,0 +1,115 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `share_directory` does, from options to result."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ..pure.directories.model import DIRECTORY, Node
+from ..pure.directories.places import Places, Root, place_shares, root_faults
+from ..pure.directories.planning import KIND, Settings, differing, plan_directories, plan_one
+from ..pure.plan import Change, Plan
+from .outcome import Outcome
+from .run import Refused, finish, refuse
+from .share_options import SHARES_SPEC, shares_of
+from .tree import NAMES, RootError, Tree, runner
+from .tree_steps import carry_out
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `share_directory`."""
+    return {
+        **SHARES_SPEC,
+        "path": {"type": "path", "required": True},
+        "export": {"type": "str"},
+        "server": {"type": "str"},
+        "elsewhere": {"type": "list", "elements": "str", "default": []},
+        "mounted": {"type": "bool"},
+        "adopt": {"type": "bool", "default": False},
+    }
+
+
+def manage_directories(module: Any) -> dict[str, Any]:
+    """Bring the directories of shares to what the options ask for, or, in check mode, show what that would take."""
+    params = module.params
+    faults: list[str] = []
+    shares = shares_of(params, faults)
+    root = Root(
+        _bare(params["path"]),
+        _bare(params["export"] or ""),
+        params["server"] or "",
+        tuple(params["elsewhere"]),
+    )
+    places = Places()
+    if not faults:
+        faults += root_faults(root, shares)
+        places = place_shares(shares, root)
+        faults += places.faults
+    tree, problem, passing = _open(root, params["mounted"])
+    try:
+        if problem and not (passing and module.check_mode):
+            faults.append(problem)
+        if faults:
+            raise Refused(faults)
+        settings = Settings(root.path, runner(), params["adopt"], NAMES)
+        if tree is None or problem:
+            # As it will be: an earlier task may make the folder, or mount what belongs there.
+            plan = plan_directories(places.wanted, places.left_out, {(): Node(DIRECTORY)}, {}, settings)
+            refuse(plan)
+            note = f"{problem}; an earlier task may be what does that, so the plan is shown as for an empty folder"
+            return finish(module, Outcome(plan, warnings=[note]), KIND)
+        plan = _plan(tree, places, settings)
+        refuse(plan)
+        outcome = Outcome(plan) if module.check_mode else carry_out(tree, plan, _replan(tree, settings))
+        return finish(module, outcome, KIND)
+    finally:
+        if tree is not None:
+            tree.close()
+
+
+def _bare(path: str) -> str:
+    """A path without slashes at its end."""
+    return path.rstrip("/") or path[:1]
+
+
+def _open(root: Root, mounted: Optional[bool]) -> tuple[Optional[Tree], str, bool]:
+    """Return the root, or what is wrong with it and whether an earlier task may be about to mend that."""
+    if not root.path.startswith("/"):
+        return None, "", False  # told with the other options
+    try:
+        tree = Tree(root.path)
+    except RootError as error:
+        return None, str(error), isinstance(error.__context__, FileNotFoundError)
+    # An export that this host sees under another path is seen through a mount.
+    if mounted is None:
+        mounted = bool(root.export) and root.export != root.path
+    if mounted and not tree.is_mount_point():
+        return (
+            tree,
+            f"path: nothing is mounted at {root.path}, and an unmounted export's folder must not be filled: mount it, or say "
+            "`mounted: false` if the folder itself is meant",
+            True,
+        )
+    return tree, "", False
+
+
+def _plan(tree: Tree, places: Places, settings: Settings) -> Plan:
+    live = tree.look(item.parts for item in places.wanted)
+    contents = tree.contents(differing(places.wanted, live))
+    return plan_directories(places.wanted, places.left_out, live, contents, settings)
+
+
+def _replan(tree: Tree, settings: Settings) -> Any:
+    def replan(change: Change) -> Optional[Change]:
+        wanted = change.subject
+        live = tree.look([wanted.parts])
+        above = live.get(wanted.parts[:-1])
+        if above is None or not above.is_directory:
+            return None
+        contents = tree.contents(differing([wanted], live))
+        return plan_one(wanted, above, live, contents, settings)[0]
+
+    return replan
