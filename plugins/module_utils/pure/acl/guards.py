@@ -1,0 +1,168 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Guards against surprise: what an ACL is not published for unless somebody said so. Sentences, without full stops."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Optional
+
+from ..access import LEVELS
+from ..inputs import shown
+from ..shares.groups import HUB, OPENSHIFT, source_of
+from ..text import did_you_mean, quote_list
+from .compare import Comparison
+from .effects import EVERYONE, HUB_GROUP, PERSON, Effect
+from .model import Acl
+from .sentences import person_name
+
+#: How many shares one sentence goes into.
+_MOST_SHARES = 5
+
+
+def guard(
+    old: Optional[Acl],
+    new: Acl,
+    comparison: Comparison,
+    *,
+    allow_empty: bool = False,
+    max_withdrawals: int = 50,
+    declassify: Collection[str] = (),
+    allow_source_change: Collection[str] = (),
+    known: Iterable[str] = (),
+) -> list[str]:
+    """Return why the new ACL is not to be published over the old one (None: there is none yet), all reasons at once.
+
+    - No share is left, and there were some: unless `allow_empty`, which consents to everything that goes with that.
+    - More than `max_withdrawals` (below 0: no bound) withdrawals: `comparison.withdrawals`, each one share that one
+      person, the members of one of the hub's groups, or everyone else has less of or not at all. A last day that passes
+      withdraws nothing in this sense; a last day that is set to one gone by does, for everybody who had the share.
+    - A level lowered, of a share or of the claim it had, unless `declassify` has the share's name. Names there that
+      are not lowered do no harm, for the option may stand in an inventory; names that no share has, in either ACL or in
+      `known` (the shares of other namespaces, say), are refused, for they are misspelt.
+    - A grant to a group that becomes one to a group of the same word from another source, where somebody gains by it or
+      only the hub knows: unless `allow_source_change` has the word, or the whole name of the group it becomes.
+    """
+    faults = list(_unknown(declassify, {*new.by_name, *(old.by_name if old else ()), *known}))
+    if old is None:
+        return faults
+    if old.by_name and not new.by_name:
+        return faults if allow_empty else [*faults, _emptied(old, comparison)]
+    faults += _withdrawn(comparison, max_withdrawals)
+    faults += _lowered(old, new, comparison, declassify)
+    faults += _moved_sources(old, new, comparison, allow_source_change)
+    return faults
+
+
+def _unknown(declassify: Collection[str], known: Collection[str]) -> Iterator[str]:
+    for name in sorted({*declassify} - {*known}):
+        yield f"declassify names {shown(name)}, which is no share{did_you_mean(name, sorted(known))}: correct it, or take it out"
+
+
+def _emptied(old: Acl, comparison: Comparison) -> str:
+    names = sorted(old.by_name)
+    losers = _who(comparison.withdrawals)
+    return (
+        f"no share is left, and the ACL that stands has {quote_list(names)}{f', which {losers} would lose' if losers else ''}: "
+        "list the shares, or set `allow_empty: true` if nobody is to have any"
+    )
+
+
+def _withdrawn(comparison: Comparison, most: int) -> Iterator[str]:
+    gone = comparison.withdrawals
+    if most < 0 or len(gone) <= most:
+        return
+    by_share: defaultdict[str, list[Effect]] = defaultdict(list)
+    for effect in gone:
+        by_share[effect.share].append(effect)
+    told = [f"of {name} from {_who(effects)}" for name, effects in list(by_share.items())[:_MOST_SHARES]]
+    more = len(by_share) - len(told)
+    yield (
+        f"{len(gone)} grants would be withdrawn in one run, and `max_withdrawals` is {most}: {'; '.join(told)}"
+        f"{f'; and of {more} more shares' if more else ''}; set `max_withdrawals: {len(gone)}` if that is meant (-1 sets no "
+        "bound), or correct the shares and groups"
+    )
+
+
+def _lowered(old: Acl, new: Acl, comparison: Comparison, declassify: Collection[str]) -> Iterator[str]:
+    """The same data is a share's by its name, and by its claim where that went to another share."""
+    owners = {share["claim"]: name for name, share in old.by_name.items()}
+    for name, share in sorted(new.by_name.items()):
+        same = [name] if name in old.by_name else []
+        owner = owners.get(share["claim"], name)
+        if owner != name:
+            same.append(owner)
+        for before in same:
+            level = old.by_name[before]["level"]
+            if LEVELS.index(share["level"]) >= LEVELS.index(level) or not {name, before}.isdisjoint(declassify):
+                continue
+            what = name if before == name else f"claim {share['claim']}, which is {before}'s and would be {name}'s,"
+            gains = _who([effect for effect in comparison.gains if effect.share == name])
+            yield (
+                f"{what} is {level} and would become {share['level']}{f', by which {gains} would gain access' if gains else ''}: "
+                f"set `declassify: [{name}]` if that is meant, or leave the level at {level}"
+            )
+
+
+def _moved_sources(old: Acl, new: Acl, comparison: Comparison, allowed: Collection[str]) -> Iterator[str]:
+    gains: defaultdict[str, list[Effect]] = defaultdict(list)
+    for effect in comparison.gains:
+        gains[effect.share].append(effect)
+    moved: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    gained: defaultdict[tuple[str, str], list[Effect]] = defaultdict(list)
+    for name in sorted(gains):
+        if name not in old.by_name:
+            continue
+        before, after = _modes(old.by_name[name]), _modes(new.by_name[name])
+        less = [group for group in before if after.get(group, 0) < before[group]]
+        for group in sorted(after):
+            if after[group] <= before.get(group, 0) or not {_word(group), group}.isdisjoint(allowed):
+                continue
+            mine = [effect for effect in gains[name] if _is_in(effect, group, new)]
+            for other in sorted(less):
+                if mine and _word(other) == _word(group):
+                    moved[other, group].append(name)
+                    gained[other, group] += mine
+    for (other, group), names in sorted(moved.items()):
+        who = _who(gained[other, group])
+        unknown = ", whom only the hub knows," if source_of(group) == "hub" else ""
+        yield (
+            f"what {other} had of {quote_list(names, _MOST_SHARES)} would be {group}'s, another group of the same word, by "
+            f"which {who}{unknown} would gain access: set `allow_source_change: [{_word(group)}]` if that is meant, or name "
+            f"{other} again"
+        )
+
+
+def _modes(share: Mapping[str, Any]) -> dict[str, int]:
+    """Return what each group is granted: 1 to read, 2 to write."""
+    modes = dict.fromkeys(share["read"]["groups"], 1)
+    modes.update(dict.fromkeys(share["write"]["groups"], 2))
+    return modes
+
+
+def _word(group: str) -> str:
+    for prefix in (HUB, OPENSHIFT):
+        if group.startswith(prefix):
+            return group[len(prefix) :]
+    return group
+
+
+def _is_in(effect: Effect, group: str, acl: Acl) -> bool:
+    if effect.kind == HUB_GROUP:
+        return effect.who == group
+    return effect.kind == PERSON and group in acl.people.get(effect.who or "", {}).get("groups", ())
+
+
+def _who(effects: Sequence[Effect]) -> str:
+    """Return whom effects are about, each once: everyone, the members of groups, people."""
+    named: dict[str, None] = {}
+    for effect in effects:
+        who = effect.who or ""
+        if effect.kind == EVERYONE:
+            named["everyone"] = None
+        else:
+            named[person_name(who) if effect.kind == PERSON else f"members of {who}"] = None
+    return quote_list(named)

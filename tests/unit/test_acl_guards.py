@@ -1,0 +1,176 @@
+"""What an ACL is not published for unless somebody said so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compare import compare
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import compile_acl
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.guards import guard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.acl_worlds import NAMESPACE, SHARES, TODAY, share, worlds
+
+CROWD = tuple(f"user{number:02d}" for number in range(60))
+ORDER = ["public", "private", "secret"]
+
+
+def guarded(old, new, groups=None, new_groups=None, **allowed):
+    groups = groups or {}
+    after = compile_acl(new, groups if new_groups is None else new_groups, NAMESPACE)
+    before = None if old is None else compile_acl(old, groups, NAMESPACE)
+    return guard(before, after, compare(before, after, TODAY), **allowed)
+
+
+def test_an_emptied_list_is_refused():
+    old = [share("data", "public"), share("lab", read=["ann"])]
+    assert guarded(old, []) == [
+        "no share is left, and the ACL that stands has data and lab, which everyone and ann would lose: list the shares, or set "
+        "`allow_empty: true` if nobody is to have any"
+    ]
+    # Also where the shares are there, but not for this namespace any more.
+    assert guarded(old, [replace(entry, namespaces=("other",)) for entry in old]) == guarded(old, [])
+    assert guarded(old, [replace(entry, state="absent") for entry in old]) == guarded(old, [])
+
+
+def test_an_emptied_list_is_one_yes_however_many_lose_by_it():
+    assert guarded([share("lab", read=CROWD)], [], allow_empty=True) == []
+    assert guarded([], []) == guarded(None, []) == []
+
+
+def test_more_withdrawals_than_allowed_are_refused():
+    old, new = [share("data", "public"), share("lab", read=CROWD)], [share("data"), share("lab", read=CROWD[60:])]
+    assert guarded(old, new) == [
+        "61 grants would be withdrawn in one run, and `max_withdrawals` is 50: of data from everyone; of lab from user00, "
+        "user01, user02, user03, user04, user05, user06, user07 and 52 more; set `max_withdrawals: 61` if that is meant (-1 sets no "
+        "bound), or correct the shares and groups"
+    ]
+    assert guarded(old, new, max_withdrawals=61) == guarded(old, new, max_withdrawals=-1) == []
+    assert "is 60" in guarded(old, new, max_withdrawals=60)[0]
+
+
+def test_less_counts_like_nothing_and_a_group_of_the_hub_counts_once():
+    old = [share("lab", write=["ann", "@hub:staff"])]
+    assert guarded(old, [share("lab", read=["ann", "@hub:staff"])], max_withdrawals=2) == []
+    assert (
+        "of lab from members of hub:staff and ann"
+        in guarded(old, [share("lab", read=["ann", "@hub:staff"])], max_withdrawals=1)[0]
+    )
+
+
+def test_a_long_list_of_shares_is_cut():
+    old = [share(f"share{number}", read=["ann"]) for number in range(9)]
+    new = [share(f"share{number}") for number in range(9)]
+    assert "of share4 from ann; and of 4 more shares; set" in guarded(old, new, max_withdrawals=0)[0]
+
+
+def test_a_last_day_that_passes_withdraws_nothing():
+    ended = [share("lab", read=CROWD, until="2026-11-23")]
+    assert guarded(ended, ended, max_withdrawals=0) == []
+    assert guarded(ended, [share("x")], max_withdrawals=0) == []
+    # Set to a day gone by, it does.
+    assert guarded([share("lab", read=CROWD)], ended) != []
+
+
+@pytest.mark.parametrize(("before", "after"), [(b, a) for b in ORDER for a in ORDER])
+def test_a_level_is_lowered_only_when_said(before, after):
+    old, new = [share("lab", before, read=["ann"])], [share("lab", after, read=["ann"])]
+    lowered = ORDER.index(after) < ORDER.index(before)
+    faults = guarded(old, new)
+    assert len(faults) == lowered
+    assert guarded(old, new, declassify=["lab"]) == []
+    if lowered:
+        gains = ", by which everyone would gain access" if after == "public" else ""
+        assert faults == [
+            f"lab is {before} and would become {after}{gains}: set `declassify: [lab]` if that is meant, or leave the level at "
+            f"{before}"
+        ]
+    assert guarded(None, new) == []
+
+
+def test_data_does_not_get_a_lower_level_under_another_name():
+    old = [share("lab", "secret", claim="files")]
+    new = [share("lab2", "private", claim="files")]
+    assert guarded(old, new) == [
+        "claim files, which is lab's and would be lab2's, is secret and would become private: set `declassify: [lab2]` if that "
+        "is meant, or leave the level at secret"
+    ]
+    assert guarded(old, new, declassify=["lab2"]) == []
+    assert guarded(old, [share("lab", "secret", claim="new"), *new]) != []
+
+
+def test_what_is_to_be_declassified_is_a_share():
+    shares = [share("lab", "secret"), share("data")]
+    assert guarded(shares, shares, declassify=["data", "lab"]) == []
+    message = "declassify names 'labb', which is no share (did you mean `lab`?): correct it, or take it out"
+    assert guarded(shares, shares, declassify=["labb"]) == guarded(None, shares, declassify=["labb"]) == [message]
+    assert guarded(shares, shares, declassify=["labb"], known=["labb"]) == []
+
+
+MEMBERS = {"staff": ("ann",), "openshift:staff": ("ann", "bob"), "other": ("bob",)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "who"),
+    [
+        ("staff", "openshift:staff", "bob"),
+        ("staff", "hub:staff", "members of hub:staff, whom only the hub knows,"),
+        ("hub:staff", "staff", "ann"),
+        ("openshift:staff", "staff", None),
+        ("staff", "hub:other", None),
+        ("staff", "other", None),
+    ],
+)
+def test_a_grant_does_not_widen_because_a_groups_source_changes(before, after, who):
+    old, new = ([share(name, write=[f"@{group}"]) for name in SHARES] for group in (before, after))
+    faults = guarded(old, new, MEMBERS)
+    if who is None:
+        assert faults == []
+        return
+    assert faults == [
+        f"what {before} had of data, lab and notes would be {after}'s, another group of the same word, by which {who} would "
+        f"gain access: set `allow_source_change: [staff]` if that is meant, or name {before} again"
+    ]
+    assert guarded(old, new, MEMBERS, allow_source_change=["other"]) == faults
+    assert guarded(old, new, MEMBERS, allow_source_change=["staff"]) == []
+    assert guarded(old, new, MEMBERS, allow_source_change=[after]) == []
+
+
+def test_another_source_beside_the_first_is_a_grant_like_any_other():
+    old, both = [share("lab", write=["@staff"])], [share("lab", write=["@staff", "@hub:staff", "@openshift:staff"])]
+    assert guarded(old, both, MEMBERS) == []
+    # On a public share, reading is no gain, from whatever source.
+    assert guarded([share("lab", "public", read=["@staff"])], [share("lab", "public", read=["@hub:staff"])]) == []
+    # Moving from reading to writing at once is one.
+    assert len(guarded([share("lab", read=["@staff"])], [share("lab", write=["@hub:staff"])], MEMBERS)) == 1
+
+
+def test_all_reasons_are_told_at_once():
+    old = [share("lab", "secret", read=["@staff"]), share("data", read=CROWD)]
+    new = [share("lab", "private", read=["@hub:staff"])]
+    words = ["declassify names", "would be withdrawn", "declassify: [lab]", "allow_source_change"]
+    faults = guarded(old, new, MEMBERS, declassify=["x"])
+    assert len(faults) == 4
+    assert all(word in fault for word, fault in zip(words, faults))
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds(), worlds(), st.integers(-1, 12), st.sets(st.sampled_from(SHARES)))
+def test_what_is_not_refused_withdraws_and_lowers_no_more_than_was_said(first, second, most, declassify):
+    old, new = compile_acl(*first, NAMESPACE), compile_acl(*second, NAMESPACE)
+    comparison = compare(old, new, TODAY)
+    faults = guard(old, new, comparison, max_withdrawals=most, declassify=declassify, known=SHARES)
+    if old.by_name and not new.by_name:
+        assert len(faults) == 1
+        assert "allow_empty" in faults[0]
+        return
+    assert any("max_withdrawals" in fault for fault in faults) == (0 <= most < len(comparison.withdrawals))
+    lowered = {
+        name
+        for name in {*old.by_name} & {*new.by_name}
+        if ORDER.index(new.by_name[name]["level"]) < ORDER.index(old.by_name[name]["level"])
+    }
+    for name in SHARES:
+        assert any(f"declassify: [{name}]" in fault for fault in faults) == (name in lowered - declassify)
