@@ -1,0 +1,346 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `share_access_info` does, from options to result."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import Any, Optional
+
+from ..pure import steps
+from ..pure.access import (
+    INDEX_KEY,
+    INDEX_NAME,
+    PART_KEY,
+    AccessError,
+    load_index,
+    load_members,
+    load_shares,
+    members_name,
+    prefix_of,
+    shares_name,
+)
+from ..pure.acl.answer import MATRICES, Questions, answer
+from ..pure.acl.compare import Comparison, compare
+from ..pure.acl.compile import compile_acl, document_of
+from ..pure.acl.live import DIGEST_MARK, SELECTOR, WRITER_MARK, Live, Stored, live_from, standing_of, stored_from
+from ..pure.acl.model import EMPTY, Acl
+from ..pure.acl.report import Access, Frame
+from ..pure.acl.report_text import answer_text
+from ..pure.inputs import described, shown
+from ..pure.shares.entries import ShareEntry
+from ..pure.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
+from .run import Refused, open_api, timings_result
+from .share_options import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_of
+
+CLUSTER = "cluster"
+INPUT = "input"
+
+#: For more people than that one list of everything is asked for, which costs less than a request for each.
+MOST_SINGLE_READS = 8
+#: How many effects of an input are returned as data; the sentences put those of many people together.
+MOST_EFFECTS = 5_000
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `share_access_info`."""
+    from .connection import argument_spec as connection_spec
+
+    return {
+        **connection_spec(),
+        **SHARES_SPEC,
+        **GROUPS_SPEC,
+        "namespace": {"type": "str", "required": True},
+        "acl_from": {"type": "str", "default": CLUSTER, "choices": [CLUSTER, INPUT]},
+        "for_users": {"type": "list", "elements": "str", "default": []},
+        "for_groups": {"type": "list", "elements": "str", "default": []},
+        "for_shares": {"type": "list", "elements": "str", "default": []},
+        "hub_groups": {"type": "dict", "default": {}},
+        "asked": {"type": "list", "elements": "str", "default": []},
+        "own_view": {"type": "bool", "default": False},
+        "as_of": {"type": "str"},
+        "matrix": {"type": "str", "default": MATRICES[0], "choices": list(MATRICES)},
+    }
+
+
+def show_access(module: Any) -> dict[str, Any]:
+    """Answer who gets what, by the ACL that stands or by the one that the input makes."""
+    params = module.params
+    laps = Laps()
+    faults: list[str] = []
+    questions = questions_of(params, faults)
+    day = day_of(params.get("as_of"), faults)
+    hub_groups = hub_groups_of(params.get("hub_groups") or {}, faults)
+    from_cluster = params["acl_from"] == CLUSTER
+    given = Given.of(params, faults)
+    if given is None and not from_cluster:
+        faults.append("`acl_from: input` takes the ACL from `shares` or `shares_file`, and neither is given")
+    if given is not None and questions.own_view and from_cluster:
+        faults.append("`own_view` tells nothing of what an input would change: leave `shares` and `groups` out")
+    if faults:
+        raise Refused(faults)
+    laps.note("input")
+
+    namespace = params["namespace"]
+    api = open_api(module) if from_cluster or (given is not None and given.openshift_groups) else None
+    compiled = given.compiled(api, namespace) if given is not None else None
+    if from_cluster:
+        assert api is not None
+        standing = read_acl(api, namespace, questions.users if questions.users_only and compiled is None else ())
+        today = day or api.now().date()
+    else:
+        assert compiled is not None
+        standing = Standing(document_of(compiled).digest, compiled)
+        today = day or datetime.now(timezone.utc).date()
+    laps.note("read")
+
+    warnings = []
+    if not standing.digest:
+        warnings.append(f"There is no ACL in namespace {namespace} yet: it grants nothing to anybody")
+    try:
+        access = Access(standing.acl, Frame(today, params["home_path"], params["mount_roots"], hub_groups))
+        found = answer(access, questions, standing.whole)
+    except AccessError as error:
+        raise Refused([f"The ACL cannot be read, so it grants nothing: {error}"]) from error
+    except ValueError as error:
+        raise Refused([str(error)]) from error
+    result: dict[str, Any] = {
+        "changed": False,
+        "published": bool(standing.digest) and from_cluster,
+        "digest": standing.digest,
+        "as_of": today.isoformat(),
+        **found.result,
+    }
+    comparison = compare(standing.acl, compiled, today) if from_cluster and compiled is not None else None
+    if comparison is not None:
+        result["what_if"] = what_if_row(comparison)
+    head = head_line(standing, found.result, namespace, today, from_cluster)
+    result["text"] = answer_text(found, questions, head, None if comparison is None else comparison.sentences)
+    laps.note("answer")
+    for sentence in [*warnings, *found.warnings]:
+        module.warn(sentence)
+    return {**result, **timings_result(laps.seconds)}
+
+
+class Laps:
+    """How many seconds each phase takes."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def note(self, phase: str) -> None:
+        """Note the time since the last phase."""
+        now = time.monotonic()
+        self.seconds[phase], self._last = now - self._last, now
+
+
+# -- the options -----------------------------------------------------------------------------------------------------
+
+
+def questions_of(params: Mapping[str, Any], faults: list[str]) -> Questions:
+    """Return what is asked; what is wrong with it goes to `faults`."""
+    names = {}
+    for option in ("for_users", "for_groups", "for_shares", "asked"):
+        names[option] = tuple(dict.fromkeys(params.get(option) or ()))
+        if "" in names[option]:
+            faults.append(f"`{option}` has an empty name: remove it, or write whom or what it is about")
+    found = Questions(
+        users=names["for_users"],
+        groups=names["for_groups"],
+        shares=names["for_shares"],
+        asked=names["asked"],
+        own_view=params["own_view"],
+        matrix=params["matrix"],
+    )
+    faults += found.faults()
+    return found
+
+
+def day_of(text: Optional[str], faults: list[str]) -> Optional[date]:
+    """Return the day that is asked about, None where none is; what is wrong with it goes to `faults`."""
+    if text is None:
+        return None
+    try:
+        # fromisoformat() alone takes more from Python 3.11 on.
+        return date.fromisoformat(text if _DAY.match(text) else "")
+    except ValueError:
+        faults.append(f"`as_of` is {shown(text)}, which is no day: write one such as 2027-03-31")
+        return None
+
+
+def hub_groups_of(raw: Mapping[Any, Any], faults: list[str]) -> dict[str, tuple[str, ...]]:
+    """Return the hub's groups by person; what is wrong with them goes to `faults`."""
+    found = {}
+    for person, groups in raw.items():
+        if not isinstance(person, str) or not person:
+            faults.append(
+                f"`hub_groups` has {described(person)} where the name of a person should be: put it in quotes"
+            )
+        elif not isinstance(groups, (list, tuple)) or not all(isinstance(group, str) and group for group in groups):
+            faults.append(
+                f"`hub_groups` of {shown(person)} is {described(groups)}, not a list of names of groups: write one"
+            )
+        else:
+            found[person] = tuple(groups)
+    return found
+
+
+@dataclass(frozen=True)
+class Given:
+    """The shares and groups of the input."""
+
+    shares: list[ShareEntry]
+    groups: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, params: dict[str, Any], faults: list[str]) -> Optional[Given]:
+        """Return what the options give, None where they give no shares; what is wrong with it goes to `faults`."""
+        has_shares, has_groups = (
+            any(params.get(option) is not None for option in options)
+            for options in (("shares", "shares_file"), ("groups", "groups_file"))
+        )
+        if not has_shares:
+            if has_groups:
+                faults.append(
+                    "`groups` without `shares` would be an ACL without shares: give the shares too, or, to ask about groups, "
+                    "name them in `for_groups`"
+                )
+            return None
+        wrong: list[str] = []
+        given = cls(shares_of(params, wrong), groups_of(params, wrong))
+        if not wrong:
+            wrong += undefined_groups(given.shares, given.groups)
+        faults += wrong
+        return given
+
+    @property
+    def openshift_groups(self) -> list[str]:
+        """The groups whose members the cluster knows, without their prefix."""
+        named = named_groups(share for share in self.shares if share.state in (None, "present"))
+        return [group[len(OPENSHIFT) :] for group in named if source_of(group) == "openshift"]
+
+    def compiled(self, api: Any, namespace: str) -> Acl:
+        """Return the ACL that the input makes; members of OpenShift's groups are read as share_acl reads them."""
+        groups = dict(self.groups)
+        names = self.openshift_groups
+        if names:
+            from .openshift_groups import read_members
+
+            faults: list[str] = []
+            members = read_members(api.connection, names, faults)
+            if faults:
+                raise Refused(faults)
+            groups.update({OPENSHIFT + name: found for name, found in members.items()})
+        return compile_acl(self.shares, groups, namespace)
+
+
+# -- the ACL that stands -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An ACL to answer by: the digest of its index ("" where there is none), and whether all people's records were read."""
+
+    digest: str
+    acl: Acl
+    whole: bool = True
+
+
+def read_acl(api: Any, namespace: str, people: Sequence[str] = ()) -> Standing:
+    """Return the ACL that stands in a namespace: all of it, or, for a few people, no more than concerns them.
+
+    All of it is one list; for a few people it is what a hub reads when one of them starts a server. Raises Refused, with
+    a sentence, where it cannot be read: then it grants nothing.
+    """
+    if 0 < len(people) <= MOST_SINGLE_READS:
+        return _read_for(api, namespace, people)
+    live = live_from(api.list_all(steps.CONFIG_MAPS, namespace, stored_from, SELECTOR))
+    _require_index(api, namespace, live)
+    found = standing_of(live)
+    if found.faults:
+        raise Refused([_broken(namespace, fault) for fault in found.faults])
+    return Standing(found.digest, found.acl)
+
+
+def _read_for(api: Any, namespace: str, people: Sequence[str]) -> Standing:
+    def stored(name: str) -> Optional[Stored]:
+        item = api.get(steps.CONFIG_MAPS, namespace, name)
+        return None if item is None else stored_from(item)
+
+    def part(name: str) -> str:
+        found = stored(name)
+        if found is None:
+            raise AccessError([f"the part {name}, which the index names, does not exist"])
+        return found.text(PART_KEY)
+
+    index = stored(INDEX_NAME)
+    _require_index(api, namespace, Live(index))
+    if index is None:
+        return Standing("", EMPTY)
+    digest = index.annotations.get(DIGEST_MARK, "")
+    try:
+        names = load_index(index.text(INDEX_KEY), digest)
+        shares = load_shares(part(shares_name(names["shares"])), names["shares"])
+        records: dict[str, Mapping[str, Any]] = {}
+        for prefix in sorted({prefix_of(person, names["digits"]) for person in people} & set(names["members"])):
+            text = part(members_name(prefix, names["members"][prefix]))
+            records.update(load_members(text, names["members"][prefix])["people"])
+    except AccessError as error:
+        raise Refused([_broken(namespace, fault) for fault in error.faults]) from error
+    return Standing(digest, Acl(shares, records), whole=False)
+
+
+def _require_index(api: Any, namespace: str, live: Live) -> None:
+    """Refuse an ACL of a newer schema; tell a namespace without an ACL from one that does not exist."""
+    if live.index is None:
+        from .reads import namespace_fault
+
+        fault, missing = namespace_fault(api, namespace)
+        if missing:
+            raise Refused([fault])
+    elif live.newer_schema:
+        writer = live.index.annotations.get(WRITER_MARK)
+        raise Refused(
+            [
+                f"The ACL in namespace {namespace} has schema {live.newer_schema}"
+                f"{f', written by {writer}' if writer else ''}, newer than is understood here: use that version"
+            ]
+        )
+
+
+def _broken(namespace: str, fault: str) -> str:
+    return f"The ACL in namespace {namespace} cannot be read, so it grants nothing: {fault}; run share_acl to write it anew"
+
+
+# -- the result --------------------------------------------------------------------------------------------------------
+
+
+def what_if_row(comparison: Comparison) -> dict[str, Any]:
+    """Return what an input would change, as it is returned."""
+    return {
+        "sentences": list(comparison.sentences),
+        "gains": len(comparison.gains),
+        "withdrawals": len(comparison.withdrawals),
+        "effects": [effect._asdict() for effect in comparison.effects[:MOST_EFFECTS]],
+    }
+
+
+def head_line(standing: Standing, found: Mapping[str, Any], namespace: str, today: date, from_cluster: bool) -> str:
+    """Return the first line of the text: by which ACL the answer is, and as of which day."""
+    if not standing.digest:
+        return f"No ACL in namespace {namespace}"
+    where = f"in namespace {namespace}" if from_cluster else f"that the input makes for namespace {namespace}"
+    line = f"ACL {standing.digest[:12]} {where}, on {today.isoformat()}"
+    if "people" not in found:
+        return line
+    shares, people = len(standing.acl.by_name), found["people"]
+    return f"{line}: {shares:,} {'share' if shares == 1 else 'shares'}, {people:,} {'person' if people == 1 else 'people'}"
