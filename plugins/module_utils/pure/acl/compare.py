@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Optional
 
 from . import sentences
@@ -23,14 +24,19 @@ class Comparison:
     """What changes between two ACLs.
 
     `effects` are all changes of access, by share; of one share everyone's first, then those of the hub's groups, then
-    those of people by name. A person who merely goes with everyone has no effect of their own. `sentences` tell the same to
-    people, in that order, together with what changes of the shares themselves; they are empty only when the two ACLs are
+    those of people by name. A person who merely goes with everyone has no effect of their own. `told` tells the same to
+    people, in that order, together with what changes of the shares themselves; it is empty only when the two ACLs are
     equal. `notes` are about what is in force and no change: shares that have ended.
     """
 
     effects: tuple[Effect, ...]
-    sentences: tuple[str, ...]
+    told: tuple[sentences.Told, ...]
     notes: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is told, as text."""
+        return tuple(one.text for one in self.told)
 
     @property
     def withdrawals(self) -> tuple[Effect, ...]:
@@ -59,7 +65,7 @@ def compare(old: Optional[Acl], new: Acl, today: date, causes: Optional[Mapping[
     why = Causes(before, new, today, causes or {})
     found = _Effects(before, new, names, today, why)
     told = sentences.sentences_of(before, new, today, found.by_share, found.named, causes or {})
-    effects = tuple(effect for name in names for effect in found.by_share[name])
+    effects = tuple(chain.from_iterable(found.by_share[name] for name in names))
     return Comparison(effects, told, notes)
 
 

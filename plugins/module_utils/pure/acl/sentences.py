@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 from ..inputs import shown
 from ..shares.groups import source_of
@@ -21,7 +21,21 @@ from .model import RO, Acl, ended
 #: Up to so many people whom one cause hits on one share get a sentence each; more get one together.
 MOST_PEOPLE = 10
 
+GAIN = "gain"
+LOSS = "loss"
+CHANGE = "change"
+
 _Share = Mapping[str, Any]
+
+
+class Told(NamedTuple):
+    """One sentence: the share that it is about ("" for none in particular), the one person whom it is about (None: nobody,
+    or more than one), whether something is gained that was not there before, lost altogether, or changed, and the text."""
+
+    share: str
+    who: Optional[str]
+    what: str
+    text: str
 
 
 def sentences_of(
@@ -31,17 +45,19 @@ def sentences_of(
     effects: Mapping[str, Sequence[Effect]],
     named: Mapping[str, int],
     causes: Mapping[str, str],
-) -> tuple[str, ...]:
+) -> tuple[Told, ...]:
     """Return what changes between two ACLs that are not equal; never empty.
 
     `effects` are those of each share, `named` says how many people have a share whose level changes, `causes` why
     shares are gone.
     """
-    told: list[str] = []
+    told: list[Told] = []
     for name in sorted({*old.by_name, *new.by_name}):
-        told += _about_share(name, old, new, today, effects[name], named.get(name, 0), causes)
+        what = LOSS if name not in new.by_name else CHANGE if name in old.by_name else GAIN
+        about = _about_share(name, old, new, today, effects[name], named.get(name, 0), causes)
+        told += [Told(name, None, what, text) for text in about]
         told += _about_access(name, old, new, today, effects[name])
-    return tuple(told) or (_about_nothing(old, new),)
+    return tuple(told) or (Told("", None, CHANGE, _about_nothing(old, new)),)
 
 
 def person_name(name: str) -> str:
@@ -131,27 +147,35 @@ def _level_consequence(before: str, after: str, people: int, groups: Sequence[st
     return f": {who} get{'s' if few else ''} it without asking"
 
 
-def _about_access(name: str, old: Acl, new: Acl, today: date, effects: Sequence[Effect]) -> Iterator[str]:
+def _about_access(name: str, old: Acl, new: Acl, today: date, effects: Sequence[Effect]) -> Iterator[Told]:
     levels = [acl.by_name[name]["level"] for acl in (old, new) if name in acl.by_name]
     lasting = not any(name in acl.by_name and ended(acl.by_name[name], today) for acl in (old, new))
     people: defaultdict[tuple[object, ...], list[Effect]] = defaultdict(list)
     for effect in effects:
         if effect.kind == PERSON:
-            people[effect.old, effect.new, effect.cause].append(effect)
+            people[effect[3:]].append(effect)  # old, new and cause
         elif effect.kind == HUB_GROUP:
-            yield access_sentence(effect, f"members of {effect.who}", several=True)
+            text = access_sentence(effect, f"members of {effect.who}", several=True)
+            yield Told(name, None, _what(effect), text)
         elif effect.kind == EVERYONE and not (len(set(levels)) == 2 and lasting):
-            yield access_sentence(effect, "everyone", several=False)
-    told: list[tuple[str, str]] = []
+            yield Told(name, None, _what(effect), access_sentence(effect, "everyone", several=False))
+    told: list[tuple[str, Told]] = []
     for alike in people.values():
         names = [effect.who or "" for effect in alike]
         doubt = _doubt(alike[0], new, today)
         if len(alike) <= MOST_PEOPLE:
-            told += [(who, access_sentence(alike[0], person_name(who), several=False) + doubt) for who in names]
+            for who in names:
+                text = access_sentence(alike[0], person_name(who), several=False) + doubt
+                told.append((who, Told(name, who, _what(alike[0]), text)))
         else:
             sentence = access_sentence(alike[0], f"{len(names)} people", several=True)
-            told.append((names[0], f"{sentence}{doubt}: {people_list(names)}"))
-    yield from (sentence for _first, sentence in sorted(told))
+            text = f"{sentence}{doubt}: {people_list(names)}"
+            told.append((names[0], Told(name, None, _what(alike[0]), text)))
+    yield from (one for _first, one in sorted(told, key=lambda item: (item[0], item[1].text)))
+
+
+def _what(effect: Effect) -> str:
+    return GAIN if effect.old is None else LOSS if effect.new is None else CHANGE
 
 
 def _doubt(effect: Effect, new: Acl, today: date) -> str:
