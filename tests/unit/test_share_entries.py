@@ -161,6 +161,8 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
         ({"until": 20270331}, ["the number 20270331"]),
         ({"until": datetime.datetime(2027, 3, 31, 12)}, ["no day"]),
         ({"gid": -1}, ["`gid`"]),
+        ({"gid": 2**31}, ["`gid`"]),
+        ({"mount_path": f"{HOME}/a\x85b"}, ["control character"]),
         ({"gid": True}, ["`gid`"]),
         ({"owner": 2**32 - 1}, ["`owner`"]),
         ({"mode": 2770}, ["in quotes"]),

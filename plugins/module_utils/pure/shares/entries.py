@@ -46,8 +46,9 @@ KNOWN_KEYS = (
 )
 STATES = PRESENT, RETIRED, ABSENT = ("present", "retired", "absent")
 DEFAULT_MODE = "2770"
-#: The largest id but one: the last means "leave it" to chown(2).
-LARGEST_ID = 2**32 - 2
+#: The largest id of a user: the one above means "leave it" to chown(2). Pods take no group above 2^31 - 1 (Kubernetes,
+#: ``IsValidGroupID``).
+LARGEST_ID = {"owner": 2**32 - 2, "gid": 2**31 - 1}
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _MODE = re.compile(r"0{0,2}[0-7]{3,4}\Z")
@@ -260,7 +261,7 @@ def _id_of(item: Mapping[Any, object], key: str, faults: list[str]) -> Optional[
         return None
     if isinstance(number, str) and _DIGITS.match(number):
         number = int(number)  # templates make text of numbers
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_ID:
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_ID[key]:
         faults.append(
             f"`{key}` is {described(number)}: write the number of a {'user' if key == 'owner' else 'group'}, such as 5000"
         )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import posixpath
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Callable, Optional
 
@@ -21,7 +22,7 @@ NFS_CSI = "nfs.csi.k8s.io"
 
 def absolute_fault(path: str, example: str) -> Optional[str]:
     """What is wrong with a path that must be absolute and in its shortest form, as a clause; None when nothing is."""
-    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
         return f"{shown(path)} contains a control character: remove it"
     if not path.startswith("/"):
         return f"{shown(path)} is not absolute: write it from the root, such as {example}"
