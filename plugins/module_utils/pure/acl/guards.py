@@ -51,7 +51,7 @@ def guard(
         return faults
     if old.by_name and not new.by_name:
         return faults if allow_empty else [*faults, _emptied(old, comparison)]
-    faults += _withdrawn(comparison, max_withdrawals)
+    faults += withdrawn(comparison, max_withdrawals)
     faults += _lowered(old, new, comparison, declassify)
     faults += _moved_sources(old, new, comparison, allow_source_change)
     return faults
@@ -71,7 +71,8 @@ def _emptied(old: Acl, comparison: Comparison) -> str:
     )
 
 
-def _withdrawn(comparison: Comparison, most: int) -> Iterator[str]:
+def withdrawn(comparison: Comparison, most: int) -> Iterator[str]:
+    """Yield why so many withdrawals are not made in one run: nothing, where there are `most` at most, or it is below 0."""
     gone = comparison.withdrawals
     if most < 0 or len(gone) <= most:
         return

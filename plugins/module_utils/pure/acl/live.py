@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Optional
 
 from ..access import (
@@ -103,7 +104,7 @@ class Live:
     index: Optional[Stored] = None
     parts: Mapping[str, Stored] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def in_force(self) -> frozenset[str]:
         """The names of the parts that the index names, as far as it can be read, whether or not its digest is right."""
         index = self._index()

@@ -10,23 +10,42 @@ back, and the clean-up last. Two runs may do this at once:
 - The index is written over the very one that was planned against. Whoever comes second plans anew.
 - A part that the index in force names is left alone. One that none names may be about to be deleted by another run, so
   whoever wants to name it writes its mark first: the deletion, which is pinned to what was listed, then fails.
+- A removal deletes the index first, pinned too, and the parts only then.
 - A part that no index names lives an hour longer, counted from when it was made or last marked, and at least from when
   the index in force was published, for until then another one may have named it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Optional
 
-from ..access import INDEX_KEY, INDEX_NAME, PART_KEY, SCHEMA
+from ..access import INDEX_KEY, INDEX_NAME, PART_KEY, SCHEMA, digest_of
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change, Plan
+from ..quota import Quota
 from ..steps import CONFIG_MAPS, Step, create, delete, patch
+from ..text import quote_list
 from ..times import format_span, format_time
+from .compare import Comparison
 from .compile import Document, Part
-from .live import DIGEST_MARK, INDEX, KIND, PART, PUBLISHED_MARK, SCHEMA_MARK, WRITER_MARK, Live, Stored
+from .live import (
+    DIGEST_MARK,
+    INDEX,
+    KIND,
+    PART,
+    PUBLISHED_MARK,
+    SCHEMA_MARK,
+    WRITER_MARK,
+    Live,
+    Standing,
+    Stored,
+)
+from .sentences import CHANGE, GAIN, LOSS
+
+#: The kind of what changes for people; the objects' kinds are INDEX and PART.
+ACL = "acl"
 
 #: How long a part outlives the last index that may have named it: far longer than any reader takes from index to parts.
 LINGERS = timedelta(hours=1)
@@ -69,15 +88,15 @@ def stands(live: Live, wanted: Document) -> bool:
         index is not None
         and index.text(INDEX_KEY) == wanted.index
         and index.annotations.get(DIGEST_MARK) == wanted.digest
-        and all(_reads(live.parts.get(name), part) for name, part in wanted.parts.items())
+        and all(reads(live.parts.get(name), part) for name, part in wanted.parts.items())
     )
 
 
 def plan_publication(live: Live, wanted: Document, settings: Settings, effects: Sequence[Change] = ()) -> Publication:
     """Return what makes the wanted ACL stand, and what is due to be cleaned up."""
-    in_force = live.in_force
     parts = tuple(
-        plan_part(live.parts.get(name), part, name in in_force, settings) for name, part in wanted.parts.items()
+        plan_part(live.parts.get(name), part, is_safe(live, name, settings), settings)
+        for name, part in wanted.parts.items()
     )
     index = _plan_index(live.index, wanted, settings)
     return Publication(parts, index, _leftovers(live, wanted, settings), tuple(effects))
@@ -101,8 +120,21 @@ def plan_removal(live: Live, settings: Settings, effects: Sequence[Change] = ())
     return Publication((), index, parts, tuple(effects))
 
 
-def plan_part(live: Optional[Stored], part: Part, in_force: bool, settings: Settings) -> Change:
-    """Return what becomes of one part that the index will name; `in_force` is whether the live one names it already."""
+def is_safe(live: Live, name: str, settings: Settings) -> bool:
+    """Return whether no other run can be about to delete a part: the index in force names it, or it is too young for
+    any clean-up. Without an index there may be one that removes the whole ACL, whatever its age."""
+    if live.index is None or name not in live.parts:
+        return False
+    return name in live.in_force or is_young(live.parts[name], settings)
+
+
+def is_young(part: Stored, settings: Settings) -> bool:
+    """Return whether a part was made or marked so lately that no clean-up is due while a run lasts."""
+    return settings.now - _last_wanted(part, settings) < LINGERS / 2
+
+
+def plan_part(live: Optional[Stored], part: Part, safe: bool, settings: Settings) -> Change:
+    """Return what becomes of one part that the index will name; where it is not `safe`, it is marked before."""
 
     def change(action: str, reason: str, *steps: Step) -> Change:
         return Change(action, PART, settings.namespace, part.name, reason, steps=steps, subject=part)
@@ -110,20 +142,20 @@ def plan_part(live: Optional[Stored], part: Part, in_force: bool, settings: Sett
     made = create(CONFIG_MAPS, settings.namespace, _part_manifest(part, settings))
     if live is None:
         return change(CREATE, "the ACL needs it", made)
-    if not _reads(live, part):
+    if not reads(live, part):
         return change(UPDATE, "it does not hold what its name says, so it is made anew", _delete(live, settings), made)
     marks = _part_marks(part)
     if not live.immutable or live.label != PART or any(live.annotations.get(key) != marks[key] for key in marks):
         fixed = {"metadata": {"labels": {KIND: PART}, "annotations": marks}, "immutable": True}
         return change(UPDATE, "its marks are not as they were written", _patch(live, fixed, settings))
-    if not in_force:
+    if not safe:
         mark = {"metadata": {"annotations": {PUBLISHED_MARK: format_time(settings.now)}}}
         return change(
             UPDATE,
             "nothing named it, and the ACL needs it again: it is marked, so that no clean-up takes it",
             _patch(live, mark, settings),
         )
-    return change(KEEP, "the ACL that stands has it already")
+    return change(KEEP, "it is there as the ACL needs it")
 
 
 def _plan_index(live: Optional[Stored], wanted: Document, settings: Settings) -> Change:
@@ -188,24 +220,31 @@ def _leftovers(live: Live, wanted: Document, settings: Settings) -> tuple[Change
     named = live.in_force | wanted.parts.keys()
     changes = []
     for name, part in sorted(live.parts.items()):
-        if name in named or part.deleting or part.schema > SCHEMA or part.created is None:
+        if name in named or part.deleting or part.schema > SCHEMA:
             continue
-        moments = [part.created, part.published or part.created]
+        last = _last_wanted(part, settings)
         if live.index is not None:
             # An index without a readable mark may have been published just now.
-            moments.append(live.index.published or settings.now)
-        idle = settings.now - max(moments)
+            last = max(last, live.index.published or settings.now)
+        idle = settings.now - last
         if idle > LINGERS:
             changes.append(_removal(part, settings, f"no index has named it for {format_span(idle)}"))
     return tuple(changes)
+
+
+def _last_wanted(part: Stored, settings: Settings) -> datetime:
+    """Return when a run last made or marked a part; now, where nothing says when it was made."""
+    if part.created is None:
+        return settings.now
+    return max(part.created, part.published or part.created)
 
 
 def _removal(part: Stored, settings: Settings, reason: str) -> Change:
     return Change(DELETE, PART, settings.namespace, part.name, reason, steps=(_delete(part, settings),), subject=part)
 
 
-def _reads(live: Optional[Stored], part: Part) -> bool:
-    """Return whether readers find in it what the part holds."""
+def reads(live: Optional[Stored], part: Part) -> bool:
+    """Return whether readers of a ConfigMap find in it what the part holds."""
     return live is not None and not live.deleting and live.text(PART_KEY) == part.text
 
 
@@ -247,3 +286,61 @@ def _delete(live: Stored, settings: Settings) -> Step:
 def _short(index: Stored) -> str:
     """Return what to call an ACL: the beginning of the digest that stands at its index."""
     return index.annotations.get(DIGEST_MARK, "")[:12] or "without a digest"
+
+
+def refusals_over_broken(
+    live: Live, standing: Standing, wanted_digest: str, max_withdrawals: int, emptied: bool = False
+) -> list[str]:
+    """Return why an ACL that cannot be read whole is not replaced by this one ("" where it is removed), unless told to.
+
+    What it granted cannot be compared, so nobody could say who would lose what. To write anew the very ACL that its index
+    is marked as, or holds, takes nothing from anybody. `emptied` is whether the new one has no share and nobody said that
+    this is meant.
+    """
+    if not standing.faults or live.index is None:
+        return []
+    if wanted_digest in (standing.digest, digest_of(live.index.text(INDEX_KEY))):
+        return []
+    called = f"ACL {standing.digest[:12]}" if standing.digest else "The ACL"
+    broken = f"{called} stands and cannot be read whole ({quote_list(standing.faults, 3)})"
+    if max_withdrawals >= 0:
+        return [
+            f"{broken}, so nobody can say what would be withdrawn: publish the shares and groups as they were then, which "
+            "repairs it, or set `max_withdrawals: -1` to go ahead without that comparison"
+        ]
+    if emptied:
+        return [f"{broken}, and no share is left: list the shares, or set `allow_empty: true` if nobody is to have any"]
+    return []
+
+
+def schema_refusal(live: Live) -> str:
+    """Return why nothing is done to an ACL of a newer schema, "" where it has none."""
+    newer = live.newer_schema
+    if not newer or live.index is None:
+        return ""
+    writer = live.index.annotations.get(WRITER_MARK) or "something that left no name"
+    return (
+        f"The ACL in ConfigMap {INDEX_NAME} has schema {newer}, written by {writer}; this version of the collection "
+        f"({SCHEMA} is the newest schema that it knows) would not understand it: run a version that does"
+    )
+
+
+def quota_warnings(publication: Publication, quotas: Iterable[Quota]) -> list[str]:
+    """Return a sentence for each bound on ConfigMaps that the publication, carried out whole, would run into."""
+    new = sum(change.action == CREATE for change in (*publication.parts, publication.index) if change is not None)
+    return [
+        f"ResourceQuota {quota.name} has {max(left, 0)} of {key} left and the plan needs {new}: some of its changes would "
+        "fail, and the ACL that stands would stay; raise the quota"
+        for quota in quotas
+        for key, left in quota.left.items()
+        if key in ("configmaps", "count/configmaps") and new > max(left, 0)
+    ]
+
+
+def effects_of(comparison: Comparison, namespace: str) -> tuple[Change, ...]:
+    """Return a change without steps for each sentence about what becomes different for people."""
+    actions = {GAIN: CREATE, LOSS: DELETE, CHANGE: UPDATE}
+    return tuple(
+        Change(actions[told.what], ACL, namespace, told.share, told.text, owner=told.who, effect=True)
+        for told in comparison.told
+    )

@@ -1,0 +1,197 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `share_acl` does, from options to result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from ..pure.acl.compare import Comparison, compare
+from ..pure.acl.compile import Document, compile_acl, document_of
+from ..pure.acl.guards import guard, withdrawn
+from ..pure.acl.live import Live, Standing, standing_of
+from ..pure.acl.model import EMPTY, Acl
+from ..pure.acl.publication import (
+    Settings,
+    effects_of,
+    plan_publication,
+    plan_removal,
+    refusals_over_broken,
+    schema_refusal,
+    stands,
+)
+from ..pure.shares.backend_entries import NAMESPACE
+from ..pure.shares.entries import ABSENT, PRESENT, RETIRED, ShareEntry
+from ..pure.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
+from ..pure.text import quote_list
+from .acl import AclRun, Planned
+from .api import Api
+from .connection import argument_spec as connection_spec
+from .openshift_groups import read_members
+from .run import Refused, finish, open_api, timings_result
+from .share_options import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_of
+
+ACL = "acl"
+JSP = "jsp"
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `share_acl`."""
+    return {
+        **connection_spec(),
+        **SHARES_SPEC,
+        **GROUPS_SPEC,
+        "namespace": {"type": "str", "required": True},
+        "state": {"type": "str", "default": PRESENT, "choices": [PRESENT, ABSENT]},
+        "format": {"type": "str", "default": ACL, "choices": [ACL, JSP]},
+        "max_withdrawals": {"type": "int", "default": 50},
+        "allow_empty": {"type": "bool", "default": False},
+        "declassify": {"type": "list", "elements": "str", "default": []},
+        "allow_source_change": {"type": "list", "elements": "str", "default": []},
+    }
+
+
+def manage_acl(module: Any) -> dict[str, Any]:
+    """Bring the ACL of a namespace to what the options ask for, or, in check mode, show what that would take."""
+    params = module.params
+    started = time.monotonic()
+    shares, groups = _input(params)
+    parsed = time.monotonic()
+    api = open_api(module)
+    if params["state"] == PRESENT:
+        groups.update(_members_of_openshift_groups(api, shares))
+    asked = time.monotonic()
+    timings = {"input": parsed - started, "groups": asked - parsed}
+    if params["format"] == JSP:
+        from .acl_profiles import manage_profiles  # type: ignore
+
+        return manage_profiles(module, api, shares, groups, timings)
+    acl, wanted = _compiled(params, shares, groups)
+    timings["compile"] = time.monotonic() - asked
+    run = AclRun(api, params["namespace"], wanted, module.check_mode)
+    planner = Planner(params, shares, acl, wanted)
+    outcome = run.run(planner)
+    whole = run.digest == (wanted.digest if wanted is not None else "")
+    result = {
+        "digest": run.digest,
+        "shares": len(acl.by_name) if whole else None,
+        "people": len(acl.people) if whole else None,
+        "parts": (len(wanted.parts) if wanted is not None else 0) if whole else None,
+        "published": run.published,
+    }
+    return finish(module, outcome, "acl", acl=result, **timings_result({**timings, **run.timings}))
+
+
+def _input(params: dict[str, Any]) -> tuple[list[ShareEntry], dict[str, Sequence[str]]]:
+    """Return the shares and the inventory's groups. Raises Refused with everything that is wrong with the options."""
+    faults: list[str] = []
+    if not NAMESPACE.match(params["namespace"]):
+        faults.append(
+            f"namespace {params['namespace']!r} is no name of a namespace: write lower-case letters, digits and '-', at most 63"
+        )
+    if params["max_withdrawals"] < -1:
+        faults.append(
+            f"max_withdrawals is {params['max_withdrawals']}: write how many grants one run may withdraw, or -1 for no bound"
+        )
+    if params["state"] == PRESENT and params.get("shares") is None and params.get("shares_file") is None:
+        faults.append("neither `shares` nor `shares_file` is given: list the shares, or set `state: absent`")
+    wrong: list[str] = []
+    shares = shares_of(params, wrong)
+    groups: dict[str, Sequence[str]] = dict(groups_of(params, wrong))
+    if not wrong:
+        wrong = undefined_groups(shares, groups)
+    if faults or wrong:
+        raise Refused([*faults, *wrong])
+    return shares, groups
+
+
+def _members_of_openshift_groups(api: Api, shares: Sequence[ShareEntry]) -> dict[str, Sequence[str]]:
+    """Return the members of the cluster's Groups that shares name. Raises Refused for those that cannot be read."""
+    named = named_groups(share for share in shares if share.state not in (RETIRED, ABSENT))
+    names = [group[len(OPENSHIFT) :] for group in named if source_of(group) == "openshift"]
+    if not names:
+        return {}
+    faults: list[str] = []
+    members = read_members(api.connection, names, faults)
+    if faults:
+        raise Refused(faults)
+    return {OPENSHIFT + name: users for name, users in members.items()}
+
+
+def _compiled(
+    params: dict[str, Any], shares: Sequence[ShareEntry], groups: dict[str, Sequence[str]]
+) -> tuple[Acl, Optional[Document]]:
+    if params["state"] == ABSENT:
+        return EMPTY, None
+    acl = compile_acl(shares, groups, params["namespace"])
+    try:
+        return acl, document_of(acl)
+    except ValueError as error:
+        raise Refused([str(error)]) from error
+
+
+class Planner:
+    """From what is live to a publication, or a removal, and what speaks against it."""
+
+    def __init__(
+        self, params: dict[str, Any], shares: Sequence[ShareEntry], acl: Acl, wanted: Optional[Document]
+    ) -> None:
+        self.params = params
+        self.known = [share.name for share in shares]
+        self.causes = {share.name: f"share {share.state}" for share in shares if share.state in (RETIRED, ABSENT)}
+        self.acl = acl
+        self.wanted = wanted
+
+    def __call__(self, live: Live, settings: Settings) -> Planned:
+        """Plan against what is live now."""
+        today = settings.now.date()
+        namespace = settings.namespace
+        newer = schema_refusal(live)
+        if newer:
+            return Planned(plan_removal(Live(), settings), (newer,))
+        if self.wanted is not None and stands(live, self.wanted):
+            comparison = compare(self.acl, self.acl, today)
+            return Planned(plan_publication(live, self.wanted, settings), notes=comparison.notes)
+        standing = standing_of(live)
+        comparison = compare(standing.acl if live.index is not None else None, self.acl, today, self.causes)
+        refusals = self._refusals(live, standing, comparison)
+        effects = effects_of(comparison, namespace) if live.index is not None or self.wanted is not None else ()
+        if self.wanted is None:
+            publication = plan_removal(live, settings, effects)
+        else:
+            publication = plan_publication(live, self.wanted, settings, effects)
+        notes = comparison.notes
+        if standing.faults and not refusals:
+            notes = (*notes, _broken(standing))
+        return Planned(publication, tuple(refusals), notes)
+
+    def _refusals(self, live: Live, standing: Standing, comparison: Comparison) -> list[str]:
+        most = self.params["max_withdrawals"]
+        empty = not self.acl.by_name
+        digest = "" if self.wanted is None else self.wanted.digest
+        emptied = self.wanted is not None and empty and not self.params["allow_empty"]
+        refusals = refusals_over_broken(live, standing, digest, most, emptied)
+        if self.wanted is None:
+            return [*refusals, *withdrawn(comparison, most)]
+        return refusals + guard(
+            standing.acl if live.index is not None else None,
+            self.acl,
+            comparison,
+            allow_empty=self.params["allow_empty"],
+            max_withdrawals=most,
+            declassify=self.params["declassify"],
+            allow_source_change=self.params["allow_source_change"],
+            known=self.known,
+        )
+
+
+def _broken(standing: Standing) -> str:
+    called = f"ACL {standing.digest[:12]}" if standing.digest else "The ACL"
+    return (
+        f"{called} could not be read whole ({quote_list(standing.faults, 3)}): whom that concerned got no share. What changes is "
+        "told, and was guarded, as far as it could be read"
+    )
