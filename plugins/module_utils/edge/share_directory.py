@@ -16,7 +16,7 @@ from .outcome import Outcome
 from .run import Refused, finish, refuse
 from .share_options import SHARES_SPEC, shares_of
 from .tree import NAMES, RootError, Tree, runner
-from .tree_steps import carry_out
+from .tree_steps import Replan, carry_out
 
 
 def argument_spec() -> dict[str, Any]:
@@ -63,7 +63,7 @@ def manage_directories(module: Any) -> dict[str, Any]:
             return finish(module, Outcome(plan, warnings=[note]), KIND)
         plan = _plan(tree, places, settings)
         refuse(plan)
-        outcome = Outcome(plan) if module.check_mode else carry_out(tree, plan, _replan(tree, settings))
+        outcome = Outcome(plan) if module.check_mode else carry_out(tree, plan, replan_in(tree, settings))
         return finish(module, outcome, KIND)
     finally:
         if tree is not None:
@@ -85,7 +85,7 @@ def _open(root: Root, mounted: Optional[bool]) -> tuple[Optional[Tree], str, boo
         return None, str(error), isinstance(error.__context__, FileNotFoundError)
     # An export that this host sees under another path is seen through a mount.
     if mounted is None:
-        mounted = bool(root.export) and root.export != root.path
+        mounted = root.export.startswith("/") and root.export != root.path
     if mounted and not tree.is_mount_point():
         return (
             tree,
@@ -102,7 +102,9 @@ def _plan(tree: Tree, places: Places, settings: Settings) -> Plan:
     return plan_directories(places.wanted, places.left_out, live, contents, settings)
 
 
-def _replan(tree: Tree, settings: Settings) -> Any:
+def replan_in(tree: Tree, settings: Settings) -> Replan:
+    """Return what looks at one place again and plans it again."""
+
     def replan(change: Change) -> Optional[Change]:
         wanted = change.subject
         live = tree.look([wanted.parts])

@@ -1,0 +1,128 @@
+"""`share_directory` and the real file system it works on; no cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.modules import Result, Running
+
+RUN_MODULE = Path(__file__).with_name("run_module.py")
+
+#: Someone without any right but their own, in one more group than their own.
+USER, GROUP, TEAM = 54321, 54321, 54400
+SOMEBODY = [USER, GROUP, [GROUP, TEAM]]
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder of a test's own that everybody may enter, which pytest's tmp_path is not."""
+    folder = Path(tempfile.mkdtemp(prefix="odhp-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def snapshot(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Everything in a folder and the folder itself, with all that a change would leave a trace in."""
+    paths = [folder, *(Path(above) / name for above, dirs, files in os.walk(folder) for name in dirs + files)]
+    found = {}
+    for path in paths:
+        seen = path.lstat()
+        found[str(path)] = (
+            seen.st_ino,
+            seen.st_mode,
+            seen.st_uid,
+            seen.st_gid,
+            seen.st_nlink,
+            seen.st_size,
+            seen.st_mtime_ns,
+            seen.st_ctime_ns,
+        )
+    return found
+
+
+def attributes(folder: Path) -> dict[str, str]:
+    """The directories below a folder, as `2770 0:5000`."""
+    found = {}
+    for above, names, _files in os.walk(folder):
+        for name in names:
+            path = Path(above) / name
+            seen = path.lstat()
+            if stat.S_ISDIR(seen.st_mode):
+                told = f"{stat.S_IMODE(seen.st_mode):04o} {seen.st_uid}:{seen.st_gid}"
+                found[str(path.relative_to(folder))] = told
+    return found
+
+
+class Directories:
+    """Runs `share_directory` over one root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def start(
+        self,
+        shares: list[dict[str, Any]],
+        *,
+        check: bool = False,
+        how: dict[str, Any] | None = None,
+        environment: dict[str, str] | None = None,
+        **options: Any,
+    ) -> Running:
+        """Start it; `how` is what run_module.py takes."""
+        shares = [{"level": "public", **share} for share in shares]
+        given = {"path": str(self.root), "shares": shares, **options}
+        through = [str(RUN_MODULE), json.dumps(how)] if how else ()
+        # One's home may be closed to whom the module runs as.
+        chosen = {**os.environ, "HOME": "/tmp", **(environment or {})}
+        return Running("share_directory", given, chosen, check, True, through)
+
+    def run(self, shares: list[dict[str, Any]], **how: Any) -> Result:
+        return self.start(shares, **how).wait()
+
+    def ok(self, shares: list[dict[str, Any]], **how: Any) -> Result:
+        """Run it; it must not fail."""
+        result = self.run(shares, **how)
+        assert not result.failed, result.output.get("msg")
+        return result
+
+    def refused(self, shares: list[dict[str, Any]], **how: Any) -> str:
+        """Run it; it must fail, and leave no trace. Check mode must say the same. Returns its message."""
+        before = snapshot(self.root) if self.root.is_dir() else {}
+        result = self.run(shares, **how)
+        assert result.failed, result.output
+        assert result.output["changed"] is False
+        shown = self.run(shares, **{**how, "check": True})
+        assert shown.failed, shown.output
+        assert shown.output["msg"] == result.output["msg"]
+        if before:
+            assert snapshot(self.root) == before
+        return str(result.output["msg"])
+
+
+def may_mount() -> bool:
+    """Whether file systems can be mounted here, which root in a container often may not."""
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
+
+
+@contextmanager
+def mounted(where: Path, *arguments: str) -> Iterator[Path]:
+    """Something mounted at a folder: `mounted(folder, "-t", "tmpfs", "none")`."""
+    where.mkdir(exist_ok=True)
+    subprocess.run(["mount", *arguments, str(where)], check=True, capture_output=True)
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", "--lazy", str(where)], check=True, capture_output=True)

@@ -1,0 +1,65 @@
+"""Run a module as somebody else, or with a fault in the file system: `python run_module.py JSON MODULE`.
+
+JSON has any of "user": [uid, gid, [groups]], "umask", and "fault": {"calls": [of os], "at": the number of the call that
+goes wrong, from 1, "how": an errno by name, "kill" (after the call), or what a server does without a word: "ignore", "no setgid"}.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+
+def break_calls(fault: dict[str, Any]) -> None:
+    """Count calls of functions of os, and let one go wrong (all from then on, where it is said with how)."""
+    count = 0
+
+    def broken(real: Any) -> Any:
+        def call(*arguments: Any, **more: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count < fault["at"]:
+                return real(*arguments, **more)
+            if fault["how"] == "kill":
+                real(*arguments, **more)
+                os.kill(os.getpid(), signal.SIGKILL)
+            if fault["how"] == "ignore":
+                return None
+            if fault["how"] == "no setgid":
+                return real(arguments[0], arguments[1] & ~0o2000)
+            if count == fault["at"]:
+                number = getattr(errno, fault["how"])
+                raise OSError(number, os.strerror(number))
+            return real(*arguments, **more)
+
+        return call
+
+    for name in fault["calls"]:
+        setattr(os, name, broken(getattr(os, name)))
+
+
+def main() -> None:
+    how = json.loads(sys.argv[1])
+    name = sys.argv.pop()
+    del sys.argv[1:], sys.path[0]  # neither is the module's
+    # Loaded before the user changes, for the checkout may be in a folder that only its owner may enter.
+    module = importlib.import_module(name)
+    if "umask" in how:
+        os.umask(how["umask"])
+    if "user" in how:
+        uid, gid, groups = how["user"]
+        os.setgroups(groups)
+        os.setgid(gid)
+        os.setuid(uid)
+    if "fault" in how:
+        break_calls(how["fault"])
+    module.main()
+
+
+if __name__ == "__main__":
+    main()
