@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import date
+from itertools import product
 
 from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import ShareEntry
 from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.grant_entries import Grants
@@ -48,35 +49,31 @@ def share(name, level="private", read=(), write=(), **more):
     return replace(entry, **more)
 
 
-@st.composite
-def entries(draw):
-    """Some shares."""
-    made = []
-    for name in draw(picked(SHARES)):
-        words = [*PEOPLE, *(f"@{group}" for group in GROUPS), *(f"@hub:{group}" for group in HUB_GROUPS)]
-        made.append(
-            share(
-                name,
-                draw(st.sampled_from(["public", "private", "secret"])),
-                draw(picked(words)),
-                draw(picked(words)),
-                until=draw(st.sampled_from([None, None, "2026-11-23", "2026-11-24", "2027-01-01"])),
-                state=draw(st.sampled_from([None, None, None, "present", "retired", "absent"])),
-                namespaces=draw(st.sampled_from([(), (), (NAMESPACE,), ("other",)])),
-            )
+_WORDS = [*PEOPLE, *(f"@{group}" for group in GROUPS), *(f"@hub:{group}" for group in HUB_GROUPS)]
+_GRANTED = picked(_WORDS)
+# What else a share may be, in one draw: draws are what takes the time.
+_OTHERWISE = st.sampled_from(
+    list(
+        product(
+            ["public", "private", "secret"],
+            [None, None, "2026-11-23", "2026-11-24", "2027-01-01"],
+            [None, None, None, "present", "retired", "absent"],
+            [(), (), (NAMESPACE,), ("other",)],
         )
-    return made
+    )
+)
+_FEW_SHARES, _FEW_GROUPS, _FEW_PEOPLE = picked(SHARES), picked(GROUPS), picked(PEOPLE)
 
 
 @st.composite
-def memberships(draw):
-    """The groups, each with some people."""
-    return {group: draw(picked(PEOPLE)) for group in draw(picked(GROUPS))}
-
-
-def worlds():
-    """Shares and groups."""
-    return st.tuples(entries(), memberships())
+def worlds(draw):
+    """Some shares, and groups with some people each."""
+    made = []
+    for name in draw(_FEW_SHARES):
+        level, until, state, namespaces = draw(_OTHERWISE)
+        entry = share(name, level, draw(_GRANTED), draw(_GRANTED), until=until, state=state, namespaces=namespaces)
+        made.append(entry)
+    return made, {group: draw(_FEW_PEOPLE) for group in draw(_FEW_GROUPS)}
 
 
 def naive(shares, groups, person, hub_groups=()):

@@ -44,8 +44,8 @@ def test_more_withdrawals_than_allowed_are_refused():
     old, new = [share("data", "public"), share("lab", read=CROWD)], [share("data"), share("lab", read=CROWD[60:])]
     assert guarded(old, new) == [
         "61 grants would be withdrawn in one run, and `max_withdrawals` is 50: of data from everyone; of lab from user00, "
-        "user01, user02, user03, user04, user05, user06, user07 and 52 more; set `max_withdrawals: 61` if that is meant (-1 sets no "
-        "bound), or correct the shares and groups"
+        "user01, user02, user03, user04, user05, user06, user07 and 52 more; set `max_withdrawals: 61` if that is meant (-1 sets "
+        "no bound), or correct the shares and groups"
     ]
     assert guarded(old, new, max_withdrawals=61) == guarded(old, new, max_withdrawals=-1) == []
     assert "is 60" in guarded(old, new, max_withdrawals=60)[0]

@@ -15,7 +15,7 @@ from typing import Optional
 
 from . import sentences
 from .effects import EVERYONE, HUB_GROUP, PERSON, Causes, Effect
-from .model import EMPTY, Acl
+from .model import EMPTY, RO, RW, Acl
 from .reach import Reach, Rights, numbers_of
 
 
@@ -93,7 +93,9 @@ class _Effects:
             rights = (before.of_person(person), after.of_person(person))
             for number in numbers_of(_own_changes(rights, everyone)):
                 share, bit = names[number], 1 << number
-                was, becomes = rights[0].mode(bit), rights[1].mode(bit)
+                # As Rights.mode() has it; there may be half a million of these.
+                was = RW if rights[0].write & bit else RO if rights[0].read & bit else None
+                becomes = RW if rights[1].write & bit else RO if rights[1].read & bit else None
                 cause = causes.of_person(share, person, was, becomes)
                 self.by_share[share].append(Effect(share, PERSON, person, was, becomes, cause))
             for number in numbers_of(rights[1].read & levels):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, NamedTuple, Optional
 
@@ -54,6 +54,7 @@ class Causes:
         self._common = {name: removed.get(name, "share removed") for name in old.by_name}
         for name, share in new.by_name.items():
             self._common[name] = _cause_in_share(old.by_name.get(name), share, today)
+        self._groups_before, self._groups_after = _groups_of(old), _groups_of(new)
 
     def of_person(self, share: str, person: str, old: Optional[str], new: Optional[str]) -> str:
         """Return why a person's access changes from `old` to `new`."""
@@ -65,16 +66,16 @@ class Causes:
             right = "write" if new == RW else "read"
             if share in after.get(right, ()):
                 return f"named in {right}"
-            group = _first_granted(after, self._new.by_name[share][right])
+            group = _first_granted(after, self._groups_after[share, right])
             return f"group {group}" if group is not None else "everyone"
         before = self._old.people.get(person, _NO_RECORD)
         right = "write" if old == RW else "read"
         if share in before.get(right, ()):
             return f"removed from {right}"
-        group = _first_granted(before, self._old.by_name[share][right])
+        group = _first_granted(before, self._groups_before[share, right])
         if group is None:
             return "no longer for everyone"
-        if group not in after.get("groups", ()) and group in self._new.by_name[share][right]["groups"]:
+        if group not in after.get("groups", ()) and group in self._groups_after[share, right]:
             return f"left group {group}"
         return f"group {group} removed from {right}"
 
@@ -111,9 +112,13 @@ def _cause_in_share(before: Optional[Mapping[str, Any]], after: Mapping[str, Any
     return ""
 
 
-def _first_granted(record: Mapping[str, Any], grants: Mapping[str, Any]) -> Optional[str]:
+def _groups_of(acl: Acl) -> dict[tuple[str, str], frozenset[str]]:
+    rights = ("read", "write")
+    return {(name, right): frozenset(share[right]["groups"]) for name, share in acl.by_name.items() for right in rights}
+
+
+def _first_granted(record: Mapping[str, Any], granted: Collection[str]) -> Optional[str]:
     """Return the first of a person's groups that is among those granted something."""
-    granted = grants["groups"]
     for group in record.get("groups", ()):
         if group in granted:
             found: str = group
