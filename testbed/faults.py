@@ -107,6 +107,7 @@ class Exchange:
     head_bytes: int | None = None  # how much of the response is let through, when it is cut
     body_bytes: int | None = None
     reset: bool = False
+    later: float = 0.0  # seconds by which the server's clock seems to be ahead
 
 
 class Fault:
@@ -181,6 +182,14 @@ class Slow(Fault):
     @property
     def label(self) -> str:
         return "hang" if self.seconds is None else "slow"
+
+
+@dataclass(frozen=True)
+class Clock(Fault):
+    seconds: float
+
+    def after(self, exchange: Exchange) -> None:
+        exchange.later = self.seconds
 
 
 @dataclass(frozen=True)
@@ -265,6 +274,11 @@ def slow(seconds: float, *, forward: bool = True) -> Fault:
 def hang(*, forward: bool = False) -> Fault:
     """Never answer; with `forward` the server has carried the request out. Ends when the client closes."""
     return Slow(None, forward)
+
+
+def clock(seconds: float) -> Fault:
+    """Let the server's clock seem to be that much ahead: the Date of its answers. What it stores has its real time."""
+    return Clock(seconds)
 
 
 def call(function: Callable[[Request], object], *, forward: bool = False) -> Fault:

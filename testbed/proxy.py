@@ -23,6 +23,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from http.client import responses
 from io import BufferedReader
 from pathlib import Path
@@ -321,6 +323,8 @@ class _Connection:
                 for _ in body:  # the connection to the server stays usable
                     pass
             raise
+        if exchange.later:
+            head = [_later(line, exchange.later) for line in head]
         data = b"".join(head) + b"\r\n"
         if exchange.head_bytes is not None:
             self._client.sendall(data[: exchange.head_bytes])
@@ -359,6 +363,15 @@ def _forwarded(head: list[bytes], server: Server) -> bytes:
     if server.authorization is not None:
         lines.append(b"Authorization: " + server.authorization.encode("latin-1") + b"\r\n")
     return b"".join(lines) + b"\r\n"
+
+
+def _later(line: bytes, seconds: float) -> bytes:
+    """A line of a head; the Date in it that much later."""
+    name, _, value = line.decode("latin-1").partition(":")
+    if name.lower() != "date":
+        return line
+    moved = parsedate_to_datetime(value.strip()) + timedelta(seconds=seconds)
+    return f"{name}: {format_datetime(moved, usegmt=True)}\r\n".encode("latin-1")
 
 
 def _answer_bytes(answer: Answer, method: str) -> bytes:

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from testbed.faults import Rule, call, conflict, cut, drop, expired, hang, slow, status
+from testbed.faults import Rule, call, clock, conflict, cut, drop, expired, hang, slow, status
 from testbed.proxy import FaultProxy
 from testbed.proxy_certificate import make_certificate
 
@@ -484,6 +485,13 @@ def test_cut_within_the_body(kubeconfig: Path, path: str, whole: int, size: int)
         assert sum(map(len, got)) <= size
         assert len(client.request("GET", path).data) == whole
     assert proxy.requests[0].status == 200
+
+
+def test_a_clock_that_is_ahead(server: Server, kubeconfig: Path) -> None:
+    with FaultProxy(kubeconfig, [Rule(clock(7200), nth=2)]) as proxy:
+        client = pool(proxy)
+        dates = [parsedate_to_datetime(client.request("GET", "/").headers["Date"]) for _ in range(2)]
+    assert 7195 <= (dates[1] - dates[0]).total_seconds() <= 7205
 
 
 @pytest.mark.parametrize("forward", [False, True])
