@@ -27,6 +27,7 @@ from testbed.state import Testbed
 Object = dict[str, Any]
 T = TypeVar("T")
 
+PREFIX = "odhp"  # of the names of namespaces made here
 TEST_LABEL = "odh-persistency-test"  # on every namespace, volume and cluster role made here
 CLUSTER_WIDE = ("persistentvolumes", "clusterrolebindings", "clusterroles", "groups")
 APIS = {
@@ -203,7 +204,7 @@ class Cluster:
 
     # --- things that tests need ---
 
-    def make_namespace(self, prefix: str = "odhp") -> str:
+    def make_namespace(self, prefix: str = PREFIX) -> str:
         """A namespace with a generated name, ready for pods."""
         metadata = {"name": f"{prefix}-{uuid.uuid4().hex[:8]}", "labels": {TEST_LABEL: "true"}}
         name: str = self.create("namespaces", {"metadata": metadata})["metadata"]["name"]

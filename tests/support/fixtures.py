@@ -12,9 +12,9 @@ import pytest
 
 from testbed import audit as audit_log
 from testbed.state import Testbed
-from tests.support.cluster import Cluster, connected
+from tests.support.cluster import PREFIX, Cluster, connected
 
-__all__ = ["audit", "cluster", "kubectl", "namespace", "restricted_user", "testbed"]
+__all__ = ["audit", "cluster", "kubectl", "namespace", "other", "restricted_user", "share_volumes", "testbed"]
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +38,23 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = cluster.make_namespace()
     yield name
     cluster.remove_namespace(name)
+
+
+@pytest.fixture
+def other(cluster: Cluster) -> Iterator[str]:
+    """A second namespace of the test's own."""
+    name = cluster.make_namespace()
+    yield name
+    cluster.remove_namespace(name)
+
+
+@pytest.fixture
+def share_volumes(cluster: Cluster) -> Iterator[None]:
+    """For tests that have static volumes made by the collection: these go with the test's namespaces."""
+    yield
+    for volume in cluster.list("persistentvolumes", labelSelector="odh.persistency/kind=share"):
+        if volume["spec"].get("claimRef", {}).get("namespace", "").startswith(PREFIX):
+            cluster.delete("persistentvolumes", volume["metadata"]["name"])
 
 
 @pytest.fixture

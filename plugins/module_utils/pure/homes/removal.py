@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from .. import steps
 from ..plan import DELETE, KEEP, REFUSE, Change, Drift
+from ..retirement import retirement
 from ..text import quote_list
-from ..times import format_span, format_time, parse_time
+from ..times import format_span
 from . import about
 from .activity import UNUSED, USED
 from .claims import Claim, home_line
@@ -32,36 +33,18 @@ def plan_removal(home: Home, claim: Claim, settings: Settings, lookups: Lookups,
         drift.append(about.drift(home, settings, claim.name, f"{claim.name} of {home.owner} is kept: {reason}"))
         return result(KEEP, reason)
 
-    if claim.retired_at is None:
-        return result(
-            REFUSE,
-            f"{who}: {claim.name} was never retired, and only a retired home is deleted: run with state retired first, and "
-            f"with state absent once {format_span(settings.hold)} have passed",
-        )
-    marked = parse_time(claim.retired_at)
-    if marked is None:
-        return result(
-            REFUSE,
-            f"{who}: the retirement mark of {claim.name}, {claim.retired_at!r}, is no RFC 3339 time, so nobody knows since "
-            "when: run with state present, then with state retired",
-        )
-    try:
-        due = marked + settings.hold
-    except OverflowError:
-        return result(
-            REFUSE,
-            f"{who}: the retirement mark of {claim.name}, {claim.retired_at!r}, lies too far ahead to be meant: run with "
-            "state present, then with state retired",
-        )
-    if settings.now < due:
-        return result(KEEP, f"is retired since {claim.retired_at} and held until {format_time(due)}")
+    retired = retirement(claim.retired_at, claim.name, about.KIND, settings.hold, settings.now)
+    if retired.fault or retired.since is None:
+        return result(REFUSE, f"{who}: {retired.fault}")
+    if retired.held:
+        return result(KEEP, retired.held)
     pods = lookups.pods_of(claim.name)
     if lookups.pods_fault:
         return result(REFUSE, f"{who}: whether a pod mounts {claim.name} is not known, for {lookups.pods_fault}")
     if pods:
         return keep(f"pod {quote_list(pods)} mounts it; stop that server first")
     proof = "that nobody used it since is assumed (assume_unused)"
-    use = lookups.use_since(home.user, claim.server if settings.template.has_server else None, marked)
+    use = lookups.use_since(home.user, claim.server if settings.template.has_server else None, retired.since)
     if use is not None and use.state == USED:
         return keep(f"{use.reason}; run with state present to take it out of retirement")
     if use is not None and use.state == UNUSED:

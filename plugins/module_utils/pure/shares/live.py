@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional
 from ..homes.claims import Claim, claim_from
 from ..kubespawner import KIND_HOME, KIND_LABEL, RETIRED_ANNOTATION, USERNAME_LABEL
 from ..quantity import size_or_none
+from .backends import Source
 from .naming import CLONE_ANNOTATION, KIND_SHARE, SHARE_KEY
 
 RETAIN = "Retain"
@@ -40,7 +41,7 @@ _SETTINGS = frozenset(
 
 
 class Volume(NamedTuple):
-    """A live PersistentVolume. `kind` is the field of its spec that says where it is (`nfs`, `csi`, ...), `source` its value."""
+    """A live PersistentVolume. `mode` is its volumeMode."""
 
     name: str
     uid: str
@@ -53,14 +54,14 @@ class Volume(NamedTuple):
     capacity: Optional[int]
     capacity_text: str
     access_modes: tuple[str, ...]
+    storage_class: str
     mode: str
     mount_options: tuple[str, ...]
     affinity: Optional[Mapping[str, Any]]
     claim_namespace: str
     claim_name: str
     claim_uid: str
-    kind: str
-    source: Mapping[str, Any]
+    source: Source
 
     @property
     def share(self) -> Optional[str]:
@@ -101,14 +102,14 @@ def volume_from(item: Mapping[str, Any]) -> Volume:
         size_or_none(capacity),
         capacity,
         tuple(spec.get("accessModes") or ()),
+        spec.get("storageClassName", ""),
         spec.get("volumeMode", "Filesystem"),
         tuple(spec.get("mountOptions") or ()),
         spec.get("nodeAffinity"),
         claim.get("namespace", ""),
         claim.get("name", ""),
         claim.get("uid", ""),
-        kind,
-        spec.get(kind) or _NOTHING,
+        Source(kind, spec.get(kind) or _NOTHING),
     )
 
 
@@ -203,9 +204,7 @@ class Live:
     @property
     def is_missing(self) -> bool:
         """Whether planning asked for what was not read."""
-        return bool(
-            self.missing_claims or self.missing_volumes or self.wants_marked_volumes or self.wants_all_volumes
-        )
+        return bool(self.missing_claims or self.missing_volumes or self.wants_marked_volumes or self.wants_all_volumes)
 
     # -- what planning asks --
 

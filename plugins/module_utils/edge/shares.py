@@ -1,0 +1,327 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Shares in the cluster: what planning needs read, the plan carried out, and volumes waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Callable, Optional, TypeVar
+
+from ..pure import steps
+from ..pure.homes.claims import Claim, claim_from
+from ..pure.homes.lookups import CLASSES
+from ..pure.homes.waiting import still_waiting
+from ..pure.plan import CREATE, Change, Failure, Plan
+from ..pure.quota import Ask, Quota, exceeded, grows, quota_from
+from ..pure.shares.about import Context, keep
+from ..pure.shares.entries import PRESENT
+from ..pure.shares.live import Live, volume_from
+from ..pure.shares.lookups import ShareLookups
+from ..pure.shares.naming import SELECTOR
+from ..pure.shares.planning import plan_share, plan_shares
+from ..pure.shares.wanted import Settings, Share, Spot
+from .api import CONNECTIONS, Api
+from .apply import Outcome, carry_out
+from .errors import ApiError, EdgeError
+from .reads import namespace_fault, read_classes, read_pods, volume_fault
+
+#: In more namespaces than this, one list over the whole cluster is tried before a list in each.
+FEW_NAMESPACES = 3
+#: More single objects than this are not worth a request each: their whole collection is listed.
+FEW_OBJECTS = 24
+
+T = TypeVar("T")
+U = TypeVar("U")
+Placed = tuple[str, Claim]
+
+
+class SharesRun:
+    """One run over some shares in some namespaces."""
+
+    def __init__(self, api: Api, settings: Settings, shares: Sequence[Share]) -> None:
+        self.api = api
+        self.settings = settings
+        self.shares = shares
+        self.timings: dict[str, float] = {}
+        self._live = Live()
+        self._lookups = ShareLookups()
+        self._namespaces = list(dict.fromkeys(name for share in shares for name in share.namespaces))
+        self._populated: set[str] = set()
+        self._cluster_wide = len(self._namespaces) > FEW_NAMESPACES
+
+    # -- reading and planning --------------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        """Read what is marked as a share's, and what else the plan turns out to need, and return the plan."""
+        started = time.monotonic()
+        readers: list[Callable[[], None]] = [self._read_marked_claims]
+        if any(_needs_volumes(share) for share in self.shares):
+            readers.append(self._read_marked_volumes)
+        if self.shares:
+            _in_parallel(lambda read: read(), readers)
+            self.settings = replace(self.settings, now=self.api.now())
+        self.timings["read"] = time.monotonic() - started
+        started = time.monotonic()
+        while True:
+            context = Context(self.settings, self._live, self._lookups)
+            plan = plan_shares(context, self.shares)
+            if not context.is_missing:
+                break
+            self._read_missing(self._live, self._lookups)
+        self.timings["plan"] = time.monotonic() - started
+        return plan
+
+    def _read_marked_claims(self) -> None:
+        self._live.add_claims(self._list_claims(self._namespaces, SELECTOR))
+
+    def _read_marked_volumes(self) -> None:
+        self._list_volumes(self._live, SELECTOR)
+
+    def _list_claims(self, namespaces: Sequence[str], selector: str) -> list[Placed]:
+        """List the claims of namespaces: in one go over the cluster where that is less work and allowed, or one by one."""
+        wanted = frozenset(namespaces)
+
+        def convert(item: dict[str, Any]) -> Optional[Placed]:
+            namespace = item["metadata"]["namespace"]
+            return (namespace, claim_from(item)) if namespace in wanted else None
+
+        if self._cluster_wide and len(namespaces) > FEW_NAMESPACES:
+            try:
+                found = self.api.list_all(steps.CLAIMS, None, convert, selector)
+            except ApiError as error:
+                if error.status != 403:
+                    raise
+                self._cluster_wide = False
+            else:
+                return self._noted(found)
+        pages = _in_parallel(lambda name: self.api.list_all(steps.CLAIMS, name, convert, selector), namespaces)
+        return self._noted(item for page in pages for item in page)
+
+    def _noted(self, found: Iterable[Optional[Placed]]) -> list[Placed]:
+        placed = [item for item in found if item is not None]
+        self._populated.update(namespace for namespace, _claim in placed)
+        return placed
+
+    def _list_volumes(self, live: Live, selector: str) -> None:
+        try:
+            live.add_volumes(self.api.list_all(steps.VOLUMES, None, volume_from, selector), everything=not selector)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            live.forbid_volumes(str(error))
+
+    def _read_missing(self, live: Live, lookups: ShareLookups) -> None:
+        """Read what planning asked for, and no more."""
+        if live.missing_claims:
+            self._read_claims(live)
+        if live.wants_all_volumes or len(live.missing_volumes) > FEW_OBJECTS:
+            self._list_volumes(live, "")
+        elif live.wants_marked_volumes:
+            self._list_volumes(live, SELECTOR)
+        elif live.missing_volumes:
+            self._read_volumes(live)
+        live.wants_all_volumes = live.wants_marked_volumes = False
+        live.missing_volumes.clear()
+        if CLASSES in lookups.missing:
+            lookups.set_classes(read_classes(self.api))
+        for namespace in sorted(lookups.missing_pods):
+            self._read_pods(lookups, namespace)
+        for verb in sorted(lookups.missing_verbs):
+            lookups.set_volume_verb(verb, volume_fault(self.api, verb))
+
+    def _read_claims(self, live: Live) -> None:
+        missing = sorted(live.missing_claims)
+        live.missing_claims.clear()
+        if len(missing) > FEW_OBJECTS:
+            namespaces = sorted({namespace for namespace, _name in missing})
+            live.add_claims(self._list_claims(namespaces, ""), whole=namespaces)
+            return
+        found = _in_parallel(lambda key: self.api.get(steps.CLAIMS, *key), missing)
+        for (namespace, name), item in zip(missing, found):
+            live.put_claim(namespace, name, claim_from(item) if item is not None else None)
+
+    def _read_volumes(self, live: Live) -> None:
+        names = sorted(live.missing_volumes)
+        try:
+            found = _in_parallel(lambda name: self.api.get(steps.VOLUMES, None, name), names)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            live.forbid_volumes(str(error))
+            return
+        for name, item in zip(names, found):
+            live.put_volume(name, volume_from(item) if item is not None else None)
+
+    def _read_pods(self, lookups: ShareLookups, namespace: str) -> None:
+        try:
+            lookups.set_pods_in(namespace, read_pods(self.api, namespace))
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            lookups.set_pods_in(namespace, {}, str(error))
+
+    # -- namespaces and quotas -------------------------------------------------------------------------------------
+
+    def namespace_faults(self, plan: Plan) -> tuple[list[str], set[str]]:
+        """Return what is wrong with namespaces that shares are wanted in, and those that only do not exist in check mode.
+
+        Asked only where it matters: before writing, and where not one claim was found.
+        """
+        wanted = {name for share in self.shares if share.state == PRESENT for name in share.namespaces}
+        changing = {change.namespace for change in plan.pending}
+        names = sorted(name for name in wanted if name in changing or name not in self._populated)
+        faults, absent = [], set()
+        for name, (fault, missing) in zip(names, _in_parallel(lambda name: namespace_fault(self.api, name), names)):
+            if fault and missing and self.settings.check_mode:
+                absent.add(name)
+            elif fault:
+                faults.append(fault.replace("`namespace`", "`namespaces`"))
+        return faults, absent
+
+    def _quota_warnings(self, plan: Plan) -> list[str]:
+        """In check mode: hold what the plan asks for in sum against the quotas; a dry-run passes them singly."""
+        asks: dict[str, list[Ask]] = {}
+        for change in plan.pending:
+            ask = self._ask(change)
+            if ask is not None:
+                asks.setdefault(change.namespace, []).append(ask)
+        return [
+            warning
+            for found in _in_parallel(lambda item: self._held_against(*item), list(asks.items()))
+            for warning in found
+        ]
+
+    def _held_against(self, namespace: str, asks: Sequence[Ask]) -> list[str]:
+        try:
+            quotas: list[Quota] = self.api.list_all(steps.QUOTAS, namespace, quota_from)
+        except ApiError as error:
+            return [f"Whether a ResourceQuota allows the plan is not known: {error}"]
+        return [f"{warning} (namespace {namespace})" for warning in (exceeded(asks, quotas) if quotas else ())]
+
+    def _ask(self, change: Change) -> Optional[Ask]:
+        spot: Spot = change.subject
+        size = spot.share.size or 0
+        if change.action == CREATE:
+            body: Any = change.steps[-1].body
+            storage_class = body["spec"].get("storageClassName")
+            return Ask(self._default_class() if storage_class is None else storage_class, size, True)
+        claim = self._live.claim(change.namespace, change.name)
+        return (
+            Ask(claim.storage_class, size - (claim.size or 0), False) if claim is not None and grows(change) else None
+        )
+
+    def _default_class(self) -> Optional[str]:
+        found = self._lookups.default_class()
+        if CLASSES in self._lookups.missing:
+            self._lookups.set_classes(read_classes(self.api))
+            found = self._lookups.default_class()
+        return found
+
+    # -- carrying out ----------------------------------------------------------------------------------------------
+
+    def carry_out(self, plan: Plan, absent: Collection[str]) -> Outcome:
+        """Carry the plan out; in check mode, have the API server validate it, save in namespaces that do not exist yet."""
+        started = time.monotonic()
+        shown = replace(plan, changes=tuple(change for change in plan.changes if change.namespace in absent))
+        tried = Plan(tuple(change for change in plan.changes if change.namespace not in absent))
+        warnings = self._quota_warnings(tried) if self.settings.check_mode else []
+        outcome = carry_out(self.api, tried, self._replan, self.settings.check_mode)
+        outcome.plan = outcome.plan.joined(shown)
+        for name in sorted(absent):
+            fault = f"Namespace {name} does not exist: create it first, or correct `namespaces`"
+            outcome.warnings.append(f"{fault}; an earlier task may be what makes it, so the plan is shown")
+        outcome.warnings.extend(warnings)
+        self.timings["write"] = time.monotonic() - started
+        return outcome
+
+    def _replan(self, change: Change) -> Change:
+        """Read one share in one namespace again that somebody else wrote, and plan it again."""
+        spot: Spot = change.subject
+        share = spot.share
+        spots = [(namespace, share.entry.claim) for namespace in share.namespaces]
+        live = self._live.around(spots, share.name)
+        for name in {spot.claim, change.name}:
+            found = self.api.get(steps.CLAIMS, spot.namespace, name)
+            live.put_claim(spot.namespace, name, claim_from(found) if found is not None else None)
+        volumes = {step.name for step in change.steps if step.resource is steps.VOLUMES} | {spot.volume}
+        for name in volumes if _needs_volumes(share) or len(volumes) > 1 else ():
+            item = self.api.get(steps.VOLUMES, None, name)
+            live.put_volume(name, volume_from(item) if item is not None else None)
+        while True:
+            context = Context(self.settings, live, self._lookups)
+            changes = plan_share(context, share, spot.namespace)
+            if not context.is_missing:
+                break
+            self._read_missing(live, self._lookups)
+        again = [item for item in changes if item.name in (change.name, "")]
+        return again[0] if again else keep(spot, "needs nothing any more", change.name)
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
+
+    def wait(self, outcome: Outcome, timeout: float, sleep: float) -> None:
+        """Wait until every wanted share is bound and has its capacity; what is not by then is unready in the outcome."""
+        wanted: dict[str, dict[str, Change]] = {}
+        for change in outcome.plan.changes:
+            if change.subject.share.state == PRESENT:
+                wanted.setdefault(change.namespace, {})[change.name] = change
+        try:
+            self._wait_for(wanted, outcome, timeout, sleep)
+        except EdgeError as error:
+            # What was done stays told, whatever becomes of the looking.
+            reason = f"whether it is ready is not known: {error}"
+            every = [change for changes in wanted.values() for change in changes.values()]
+            asked = [change for change in every if change.steps] or every
+            outcome.unready.extend(Failure(change, reason, mends=error.mends) for change in asked)
+
+    def _wait_for(
+        self, wanted: Mapping[str, Mapping[str, Change]], outcome: Outcome, timeout: float, sleep: float
+    ) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            by_namespace: dict[str, list[Claim]] = {}
+            for namespace, claim in self._list_claims(list(wanted), SELECTOR) if wanted else ():
+                by_namespace.setdefault(namespace, []).append(claim)
+            pending: list[tuple[Change, str]] = []
+            warnings: list[str] = []
+            for namespace, changes in wanted.items():
+                missing, told = self._missing_in(by_namespace.get(namespace, ()), changes)
+                pending += [(changes[name], why) for name, why in missing.items()]
+                warnings += told
+            if not pending or time.monotonic() >= deadline:
+                break
+            time.sleep(max(0.0, min(sleep, deadline - time.monotonic())))
+        outcome.warnings.extend(warnings)
+        for change, why in pending:
+            reason = (
+                f"{why} after {timeout:g} s of waiting: see the events of claim {change.name} in {change.namespace}, or raise "
+                "`wait_timeout`"
+            )
+            outcome.unready.append(Failure(change, reason, mends=True))
+
+    def _missing_in(self, claims: Iterable[Claim], wanted: Mapping[str, Change]) -> tuple[dict[str, str], list[str]]:
+        found = list(claims)
+        answer = still_waiting(found, wanted, self._lookups)
+        while CLASSES in self._lookups.missing:
+            self._lookups.set_classes(read_classes(self.api))
+            answer = still_waiting(found, wanted, self._lookups)
+        return answer
+
+
+def _needs_volumes(share: Share) -> bool:
+    """Whether a share has volumes that a run looks at whatever there is to do."""
+    if share.state != PRESENT:
+        return True
+    return len(share.namespaces) > 1 or not (share.is_dynamic or share.is_found)
+
+
+def _in_parallel(what: Callable[[T], U], items: Sequence[T]) -> list[U]:
+    """Do something for each item, over as many connections as there are, and return what came of it in their order."""
+    if len(items) < 2:
+        return [what(item) for item in items]
+    with ThreadPoolExecutor(max_workers=min(CONNECTIONS, len(items))) as pool:
+        return list(pool.map(what, items))

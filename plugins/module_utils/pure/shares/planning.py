@@ -1,0 +1,90 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Planning shares: what becomes of each in each of its namespaces, with its reason, and drift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from ..plan import CREATE, Change, Plan
+from ..text import did_you_mean
+from .about import Context, keep, refuse
+from .dynamic import plan_dynamic
+from .entries import PRESENT
+from .existing import keep_up, objection
+from .leaving import plan_leaving
+from .static import made_by_entry, plan_static, unreadable
+from .volumes import NOTHING, fix
+from .wanted import Share, Spot
+
+
+def plan_shares(ctx: Context, shares: Sequence[Share]) -> Plan:
+    """Return the plan for all shares; what it still needs to know is missing in the context."""
+    changes: list[Change] = []
+    for share in shares:
+        changes.extend(plan_share(ctx, share))
+    notes = [*ctx.notes, *_unknown_classes(ctx, changes)]
+    return Plan(tuple(changes), tuple(ctx.drift), tuple(notes))
+
+
+def plan_share(ctx: Context, share: Share, namespace: Optional[str] = None) -> list[Change]:
+    """Return the changes for one share, in one of its namespaces or in all."""
+    if share.state == PRESENT and share.is_dynamic:
+        # Its namespaces hang together: each may hold the volume that the others copy.
+        changes = plan_dynamic(ctx, share)
+        return [change for change in changes if namespace in (None, change.namespace)]
+    spots = [spot for spot in share.spots() if namespace in (None, spot.namespace)]
+    if share.state != PRESENT:
+        return [change for spot in spots for change in plan_leaving(ctx, spot)]
+    if share.is_found:
+        return [_plan_found(ctx, spot, len(share.namespaces) > 1) for spot in spots]
+    return [plan_static(ctx, spot, made_by_entry(spot)) for spot in spots]
+
+
+def _plan_found(ctx: Context, spot: Spot, several: bool) -> Change:
+    """A share whose claim somebody else makes."""
+    claim = ctx.live.claim(spot.namespace, spot.claim)
+    if claim is None:
+        reason = f"claim {spot.claim} does not exist"
+        if ctx.settings.check_mode:
+            ctx.differs(spot, "does not exist; an earlier task may be what makes it")
+            return keep(spot, reason)
+        return refuse(
+            spot, f"the {reason}: make it first, correct `backend.claim`, or give the share a backend that makes one"
+        )
+    refused = objection(ctx, spot, claim)
+    if refused is not None:
+        return refused
+    volume = ctx.live.volume(claim.volume) if several and claim.volume else None
+    fixes = NOTHING
+    if several and claim.volume:
+        # Its volumes may be several over the same data, and one of them with the policy Delete would take it.
+        if ctx.live.volumes_fault:
+            return unreadable(ctx, spot)
+        if volume is not None and volume.claim_uid == claim.uid:
+            fixes, refused = fix(ctx, spot, volume, claim.uid)
+            if refused is not None:
+                return refused
+    return keep_up(ctx, spot, claim, volume, fixes, grows=True, size=spot.share.size)
+
+
+def _unknown_classes(ctx: Context, changes: Sequence[Change]) -> list[str]:
+    """Warn of classes that new claims ask for and the cluster does not have: such a claim waits for ever."""
+    wanted: dict[str, int] = {}
+    for change in changes:
+        if change.action == CREATE and len(change.steps) == 1:
+            name = change.steps[0].body["spec"].get("storageClassName")
+            if name and not change.steps[0].body["spec"].get("volumeName"):
+                wanted[name] = wanted.get(name, 0) + 1
+    classes = ctx.lookups.classes() if wanted else None
+    if classes is None:
+        return []
+    return [
+        f"There is no storage class {name}{did_you_mean(name, classes)}: {count} new shares wait until there is one, or "
+        "until volumes of that class are made by hand"
+        for name, count in wanted.items()
+        if name not in classes
+    ]

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is set right on a volume that exists: our marks, Retain, a claimRef of a claim that is gone, mount options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from .. import steps
+from ..kubespawner import RETIRED_ANNOTATION
+from ..plan import Change
+from .about import Context, refuse
+from .live import RETAIN, Volume
+from .lookups import PATCH
+from .wanted import Spot
+
+
+class Fix(NamedTuple):
+    """What there is to do on a volume: steps, and a clause for each; nothing in both where it is as it should be."""
+
+    steps: tuple[steps.Step, ...] = ()
+    reasons: tuple[str, ...] = ()
+    adopts: bool = False
+
+
+NOTHING = Fix()
+
+
+def retain(volume: Volume) -> steps.Step:
+    """Set a volume to Retain, if it still is the very one, and of the very claim, that was looked at."""
+    return _guarded(volume, {"/spec/persistentVolumeReclaimPolicy": RETAIN}, (), (_IS_RETAIN,))
+
+
+def fix(
+    ctx: Context, spot: Spot, volume: Volume, claim_uid: Optional[str], mount_options: Sequence[str] = ()
+) -> tuple[Fix, Optional[Change]]:
+    """Return what there is to do on a volume of a share, or the refusal where this login may not do it.
+
+    `claim_uid` is that of the claim that it is for, None where that claim is yet to be made.
+    """
+    share = spot.share
+    planned: list[steps.Step] = []
+    reasons: list[str] = []
+    replaces: dict[str, Any] = {}
+    removes: list[str] = []
+    expect = []
+    if volume.policy != RETAIN:
+        replaces["/spec/persistentVolumeReclaimPolicy"] = RETAIN
+        expect.append(_IS_RETAIN)
+        reasons.append(f"its volume {volume.name} is set to Retain, which was {volume.policy}")
+    if volume.claim_uid and volume.claim_uid != claim_uid:
+        removes.append("/spec/claimRef/uid")
+        expect.append((("spec", "claimRef", "uid"), None))
+        reasons.append(f"its volume {volume.name}, left by a claim that is gone, is taken up again")
+    if expect:
+        planned.append(_guarded(volume, replaces, removes, tuple(expect)))
+    labels = {key: value for key, value in share.labels.items() if volume.labels.get(key) != value}
+    annotations: dict[str, Optional[str]] = {
+        key: value for key, value in share.annotations.items() if volume.annotations.get(key) != value
+    }
+    if labels or annotations:
+        reasons.append(f"its volume {volume.name} lacked the share's labels or annotations")
+    if volume.retired_at is not None:
+        annotations[RETIRED_ANNOTATION] = None
+        reasons.append(f"its volume {volume.name} is taken out of retirement")
+    body: dict[str, Any] = {}
+    if labels or annotations:
+        body["metadata"] = {key: value for key, value in (("labels", labels), ("annotations", annotations)) if value}
+    spec: dict[str, Any] = {}
+    if mount_options and tuple(mount_options) != volume.mount_options:
+        spec["mountOptions"] = list(mount_options)
+        had = ", ".join(volume.mount_options) or "none"
+        reasons.append(f"the mount options of its volume, {had}, become {', '.join(mount_options)} at the next mount")
+    if not volume.claim_name:
+        spec["claimRef"] = {"namespace": spot.namespace, "name": spot.claim, "kind": "PersistentVolumeClaim"}
+        spec["claimRef"]["apiVersion"] = "v1"
+        reasons.append(f"its volume {volume.name} is reserved for its claim")
+    if spec:
+        body["spec"] = spec
+    if body:
+        version = volume.version if "claimRef" in spec else ""
+        planned.append(steps.patch(steps.VOLUMES, "", volume.name, body, version, volume.uid))
+    if not planned:
+        return NOTHING, None
+    fault = ctx.lookups.may_not(PATCH)
+    if fault:
+        what = "; ".join(reasons)
+        return NOTHING, refuse(spot, f"{what}, but {fault}: have that rule granted, or do it by hand first")
+    return Fix(tuple(planned), tuple(reasons), adopts=volume.share is None), None
+
+
+_IS_RETAIN: tuple[tuple[str, ...], Any] = (("spec", "persistentVolumeReclaimPolicy"), RETAIN)
+
+
+def _guarded(
+    volume: Volume,
+    replaces: Mapping[str, Any],
+    removes: Sequence[str],
+    expect: tuple[tuple[tuple[str, ...], Any], ...],
+) -> steps.Step:
+    where = {"/metadata/uid": volume.uid}
+    if volume.claim_uid:
+        where["/spec/claimRef/uid"] = volume.claim_uid
+    return steps.patch_if(steps.VOLUMES, "", volume.name, where, replaces, expect, removes)
