@@ -444,3 +444,12 @@ def test_what_an_input_would_change() -> None:
 def test_shares_that_do_not_validate_grant_nothing() -> None:
     with pytest.raises(access.AccessError):
         Access(acl_of({"x": {**share(), "level": "open"}}, {}), Frame(TODAY, HOME))
+
+
+def test_a_group_of_the_hub_under_read_and_write_is_told_once() -> None:
+    found, text = asked(acl_of({"x": share(read=["hub:a", "hub:b"], write=["hub:a"])}, {}), shares=("x",))
+    assert found.result["shares"][0]["hub_groups"] == {"rw": ["hub:a"], "ro": ["hub:b"]}
+    assert text.splitlines()[-2:] == [
+        "  rw  whoever is in hub:a, which the hub knows at spawn",
+        "  ro  whoever is in hub:b, which the hub knows at spawn",
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from typing import Any, Optional
 
@@ -34,8 +34,10 @@ from ..pure.acl.model import EMPTY, Acl
 from ..pure.acl.report import Access, Frame
 from ..pure.acl.report_text import answer_text
 from ..pure.inputs import described, shown
+from ..pure.plan import MOST_REFUSALS
 from ..pure.shares.entries import ShareEntry
 from ..pure.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
+from .errors import EdgeError
 from .run import Refused, open_api, timings_result
 from .share_options import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_of
 
@@ -109,7 +111,7 @@ def show_access(module: Any) -> dict[str, Any]:
         access = Access(standing.acl, Frame(today, params["home_path"], params["mount_roots"], hub_groups))
         found = answer(access, questions, standing.whole)
     except AccessError as error:
-        raise Refused([f"The ACL cannot be read, so it grants nothing: {error}"]) from error
+        raise EdgeError(f"The ACL does not validate, so it grants nothing: {error}", mends=False) from error
     except ValueError as error:
         raise Refused([str(error)]) from error
     result: dict[str, Any] = {
@@ -258,45 +260,62 @@ class Standing:
 def read_acl(api: Any, namespace: str, people: Sequence[str] = ()) -> Standing:
     """Return the ACL that stands in a namespace: all of it, or, for a few people, no more than concerns them.
 
-    All of it is one list; for a few people it is what a hub reads when one of them starts a server. Raises Refused, with
-    a sentence, where it cannot be read: then it grants nothing.
+    All of it is one list; for a few people it is what a hub reads when one of them starts a server. Raises EdgeError,
+    with a sentence, where it cannot be read: then it grants nothing.
     """
+    reader = _Reader(api, namespace)
     if 0 < len(people) <= MOST_SINGLE_READS:
-        return _read_for(api, namespace, people)
-    live = live_from(api.list_all(steps.CONFIG_MAPS, namespace, stored_from, SELECTOR))
-    _require_index(api, namespace, live)
-    found = standing_of(live)
-    if found.faults:
-        raise Refused([_broken(namespace, fault) for fault in found.faults])
-    return Standing(found.digest, found.acl)
+        return reader.read_for(people)
+    return reader.read_all()
 
 
-def _read_for(api: Any, namespace: str, people: Sequence[str]) -> Standing:
-    def stored(name: str) -> Optional[Stored]:
-        item = api.get(steps.CONFIG_MAPS, namespace, name)
+class _Reader:
+    """Reads the ACL of one namespace as the hub does: by names, whatever the labels say."""
+
+    def __init__(self, api: Any, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+
+    def read_all(self) -> Standing:
+        """Return all of it. Where labels are as we write them, that is one list."""
+        live = live_from(self._api.list_all(steps.CONFIG_MAPS, self._namespace, stored_from, SELECTOR))
+        if live.index is None:
+            live = replace(live, index=self._stored(INDEX_NAME))
+        _require_index(self._api, self._namespace, live)
+        unlisted = [self._stored(name) for name in sorted(live.in_force - set(live.parts))]
+        live = replace(live, parts={**live.parts, **{part.name: part for part in unlisted if part is not None}})
+        found = standing_of(live)
+        if found.faults:
+            raise _broken(self._namespace, found.faults)
+        return Standing(found.digest, found.acl)
+
+    def read_for(self, people: Sequence[str]) -> Standing:
+        """Return the shares and these people's parts."""
+        index = self._stored(INDEX_NAME)
+        _require_index(self._api, self._namespace, Live(index))
+        if index is None:
+            return Standing("", EMPTY)
+        digest = index.annotations.get(DIGEST_MARK, "")
+        try:
+            names = load_index(index.text(INDEX_KEY), digest)
+            shares = load_shares(self._text(shares_name(names["shares"])), names["shares"])
+            records: dict[str, Mapping[str, Any]] = {}
+            for prefix in sorted({prefix_of(person, names["digits"]) for person in people} & set(names["members"])):
+                text = self._text(members_name(prefix, names["members"][prefix]))
+                records.update(load_members(text, names["members"][prefix])["people"])
+        except AccessError as error:
+            raise _broken(self._namespace, error.faults) from error
+        return Standing(digest, Acl(shares, records), whole=False)
+
+    def _stored(self, name: str) -> Optional[Stored]:
+        item = self._api.get(steps.CONFIG_MAPS, self._namespace, name)
         return None if item is None else stored_from(item)
 
-    def part(name: str) -> str:
-        found = stored(name)
+    def _text(self, name: str) -> str:
+        found = self._stored(name)
         if found is None:
             raise AccessError([f"the part {name}, which the index names, does not exist"])
         return found.text(PART_KEY)
-
-    index = stored(INDEX_NAME)
-    _require_index(api, namespace, Live(index))
-    if index is None:
-        return Standing("", EMPTY)
-    digest = index.annotations.get(DIGEST_MARK, "")
-    try:
-        names = load_index(index.text(INDEX_KEY), digest)
-        shares = load_shares(part(shares_name(names["shares"])), names["shares"])
-        records: dict[str, Mapping[str, Any]] = {}
-        for prefix in sorted({prefix_of(person, names["digits"]) for person in people} & set(names["members"])):
-            text = part(members_name(prefix, names["members"][prefix]))
-            records.update(load_members(text, names["members"][prefix])["people"])
-    except AccessError as error:
-        raise Refused([_broken(namespace, fault) for fault in error.faults]) from error
-    return Standing(digest, Acl(shares, records), whole=False)
 
 
 def _require_index(api: Any, namespace: str, live: Live) -> None:
@@ -309,16 +328,20 @@ def _require_index(api: Any, namespace: str, live: Live) -> None:
             raise Refused([fault])
     elif live.newer_schema:
         writer = live.index.annotations.get(WRITER_MARK)
-        raise Refused(
-            [
-                f"The ACL in namespace {namespace} has schema {live.newer_schema}"
-                f"{f', written by {writer}' if writer else ''}, newer than is understood here: use that version"
-            ]
+        raise EdgeError(
+            f"The ACL in namespace {namespace} has schema {live.newer_schema}"
+            f"{f', written by {writer}' if writer else ''}, newer than is understood here: use that version"
         )
 
 
-def _broken(namespace: str, fault: str) -> str:
-    return f"The ACL in namespace {namespace} cannot be read, so it grants nothing: {fault}; run share_acl to write it anew"
+def _broken(namespace: str, faults: Sequence[str]) -> EdgeError:
+    why = "; ".join(faults[:MOST_REFUSALS]) + (
+        f"; and {len(faults) - MOST_REFUSALS} more" if len(faults) > MOST_REFUSALS else ""
+    )
+    return EdgeError(
+        f"The ACL in namespace {namespace} cannot be read, so it grants nothing: {why}; run share_acl to write it anew",
+        False,
+    )
 
 
 # -- the result --------------------------------------------------------------------------------------------------------
@@ -343,4 +366,6 @@ def head_line(standing: Standing, found: Mapping[str, Any], namespace: str, toda
     if "people" not in found:
         return line
     shares, people = len(standing.acl.by_name), found["people"]
-    return f"{line}: {shares:,} {'share' if shares == 1 else 'shares'}, {people:,} {'person' if people == 1 else 'people'}"
+    return (
+        f"{line}: {shares:,} {'share' if shares == 1 else 'shares'}, {people:,} {'person' if people == 1 else 'people'}"
+    )
