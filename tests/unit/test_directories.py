@@ -124,7 +124,6 @@ def test_the_directories_of_a_share_come_with_those_above_them() -> None:
         ([nfs("a"), {"name": "b", "directory": "a"}], ROOT, "its directory /exports/a is that of a (shares[0])"),
         ([nfs("a"), {"name": "b", "directory": "a/b"}], ROOT, "its directory /exports/a/b lies in that of a (shares[0])"),
         ([{"name": "b", "directory": "x" * 256}], ROOT, "names no directory"),
-        ([{"name": "b", "directory": "\ud800"}], ROOT, "names no directory"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(shares, root, says) -> None:

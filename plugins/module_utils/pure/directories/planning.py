@@ -141,15 +141,14 @@ def _make(path: str, wanted: Wanted, above: Node, settings: Settings) -> Change:
 
 def _change(path: str, wanted: Wanted, node: Node, content: Optional[tuple[str, ...]], settings: Settings) -> Change:
     after = _future(wanted, node, node, settings.runner)
-    mode = node.mode
     steps: list[Step] = [Still(wanted.parts, node, empty=content == ())]
     if (after.uid, after.gid) != (node.uid, node.gid):
         # Its new owners never have what only its old mode gave, nor its old owners what its new mode gives.
         if node.mode & after.mode != node.mode and _may_chmod(node.uid, settings.runner):
-            mode = node.mode & after.mode
-            steps.append(Chmod(wanted.parts, mode))
+            steps.append(Chmod(wanted.parts, node.mode & after.mode))
         steps.append(Chown(wanted.parts, wanted.uid, wanted.gid))
-    if mode != after.mode:
+    if node.mode != after.mode:
+        # Also where the mode in between was this one: it may have cost the setgid bit.
         steps.append(Chmod(wanted.parts, after.mode))
     before_told = about.attributes(node.uid, node.gid, node.mode, settings.names)
     after_told = about.attributes(after.uid, after.gid, after.mode, settings.names)
