@@ -1,0 +1,200 @@
+"""What classic Open Data Hub's profiles make of an ACL: never more than it grants, and what is missing is said."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+from ansible_collections.odh.persistency.plugins.module_utils.pure.access import SharesPart, grants_of, place_fault
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import compile_acl
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.jsp import profiles_of, volume_name
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.model import EMPTY, Acl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.acl_worlds import NAMESPACE, PEOPLE, STRANGER, TODAY, share, worlds
+
+HOME = "/home"
+
+
+def rendered(shares, groups=None, **more):
+    return profiles_of(compile_acl(shares, groups or {}, NAMESPACE), TODAY, HOME, **more)
+
+
+def read_yaml(text):
+    # The loader in C where there is one: the other takes milliseconds for each text.
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def volumes_for(data, person):
+    """The volumes of a person's server, by the rules of jupyterhub-singleuser-profiles 0.7.1 for profiles without images."""
+    found = []
+    for profile in data["profiles"]:
+        users = profile.get("users")
+        if not users or "*" in users or person in users:
+            found += profile["volumes"]
+    return found
+
+
+def modes_for(data, person):
+    """What a person gets of which claim; no volume and no place comes twice, or the pod would be refused."""
+    volumes = volumes_for(data, person)
+    for key in ("name", "mountPath"):
+        assert len({volume[key] for volume in volumes}) == len(volumes)
+    claims = [volume["persistentVolumeClaim"] for volume in volumes]
+    return {claim["claimName"]: "ro" if claim["readOnly"] else "rw" for claim in claims}
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds())
+def test_profiles_offer_what_the_acl_grants_and_cannot_carry_all(world):
+    acl = compile_acl(*world, NAMESPACE)
+    text, left_out = profiles_of(acl, TODAY, HOME)
+    data = read_yaml(text)
+    part = SharesPart(acl.shares)
+    for person in [*PEOPLE, STRANGER]:
+        granted = {name: grant.mode for name, grant in grants_of(part, acl.people.get(person), (), TODAY).items()}
+        expected = {
+            name: "ro" if acl.by_name[name]["level"] == "public" else mode
+            for name, mode in granted.items()
+            if acl.by_name[name]["level"] != "secret"
+        }
+        assert modes_for(data, person) == expected
+        for name, mode in granted.items():
+            if expected.get(name) != mode:
+                assert any(name in sentence for sentence in left_out)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4, unique=True))
+def test_names_come_out_of_yaml_as_they_went_in(names):
+    people = {name: {"read": ["lab"]} for name in names}
+    text, left_out = profiles_of(Acl(compile_acl([share("lab")], {}, NAMESPACE).shares, people), TODAY, HOME)
+    kept = sorted(set(names) - {"*"})
+    profiles = yaml.safe_load(text)["profiles"]
+    assert profiles == json.loads(text)["profiles"]
+    assert [profile["users"] for profile in profiles] == ([kept] if kept else [])
+    assert bool(left_out) == ("*" in names)
+
+
+def test_the_form():
+    text, left_out = rendered([share("lab", read=["@staff", "bob"], write=["ann"])], {"staff": ["ann", "cyd"]})
+    assert (
+        text
+        == """\
+{
+ "profiles": [
+  {
+   "name": "odh.persistency/lab/ro",
+   "users": [
+    "bob",
+    "cyd"
+   ],
+   "volumes": [
+    {
+     "name": "odh-share-lab",
+     "persistentVolumeClaim": {
+      "claimName": "lab",
+      "readOnly": true
+     },
+     "mountPath": "/home/lab"
+    }
+   ]
+  },
+  {
+   "name": "odh.persistency/lab/rw",
+   "users": [
+    "ann"
+   ],
+   "volumes": [
+    {
+     "name": "odh-share-lab",
+     "persistentVolumeClaim": {
+      "claimName": "lab",
+      "readOnly": false
+     },
+     "mountPath": "/home/lab"
+    }
+   ]
+  }
+ ]
+}
+"""
+    )
+    assert left_out == []
+
+
+def test_without_shares_there_is_a_list_all_the_same():
+    # A ConfigMap without the key, or with an empty one, fails every spawn or is logged as missing.
+    assert yaml.safe_load(profiles_of(EMPTY, TODAY, HOME)[0]) == {"profiles": []}
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentences"),
+    [
+        (
+            share("lab", "secret", read=["ann"]),
+            ["lab is left out: it is secret, and with profiles nobody can ask for it"],
+        ),
+        (share("lab", "public", until="2026-11-23"), ["lab is left out: it has ended on 2026-11-23"]),
+        (share("lab"), ["lab is left out: there is nobody whom profiles could name"]),
+        (
+            share("lab", write=["@hub:staff", "@hub:x"]),
+            [
+                "hub:staff and hub:x are left out of lab: only the hub knows who is in",
+                "lab is left out: there is nobody whom profiles could name",
+            ],
+        ),
+        (
+            share("lab", read=["*"]),
+            [
+                "the person '*' is left out of lab: in profiles that is everybody",
+                "lab is left out: there is nobody whom profiles could name",
+            ],
+        ),
+        (
+            share("lab", "public", mount_path="/data/lab"),
+            ["lab is left out: its mount path " + place_fault("/data/lab", HOME, ())],
+        ),
+    ],
+)
+def test_what_nobody_gets_is_said(entry, sentences):
+    text, left_out = rendered([entry])
+    assert yaml.safe_load(text) == {"profiles": []}
+    assert left_out == sentences
+
+
+def test_what_is_carried_in_part_is_said():
+    entry = share("lab", "public", write=["ann", "@hub:staff"], gid=5000, until="2026-12-31", mount_path="/data/lab")
+    text, left_out = rendered([entry], roots=["/data"])
+    assert modes_for(read_yaml(text), "ann") == modes_for(read_yaml(text), STRANGER) == {"lab": "ro"}
+    assert left_out == [
+        "hub:staff is left out of lab: only the hub knows who is in",
+        "gid 5000 of lab is left out: profiles give servers no groups",
+        "the end of lab on 2026-12-31 is left out: write the profiles again afterwards, for they do not end",
+        "writing to lab is left out for ann: everyone reads it, and profiles cannot except anybody from that, so it is ro for "
+        "all",
+    ]
+
+
+@pytest.mark.parametrize("name", ["lab", "a.b", "a-b", "x" * 53, "x" * 54, "x" * 253, "1"])
+def test_volumes_have_names_that_pods_may_have(name):
+    label = volume_name(name)
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", label)
+    # What jupyterhub-singleuser-profiles makes of it.
+    assert re.sub(r"[^a-zA-Z0-9\.]", "-", label).lower() == label
+
+
+def test_volumes_of_two_shares_have_two_names():
+    names = ["a.b", "a-b", "a.b.", "x" * 54, "x" * 55]
+    assert len({volume_name(name) for name in names}) == len(names)
+
+
+def test_profiles_too_large_for_a_configmap_are_refused():
+    people = [f"user{number:05d}@example.org" for number in range(10_000)]
+    shares = [share(f"share{number}", read=["@all"]) for number in range(4)]
+    with pytest.raises(ValueError, match=r"take 1\d\d\d KiB.*format: acl"):
+        rendered(shares, {"all": people})
+    assert rendered(shares[:2], {"all": people})[1] == []
