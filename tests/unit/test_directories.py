@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils.pure.directories import model as m
@@ -263,10 +264,14 @@ def test_content_and_a_missing_right_are_told_together() -> None:
 
 # --- properties ---
 
-names = st.sampled_from(["a", "b", "c"])
-ids = st.none() | st.sampled_from([0, 501, 5000])
-modes = st.sampled_from([0o700, 0o755, 0o770, 0o2770, 0o2775])
-relative = st.lists(names, min_size=1, max_size=3).map("/".join)
+MODES = (0o700, 0o755, 0o770, 0o2770, 0o2775)
+# Drawn from lists made beforehand: many small draws would take most of the time of these tests.
+PATHS = ["/".join(path) for length in (1, 2, 3) for path in product("abc", repeat=length)]
+INSIDES = [(), (), ("a",), ("a", "b"), ("a/b",), ("a/b", "a"), ("b/c/a", "b"), ("c", "a/b/c"), ("b/a", "b/c")]
+SETTINGS = list(product((None, 0, 501, 5000), (None, 0, 501, 5000), MODES))
+NODES = [m.Node(m.DIRECTORY, uid, gid, mode) for uid, gid, mode in product((0, 501), (0, 501, 5000), MODES)]
+NODES += [replace(node, writable=False) for node in NODES[::5]] + [replace(node, read_only=True) for node in NODES[::9]]
+OTHERS = [m.Node("a file"), m.Node("a symbolic link"), m.Node(m.DIRECTORY, problem="Permission denied")]
 
 
 @st.composite
@@ -274,30 +279,26 @@ def lists_of_shares(draw, clashing=False):
     """Shares in up to three levels of directories; only where they may be `clashing`, one may lie in another's."""
     shares = []
     for name in draw(st.lists(st.sampled_from(["s1", "s2", "s3", "s4"]), unique=True, max_size=3)):
+        owner, gid, mode = draw(st.sampled_from(SETTINGS))
+        directory = draw(st.sampled_from(PATHS)) if clashing else draw(st.sampled_from(["", "a/", "a/b/"])) + name
         shares.append(
             ShareEntry(
                 name=name,
                 level="public",
-                directory=draw(relative) if clashing else draw(st.sampled_from(["", "a/", "a/b/"])) + name,
-                directories=tuple(draw(st.lists(relative, unique=True, max_size=2))),
-                owner=draw(ids),
-                gid=draw(ids),
-                mode=f"{draw(modes):04o}",
+                directory=directory,
+                directories=draw(st.sampled_from(INSIDES)),
+                owner=owner,
+                gid=gid,
+                mode=f"{mode:04o}",
                 position=f"shares[{len(shares)}]",
             )
         )
     return shares
 
 
-nodes = st.builds(
-    m.Node,
-    kind=st.sampled_from([m.DIRECTORY] * 6 + ["a file", "a symbolic link"]),
-    uid=st.sampled_from([0, 501]),
-    gid=st.sampled_from([0, 501, 5000]),
-    mode=modes,
-    writable=st.sampled_from([True] * 5 + [False]),
-    problem=st.sampled_from([""] * 9 + ["Permission denied"]),
-)
+#: What a place has: nothing, what is wanted (None), another directory, or something in the way.
+there = st.sampled_from(["nothing"] * 15 + [None] * 25 + NODES + OTHERS)
+inside = st.sampled_from([(), (), (), ("data",), None])
 runners = st.sampled_from([m.Runner(), m.Runner(), SOMEBODY])
 
 
@@ -307,15 +308,14 @@ def cases(draw):
     shares = draw(lists_of_shares())
     places = p.place_shares(shares, ROOT)
     assert not places.faults
-    live = {(): replace(draw(nodes), kind=m.DIRECTORY, problem="")}
+    live = {(): draw(st.sampled_from(NODES))}
     contents = {}
     for item in places.wanted:
         above = live.get(item.parts[:-1])
-        if above is None or not above.is_directory or not draw(st.integers(0, 3)):
-            continue
-        right = m.Node(m.DIRECTORY, item.uid or 0, item.gid or 0, item.mode)
-        live[item.parts] = draw(st.just(right) | nodes)
-        contents[item.parts] = draw(st.sampled_from([(), (), ("data",), None]))
+        node = draw(there) if above is not None and above.is_directory else "nothing"
+        if node != "nothing":
+            live[item.parts] = node or m.Node(m.DIRECTORY, item.uid or 0, item.gid or 0, item.mode)
+            contents[item.parts] = draw(inside)
     for parts in live:
         if parts and parts[:-1]:
             # Whatever has a wanted directory in it is not empty.
