@@ -12,15 +12,16 @@ help: ## List the targets
 
 ##@ See it work
 .PHONY: demo demo-down
-demo: ## Homes of a realistic environment on a real API server: made, made again (no change), and a change shown beforehand
+demo: ## Homes and shares of a realistic environment on a real API server: made, made again (no change), a change shown beforehand
 	@bin/dev examples/demo/run $(ARGS)
 
 demo-down: ## Stop what the demo started
 	@if [ -s .dev/demo-namespace ]; then \
 	  [ -n "$$KUBECONFIG$$K8S_AUTH_KUBECONFIG" ] || { echo "A demo that was killed left the namespace $$(cat .dev/demo-namespace) on" \
 	    "the cluster that KUBECONFIG named then; set KUBECONFIG and run this again to remove it." >&2; exit 1; }; \
-	  bin/dev kubectl delete namespace "$$(cat .dev/demo-namespace)" --ignore-not-found && rm .dev/demo-namespace; \
+	  examples/demo/run --down; \
 	fi
+	@rm -rf .dev/demo-export
 	@if [ -x .dev/venv/bin/python ]; then bin/dev python -m testbed down; fi
 
 ##@ Test it
@@ -43,6 +44,7 @@ hub: ## Against a real JupyterHub
 	@bin/dev pytest tests/hub $(ARGS)
 
 integration: ## Against a real API server: the testbed, or the cluster of KUBECONFIG
+	@bin/system-packages
 	@bin/dev pytest tests/integration $(ARGS)
 
 molecule: ## The roles' molecule scenarios
