@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+import yaml
 from ansible_collections.odh.persistency.plugins.module_utils.pure import access
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import compile_acl
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.groups import parse_groups, undefined_groups
 
 from tests.support.access import HOME, TODAY, members_part, share, shares_part
 
@@ -127,6 +131,26 @@ def test_a_user_and_a_group_of_one_name_are_two() -> None:
     assert (
         row(decide(shares, members_part(analysts={"groups": ["others"]}), "analysts", hub_groups=["others"]))[0] == "-"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("Ana", "ana"),
+        ("ana", "ana "),
+        ("ana", "ana\n"),
+        ("jos\u00e9", "jose\u0301"),
+        ("ſ", "s"),
+        ("ana", "ana@example.org"),
+    ],
+)
+def test_names_are_taken_as_they_are(name: str, like: str) -> None:
+    for one, other in ((name, like), (like, name)):
+        named = {"schema": 1, "people": {one: {"read": ["a"], "groups": [one]}}}
+        shares = shares_part(a=share(), b=share(read=[one]), c=share(read=["hub:" + one]))
+        assert [mount.share for mount in decide(shares, named, one, hub_groups=[one]).mounts] == ["a", "b", "c"]
+        assert decide(shares, named, other, hub_groups=[other]).mounts == []
+        assert decide(shares, {"schema": 1, "people": {"x": {"groups": [other]}}}, "x").mounts == []
 
 
 def test_nobody_named_is_nobody() -> None:
@@ -587,6 +611,31 @@ def test_one_person_is_decided_in_well_under_a_millisecond() -> None:
         best = min(best, time.perf_counter() - began)
     assert len(decision.mounts) > 100
     assert best < 0.002
+
+
+# --- What owners of data are told -----------------------------------------------------------------------------------------
+
+
+def test_the_example_for_owners_of_data_is_true() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "levels.md").read_text(encoding="utf-8").split("## An example")[1]
+    inventory = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    entries, refusals = parse_shares(inventory["shares"], "levels.md", HOME, [])
+    groups, more = parse_groups(inventory["groups"], "levels.md")
+    assert refusals + more + undefined_groups(entries, groups) == []
+    acl = compile_acl(entries, groups, "hub")
+    header, _line, *rows = [line for line in page.split("## ")[0].splitlines() if line.startswith("|")]
+    names = [cell.strip() for cell in header.strip("|").split("|")][1:]
+    assert len(rows) == 8
+    for line in rows:
+        who, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        person, _comma, more_of_it = who.partition(", ")
+        day = date(2027, 4, 1) if more_of_it == "on 2027-04-01" else TODAY
+        asked = ["cases"] if more_of_it == "who asked for cases" else []
+        members = {"schema": 1, "people": acl.people}
+        decision = access.decide(acl.shares, members, person, today=day, home=HOME, asked=asked)
+        assert outcomes(decision) == dict(zip(names, cells)), line
+    rules = {verdict.rule for verdict in access.decide(acl.shares, members, "ben", today=TODAY, home=HOME).verdicts}
+    assert "read and write, as a member of group teachers" in rules
 
 
 # --- The file itself, which the hub runs --------------------------------------------------------------------------------
