@@ -19,7 +19,7 @@ import psutil
 
 from testbed.paths import ROOT
 
-from . import homes
+from . import acl, homes, shares
 from .bench import FULL, QUICK, Bench, opened, say
 from .report import Row, markdown, text
 
@@ -30,6 +30,13 @@ CASES: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "nothing-to-do": ("Nothing to do", homes.nothing_to_do),
     "peers-nothing-to-do": ("Nothing to do, against other tools", homes.peers_nothing_to_do),
     "memory": ("Memory", homes.memory),
+    "shares-creating": ("Creating shares", shares.creating),
+    "shares-nothing-to-do": ("Shares, nothing to do", shares.nothing_to_do),
+    "peers-shares": ("Shares, against another tool", shares.peers),
+    "acl-compiling": ("Compiling the access list", acl.compiling),
+    "acl-publishing": ("Publishing the access list", acl.publishing),
+    "acl-nothing-to-do": ("The access list, nothing to do", acl.nothing_to_do),
+    "access": ("Who gets what", acl.answering),
     "huge": ("100,000 homes", homes.huge),
 }
 DOCUMENT = ROOT / "docs" / "benchmarks.md"

@@ -61,7 +61,7 @@ FULL = Sizes(
     people=10_000,
     groups=500,
 )
-QUICK = Sizes(many=1_200, new=100, sample=30, loop=2, huge=0, rounds=1, shares=20, namespaces=3, people=400, groups=30)
+QUICK = Sizes(many=1_200, new=100, sample=30, loop=2, huge=0, rounds=1, shares=20, namespaces=4, people=400, groups=30)
 
 
 class Bench:
@@ -153,6 +153,12 @@ class Bench:
         """All objects of a collection; `path` may have a query."""
         return bare.list_pages(self._bare, path, PAGE)[1]
 
+    def write(self, name: str, value: Any) -> Path:
+        """A JSON file in the run's folder."""
+        path = self._folder / name
+        path.write_text(json.dumps(value), encoding="utf-8")
+        return path
+
     # -- users and definitions -----------------------------------------------------------------------------------
 
     def users_file(self, count: int) -> Path:
@@ -176,12 +182,6 @@ class Bench:
         if kind == "List":
             moved = {"apiVersion": "v1", "kind": "List", "items": moved}
         return self.write(f"definitions-{namespace}-{len(definitions)}-{kind}.json", moved)
-
-    def write(self, name: str, value: Any) -> Path:
-        """A JSON file."""
-        path = self._folder / name
-        path.write_text(json.dumps(value), encoding="utf-8")
-        return path
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
@@ -210,6 +210,14 @@ class Bench:
 
     def kubectl(self, *arguments: str | Path) -> Run:
         return command(["kubectl", *arguments], self.environment)
+
+    def module(self, name: str, options: Mapping[str, Any], *, expect: Mapping[str, int], check: bool = False) -> Run:
+        """A module of ours, which must return that summary."""
+        return expected(self.task({f"odh.persistency.{name}": dict(options)}, check=check), name, expect)
+
+    def do_nothing(self, options: Mapping[str, Any]) -> Run:
+        """The module that does nothing, with these options."""
+        return self.task({"do_nothing": dict(options)})
 
     def _users_task(
         self,

@@ -21,9 +21,11 @@ are those that the project has set itself; `make bench` returns an error when on
   it is not, and the bodies are made before the clock starts.
 - **Task** is what Ansible spends on the one task, without the start of `ansible-playbook`.
 - Runs that are compared take turns; the medians are shown. A peer that takes minutes runs once, and one that takes too long
-  for that is run on a sample, its time scaled to the same number of homes, as the row says.
-- Users have e-mail addresses as names and come from a JSON file of dicts, unless the row says otherwise. Claims stay Pending:
-  nothing provisions on the testbed.
+  for that is run on a sample, its time scaled to the same number of homes or objects, as the row says.
+- Users have e-mail addresses as names and come from a JSON file of dicts, unless the row says otherwise. Their claims stay
+  Pending: nothing provisions on the testbed.
+- Shares are static NFS volumes: a PersistentVolume and a claim in each namespace, which the control plane binds meanwhile.
+- The access list is compiled from a JSON file of shares and one of groups, each person in ten groups.
 - Memory of the module is what the kernel says that its process had at most (`ru_maxrss`); memory of the whole task is the
   largest sum over `ansible-playbook` and all its children, shared memory counted for each, looked at 10 times a second.
 - Requests are counted in the API server's audit log.

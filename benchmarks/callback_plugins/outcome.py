@@ -23,7 +23,7 @@ requirements:
   - the environment variable ODH_BENCH_OUTCOME
 """
 
-KEPT = ("changed", "msg", "summary", "timings", "warnings")
+KEPT = ("changed", "msg", "people", "summary", "timings", "warnings")
 
 
 class CallbackModule(CallbackBase):

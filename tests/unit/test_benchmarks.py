@@ -11,7 +11,8 @@ import pytest
 from benchmarks import report
 from benchmarks.__main__ import CASES, exit_code, parse
 from benchmarks.bench import names
-from benchmarks.run import MIB, RunFailed, command, rounds
+from benchmarks.peers import scaled
+from benchmarks.run import MIB, Run, RunFailed, command, rounds
 
 MEASURED = Path(report.__file__).with_name("measured.py")
 
@@ -85,6 +86,13 @@ def test_rounds_take_turns_and_give_medians() -> None:
 
     assert rounds(3, [one, two]) == {"one": 2.0, "beside": 7, "two": 3}
     assert order == ["one", "two"] * 3
+
+
+def test_what_a_peer_takes_once_is_scaled_once() -> None:
+    few, some = Run(9, task_seconds=2.0), Run(9, task_seconds=5.0)
+    assert scaled(few, some, 4, 304, 4) == 2.0
+    assert scaled(few, some, 4, 304, 304) == 5.0
+    assert scaled(few, some, 4, 304, 1004) == 12.0
 
 
 def test_names_are_all_different() -> None:
