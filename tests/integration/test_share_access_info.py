@@ -161,6 +161,9 @@ def test_what_an_input_would_change_and_that_it_does(published, namespace, modul
     }
     assert all(f"  {sentence}" in result.text.splitlines() for sentence in found["sentences"])
     assert any("ben" in sentence for sentence in found["sentences"])
+    retired = {**published, "shares": [*SHARES[:2], {**SHARES[2], "state": "retired"}]}
+    [effect] = modules.ok("share_access_info", retired).what_if["effects"]
+    assert (effect["share"], effect["who"], effect["cause"]) == ("payroll", "ann", "share retired")
     # The answer itself is that of the ACL that stands; with acl_from it is the input's.
     assert result.shares[0]["counts"] == {"rw": 3, "ro": 1}
     assert any(row["name"] == "ben" and row["rw"] for row in result.users)

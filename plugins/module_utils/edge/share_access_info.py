@@ -35,7 +35,7 @@ from ..pure.acl.report import Access, Frame
 from ..pure.acl.report_text import answer_text
 from ..pure.inputs import described, shown
 from ..pure.plan import MOST_REFUSALS
-from ..pure.shares.entries import ShareEntry
+from ..pure.shares.entries import PRESENT, ShareEntry
 from ..pure.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
 from .errors import EdgeError
 from .run import Refused, open_api, timings_result
@@ -121,7 +121,9 @@ def show_access(module: Any) -> dict[str, Any]:
         "as_of": today.isoformat(),
         **found.result,
     }
-    comparison = compare(standing.acl, compiled, today) if from_cluster and compiled is not None else None
+    comparison = None
+    if from_cluster and given is not None and compiled is not None:
+        comparison = compare(standing.acl, compiled, today, given.causes)
     if comparison is not None:
         result["what_if"] = what_if_row(comparison)
     head = head_line(standing, found.result, namespace, today, from_cluster)
@@ -225,9 +227,14 @@ class Given:
         return given
 
     @property
+    def causes(self) -> dict[str, str]:
+        """Why shares are not in the ACL that the input makes, in the words of share_acl."""
+        return {share.name: f"share {share.state}" for share in self.shares if share.state not in (None, PRESENT)}
+
+    @property
     def openshift_groups(self) -> list[str]:
         """The groups whose members the cluster knows, without their prefix."""
-        named = named_groups(share for share in self.shares if share.state in (None, "present"))
+        named = named_groups(share for share in self.shares if share.state in (None, PRESENT))
         return [group[len(OPENSHIFT) :] for group in named if source_of(group) == "openshift"]
 
     def compiled(self, api: Any, namespace: str) -> Acl:
