@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from tests.support.acl import AGENT, DIGEST, INDEX, KIND, digest_of, objects, options, parts, read, share
+from tests.support.acl import AGENT, DIGEST, INDEX, KIND, digest_of, objects, options, read, share
 
 GROUPS = {"analysts": ["ann", "ben"], "guests": ["cat"]}
 SHARES = [

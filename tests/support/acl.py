@@ -100,7 +100,7 @@ class Polling(threading.Thread):
                 if not self.views or self.views[-1] != view:
                     self.views.append(view)
             self.readings += 1
-            time.sleep(0.002)
+            time.sleep(0.01)
 
     def __enter__(self) -> Polling:
         self.start()
