@@ -505,6 +505,15 @@ def test_what_is_wrong_with_an_index(change: dict[str, Any], says: str) -> None:
     assert refused.value.faults == (says,)
 
 
+@pytest.mark.parametrize("digits", range(5))
+def test_an_index_by_any_number_of_digits(digits: int) -> None:
+    prefix = access.prefix_of("ana", digits)
+    index = {"schema": 1, "digits": digits, "shares": DIGEST, "members": {prefix: DIGEST}}
+    text = access.canonical(index)
+    assert access.load_index(text, access.digest_of(text)) == index
+    assert access.index_faults({**index, "members": {}}) == []
+
+
 def test_all_faults_are_told_at_once() -> None:
     part = shares_part(a=share("top", path="a", gid=-1), B=share(until="soon"))
     decision = decide(part, {"schema": 1, "people": {"": {}}}, "", today=None)

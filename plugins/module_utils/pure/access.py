@@ -9,7 +9,7 @@ of the collection, and does no I/O. Whoever reads the ACL hands its texts over:
 
     index = load_index(text, digest)                 # which parts are in force
     shares = load_shares(text, index["shares"])      # every share, and the groups that it is granted to
-    members = load_members(text, index["members"][prefix_of(person, index["digits"])])  # None where no such prefix
+    members = load_members(text, index["members"][prefix_of(person, index["digits"])])  # None: there is no such prefix
     decision = decide(shares, members, person, hub_groups, asked, today, home, roots)
 
 What does not validate grants nothing, and says why. Names are compared as they are, character by character.
@@ -79,7 +79,10 @@ class Verdict(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Mounts and verdicts by the names of the shares; or, when there are faults, nothing but these."""
+    """Mounts and verdicts by the names of the shares; or, when there are faults, nothing but these.
+
+    Faults name shares and people: they are for administrators and logs, never for the person.
+    """
 
     mounts: list[Mount]
     verdicts: list[Verdict]
