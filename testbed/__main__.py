@@ -7,8 +7,9 @@ import json
 import os
 import shlex
 import sys
+from pathlib import Path
 
-from . import binaries, control_plane, processes, progress, state
+from . import binaries, control_plane, ganesha, processes, progress, state
 from .paths import DEV, data_dir
 
 
@@ -23,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
         "up", help="start it, compiling it first where that was never done; does nothing when it is up"
     )
     up.add_argument("--quiet", action="store_true", help="say nothing when it is up already")
-    commands.add_parser("down", help="stop it; its data stays")
+    commands.add_parser("down", help="stop it, and the NFS server; its data stays")
     reset = commands.add_parser("reset", help="stop it, wipe its data, and start anew")
     reset.add_argument("--wipe-only", action="store_true", help="do not start it again")
     status = commands.add_parser("status", help="say what runs; returns 1 when it is not up")
@@ -32,6 +33,13 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="compile its programs and start nothing")
     build.add_argument(
         "programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(binaries.PROGRAMS)}; all by default"
+    )
+    nfs = commands.add_parser(
+        "nfs", help="an NFS server beside it: one folder, as /exports, and read-only as /ro/exports"
+    )
+    nfs.add_argument("action", choices=["up", "down", "status"])
+    nfs.add_argument(
+        "folder", nargs="?", type=Path, help="what it exports; nfs/exports in the testbed's data by default"
     )
     logs = commands.add_parser("logs", help="print the end of its logs")
     logs.add_argument("name", nargs="?", choices=processes.NAMES)
@@ -66,6 +74,25 @@ def _print_environment() -> None:
         print(f"export {name}={quoted}")
 
 
+def _nfs(action: str, folder: Path | None) -> int:
+    if action == "up":
+        if folder is None:
+            folder = data_dir() / "nfs" / "exports"
+            folder.mkdir(parents=True, exist_ok=True)
+        path = str(folder.absolute())
+        ganesha.up([ganesha.Export(path, "/exports"), ganesha.Export(path, "/ro/exports", "RO")])
+    elif action == "down":
+        progress.say("stopped the NFS server" if ganesha.down() else "the NFS server was not running")
+        return 0
+    server = ganesha.status()
+    if server is None:
+        print("the NFS server is not running")
+        return 1
+    for export in server.exports:
+        print(f"{export.access} {server.url(export.pseudo)} {export.path}")
+    return 0
+
+
 def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "up":
@@ -73,15 +100,18 @@ def run(arguments: list[str]) -> int:
             progress.be_quiet()
         control_plane.up()
     elif options.command == "down":
-        stopped = control_plane.down()
+        stopped = control_plane.down() + (["ganesha.nfsd"] if ganesha.down() else [])
         progress.say(f"stopped {', '.join(stopped)}" if stopped else "the testbed was not running")
     elif options.command == "reset":
+        ganesha.down()
         control_plane.reset()
         progress.say(f"wiped {data_dir()}")
         if not options.wipe_only:
             control_plane.up()
     elif options.command == "status":
         return _print_status(options.json)
+    elif options.command == "nfs":
+        return _nfs(options.action, options.folder)
     elif options.command == "env":
         _print_environment()
     elif options.command == "build":

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,6 +110,14 @@ class Directories:
         if before:
             assert snapshot(self.root) == before
         return str(result.output["msg"])
+
+
+def run_as_root(tests: str, sudo: list[str]) -> None:
+    """Run a test file once more, as root; for tests that are run by somebody else."""
+    kept = [f"{name}={os.environ[name]}" for name in ("PATH", "PYTHONPATH", "LC_ALL") if name in os.environ]
+    command = [*sudo, "env", *kept, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tests]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def may_mount() -> bool:
