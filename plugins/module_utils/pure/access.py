@@ -534,7 +534,7 @@ def _grants_faults(place: str, level: Any, read: Any, write: Any, faults: list[s
 def _envelope(what: str, data: Any, keys: tuple[str, ...], faults: list[str]) -> bool:
     """Whether data is a mapping of our schema with these keys. Of another schema no more is said: nothing is known of it."""
     schema = data.get("schema", SCHEMA) if isinstance(data, dict) else SCHEMA
-    if type(schema) is not int:
+    if isinstance(schema, bool) or not isinstance(schema, int):
         faults.append(f"{what}: `schema` is {_shown(schema)}, not a number")
     elif schema != SCHEMA:
         age = "newer" if schema > SCHEMA else "older"
@@ -575,7 +575,7 @@ def _is(form: re.Pattern[str], value: Any) -> bool:
 
 
 def _is_number(value: Any, most: int) -> bool:
-    return type(value) is int and 0 <= value <= most  # A bool is no number.
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def _is_day(value: Any) -> bool:
