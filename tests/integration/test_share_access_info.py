@@ -173,6 +173,12 @@ def test_what_an_input_would_change_and_that_it_does(published, namespace, modul
     assert modules.ok("share_acl", edited).acl["digest"] == as_input.digest
 
 
+def test_groups_alone_are_nothing_to_compare(published, namespace, modules):
+    result = modules.ok("share_access_info", {"namespace": namespace, "groups": GROUPS})
+    assert "what_if" not in result.output
+    assert "name them in `for_groups`" in result.warnings[0]
+
+
 def test_an_input_needs_no_cluster(namespace, modules, tmp_path):
     chosen = {**options(namespace, SHARES, groups=GROUPS), "acl_from": "input"}
     result = modules.ok("share_access_info", chosen, kubeconfig=tmp_path / "there-is-none")
@@ -267,9 +273,6 @@ def test_everything_wrong_with_the_question_is_told_at_once(namespace, modules, 
     ):
         assert words in message
     assert "analyst" in modules.refused("share_access_info", {**question, "shares": [question["shares"][1]]})
-    assert "`groups` without `shares`" in modules.refused(
-        "share_access_info", {"namespace": namespace, "groups": GROUPS}
-    )
     message = modules.refused("share_access_info", {"namespace": namespace, "acl_from": "input"})
     assert "neither is given" in message
 

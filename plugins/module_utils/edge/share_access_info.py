@@ -91,47 +91,71 @@ def show_access(module: Any) -> dict[str, Any]:
         raise Refused(faults)
     laps.note("input")
 
-    namespace = params["namespace"]
-    api = open_api(module) if from_cluster or (given is not None and given.openshift_groups) else None
-    compiled = given.compiled(api, namespace) if given is not None else None
-    if from_cluster:
-        assert api is not None
-        standing = read_acl(api, namespace, questions.users if questions.users_only and compiled is None else ())
-        today = day or api.now().date()
-    else:
-        assert compiled is not None
-        standing = Standing(document_of(compiled).digest, compiled)
-        today = day or datetime.now(timezone.utc).date()
+    asked = asked_of(module, questions, given, from_cluster)
+    today = day or asked.today
     laps.note("read")
-
-    warnings = []
-    if not standing.digest:
-        warnings.append(f"There is no ACL in namespace {namespace} yet: it grants nothing to anybody")
     try:
-        access = Access(standing.acl, Frame(today, params["home_path"], params["mount_roots"], hub_groups))
-        found = answer(access, questions, standing.whole)
+        access = Access(asked.standing.acl, Frame(today, params["home_path"], params["mount_roots"], hub_groups))
+        found = answer(access, questions, asked.standing.whole)
     except AccessError as error:
         raise EdgeError(f"The ACL does not validate, so it grants nothing: {error}", mends=False) from error
     except ValueError as error:
         raise Refused([str(error)]) from error
+    comparison = None
+    if given is not None and asked.other is not None:
+        comparison = compare(asked.standing.acl, asked.other, today, given.causes)
+    head = head_line(asked.standing, found.result, params["namespace"], today, from_cluster)
     result: dict[str, Any] = {
         "changed": False,
-        "published": bool(standing.digest) and from_cluster,
-        "digest": standing.digest,
+        "published": bool(asked.standing.digest) and from_cluster,
+        "digest": asked.standing.digest,
         "as_of": today.isoformat(),
         **found.result,
+        **({} if comparison is None else {"what_if": what_if_row(comparison)}),
+        "text": answer_text(found, questions, head, None if comparison is None else comparison.sentences),
     }
-    comparison = None
-    if from_cluster and given is not None and compiled is not None:
-        comparison = compare(standing.acl, compiled, today, given.causes)
-    if comparison is not None:
-        result["what_if"] = what_if_row(comparison)
-    head = head_line(standing, found.result, namespace, today, from_cluster)
-    result["text"] = answer_text(found, questions, head, None if comparison is None else comparison.sentences)
     laps.note("answer")
-    for sentence in [*warnings, *found.warnings]:
+    for sentence in [*warnings_of(params, asked.standing), *found.warnings]:
         module.warn(sentence)
     return {**result, **timings_result(laps.seconds)}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The ACL to answer by, the one of the input to compare it with (None: nothing is compared), and the day of today."""
+
+    standing: Standing
+    other: Optional[Acl]
+    today: date
+
+
+def asked_of(module: Any, questions: Questions, given: Optional[Given], from_cluster: bool) -> Asked:
+    """Read and compile what the answer takes; an input is given where nothing is read from the cluster."""
+    namespace = module.params["namespace"]
+    if given is not None and not from_cluster:
+        api = open_api(module) if given.openshift_groups else None
+        compiled = given.compiled(api, namespace)
+        try:
+            digest = document_of(compiled).digest
+        except ValueError as error:
+            raise Refused([str(error)]) from error
+        return Asked(Standing(digest, compiled), None, datetime.now(timezone.utc).date())
+    api = open_api(module)
+    other = None if given is None else given.compiled(api, namespace)
+    standing = read_acl(api, namespace, questions.users if questions.users_only and other is None else ())
+    return Asked(standing, other, api.now().date())
+
+
+def warnings_of(params: Mapping[str, Any], standing: Standing) -> list[str]:
+    """Return what is to be said of the question as a whole."""
+    found = []
+    if all(params.get(option) is None for option in ("shares", "shares_file")) and any(
+        params.get(option) is not None for option in ("groups", "groups_file")
+    ):
+        found.append("`groups` without `shares` make no ACL to compare; to ask about groups, name them in `for_groups`")
+    if not standing.digest:
+        found.append(f"There is no ACL in namespace {params['namespace']} yet: it grants nothing to anybody")
+    return found
 
 
 class Laps:
@@ -208,16 +232,7 @@ class Given:
     @classmethod
     def of(cls, params: dict[str, Any], faults: list[str]) -> Optional[Given]:
         """Return what the options give, None where they give no shares; what is wrong with it goes to `faults`."""
-        has_shares, has_groups = (
-            any(params.get(option) is not None for option in options)
-            for options in (("shares", "shares_file"), ("groups", "groups_file"))
-        )
-        if not has_shares:
-            if has_groups:
-                faults.append(
-                    "`groups` without `shares` would be an ACL without shares: give the shares too, or, to ask about groups, "
-                    "name them in `for_groups`"
-                )
+        if params.get("shares") is None and params.get("shares_file") is None:
             return None
         wrong: list[str] = []
         given = cls(shares_of(params, wrong), groups_of(params, wrong))
