@@ -143,8 +143,12 @@ def _remove(ctx: Context, spot: Spot, claim: Claim) -> Change:
     volume_steps, fate, refused = _keep_data(ctx, spot, claim)
     if refused is not None:
         return refused
-    planned = [*volume_steps, steps.delete(steps.CLAIMS, spot.namespace, claim.name, claim.uid, claim.version)]
+    planned = list(volume_steps)
     own = _own_volume(ctx, spot, claim)
+    if own is not None and own.retired_at is None and claim.retired_at is not None:
+        # Should the run be cut short after the claim is gone, the next one finds the mark here.
+        planned.append(_mark_volume(own, claim.retired_at))
+    planned.append(steps.delete(steps.CLAIMS, spot.namespace, claim.name, claim.uid, claim.version))
     if own is not None:
         lacks = ctx.lookups.may_not(lookups.DELETE)
         if lacks:
@@ -176,6 +180,9 @@ def _keep_data(ctx: Context, spot: Spot, claim: Claim) -> tuple[list[steps.Step]
         return [], "its volume is gone already", None
     if not volume.is_for(spot.namespace, claim.name) or volume.claim_uid not in ("", claim.uid):
         return [], f"it has no volume, for {volume.name} is another claim's", None
+    if volume.share not in (None, spot.share.name):
+        what = f"the volume {volume.name} of {claim.name} is that of the share {volume.share}: look at which of the two it is"
+        return [], "", refuse(spot, what, claim.name)
     static = volume.name == spot.volume and volume.share == spot.share.name
     planned = []
     if volume.policy != RETAIN:

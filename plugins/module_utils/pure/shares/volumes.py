@@ -30,7 +30,7 @@ NOTHING = Fix()
 
 
 def retain(volume: Volume) -> steps.Step:
-    """Set a volume to Retain, if it still is the very one, and of the very claim, that was looked at."""
+    """Set a volume to Retain, if it still is the very one that was looked at; whose it is makes no difference to that."""
     return _guarded(volume, {"/spec/persistentVolumeReclaimPolicy": RETAIN}, (), (_IS_RETAIN,))
 
 
@@ -42,7 +42,6 @@ def fix(
     `claim_uid` is that of the claim that it is for, None where that claim is yet to be made.
     """
     share = spot.share
-    planned: list[steps.Step] = []
     reasons: list[str] = []
     replaces: dict[str, Any] = {}
     removes: list[str] = []
@@ -55,8 +54,6 @@ def fix(
         removes.append("/spec/claimRef/uid")
         expect.append((("spec", "claimRef", "uid"), None))
         reasons.append(f"its volume {volume.name}, left by a claim that is gone, is taken up again")
-    if expect:
-        planned.append(_guarded(volume, replaces, removes, tuple(expect)))
     labels = {key: value for key, value in share.labels.items() if volume.labels.get(key) != value}
     annotations: dict[str, Optional[str]] = {
         key: value for key, value in share.annotations.items() if volume.annotations.get(key) != value
@@ -78,11 +75,20 @@ def fix(
         spec["claimRef"] = {"namespace": spot.namespace, "name": spot.claim, "kind": "PersistentVolumeClaim"}
         spec["claimRef"]["apiVersion"] = "v1"
         reasons.append(f"its volume {volume.name} is reserved for its claim")
+    planned: list[steps.Step] = []
+    version = ""
+    if not volume.claim_name:
+        # All in one, over the very version that was looked at: somebody else may reserve it meanwhile.
+        version = volume.version
+        if volume.policy != RETAIN:
+            spec["persistentVolumeReclaimPolicy"] = RETAIN
+    elif expect:
+        planned.append(_guarded(volume, replaces, removes, tuple(expect)))
     if spec:
         body["spec"] = spec
     if body:
-        version = volume.version if "claimRef" in spec else ""
-        planned.append(steps.patch(steps.VOLUMES, "", volume.name, body, version, volume.uid))
+        after = () if volume.claim_name else tuple(expect)
+        planned.append(steps.patch(steps.VOLUMES, "", volume.name, body, version, volume.uid, after))
     if not planned:
         return NOTHING, None
     fault = ctx.lookups.may_not(PATCH)
@@ -102,6 +108,6 @@ def _guarded(
     expect: tuple[tuple[tuple[str, ...], Any], ...],
 ) -> steps.Step:
     where = {"/metadata/uid": volume.uid}
-    if volume.claim_uid:
+    if removes:
         where["/spec/claimRef/uid"] = volume.claim_uid
     return steps.patch_if(steps.VOLUMES, "", volume.name, where, replaces, expect, removes)

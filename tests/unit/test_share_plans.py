@@ -1,0 +1,311 @@
+"""Plans of shares over made-up worlds: whatever is asked of whatever is there, the promises hold."""
+
+from __future__ import annotations
+
+import itertools
+
+from ansible_collections.odh.persistency.plugins.module_utils.pure.kubespawner import label_value_fault
+from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import claim_name_fault
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares import naming, wanted
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.backend_entries import Backend
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.backends import data_of, static_source
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import ShareEntry
+from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.live import volume_from
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.share_worlds import World, planned, settings_for
+
+NAMESPACES = ("a", "b", "c")
+NAMES = ("data", "more")
+GIBI = 1024**3
+USERNAME = "hub.jupyter.org/username"
+RETIRED = "odh.persistency/retired-at"
+
+NFS = Backend(type="nfs", server="nas", path="/exports/data")
+NFS_ELSEWHERE = Backend(type="nfs", server="nas", path="/exports/other")
+NFS_CSI = Backend(type="csi", driver="nfs.csi.k8s.io", attributes={"server": "nas", "share": "/exports/data"})
+DYNAMIC = Backend(type="storage_class", storage_class="standard")
+BACKENDS = [
+    NFS,
+    NFS,
+    NFS_ELSEWHERE,
+    NFS_CSI,
+    DYNAMIC,
+    DYNAMIC,
+    Backend(type="host_path", path="/srv/data"),
+    Backend(type="existing_claim", claim="by-hand"),
+    Backend(type="csi", driver="x.example.org", volume_handle="one", clone=True),
+]
+SOURCES = [
+    {"nfs": {"server": "nas", "path": "/exports/data"}},
+    {"nfs": {"server": "nas", "path": "/exports/other"}},
+    {
+        "csi": {
+            "driver": "nfs.csi.k8s.io",
+            "volumeHandle": "h",
+            "volumeAttributes": {"server": "nas", "share": "/exports/data"},
+        }
+    },
+    {"csi": {"driver": "x.example.org", "volumeHandle": "one"}},
+    {"hostPath": {"path": "/srv/data"}},
+    {"rbd": {"image": "x"}},
+]
+CLAIMS = ["none"] * 5 + ["unmarked"] * 3 + ["marked"] * 6 + ["another's", "home", "deleting", "unbound", "gone volume"]
+VOLUMES = ["by a class"] * 4 + ["ours"] * 4 + ["by hand", "another's"]
+MARKS = ["2026-01-01T00:00:00Z", "2026-11-22T00:00:00Z", "long ago"]
+
+
+def marks(share):
+    return {"labels": naming.share_labels(share), "annotations": {naming.SHARE_KEY: share}}
+
+
+_WISHES = st.sampled_from(
+    list(
+        itertools.product(
+            BACKENDS,
+            [1, 1, 2],
+            [{}, {"team": "x"}],
+            ["present", "present", "present", "retired", "absent"],
+            [found for count in (1, 2, 3) for found in itertools.permutations(NAMESPACES, count)],
+        )
+    )
+)
+
+
+@st.composite
+def wishes(draw):
+    """One share or two, in some namespaces, in some state."""
+    entries = []
+    for number, name in enumerate(NAMES[: draw(st.integers(1, 2))]):
+        backend, size, labels, state, namespaces = draw(_WISHES)
+        found = backend.claim and number == 0
+        entries.append(
+            ShareEntry(
+                name=name,
+                claim=backend.claim if found else name,
+                size=None if found else size * GIBI,
+                size_text="" if found else f"{size}Gi",
+                backend=NFS if backend.claim and number else backend,
+                namespaces=namespaces,
+                labels=labels,
+                state=state,
+                position=f"shares[{number}]",
+            )
+        )
+    rules = settings_for()
+    shares, faults = wanted.resolve(entries, rules)
+    assert not faults, faults
+    return shares
+
+
+# In one draw: draws are what takes the time.
+_SPOTS = st.sampled_from(
+    list(
+        itertools.product(
+            CLAIMS,
+            VOLUMES,
+            [None] * 4 + SOURCES,
+            ["Retain", "Delete"],
+            ["", "", "", "left", "reserved"],
+            [False, True],
+            [None, None, None, None, *MARKS],
+        )
+    )
+)
+
+
+def _draw_claim(draw, world, namespace, name, entry):
+    what, volume, source, policy, left, is_copy, mark = draw(_SPOTS)
+    if source is None:
+        # What is asked for, and, of a class, what it may well have made.
+        source = SOURCES[0]
+        if entry is not None and entry.backend.type in ("nfs", "csi", "host_path"):
+            kind, fields = static_source(entry, namespace)
+            source = {kind: dict(fields)}
+    if entry is not None and entry.state == "absent" and mark != "long ago":
+        mark = MARKS[0]
+    own = naming.volume_name(namespace, name)
+    volume_name = own if volume == "ours" else f"pv-{namespace}-{name}"
+    volume_marks = {"ours": marks(name), "another's": marks("theirs")}.get(volume, {})
+    if volume == "ours" and is_copy:
+        volume_marks["annotations"] = {**volume_marks["annotations"], naming.CLONE_ANNOTATION: "gone"}
+    if what == "none":
+        if left:
+            claim = (namespace, name, "gone" if left == "left" else "")
+            phase = "Released" if left == "left" else "Available"
+            world.volume(volume_name, source, policy=policy, claim=claim, phase=phase, **volume_marks)
+        return
+    found = {"labels": {}, "annotations": {}}
+    if what in ("marked", "deleting", "unbound", "gone volume"):
+        found = marks(name)
+    elif what == "another's":
+        found = marks("theirs")
+    elif what == "home":
+        found["annotations"][USERNAME] = "alice"
+    if mark is not None:
+        found["annotations"] = {**found["annotations"], RETIRED: mark}
+    if what == "unbound":
+        world.claim(namespace, name, storageClassName="standard" if is_copy else "", **found)
+        return
+    made_by_class = volume == "by a class"
+    storage_class = "standard" if made_by_class else ""
+    if what == "gone volume":
+        world.claim(namespace, name, volumeName=volume_name, storageClassName=storage_class, **found)
+        return
+    world.bound(
+        namespace,
+        name,
+        volume_name,
+        source,
+        policy=policy,
+        provisioned=made_by_class,
+        storageClassName=storage_class,
+        deleting=what == "deleting",
+        **found,
+    )
+    for part, value in volume_marks.items():
+        world.volumes[volume_name]["metadata"][part] |= value
+
+
+@st.composite
+def cases(draw):
+    """Some shares, and what there may be before: some of it ours, some in the way, some nobody's business."""
+    shares = draw(wishes())
+    entries = {share.name: share.entry for share in shares}
+    world = World()
+    for namespace in NAMESPACES:
+        world.bound(namespace, "claim-bob", f"pvc-bob-{namespace}", SOURCES[5], annotations={USERNAME: "bob"})
+        world.bound(namespace, "theirs", f"pvc-theirs-{namespace}", SOURCES[0], **marks("theirs"))
+        world.volumes[f"pvc-theirs-{namespace}"]["metadata"] |= marks("theirs")
+        for name in (*NAMES, "by-hand"):
+            _draw_claim(draw, world, namespace, name, entries.get(name))
+    world.settle()
+    return shares, world
+
+
+def data_in(world, share, claim):
+    """Where the data is that a share has in its namespaces."""
+    found = {}
+    for namespace in share.namespaces:
+        live = world.claims.get((namespace, claim))
+        if live is not None and live["metadata"]["annotations"].get(naming.SHARE_KEY) == share.name:
+            volume = world.volumes.get(live["spec"].get("volumeName", ""))
+            if volume is not None:
+                found[namespace] = data_of(volume_from(volume).source)
+    return found
+
+
+@settings(max_examples=2500)
+@given(cases())
+def test_the_promises(case):
+    shares, world = case
+    rules = settings_for()
+    plan = planned(world, shares, rules)
+    if plan.refusals:
+        assert all(change.reason.startswith("shares[") for change in plan.refusals)
+        return  # nothing is carried out
+    world.carry_out(plan)
+
+    # Converge: a second run has nothing to do, and, once classes have made their volumes, a third one or a fourth.
+    again = planned(world, shares, rules)
+    assert not again.changed, [change.reason for change in again.pending]
+    assert not again.refusals, [change.reason for change in again.refusals]
+    world.provision()
+    waiting = any("run again once it is" in drift.reason for drift in again.drift)
+    for _run in range(2):
+        more = planned(world, shares, rules)
+        if more.refusals:
+            # Only where the volume that others copy was not known before: it may be one that cannot be copied.
+            assert waiting, [change.reason for change in more.refusals]
+            break
+        world.carry_out(more)
+    else:
+        last = planned(world, shares, rules)
+        assert not last.changed, [change.reason for change in last.pending]
+        assert not last.refusals, [change.reason for change in last.refusals]
+
+    # Lose nothing: no data goes, and only what was retired long enough.
+    assert world.destroyed == []
+    names = {share.name for share in shares}
+    for gone in world.deleted:
+        assert gone["metadata"]["annotations"][naming.SHARE_KEY] in names
+        assert gone["metadata"]["annotations"].get(RETIRED) == "2026-01-01T00:00:00Z"
+
+    # What is somebody else's is not touched.
+    spots = {(namespace, share.entry.claim) for share in shares for namespace in share.namespaces}
+    for item in world.touched:
+        metadata = item["metadata"]
+        reference = item["spec"].get("claimRef", {})
+        at = (
+            (reference.get("namespace"), reference.get("name"))
+            if reference
+            else (metadata.get("namespace"), metadata["name"])
+        )
+        owner = metadata["annotations"].get(naming.SHARE_KEY)
+        assert USERNAME not in metadata["annotations"]
+        assert owner in names or (owner is None and at in spots)
+
+    # One share is one place, and its volumes are kept wherever it is in several namespaces.
+    for share in shares:
+        if share.state == "present" and not share.is_found:
+            assert len(set(data_in(world, share, share.entry.claim).values())) <= 1
+        if share.state == "present" and len(share.namespaces) > 1:
+            for namespace in share.namespaces:
+                claim = world.claims.get((namespace, share.entry.claim))
+                if claim is not None and claim["status"]["phase"] == "Bound":
+                    volume = world.volumes[claim["spec"]["volumeName"]]
+                    if not waiting and volume["spec"]["claimRef"].get("uid") == claim["metadata"]["uid"]:
+                        assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+
+
+@settings(max_examples=2000)
+@given(cases(), st.integers(0, 6))
+def test_a_run_that_is_cut_short_is_completed_by_the_next_one(case, done):
+    shares, world = case
+    rules = settings_for()
+    plan = planned(world, shares, rules)
+    if plan.refusals:
+        return
+    whole = world.copy()
+    whole.carry_out(plan)
+    steps = [step for change in plan.pending for step in change.steps]
+    for step in steps[:done]:
+        world._step(step)
+        world.settle()
+    again = planned(world, shares, rules)
+    assert not again.refusals, [change.reason for change in again.refusals]
+    world.carry_out(again)
+    assert not planned(world, shares, rules).changed
+    assert world.destroyed == []
+    assert set(world.claims) == set(whole.claims)
+    assert set(world.volumes) == set(whole.volumes)
+
+
+# Labels of DNS names, chosen to meet each other at every seam; and at the longest.
+_SHORT = ["".join(found) for size in (1, 2, 3) for found in itertools.product("ab-", repeat=size)]
+_LABELS = [text for text in _SHORT if text.strip("-") == text] + ["share", "share-a", "x" * 57, "x" * 61, "y" * 63]
+_LABEL = st.sampled_from(_LABELS)
+_SHARE = st.lists(_LABEL, min_size=1, max_size=4).map(".".join)
+PAIRS = st.tuples(_LABEL, _SHARE)
+
+
+@settings(max_examples=3000)
+@given(PAIRS, PAIRS)
+def test_names_of_volumes_never_meet(one, two):
+    for pair in (one, two):
+        name = naming.volume_name(*pair)
+        assert claim_name_fault(name) is None
+        assert len(name) <= 63
+    assert (naming.volume_name(*one) == naming.volume_name(*two)) == (one == two)
+    # Close pairs: the seam between the two names at another hyphen or dot.
+    joined = f"{one[0]}-{one[1]}"
+    seams = {(joined[:at], joined[at + 1 :]) for at, letter in enumerate(joined) if letter in "-."}
+    close = [pair for pair in seams if "." not in pair[0] and all(claim_name_fault(part) is None for part in pair)]
+    assert len({naming.volume_name(*pair) for pair in close}) == len(close)
+
+
+@settings(max_examples=2000)
+@given(_SHARE)
+def test_labels_of_shares_are_label_values(name):
+    assert label_value_fault(naming.share_label(name)) is None
