@@ -186,7 +186,7 @@ class AclRun:
 
     def _carry_out(self, changes: Sequence[Change], replan: Replan) -> Outcome:
         if self.check_mode:
-            changes = [replace(change, steps=_triable(change)) for change in changes]
+            changes = [replace(change, steps=triable(change)) for change in changes]
         outcome = carry_out(self.api, Plan(tuple(changes)), replan, self.check_mode)
         self._wrote = self._wrote or outcome.wrote
         self._warnings += outcome.warnings
@@ -222,7 +222,7 @@ class AclRun:
     def _write_index(self, index: Change) -> Optional[Failure]:
         """Write the index, or delete it; return why that failed. Raises Overtaken."""
         try:
-            for step in _triable(index) if self.check_mode else index.steps:
+            for step in triable(index) if self.check_mode else index.steps:
                 self.api.write(step, self.check_mode)
         except EdgeError as error:
             if not (self.check_mode and isinstance(error, ApiError) and untried(error)):
@@ -319,7 +319,7 @@ def _foreign(change: Change) -> Change:
     return replace(change, action=REFUSE, reason=reason, steps=())
 
 
-def _triable(change: Change) -> tuple[Any, ...]:
+def triable(change: Change) -> tuple[Any, ...]:
     """Return what of a change a dry-run can try: what is made anew under its name is in its own way until it is gone."""
     return change.steps[:1] if [step.verb for step in change.steps] == [DELETE, CREATE] else change.steps
 

@@ -67,7 +67,7 @@ def manage_acl(module: Any) -> dict[str, Any]:
     asked = time.monotonic()
     timings = {"input": parsed - started, "groups": asked - parsed}
     if params["format"] == JSP:
-        from .acl_profiles import manage_profiles  # type: ignore
+        from .acl_profiles import manage_profiles
 
         return manage_profiles(module, api, shares, groups, timings)
     acl, wanted = _compiled(params, shares, groups)

@@ -57,12 +57,21 @@ class Stored:
     uid: str = ""
     resource_version: str = ""
     created: Optional[datetime] = None
-    label: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     has_binary: bool = False
     immutable: bool = False
     deleting: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what its label says that it is, "" where it has none of ours."""
+        return self.labels.get(KIND, "")
+
+    def has_labels(self, labels: Mapping[str, str]) -> bool:
+        """Return whether it has all these labels; others do not matter."""
+        return labels.items() <= self.labels.items()
 
     def text(self, key: str) -> str:
         """Return the text under a key, "" where there is none."""
@@ -88,7 +97,7 @@ def stored_from(item: Mapping[str, Any]) -> Stored:
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
         created=parse_time(metadata.get("creationTimestamp") or ""),
-        label=(metadata.get("labels") or {}).get(KIND, ""),
+        labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         data=item.get("data") or {},
         has_binary=bool(item.get("binaryData")),

@@ -1,0 +1,188 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`share_acl` with `format: jsp`: what of the ACL classic Open Data Hub's profiles can carry, in one ConfigMap."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Optional
+
+from ..pure.access import AccessError
+from ..pure.acl.compare import Comparison, compare
+from ..pure.acl.compile import compile_acl
+from ..pure.acl.guards import guard, withdrawn
+from ..pure.acl.jsp import KEY, WARNING, profiles_of
+from ..pure.acl.live import Stored, stored_from
+from ..pure.acl.model import EMPTY, Acl
+from ..pure.acl.profiles import (
+    NAME,
+    PROFILES,
+    acl_of,
+    foreign_refusal,
+    hub_group_faults,
+    is_ours,
+    plan_profiles,
+    plan_profiles_away,
+)
+from ..pure.acl.publication import Publication, Settings, effects_of, quota_warnings
+from ..pure.plan import REFUSE, Change, Drift, Plan
+from ..pure.quota import quota_from
+from ..pure.shares.entries import ABSENT, ShareEntry
+from ..pure.steps import CONFIG_MAPS, QUOTAS
+from .acl import WRITER, triable
+from .api import Api
+from .apply import carry_out
+from .errors import ApiError
+from .outcome import Outcome
+from .reads import namespace_fault
+from .run import Refused, finish, timings_result
+
+
+def manage_profiles(
+    module: Any,
+    api: Api,
+    shares: Sequence[ShareEntry],
+    groups: Mapping[str, Sequence[str]],
+    timings: Mapping[str, float],
+) -> dict[str, Any]:
+    """Bring the ConfigMap with the profiles to what the options ask for, or, in check mode, show what that would take."""
+    params = module.params
+    run = ProfilesRun(api, params, shares, compile_acl(shares, groups, params["namespace"]))
+    started = time.monotonic()
+    live = run.read()
+    plan = run.plan(live)
+    planned = time.monotonic()
+    refusals = [change.reason for change in plan.refusals]
+    if refusals:
+        raise Refused(refusals, plan)
+    outcome = run.carry_out(plan, live, module.check_mode)
+    phases = {**timings, "plan": planned - started, "write": time.monotonic() - planned}
+    return finish(module, outcome, PROFILES, **timings_result(phases))
+
+
+class ProfilesRun:
+    """One run over the profiles of one namespace."""
+
+    def __init__(self, api: Api, params: dict[str, Any], shares: Sequence[ShareEntry], acl: Acl) -> None:
+        self.api = api
+        self.params = params
+        self.namespace: str = params["namespace"]
+        self.known = [share.name for share in shares]
+        self.acl = acl
+
+    def read(self) -> Optional[Stored]:
+        """Return the ConfigMap, None where there is none."""
+        found = self.api.get(CONFIG_MAPS, self.namespace, NAME)
+        return None if found is None else stored_from(found)
+
+    def plan(self, live: Optional[Stored]) -> Plan:
+        """Return the plan: what changes for people, and the ConfigMap; or the refusals."""
+        settings = Settings(self.namespace, WRITER, self.api.now())
+        if live is not None and not is_ours(live):
+            if self.params["state"] == ABSENT:
+                return Plan(notes=(f"{foreign_refusal(self.namespace)}; it is left as it is",))
+            return self._refused([foreign_refusal(self.namespace)])
+        today = settings.now.date()
+        left_out: list[str] = []
+        offered = EMPTY
+        if self.params["state"] == ABSENT:
+            change = plan_profiles_away(live, settings)
+        else:
+            try:
+                text, left_out = profiles_of(self.acl, today, self.params["home_path"], self.params["mount_roots"])
+            except ValueError as error:
+                return self._refused([str(error)])
+            offered = acl_of(text)
+            faults = hub_group_faults(self.acl, today)
+            if faults:
+                return self._refused(faults)
+            change = plan_profiles(live, text, settings)
+        notes = (WARNING,) if self.params["state"] != ABSENT else ()
+        drift = tuple(Drift(PROFILES, self.namespace, NAME, sentence) for sentence in left_out)
+        if not change.steps:
+            return Plan((change,), drift, notes)
+        stood, broken = _standing(live)
+        comparison = compare(stood, offered, today)
+        refusals = self._refusals(stood, offered, comparison, broken)
+        if refusals:
+            return self._refused(refusals)
+        if broken:
+            notes = (*notes, f"The profiles that stood could not be compared: {broken}")
+        return Plan((*effects_of(comparison, self.namespace), change), drift, notes)
+
+    def carry_out(self, plan: Plan, live: Optional[Stored], check_mode: bool) -> Outcome:
+        """Carry the plan out; when somebody else writes meanwhile, plan anew over that, guards included."""
+        warnings = []
+        if plan.changed or live is None:
+            fault, missing = namespace_fault(self.api, self.namespace)
+            if fault and not (missing and check_mode):
+                raise Refused([fault])
+            if fault:
+                return Outcome(plan, warnings=[f"{fault}; an earlier task may be what makes it, so the plan is shown"])
+        if check_mode:
+            warnings = self._quota_warnings(plan)
+            plan = replace(plan, changes=tuple(replace(change, steps=triable(change)) for change in plan.changes))
+        latest = [plan]
+
+        def again(change: Change) -> Change:
+            latest[0] = self.plan(self.read())
+            if latest[0].refusals:
+                return replace(
+                    change, action=REFUSE, reason="; ".join(one.reason for one in latest[0].refusals), steps=()
+                )
+            return next(one for one in latest[0].changes if not one.effect)
+
+        outcome = carry_out(self.api, plan, again, check_mode)
+        done = [change for change in outcome.plan.changes if change.steps]
+        source = latest[0] if latest[0].changed else plan
+        effects = [change for change in source.changes if change.effect] if done else []
+        kept = [change for change in outcome.plan.changes if not change.effect]
+        outcome.plan = replace(outcome.plan, changes=(*effects, *kept))
+        outcome.warnings += warnings
+        return outcome
+
+    def _refused(self, reasons: Sequence[str]) -> Plan:
+        return Plan(tuple(Change(REFUSE, PROFILES, self.namespace, NAME, reason) for reason in reasons))
+
+    def _refusals(self, stood: Optional[Acl], offered: Acl, comparison: Comparison, broken: str) -> list[str]:
+        most = self.params["max_withdrawals"]
+        if broken and most >= 0:
+            return [
+                f"The profiles that stand cannot be compared ({broken}), so nobody can say what would be withdrawn: set "
+                "`max_withdrawals: -1` to go ahead without that comparison"
+            ]
+        if self.params["state"] == ABSENT:
+            return list(withdrawn(comparison, most))
+        return guard(
+            stood,
+            offered,
+            comparison,
+            allow_empty=self.params["allow_empty"],
+            max_withdrawals=most,
+            declassify=self.params["declassify"],
+            known=[*self.known, *self.acl.by_name],
+        )
+
+    def _quota_warnings(self, plan: Plan) -> list[str]:
+        change = next((one for one in plan.changes if not one.effect), None)
+        if change is None or not change.steps:
+            return []
+        try:
+            quotas = self.api.list_all(QUOTAS, self.namespace, quota_from)
+        except ApiError as error:
+            return [f"Whether a ResourceQuota allows the plan is not known: {error}"]
+        return quota_warnings(Publication((), change), quotas)
+
+
+def _standing(live: Optional[Stored]) -> tuple[Optional[Acl], str]:
+    """Return what the profiles that stand offer (None: there are none, or none that can be read), and what is wrong."""
+    if live is None:
+        return None, ""
+    try:
+        return acl_of(live.text(KEY)), ""
+    except AccessError as error:
+        return None, str(error)

@@ -1,0 +1,136 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one ConfigMap with which classic Open Data Hub is told of shares: what stands there, and what becomes of it.
+
+What profiles offer is read back into an ACL, so that the same sentences and guards do for both formats, as far as
+profiles go: groups are expanded there, and secret shares are not in them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Optional
+
+from ..access import SCHEMA, AccessError, digest_of, members_faults, shares_faults
+from ..plan import CREATE, DELETE, KEEP, UPDATE, Change
+from ..shares.groups import HUB
+from ..steps import CONFIG_MAPS, Step, create, delete, patch
+from ..text import quote_list
+from .jsp import KEY
+from .live import DIGEST_MARK, KIND, WRITER_MARK, Stored
+from .model import RO, RW, Acl, ended
+from .publication import Settings
+
+NAME = "odh-persistency-shares-profiles"
+PROFILES = "acl-profiles"
+#: What classic Open Data Hub finds such ConfigMaps by.
+_LABELS = {KIND: PROFILES, "jupyterhub": "singleuser-profiles"}
+_PREFIX = "odh.persistency/"
+_EVERYBODY = ["*"]
+
+
+def hub_group_faults(acl: Acl, today: date) -> list[str]:
+    """Return why profiles cannot carry groups of the hub's, for the shares that they could carry otherwise."""
+    faults = []
+    for name, share in sorted(acl.by_name.items()):
+        if share["level"] == "secret" or ended(share, today):
+            continue
+        named = {group for right in ("read", "write") for group in share[right]["groups"] if group.startswith(HUB)}
+        if named:
+            faults.append(
+                f"{name} is granted to {quote_list(sorted(named))}, and singleuser-profiles know no groups of the hub's: name "
+                "the people, or a group of the inventory or of OpenShift"
+            )
+    return faults
+
+
+def acl_of(text: str) -> Acl:
+    """Return what profiles written by this collection offer, as an ACL. Raises AccessError for anything else."""
+    try:
+        data = json.loads(text)
+        return _acl_of(data["profiles"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, AccessError):
+            raise
+        raise AccessError(["they are not in the form in which this collection writes them"]) from error
+
+
+def _acl_of(profiles: Sequence[Any]) -> Acl:
+    shares: dict[str, Any] = {}
+    people: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
+    for profile in profiles:
+        prefix, name, mode = profile["name"].split("/")
+        if f"{prefix}/" != _PREFIX or mode not in (RO, RW):
+            raise AccessError([f"the profile {profile['name']} is not one of this collection's"])
+        [volume] = profile["volumes"]
+        users = profile["users"]
+        everyone = users == _EVERYBODY
+        shares[name] = {
+            "level": "public" if everyone else "private",
+            "claim": volume["persistentVolumeClaim"]["claimName"],
+            "mount_path": volume["mountPath"],
+            "read": {"everyone": everyone, "groups": []},
+            "write": {"groups": []},
+        }
+        for user in () if everyone else users:
+            people[user].setdefault("read" if mode == RO else "write", []).append(name)
+    found = Acl({"schema": SCHEMA, "shares": shares}, people)
+    faults = shares_faults(found.shares) + members_faults({"schema": SCHEMA, "people": found.people})
+    if faults:
+        raise AccessError(faults)
+    return found
+
+
+def is_ours(live: Stored) -> bool:
+    """Return whether a ConfigMap of that name is this collection's."""
+    return live.label == PROFILES
+
+
+def foreign_refusal(namespace: str) -> str:
+    """Return why a ConfigMap of that name that is somebody else's is left alone."""
+    return (
+        f"ConfigMap {NAME} in namespace {namespace} is not of this collection (no label {KIND}: {PROFILES}): remove it, or "
+        "give it that label if it is to be replaced"
+    )
+
+
+def plan_profiles(live: Optional[Stored], text: str, settings: Settings) -> Change:
+    """Return what becomes of the ConfigMap."""
+    digest = digest_of(text)
+    marks = {DIGEST_MARK: digest, WRITER_MARK: settings.writer}
+    after = f"profiles {digest[:12]}"
+    namespace = settings.namespace
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": NAME, "labels": _LABELS, "annotations": marks},
+        "data": {KEY: text},
+    }
+    made = create(CONFIG_MAPS, namespace, manifest)
+    if live is None:
+        return Change(CREATE, PROFILES, namespace, NAME, "there are none yet", after=after, steps=(made,))
+    before = f"profiles {digest_of(live.text(KEY))[:12]}"
+    if dict(live.data) == {KEY: text} and live.has_labels(_LABELS) and live.annotations.get(DIGEST_MARK) == digest:
+        return Change(KEEP, PROFILES, namespace, NAME, "the profiles stand as they are wanted")
+    reason = "the profiles change" if live.text(KEY) != text else "its marks are not as they were written"
+    steps: tuple[Step, ...] = (delete(CONFIG_MAPS, namespace, NAME, live.uid, live.resource_version), made)
+    if not live.immutable:
+        others = {key: None for key in live.data if key != KEY}
+        body = {"metadata": {"labels": _LABELS, "annotations": marks}, "data": {**others, KEY: text}}
+        steps = (patch(CONFIG_MAPS, namespace, NAME, body, live.resource_version, live.uid),)
+    return Change(UPDATE, PROFILES, namespace, NAME, reason, before=before, after=after, steps=steps)
+
+
+def plan_profiles_away(live: Optional[Stored], settings: Settings) -> Change:
+    """Return what removes the ConfigMap."""
+    namespace = settings.namespace
+    if live is None:
+        return Change(KEEP, PROFILES, namespace, NAME, "there are none")
+    before = f"profiles {digest_of(live.text(KEY))[:12]}"
+    step = delete(CONFIG_MAPS, namespace, NAME, live.uid, live.resource_version)
+    return Change(DELETE, PROFILES, namespace, NAME, "they are to be absent", before=before, steps=(step,))
