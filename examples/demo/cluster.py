@@ -38,14 +38,37 @@ def kubectl(*arguments: str, given: str | None = None) -> str:
 
 
 def exists(namespace: str) -> bool:
-    return bool(kubectl("get", "namespace", namespace, "--ignore-not-found", "-o", "name").strip())
+    """Whether one of the two namespaces of a demo is there."""
+    return bool(kubectl("get", "namespace", namespace, jobs(namespace), "--ignore-not-found", "-o", "name").strip())
+
+
+def claims(namespace: str, selector: str) -> list[dict[str, Any]]:
+    found = kubectl("get", "persistentvolumeclaims", "-n", namespace, "-l", selector, "-o", "json")
+    return list(json.loads(found)["items"])
+
+
+def jobs(namespace: str) -> str:
+    """The second namespace of a demo, as the inventory calls it: one share has a claim there too."""
+    return f"{namespace}-jobs"
 
 
 def remove(namespace: str) -> None:
-    """Remove a namespace of the demo and the volumes that the demo made for it, and wait until both are gone."""
-    kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=240s")
-    if is_testbed():
-        kubectl("delete", "persistentvolume", "-l", f"{LABEL}={namespace}", "--ignore-not-found", "--timeout=60s")
+    """Remove the namespaces of the demo and the volumes that were made for it, and wait until all are gone."""
+    both = [namespace, jobs(namespace)]
+    kubectl("delete", "namespace", *both, "--ignore-not-found", "--timeout=240s")
+    # Volumes belong to no namespace. These are kept when their claims go, as they should be where there is data.
+    volumes = json.loads(kubectl("get", "persistentvolumes", "-o", "json"))["items"]
+    mine = [volume["metadata"]["name"] for volume in volumes if _of_the_demo(volume, both)]
+    if mine:
+        kubectl("delete", "persistentvolume", *mine, "--ignore-not-found", "--timeout=60s")
+
+
+def _of_the_demo(volume: dict[str, Any], namespaces: list[str]) -> bool:
+    """Made by the demo, or by the collection for a share of the demo: not what a storage driver made for a claim."""
+    labels = volume["metadata"].get("labels", {})
+    claim = volume["spec"].get("claimRef") or {}
+    made = LABEL in labels or labels.get("odh.persistency/kind") == "share"
+    return made and claim.get("namespace") in namespaces
 
 
 def bind(namespace: str) -> int:

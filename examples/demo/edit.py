@@ -1,4 +1,4 @@
-"""Somebody edits the demo's inventory, in a copy: a home grows, a person joins, a person leaves."""
+"""Somebody edits the demo's inventory, in a copy: a home grows, a person joins, a person leaves, a share is public no more."""
 
 from __future__ import annotations
 
@@ -9,17 +9,32 @@ from pathlib import Path
 GROWS = "wei.zhang@students.example.org"
 JOINS = "mei.lin@students.example.org"
 LEAVES = "farid.haddad@example.org"
+GROUP = "analysts"
+"""The group of who leaves."""
+NARROWED = "shared-notebooks"
+"""The share that is public no more."""
 
-_FILES = ("group_vars/all/users.csv", "group_vars/all/homes.yml")
+_FILES = (
+    "group_vars/all/users.csv",
+    "group_vars/all/homes.yml",
+    "group_vars/all/common.yml",
+    "group_vars/all/shares.yml",
+)
 
 
 def edited_copy(inventory: Path, target: Path) -> tuple[Path, str]:
     """Copy an inventory into a new folder `target` and edit it; return it, and what was edited as a diff."""
     shutil.copytree(inventory, target)
-    users, homes = (target / name for name in _FILES)
+    users, homes, common, shares = (target / name for name in _FILES)
     _replace(users, f"{GROWS},,5Gi,interns\n", f"{GROWS},,25Gi,interns\n{JOINS},,5Gi,interns\n")
     _replace(users, f"{LEAVES},,,analysts\n", "")
     _replace(homes, "homes_retired: []\n", f"homes_retired:\n  - {LEAVES}\n")
+    _replace(common, f"    - {LEAVES}\n", "")
+    _replace(
+        shares,
+        f"  - name: {NARROWED}\n    level: public\n",
+        f"  - name: {NARROWED}\n    level: private\n    read:\n      groups: [interns]\n",
+    )
     lines: list[str] = []
     for name in _FILES:
         before, after = ((folder / name).read_text().splitlines() for folder in (inventory, target))

@@ -1,7 +1,7 @@
-"""The demo: homes for everybody in examples/inventories/demo, on a real API server. `make demo` runs it.
+"""The demo: homes and shares for everybody in examples/inventories/demo, on a real API server. `make demo` runs it.
 
 On the testbed of this checkout what it made stays for a look around, until `make demo-down` or the next demo. On a cluster
-of your own (KUBECONFIG) it works in a namespace with a generated name, which it removes in the end.
+of your own (KUBECONFIG) it works in namespaces with generated names, which it removes in the end.
 
     examples/demo/run [--namespace NAME]     NAME: another namespace, on the testbed; removed first where it exists
     examples/demo/run --down                 remove what is left of a demo
@@ -13,6 +13,8 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -35,10 +37,22 @@ NOTE = ROOT / ".dev" / "demo-namespace"
 """Where a namespace on somebody's own cluster is remembered, for `make demo-down` after a demo that was killed."""
 
 
+def export_of(namespace: str) -> Path:
+    """The folder that stands in for what a file server exports."""
+    return ROOT / ".dev" / "demo-export" / namespace
+
+
+def remove(namespace: str) -> None:
+    """Remove all that a demo made."""
+    cluster.remove(namespace)
+    shutil.rmtree(export_of(namespace), ignore_errors=True)
+
+
 class Demo:
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         self.on_testbed = cluster.is_testbed()
+        self.export = export_of(namespace)
         self.extra = [] if namespace == cluster.NAMESPACE else ["-e", f"homes_namespace={namespace}"]
 
     def playbook(self, name: str, inventory: Path, *flags: str) -> str:
@@ -55,15 +69,63 @@ class Demo:
         say(f"{INVENTORY}/ describes one hub and who works there:")
         say("  group_vars/all/homes.yml   sizes, names, and a few people")
         say("  group_vars/all/users.csv   the others, as the directory exports them")
-        self.playbook("site", INVENTORY, "--diff")
+        self.playbook("homes", INVENTORY, "--diff")
         if self.on_testbed:
             count = cluster.bind(self.namespace)
             say(f"The testbed has no storage driver, so the demo made the {count} volumes that one would have made.")
 
+    def shares(self) -> None:
+        heading("2. Shared data and notebooks, and who may use them")
+        say(
+            "group_vars/all/shares.yml lists four shares, common.yml the groups that they are granted to. Three shares lie on"
+        )
+        say("a file server, for which a folder of this machine stands in.")
+        self.playbook("shares", INVENTORY, "--diff", *self.directories())
+        if self.on_testbed:
+            cluster.bind(self.namespace)
+        say("The claims, and what is in the folder:\n")
+        rows = [
+            (
+                claim["metadata"]["namespace"],
+                claim["metadata"]["name"],
+                claim["spec"]["resources"]["requests"]["storage"],
+                claim["status"]["phase"],
+                claim["spec"].get("storageClassName") or "-",
+            )
+            for namespace in (self.namespace, cluster.jobs(self.namespace))
+            for claim in cluster.claims(namespace, "odh.persistency/kind=share")
+        ]
+        say(output.table(("NAMESPACE", "SHARE", "SIZE", "PHASE", "CLASS"), rows))
+        say("")
+        for path in sorted(self.export.rglob("*")):
+            say(f"{stat.filemode(path.stat().st_mode)}  {path.relative_to(self.export)}")
+
+    def directories(self) -> list[str]:
+        """What stands in for the file server of the inventory: a folder on this machine."""
+        return ["-e", f"shares_path={self.export}"]
+
+    def matrix(self) -> None:
+        heading("4. Who gets what, and why")
+        everybody = self.asked("share_access_info")["text"].splitlines()
+        one = self.asked("share_access_info", for_users=[edit.LEAVES])["text"].splitlines()
+        say("\n".join(everybody))
+        say("\n".join(one[next(number for number, line in enumerate(one) if line.startswith(f"{edit.LEAVES},")) - 1 :]))
+        say("\nThe rules that answer here are those by which a hub decides, in the same file.")
+
+    def asked(self, module: str, **options: Any) -> dict[str, Any]:
+        """What an info module of the collection says of the demo's namespace."""
+        words = ["ansible", "demo-hub", "-i", str(INVENTORY), "-m", f"odh.persistency.{module}"]
+        words += ["-a", json.dumps({"namespace": self.namespace} | options)]
+        answer = subprocess.run(words, capture_output=True, text=True)
+        if answer.returncode:
+            raise DemoError(f"{' '.join(words)}: {answer.stdout}{answer.stderr}")
+        found: dict[str, Any] = json.loads(answer.stdout[answer.stdout.index("{") :])
+        return found
+
     def second_run(self) -> None:
-        heading("2. Run it again: nothing to do")
+        heading("3. Run it all again: nothing to do")
         with self.recorded() as writes:
-            text = self.playbook("site", INVENTORY)
+            text = self.playbook("site", INVENTORY, *self.directories())
         if output.changed(text):
             raise DemoError("the second run changed something, which it must not; please report this as a bug")
         if writes:
@@ -85,33 +147,29 @@ class Demo:
         writes += [
             str(request)
             for request in log.writes
-            if self.namespace in (request.namespace, request.name) and not request.user.startswith("system:")
+            if (
+                {self.namespace, cluster.jobs(self.namespace)} & {request.namespace, request.name}
+                # Volumes are in no namespace, and have it in their names.
+                or (request.resource == "persistentvolumes" and self.namespace in request.name)
+            )
+            and not request.user.startswith("system:")
         ]
 
     def edited_run(self) -> None:
-        heading("3. The inventory is edited; what would happen?")
+        heading("5. The inventory is edited; what would happen?")
         with tempfile.TemporaryDirectory(prefix="odh-persistency-demo-") as folder:
             inventory, difference = edit.edited_copy(INVENTORY, Path(folder) / "edited")
             say(f"In a copy of it, {edit.GROWS} gets more room, {edit.JOINS}")
-            say(f"joins, and {edit.LEAVES} leaves:\n")
+            say(f"joins, {edit.LEAVES} leaves, and {edit.NARROWED} is public no more:\n")
             say(difference)
-            self.playbook("site", inventory, "--check", "--diff")
+            self.playbook("site", inventory, "--check", "--diff", *self.directories())
         say(
-            "Check mode asked the API server to validate each change, and made none. Nobody loses data by leaving: the home"
+            "Check mode asked the API server to validate each change, and made none. Nobody loses data by leaving: the home is"
         )
-        say("is marked as retired and kept.")
-
-    def homes(self) -> list[dict[str, Any]]:
-        words = ["ansible", "demo-hub", "-i", str(INVENTORY), "-m", "odh.persistency.user_pvc_info"]
-        words += ["-a", f"namespace={self.namespace}"]
-        answer = subprocess.run(words, capture_output=True, text=True)
-        if answer.returncode:
-            raise DemoError(f"{' '.join(words)}: {answer.stdout}{answer.stderr}")
-        found: list[dict[str, Any]] = json.loads(answer.stdout[answer.stdout.index("{") :])["homes"]
-        return found
+        say("marked as retired and kept. What changes of access is said in sentences, and who loses what is named.")
 
     def show_homes(self) -> None:
-        heading("4. The homes")
+        heading("6. The homes")
         rows = [
             (
                 f"{home['owner']} ({home['server']})" if home["server"] else home["owner"],
@@ -121,7 +179,7 @@ class Demo:
                 home["age"],
                 f"retired {home['retired_at']}" if home["retired_at"] else "mounted" if home["pods"] else "managed",
             )
-            for home in sorted(self.homes(), key=lambda item: (item["owner"], item["server"]))
+            for home in sorted(self.asked("user_pvc_info")["homes"], key=lambda item: (item["owner"], item["server"]))
         ]
         say(output.table(("OWNER (SERVER)", "SIZE", "PHASE", "CLASS", "AGE", "STATE"), rows))
 
@@ -130,17 +188,24 @@ class Demo:
         if self.on_testbed:
             say("All of this stays until `make demo-down`. To look around:")
             say(f"  bin/dev kubectl get pvc -n {self.namespace} -L example.org/team")
-            say("Edit examples/inventories/demo/group_vars/all/users.csv, then see what your edit would do:")
+            say(f"  bin/dev kubectl get pv,configmaps -n {self.namespace} -l odh.persistency/kind")
+            say(
+                "Edit users.csv or shares.yml in examples/inventories/demo/group_vars/all, and see what your edit would do:"
+            )
             say("  bin/dev ansible-playbook -i examples/inventories/demo playbooks/site.yml --check --diff")
+            say("Who gets what, and what would your edit change of it?")
+            say("  bin/dev ansible-playbook -i examples/inventories/demo playbooks/shares_report.yml")
             say("Who would find an empty home, if this hub still ran KubeSpawner 6?")
             say(
                 "  bin/dev ansible-playbook -i examples/inventories/demo playbooks/homes_report.yml -e homes_naming=escape"
             )
         else:
             say(
-                "The demo's namespace is gone again. For a hub of your own, README.md has a first inventory in 15 lines. Without"
+                "The demo's namespaces and volumes are gone again. For a hub of your own, README.md has a first inventory in 15"
             )
-            say("KUBECONFIG, `make demo` runs on a control plane of its own, and leaves it up to look around in.")
+            say(
+                "lines. Without KUBECONFIG, `make demo` runs on a control plane of its own, and leaves it up to look around in."
+            )
         say(f"\nThe demo took {seconds:.0f} s.")
 
 
@@ -150,17 +215,20 @@ def namespace_for_demo(name: str) -> Iterator[str]:
     if cluster.is_testbed():
         if cluster.exists(name):
             say(f"Removing what the last demo left in {name}, to begin anew.")
-            cluster.remove(name)
+            remove(name)
+        export_of(name).mkdir(parents=True, exist_ok=True)
         yield name
         return
     namespace = cluster.generated_name()
     NOTE.write_text(namespace)
-    say(f"Running on the cluster of KUBECONFIG, in the namespace {namespace}, which goes in the end.")
+    say(f"Running on the cluster of KUBECONFIG, in the namespace {namespace}, which goes in the end,")
+    say(f"and so do {cluster.jobs(namespace)} and all volumes made for the two.")
+    export_of(namespace).mkdir(parents=True, exist_ok=True)
     try:
         yield namespace
     finally:
-        say(f"\nRemoving the namespace {namespace}.")
-        cluster.remove(namespace)
+        say(f"\nRemoving the namespaces {namespace} and {cluster.jobs(namespace)}.")
+        remove(namespace)
         NOTE.unlink(missing_ok=True)
 
 
@@ -169,14 +237,14 @@ def down(name: str) -> None:
     if not cluster.is_testbed():
         name = NOTE.read_text() if NOTE.exists() else ""
     if name and cluster.exists(name):
-        cluster.remove(name)
-        say(f"The demo's namespace {name} is removed.")
+        remove(name)
+        say(f"The demo's namespaces {name} and {cluster.jobs(name)} are removed.")
     NOTE.unlink(missing_ok=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Homes for everybody in examples/inventories/demo, on a real API server."
+        description="Homes and shares for everybody in examples/inventories/demo, on a real API server."
     )
     parser.add_argument("--down", action="store_true", help="remove what is left of a demo, and do nothing else")
     parser.add_argument("--namespace", default=cluster.NAMESPACE, help="on the testbed: another namespace")
@@ -192,7 +260,9 @@ def main() -> int:
         with namespace_for_demo(options.namespace) as namespace:
             demo = Demo(namespace)
             demo.first_run()
+            demo.shares()
             demo.second_run()
+            demo.matrix()
             demo.edited_run()
             demo.show_homes()
         demo.farewell(time.monotonic() - begun)

@@ -12,6 +12,8 @@ from tests.support.homes import RETIRED, USERNAME, annotations, size
 
 ROOT = Path(__file__).resolve().parents[2]
 GROWS, JOINS, LEAVES = "wei.zhang@students.example.org", "mei.lin@students.example.org", "farid.haddad@example.org"
+NARROWED = "shared-notebooks"
+DATA_SETS = {"capacity", "cases", "intervention", "itc", "mobility", "testing"}
 
 
 def demo(environment, *arguments):
@@ -21,7 +23,7 @@ def demo(environment, *arguments):
         text=True,
         env=environment,
         cwd="/",
-        timeout=300,
+        timeout=600,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer.stdout
@@ -34,26 +36,60 @@ def rows(output):
     return {first: rest for first, *rest in cells}
 
 
+def left_of(cluster, namespace):
+    """What is still there of a demo: namespaces, volumes, folders."""
+    namespaces = {namespace, f"{namespace}-jobs"}
+    found = [name for name in namespaces if cluster.get("namespaces", name) is not None]
+    for volume in cluster.list("persistentvolumes"):
+        if (volume["spec"].get("claimRef") or {}).get("namespace") in namespaces:
+            found.append(volume["metadata"]["name"])
+    export = ROOT / ".dev" / "demo-export" / namespace
+    return found + ([str(export)] if export.exists() else [])
+
+
 def test_on_the_testbed(cluster, testbed):
     namespace = f"odhp-demo-{uuid.uuid4().hex[:8]}"
     try:
         output = demo(cluster.environment, "--namespace", namespace)
-        first, second, edited = re.split(r"\n\d\. ", output)[1:4]
+        first, shared, second, who, edited = re.split(r"\n\d\. ", output)[1:6]
         assert "changed=2" in first
         assert "lines more" in first
+        table = [line.split() for line in shared.split("NAMESPACE")[1].split("\n\n")[0].splitlines()[1:]]
+        assert [(row[0], row[1], row[3]) for row in table] == [
+            (namespace, "shared-data-private", "Bound"),
+            (namespace, "shared-data-public", "Bound"),
+            (namespace, "shared-data-secret", "Bound"),
+            (namespace, NARROWED, "Bound"),
+            (f"{namespace}-jobs", "shared-data-public", "Bound"),
+        ]
+        assert {f"{name}_data_sets" for name in DATA_SETS} == set(
+            re.findall(r"^drwxrws---  public/(\w+)$", shared, re.M)
+        )
+        assert "+everyone gains ro on shared-data-public (share added)" in shared
         assert re.search(r"changed=0 .*failed=0", second)
         assert "not one write" in second
         assert re.search(rf"^-home \S+ of {GROWS}: 5Gi", edited, re.M)
         assert re.search(rf"^\+home \S+ of {GROWS}: 25Gi", edited, re.M)
         assert re.search(rf"^\+home \S+ of {JOINS}: 5Gi", edited, re.M)
         assert re.search(rf"^\+home \S+ of {LEAVES}: .*retired since", edited, re.M)
+        matrix = {line.split()[0]: line.split()[1:] for line in who.splitlines() if re.match(r"\S+@\S+  ", line)}
+        assert len(matrix) == 40
+        # private, public, secret, notebooks
+        assert matrix["hiroshi.tanaka@example.org"] == ["rw", "ro", "ask", "rw"]
+        assert matrix[GROWS] == ["-", "ro", "-", "ro"]
+        assert f"{LEAVES}, member of analysts:" in who
+        assert f"+{LEAVES} loses rw on {NARROWED} (left group analysts)" in edited
+        assert re.search(
+            rf"^\+{NARROWED} becomes private: \d+ people named keep access, everyone else loses it$", edited, re.M
+        )
         homes = rows(output)
         assert len(homes) == 45
         assert {cells[1] for cells in homes.values()} == {"Bound"}
         assert homes["hiroshi.tanaka@example.org (gpu)"][0] == "100Gi"
 
         # It stays for a look around, and is as it was before the edit.
-        live = {annotations(claim)[USERNAME]: claim for claim in cluster.claims(namespace).values()}
+        claims = cluster.claims(namespace).values()
+        live = {annotations(claim)[USERNAME]: claim for claim in claims if USERNAME in annotations(claim)}
         assert size(live[GROWS]) == "5Gi"
         assert JOINS not in live
         assert RETIRED not in annotations(live[LEAVES])
@@ -62,9 +98,7 @@ def test_on_the_testbed(cluster, testbed):
             assert (ROOT / playbook).is_file()
     finally:
         demo(cluster.environment, "--down", "--namespace", namespace)
-    assert cluster.get("namespaces", namespace) is None
-    volumes = cluster.list("persistentvolumes")
-    assert not [volume for volume in volumes if (volume["spec"].get("claimRef") or {}).get("namespace") == namespace]
+    assert left_of(cluster, namespace) == []
 
 
 def test_leaves_nothing_on_a_cluster_of_ones_own(cluster, tmp_path):
@@ -74,5 +108,6 @@ def test_leaves_nothing_on_a_cluster_of_ones_own(cluster, tmp_path):
     output = demo(environment)
     namespace = re.search(r"in the namespace (\S+), which goes", output)[1]
     assert len(rows(output)) == 45
-    assert cluster.get("namespaces", namespace) is None
+    assert "shared-data-secret" in output
+    assert left_of(cluster, namespace) == []
     assert not (ROOT / ".dev" / "demo-namespace").exists()

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "homes"
 INVENTORIES = ROOT / "examples" / "inventories"
 SITE = "odh.persistency.site"
+HOMES = "odh.persistency.homes"  # where the inventory has shares too
 
 
 @pytest.fixture
@@ -232,10 +233,10 @@ def test_two_environments(cluster, playbooks, tmp_path):
     for environment in ("staging", "production"):
         name = cluster.make_namespace(f"odhp-{environment}")
         inventory = INVENTORIES / "two-environments" / f"{environment}.yml"
-        playbooks.ok(SITE, inventory, extra={"homes_namespace": name}, kubeconfig=kubeconfig)
+        playbooks.ok(HOMES, inventory, extra={"homes_namespace": name}, kubeconfig=kubeconfig)
         found[environment] = {key: size(claim) for key, claim in owners(cluster, name).items()}
         # Nothing reaches a cluster that it was not meant for.
-        assert environment in playbooks.refused(SITE, inventory, "--check", extra={"homes_namespace": name})
+        assert environment in playbooks.refused(HOMES, inventory, "--check", extra={"homes_namespace": name})
         cluster.remove_namespace(name)
     staging, production = found["staging"], found["production"]
     assert len(staging) == 8
@@ -249,7 +250,7 @@ def test_report_of_the_demo_inventory(cluster, namespace, playbooks):
     demo = INVENTORIES / "demo"
     common = yaml.safe_load((demo / "group_vars" / "all" / "common.yml").read_text())
     extra = {"homes_namespace": namespace}
-    playbooks.ok(SITE, demo, extra=extra)
+    playbooks.ok(HOMES, demo, extra=extra)
     found = owners(cluster, namespace)
     assert len(found) == 45
     people = {user for user, _server in found}

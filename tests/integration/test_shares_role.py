@@ -1,0 +1,451 @@
+"""The role shares, its playbooks and the example inventories, through ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import uuid
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.playbooks import Playbooks
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLE = ROOT / "roles" / "shares"
+INVENTORIES = ROOT / "examples" / "inventories"
+SITE = "odh.persistency.site"
+SHARES = "odh.persistency.shares"
+INDEX = "odh-persistency-acl"
+RETIRED = "odh.persistency/retired-at"
+
+
+@pytest.fixture
+def playbooks(cluster, tmp_path):
+    return Playbooks(cluster, tmp_path)
+
+
+@pytest.fixture
+def unmade(cluster):
+    """The name of a namespace that is not there, for the role to make; `NAME-jobs` goes too, and the volumes of both."""
+    name = f"odhp-shares-{uuid.uuid4().hex[:8]}"
+    yield name
+    clean(cluster, name, f"{name}-jobs")
+
+
+def clean(cluster, *namespaces):
+    for namespace in namespaces:
+        cluster.remove_namespace(namespace)
+    for volume in cluster.list("persistentvolumes"):
+        if (volume["spec"].get("claimRef") or {}).get("namespace") in namespaces:
+            cluster.delete("persistentvolumes", volume["metadata"]["name"])
+
+
+def volumes(cluster, namespace):
+    """The volumes that are for a namespace, by the claim."""
+    found = {}
+    for volume in cluster.list("persistentvolumes"):
+        claim = volume["spec"].get("claimRef") or {}
+        if claim.get("namespace") == namespace:
+            found[claim["name"]] = volume
+    return found
+
+
+def acl(cluster, namespace):
+    """What the stored access list says: (shares, people), or None where there is none."""
+    maps = {item["metadata"]["name"]: item for item in cluster.list("configmaps", namespace)}
+    if INDEX not in maps:
+        return None
+    index = json.loads(maps[INDEX]["data"]["index.json"])
+    shares = json.loads(maps[f"{INDEX}-shares-{index['shares'][:16]}"]["data"]["part.json"])["shares"]
+    people = {}
+    for prefix, digest in index["members"].items():
+        name = f"{INDEX}-members-{prefix or 'all'}-{digest[:16]}"
+        people |= json.loads(maps[name]["data"]["part.json"])["people"]
+    return shares, people
+
+
+def nfs(path):
+    return {"type": "nfs", "server": "nfs.example.org", "path": path}
+
+
+def inventory_of(namespace, **more):
+    return {
+        "shares_namespace": namespace,
+        "shares_create_namespace": True,
+        "shares_size": "1Gi",
+        "shares_groups": {"analysts": ["ann", "bob"], "teachers": ["carl"]},
+        "shares_list": [
+            {
+                "name": "data-public",
+                "level": "public",
+                "backend": nfs("/exports/public"),
+                "namespaces": [namespace, f"{namespace}-jobs"],
+                "write": {"groups": ["teachers"]},
+                "directories": ["raw", "clean/2026"],
+            },
+            {
+                "name": "data-private",
+                "level": "private",
+                "size": "2Gi",
+                "backend": nfs("/exports/private"),
+                "read": {"groups": ["analysts"]},
+                "write": {"users": ["dora"]},
+            },
+            {
+                "name": "data-secret",
+                "level": "secret",
+                "until": "2031-03-31",
+                "backend": nfs("/exports/secret"),
+                "read": {"users": ["ann"]},
+            },
+        ],
+        **more,
+    }
+
+
+def outcome(played):
+    """What the role's last task says, by part: {"access": "create 3", ...}."""
+    text = played.output.split("TASK [odh.persistency.shares : What became of them]")[1]
+    return dict(re.findall(r'"([a-z ]+): ([a-z]+ \d+(?:, [a-z]+ \d+)*)"', text))
+
+
+def test_second_run_changes_and_writes_nothing(cluster, playbooks, unmade, audit, tmp_path):
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    inventory = inventory_of(unmade, shares_path=str(exports), shares_export="/exports", shares_mounted=False)
+    jobs = f"{unmade}-jobs"
+
+    shown = playbooks.ok(SITE, inventory, "--check", "--diff")
+    assert cluster.get("namespaces", unmade) is None
+    assert list(exports.iterdir()) == []
+    first = playbooks.ok(SITE, inventory, "--diff")
+    # Check mode told the truth.
+    assert outcome(shown) == outcome(first)
+    assert first.recap["changed"] == shown.recap["changed"] == 4  # namespaces, claims, directories, access
+
+    claims = cluster.claims(unmade)
+    assert {name: claim["spec"]["resources"]["requests"]["storage"] for name, claim in claims.items()} == {
+        "data-public": "1Gi",
+        "data-private": "2Gi",
+        "data-secret": "1Gi",
+    }
+    assert set(cluster.claims(jobs)) == {"data-public"}
+    assert set(volumes(cluster, unmade)) == set(claims)
+    made = {str(path.relative_to(exports)) for path in exports.rglob("*")}
+    assert made == {"public", "public/raw", "public/clean", "public/clean/2026", "private", "secret"}
+    assert {stat.S_IMODE((exports / path).stat().st_mode) for path in made - {"public/clean"}} == {0o2770}
+    shares, people = acl(cluster, unmade)
+    assert set(shares) == {"data-public", "data-private", "data-secret"}
+    assert shares["data-private"]["mount_path"] == "/opt/app-root/src/data-private"
+    assert shares["data-secret"]["until"] == "2031-03-31"
+    assert people["ann"] == {"groups": ["analysts"], "read": ["data-secret"]}
+    assert people["dora"] == {"write": ["data-private"]}
+    assert acl(cluster, jobs) is None
+
+    with audit() as log:
+        second = playbooks.ok(SITE, inventory, "--tags", "shares")
+    assert second.recap["changed"] == 0, second.output
+    assert set(outcome(second)) == {"claims and volumes", "directories", "access"}
+    assert all(re.fullmatch(r"keep \d+", part) for part in outcome(second).values()), second.output
+    mine = [request for request in log.requests if not request.user.startswith("system:")]
+    assert mine, log
+    assert not [str(request) for request in mine if request.writes]
+
+
+def test_what_is_wrong_anywhere_is_refused_before_anything_is_made(cluster, playbooks, unmade):
+    inventory = inventory_of(unmade)
+    inventory["shares_list"][1]["read"]["groups"] = ["analyst"]
+    message = playbooks.refused(SITE, inventory)
+    assert "analyst" in message
+    assert "analysts" in message
+    assert cluster.get("namespaces", unmade) is None
+
+    inventory = inventory_of(unmade)
+    inventory["shares_list"][0]["levle"] = "public"
+    inventory["shares_list"][2]["until"] = "soon"
+    message = playbooks.refused(SITE, inventory)
+    assert "levle" in message
+    assert "soon" in message
+    assert cluster.get("namespaces", unmade) is None
+
+
+def test_a_guard_holds_up_all_of_it(cluster, playbooks, namespace):
+    inventory = inventory_of(namespace, shares_create_namespace=False)
+    del inventory["shares_list"][0]["namespaces"]
+    playbooks.ok(SITE, inventory)
+    before = acl(cluster, namespace)
+
+    inventory["shares_list"][1] |= {"level": "public", "read": {}, "size": "3Gi"}
+    inventory["shares_list"].append({"name": "more", "level": "public"})
+    message = playbooks.refused(SITE, inventory)
+    assert "data-private" in message
+    assert "declassify" in message
+    assert acl(cluster, namespace) == before
+    assert "more" not in cluster.claims(namespace)
+
+    del inventory["shares_list"][1]["size"]
+    playbooks.ok(SITE, inventory, extra={"shares_declassify": ["data-private"]})
+    assert acl(cluster, namespace)[0]["data-private"]["level"] == "public"
+    assert "more" in cluster.claims(namespace)
+    clean(cluster, namespace)
+
+
+def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
+    inventory = inventory_of(namespace, shares_create_namespace=False)
+    del inventory["shares_list"][0]["namespaces"]
+    playbooks.ok(SITE, inventory)
+
+    # Retired: out of the access list, and only then marked.
+    everything = inventory["shares_list"]
+    leaving = {**inventory, "shares_list": everything[:2], "shares_retired": ["data-secret"]}
+    with audit() as log:
+        played = playbooks.ok(SITE, leaving)
+    assert outcome(played)["leaving"] == "keep 0, retire 1"
+    assert "data-secret" not in acl(cluster, namespace)[0]
+    assert RETIRED in cluster.claims(namespace)["data-secret"]["metadata"]["annotations"]
+    writes = [request for request in log.writes if request.user_agent.startswith("odh.persistency/")]
+    kinds = [request.resource for request in writes if not request.dry_run]
+    assert kinds.index("configmaps") < kinds.index("persistentvolumeclaims")
+    assert outcome(playbooks.ok(SITE, leaving))["leaving"] == "keep 1"
+
+    # Back again.
+    playbooks.ok(SITE, inventory)
+    assert "data-secret" in acl(cluster, namespace)[0]
+    assert RETIRED not in cluster.claims(namespace)["data-secret"]["metadata"]["annotations"]
+
+    # Gone for good; a share that was never retired is not.
+    gone = {**inventory, "shares_list": everything[:2], "shares_retired": [], "shares_absent": ["data-secret"]}
+    gone |= {"shares_hold": "0s"}
+    assert "data-secret" in playbooks.refused(SITE, gone)
+    assert "data-secret" in acl(cluster, namespace)[0]
+    playbooks.ok(SITE, leaving)
+    playbooks.ok(SITE, gone)
+    assert "data-secret" not in cluster.claims(namespace)
+    assert set(cluster.claims(namespace)) == {"data-public", "data-private"}
+    clean(cluster, namespace)
+
+
+def test_what_nobody_can_have_meant_is_refused(cluster, namespace, playbooks):
+    message = playbooks.refused(
+        SITE,
+        {
+            **inventory_of(namespace),
+            "shares_holds": "365d",
+            "shares_retired": [{"name": "old", "state": "present"}],
+            "shares_overrides": {"data-pubic": {"size": "5Gi"}, "data-secret": {"name": "other"}},
+        },
+    )
+    assert "shares_holds is no variable of the role shares" in message
+    assert "old: the list (shares_retired, shares_absent) says what becomes of those on it" in message
+    assert "shares_overrides: data-pubic is no share of shares_list" in message
+    assert "there are data-private, data-public, data-secret" in message
+    assert "shares_overrides: data-secret says another `name`" in message
+    assert cluster.claims(namespace) == {}
+    assert acl(cluster, namespace) is None
+
+
+@pytest.mark.parametrize("value", ["ab", {"a": "b"}], ids=["text", "mapping"])
+def test_a_text_is_no_list_of_letters(cluster, namespace, playbooks, value):
+    """`-e shares_absent=ab` must not remove the shares a and b."""
+    variables = ["shares_list", "shares_retired", "shares_absent", "shares_namespaces"]
+    message = playbooks.refused(SITE, {**inventory_of(namespace), **dict.fromkeys(variables, value)})
+    for variable in variables:
+        assert re.search(rf"{variable}' is|{variable} is no list", message), variable
+    assert cluster.claims(namespace) == {}
+
+
+@pytest.mark.parametrize("overrides", ["a", [{"a": {}}], {"data-public": "5Gi"}])
+def test_overrides_are_by_name(namespace, playbooks, overrides):
+    message = playbooks.refused(SITE, {**inventory_of(namespace), "shares_overrides": overrides})
+    assert "shares_overrides" in message
+
+
+def test_an_override_takes_the_place_of_a_key_whole(cluster, namespace, playbooks):
+    inventory = inventory_of(namespace, shares_create_namespace=False)
+    del inventory["shares_list"][0]["namespaces"]
+    inventory["shares_overrides"] = {
+        "data-private": {"read": {"users": ["erik"]}, "size": "5Gi"},
+        "data-secret": {"until": None, "state": "absent"},
+    }
+    playbooks.ok(SITE, inventory)
+    shares, people = acl(cluster, namespace)
+    # Nobody is merged in: the analysts have lost it.
+    assert shares["data-private"]["read"] == {"everyone": False, "groups": []}
+    assert people["erik"] == {"read": ["data-private"]}
+    assert people["dora"] == {"write": ["data-private"]}
+    claims = cluster.claims(namespace)
+    assert set(claims) == {"data-private", "data-public"}
+    assert claims["data-private"]["spec"]["resources"]["requests"]["storage"] == "5Gi"
+    assert set(shares) == set(claims)
+    clean(cluster, namespace)
+
+
+def test_shares_and_groups_from_files(cluster, namespace, playbooks, tmp_path):
+    inventory = inventory_of(namespace, shares_create_namespace=False)
+    del inventory["shares_list"][0]["namespaces"]
+    shares, groups = tmp_path / "shares.yml", tmp_path / "groups.csv"
+    shares.write_text(yaml.safe_dump(inventory.pop("shares_list")))
+    groups.write_text("group,user\nanalysts,ann\nanalysts,bob\nteachers,carl\n")
+    del inventory["shares_groups"]
+    inventory |= {"shares_file": str(shares), "shares_groups_file": str(groups)}
+    playbooks.ok(SHARES, inventory)
+    assert (
+        set(acl(cluster, namespace)[0])
+        == set(cluster.claims(namespace))
+        == {"data-public", "data-private", "data-secret"}
+    )
+    assert acl(cluster, namespace)[1]["carl"] == {"groups": ["teachers"]}
+    assert playbooks.ok(SHARES, inventory).recap["changed"] == 0
+    clean(cluster, namespace)
+
+
+def test_site_passes_over_what_the_inventory_says_nothing_of(cluster, namespace, playbooks):
+    homes = playbooks.ok(SITE, {"homes_namespace": namespace, "homes_users": ["ann"]})
+    assert homes.summary == "create 1, keep 0"
+    assert acl(cluster, namespace) is None
+    inventory = inventory_of(namespace, shares_create_namespace=False)
+    inventory["shares_list"] = inventory["shares_list"][1:]
+    playbooks.ok(SITE, inventory)
+    assert set(acl(cluster, namespace)[0]) == {"data-private", "data-secret"}
+    # Who says something of shares and forgets the namespace is told.
+    del inventory["shares_namespace"]
+    assert "shares_namespace" in playbooks.refused(SITE, inventory)
+    assert "homes_namespace" in playbooks.refused(SITE, {})
+    clean(cluster, namespace)
+
+
+def module_options(name):
+    from importlib import import_module
+
+    edge = import_module(f"ansible_collections.odh.persistency.plugins.module_utils.edge.{name}")
+    from ansible_collections.odh.persistency.plugins.module_utils.edge import connection
+
+    return set(edge.argument_spec()) - set(connection.argument_spec())
+
+
+def handed_on(tasks, module):
+    """The options that a role hands to a module, over all of its calls."""
+    found = set()
+    for task in tasks:
+        found |= handed_on(task.get("block", []), module)
+        found |= set(task.get(f"odh.persistency.{module}", {}))
+    return found
+
+
+def test_every_option_of_the_modules_is_a_variable_of_the_role():
+    main = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
+    report = yaml.safe_load((ROLE / "tasks" / "report.yml").read_text())
+    # State is said by list (shares_list, shares_retired, shares_absent).
+    for module in ("share_acl", "share_pvc", "share_directory"):
+        assert handed_on(main, module) == module_options(module) - {"state", "wait_sleep"}, module
+    assert handed_on(report, "share_access_info") <= module_options("share_access_info")
+
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    variables = {name for spec in specs.values() for name in spec["options"]}
+    text = (ROLE / "tasks" / "main.yml").read_text() + (ROLE / "tasks" / "report.yml").read_text()
+    text += (ROLE / "vars" / "main.yml").read_text()
+    assert [name for name in variables if not re.search(rf"\b{name}\b", text)] == []
+    internal = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    known, registered = set(internal["__shares_known"]), set(internal["__shares_registered"])
+    assert known == variables | registered
+    assert registered == set(re.findall(r"register: (shares_\w+)", text))
+    readme = (ROLE / "README.md").read_text()
+    assert [name for name in variables if f"`{name}`" not in readme] == []
+
+
+def two_contexts(cluster, path):
+    content = cluster.kubectl("config", "view", "--raw", "--minify", "--flatten")
+    context = content["contexts"][0]["context"]
+    content["contexts"] = [{"name": name, "context": context} for name in ("staging", "production")]
+    content["current-context"] = "nowhere"
+    path.write_text(yaml.safe_dump(content))
+    path.chmod(0o600)
+    return path
+
+
+def test_two_environments_said_once_and_narrowed_in_production(cluster, playbooks, tmp_path):
+    kubeconfig = two_contexts(cluster, tmp_path / "two.kubeconfig")
+    stored, claims, pvs = {}, {}, {}
+    for environment in ("staging", "production"):
+        name = cluster.make_namespace(f"odhp-{environment}")
+        inventory = INVENTORIES / "two-environments" / f"{environment}.yml"
+        extra = {"homes_namespace": name}
+        playbooks.ok(SHARES, inventory, "--diff", extra=extra, kubeconfig=kubeconfig)
+        assert playbooks.ok(SHARES, inventory, extra=extra, kubeconfig=kubeconfig).recap["changed"] == 0
+        stored[environment], claims[environment] = acl(cluster, name), cluster.claims(name)
+        pvs[environment] = volumes(cluster, name)
+        # Nothing reaches a cluster that it was not meant for.
+        assert environment in playbooks.refused(SHARES, inventory, "--check", extra=extra)
+        clean(cluster, name)
+
+    assert set(claims["staging"]) == set(claims["production"]) == set(stored["production"][0])
+    sizes = {
+        environment: {name: claim["spec"]["resources"]["requests"]["storage"] for name, claim in found.items()}
+        for environment, found in claims.items()
+    }
+    assert sizes["staging"]["cases"] == "1Gi"
+    assert sizes["production"]["reference-data"] == "2Ti"
+    assert pvs["staging"] == {}
+    assert pvs["production"]["cases"]["spec"]["nfs"]["path"] == "/exports/cases"
+    assert pvs["production"]["cases-identified"]["spec"]["csi"]["driver"] == "openshift-storage.cephfs.csi.ceph.com"
+
+    def reach(environment, share):
+        shares, people = stored[environment]
+        grants = shares[share]
+        named = {who for who, record in people.items() if share in record.get("read", []) + record.get("write", [])}
+        groups = set(grants["read"]["groups"]) | set(grants["write"]["groups"])
+        return named | {who for who, record in people.items() if groups & set(record.get("groups", []))}
+
+    for share in ("cases", "cases-identified"):
+        assert stored["production"][0][share]["level"] == stored["staging"][0][share]["level"]
+        assert reach("production", share) < reach("staging", share), share
+    assert reach("production", "cases-identified") == {"aisha.khan@example.org", "emma.johansson@example.org"}
+    assert "until" not in stored["staging"][0]["cases-identified"]
+    assert stored["production"][0]["cases-identified"]["until"] == "2031-03-31"
+    # A typo narrows nothing in silence.
+    typo = {"homes_namespace": "nowhere", "shares_overrides": {"case": {"read": {}}}}
+    message = playbooks.refused(
+        SHARES, INVENTORIES / "two-environments" / "production.yml", extra=typo, kubeconfig=kubeconfig
+    )
+    assert "shares_overrides: case is no share of shares_list" in message
+
+
+def test_report_of_the_demo_inventory(cluster, unmade, playbooks):
+    demo = INVENTORIES / "demo"
+    extra = {"homes_namespace": unmade}
+    playbooks.ok(SHARES, demo, extra=extra)
+    assert set(cluster.claims(unmade)) == {
+        "shared-data-public",
+        "shared-data-private",
+        "shared-data-secret",
+        "shared-notebooks",
+    }
+    assert set(cluster.claims(f"{unmade}-jobs")) == {"shared-data-public"}
+    report = playbooks.ok("odh.persistency.shares_report", demo, extra=extra)
+    assert report.recap["changed"] == 0
+    hiroshi = next(line for line in report.output.splitlines() if "hiroshi.tanaka@example.org" in line)
+    assert re.findall(r"\b(?:ro|rw|ask)\b|(?<= )-(?= |\")", hiroshi) == ["rw", "ro", "ask", "rw"]
+
+
+def test_examples_in_the_documents(cluster, namespace, playbooks):
+    """The first inventory of docs/shares.md, and the role's own example."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "shares.md").read_text(), re.M | re.S)
+    path = playbooks.folder / "inventory.yml"
+    path.write_text(next(block for block in blocks if "\npersistency:" in block))
+    played = playbooks.ok(SITE, path, "--check", "--diff", extra={"shares_namespace": namespace})
+    assert set(outcome(played)) == {"claims and volumes", "access"}
+    readme = re.findall(r"^```yaml\n(.*?)^```", (ROLE / "README.md").read_text(), re.M | re.S)[0]
+    book = playbooks.folder / "own.yml"
+    book.write_text(readme)
+    playbooks.ok(book, {}, "--check", extra={"shares_namespace": namespace})
+
+
+def test_the_demo_runs_as_somebody_who_is_not_root():
+    """No share of the demo says an owner or a group that only root can give."""
+    text = (INVENTORIES / "demo" / "group_vars" / "all" / "shares.yml").read_text()
+    assert not re.search(r"^\s*(owner|gid):", text, re.M)
+    assert os.path.isabs(yaml.safe_load(text)["shares_list"][0]["backend"]["path"])
