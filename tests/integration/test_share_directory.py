@@ -1,88 +1,38 @@
-"""`share_directory` on a real file system, as root and as somebody without rights. Takes no cluster."""
+"""`share_directory` on a real file system: what is made, what stays as it is, what is refused. Takes no cluster."""
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import json
 import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_directory import replan_in
-from ansible_collections.odh.persistency.plugins.module_utils.edge.tree import Tree
-from ansible_collections.odh.persistency.plugins.module_utils.edge.tree_steps import carry_out
-from ansible_collections.odh.persistency.plugins.module_utils.pure.directories.places import Root, place_shares
-from ansible_collections.odh.persistency.plugins.module_utils.pure.directories.planning import (
-    Settings,
-    differing,
-    plan_directories,
-)
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import parse_shares
 
 from tests.support.directories import (
-    GROUP,
-    SOMEBODY,
+    DATA,
+    MADE,
+    NOTES,
+    ROOT,
+    SHARES,
     TEAM,
-    USER,
     Directories,
+    as_root,
     attributes,
-    may_mount,
     mounted,
-    open_folder,
-    run_as_root,
+    mounts,
     snapshot,
+    with_sudo,
 )
-
-ROOT = os.geteuid() == 0
-as_root = pytest.mark.skipif(not ROOT, reason="runs as root in test_all_of_this_as_root")
-mounts = pytest.mark.skipif(not may_mount(), reason="nothing can be mounted here")
-
-DATA = {"name": "shared-data", "directory": "shared-data", "gid": 5000, "directories": ["cases", "deep/er"]}
-TEAM_SHARE = {"name": "notes", "directory": "teams/notes", "owner": 1000, "mode": "0750"}
-SHARES = [DATA, TEAM_SHARE]
-MADE = {
-    "shared-data": "2770 0:5000",
-    "shared-data/cases": "2770 0:5000",
-    "shared-data/deep": "2770 0:5000",
-    "shared-data/deep/er": "2770 0:5000",
-    "teams": "0755 0:0",
-    "teams/notes": "0750 1000:0",
-}
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with open_folder() as found:
-        yield found
-
-
-@pytest.fixture
-def root(folder: Path) -> Path:
-    (folder / "root").mkdir(mode=0o755)
-    return folder / "root"
-
-
-@pytest.fixture
-def directories(root: Path) -> Directories:
-    return Directories(root)
-
+from tests.support.directory_fixtures import *  # noqa: F403
 
 if not ROOT:
 
     def test_all_of_this_as_root() -> None:
         """Where tests are not run by root, root comes with sudo."""
-        if not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:
-            pytest.skip("needs root, or sudo without a password")
-        run_as_root(__file__, ["sudo", "-n"])
+        with_sudo(__file__)
 
 
 # --- made, and made again ---
@@ -130,7 +80,7 @@ def test_check_mode_says_the_same_and_leaves_no_trace(directories, root) -> None
 def test_a_setgid_root_hands_its_group_down_as_the_diff_said(directories, root) -> None:
     os.chown(root, 0, TEAM)
     root.chmod(0o2775)
-    result = directories.ok([TEAM_SHARE])
+    result = directories.ok([NOTES])
     assert attributes(root) == {"teams": f"2755 0:{TEAM}", "teams/notes": f"0750 1000:{TEAM}"}
     assert f"{root}/teams: 2755 root:{TEAM}" in result.output["diff"]["after"]
 
@@ -376,244 +326,3 @@ def test_a_read_only_file_system_is_known_beforehand(directories, root) -> None:
         subprocess.run(["mount", "-o", "remount,bind,ro", str(root)], check=True)
         message = directories.refused([{"name": "s", "directory": "s"}, {"name": "t", "directory": "t"}])
     assert message.count("mounted read-only: mount it with `rw`") == 2
-
-
-@mounts
-def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories, root) -> None:
-    shares = [{"name": f"s{n}", "directory": f"s{n}", "directories": ["d"]} for n in range(4)]
-    with mounted(root, "-t", "tmpfs", "-o", "nr_inodes=6", "none"):
-        os.mkdir(root / "s3", 0o700)
-        result = directories.run(shares)
-        assert result.failed
-        assert result.changed is True
-        done = set(attributes(root))
-        assert set(result.actions()) == {f"{root}/{name}" for name in done}
-        assert attributes(root)["s3"] == "2770 0:0"
-        failed = {item["name"]: item for item in result.failed_items}
-        assert len(failed) + len(done) == 8
-        assert failed[f"{root}/s2/d"]["reason"] == f"{root}/s2/d was not tried, for {root}/s2 failed"
-        assert failed[f"{root}/s2"]["api"].startswith("ENOSPC: ")
-        assert failed[f"{root}/s2"]["second_run_mends"] is True
-        subprocess.run(["mount", "-o", "remount,nr_inodes=100", str(root)], check=True)
-        again = directories.ok(shares)
-        assert {change["name"] for change in again.changes} == set(failed)
-        assert directories.ok(shares).changed is False
-
-
-# --- faults ---
-
-
-@as_root
-@pytest.mark.parametrize(
-    ("call", "how", "says", "mends"),
-    [
-        # Each directory takes a mkdir and a chmod; a chown is the share's own only, for what is in it inherits the group.
-        ("chown", "EPERM", "export to this host with `no_root_squash`", False),
-        ("chown", "EINVAL", "a container that maps users", False),
-        ("chmod", "EPERM", "it takes its owner or root", False),
-        ("mkdir", "EACCES", "on the server itself", False),
-        ("mkdir", "EROFS", "with `rw`", False),
-        ("mkdir", "ENOSPC", "make room", True),
-        ("mkdir", "EDQUOT", "raise the quota", True),
-        ("mkdir", "EMLINK", "as many as its file system allows", False),
-        ("mkdir", "ESTALE", "look at its file system and its server", True),
-        ("chmod", "EIO", "look at its file system and its server", True),
-    ],
-)
-def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says, mends) -> None:
-    shares = [{"name": f"s{n}", "directory": f"s{n}", "directories": ["d"], "gid": 5000} for n in range(3)]
-    at = 3 if call == "chown" else 5
-    result = directories.run(shares, how={"fault": {"calls": [call], "at": at, "how": how}})
-    assert result.failed
-    assert result.changed is True
-    assert set(result.actions()) == {f"{root}/{name}" for name in ("s0", "s0/d", "s1", "s1/d")}
-    first, second = result.failed_items
-    assert (first["name"], second["name"]) == (f"{root}/s2", f"{root}/s2/d")
-    assert says in first["reason"]
-    assert (first["api"], first["second_run_mends"]) == (f"{how}: {os.strerror(getattr(errno, how))}", mends)
-    assert "was not tried" in second["reason"]
-    assert result.msg.startswith("2 of 6 changes of kind directory could not be carried out")
-    assert {change["name"] for change in directories.ok(shares).changes} == {f"{root}/s2", f"{root}/s2/d"}
-    assert directories.ok(shares).changed is False
-
-
-@as_root
-def test_a_chown_that_fails_leaves_the_mode_as_it_was(directories, root) -> None:
-    (root / "s").mkdir(mode=0o755)
-    (root / "s" / "data").write_text("x")
-    share = [{"name": "s", "directory": "s", "gid": 5000}]
-    result = directories.run(share, adopt=True, how={"fault": {"calls": ["chown"], "at": 1, "how": "EPERM"}})
-    assert result.failed
-    assert attributes(root) == {"s": "0755 0:0"}
-
-
-@as_root
-@pytest.mark.parametrize(
-    ("call", "how", "says"),
-    [
-        ("chown", "ignore", "belongs to root:root after it was given to -:5000"),
-        ("chmod", "no setgid", "lost its setgid bit"),
-        ("chmod", "ignore", "has the mode 0700 after 2770 was set"),
-    ],
-)
-def test_what_a_server_leaves_out_without_a_word_is_read_back(directories, root, call, how, says) -> None:
-    share = [{"name": "s", "directory": "s", "gid": 5000}]
-    result = directories.run(share, how={"fault": {"calls": [call], "at": 1, "how": how}})
-    assert says in result.failed_items[0]["reason"]
-    assert result.failed_items[0]["second_run_mends"] is False
-    assert result.changed is True
-    assert directories.ok(share).changed is True
-
-
-@as_root
-def test_killed_after_any_step_the_next_run_ends_where_one_run_would(directories, root) -> None:
-    (root / "shared-data").mkdir(mode=0o755)
-    for at in range(1, 100):
-        fault = {"calls": ["mkdir", "chown", "chmod"], "at": at, "how": "kill"}
-        running = directories.start(SHARES, how={"fault": fault})
-        code = running.process.wait(60)
-        running.process.communicate()
-        if code != -signal.SIGKILL:
-            break
-        # Nobody is let into what is not yet theirs.
-        for name, told in attributes(root).items():
-            assert told in (MADE[name], "0755 0:0", "0750 0:0", "0750 0:5000") or not int(told.split()[0], 8) & 0o077
-        directories.ok(SHARES)
-        assert attributes(root) == MADE
-        assert directories.ok(SHARES).changed is False
-        subprocess.run(["rm", "-r", *(root / name for name in os.listdir(root))], check=True)
-        (root / "shared-data").mkdir(mode=0o755)
-    assert at == 14, "not all 13 writes"
-
-
-@as_root
-def test_two_runs_at_once_end_where_one_would(directories, root) -> None:
-    shares = [{"name": f"s{n}", "directory": f"t/s{n}", "directories": ["a", "b/c"], "gid": 5000} for n in range(40)]
-    for _round in range(3):
-        runs = [directories.start(shares) for _ in range(3)]
-        results = [run.wait() for run in runs]
-        assert [result.output.get("failed_items") for result in results if result.failed] == []
-        assert set(attributes(root).values()) == {"0755 0:0", "2770 0:5000"}
-        assert len(attributes(root)) == 40 * 4 + 1
-        assert directories.ok(shares).changed is False
-        subprocess.run(["rm", "-r", root / "t"], check=True)
-
-
-def exchange(one: Path, other: Path) -> None:
-    """Swap two names in one step of the kernel's."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(-100, bytes(one), -100, bytes(other), 2):
-        raise OSError(ctypes.get_errno(), "renameat2")
-
-
-@as_root
-def test_a_link_that_is_swapped_in_and_out_is_never_followed(root, folder) -> None:
-    """Somebody who may write in a share tries to have a directory elsewhere given away, or something made there."""
-    outside = folder / "outside"
-    (outside / "d").mkdir(parents=True)
-    outside.chmod(0o700)
-    before = snapshot(outside)
-    place, link = root / "s" / "a", root / "s" / "link"
-    (place / "d").mkdir(parents=True)
-    link.symlink_to(outside)
-    stop = threading.Event()
-
-    def swap() -> None:
-        while not stop.is_set():
-            exchange(place, link)
-
-    outcomes: Counter[str] = Counter()
-    tree = Tree(str(root))
-    swapper = threading.Thread(target=swap)
-    swapper.start()
-    try:
-        for number in range(1500):
-            share = {
-                "name": "s",
-                "level": "public",
-                "directories": ["a/d", "a/e"],
-                "gid": 5000 + number,
-                "directory": "s",
-            }
-            entries, _faults = parse_shares([share], "shares", "/home", [])
-            places = place_shares(entries, Root(str(root)))
-            live = tree.look(item.parts for item in places.wanted)
-            contents = tree.contents(differing(places.wanted, live))
-            settings = Settings(str(root), adopt=True)
-            plan = plan_directories(places.wanted, [], live, contents, settings)
-            if plan.refusals:
-                outcomes["refused"] += 1
-            else:
-                outcome = carry_out(tree, plan, replan_in(tree, settings))
-                outcomes["failed" if outcome.failures else "done"] += 1
-            assert snapshot(outside) == before
-    finally:
-        stop.set()
-        swapper.join()
-        tree.close()
-    # All three happened, so the swaps did hit the looks and the writes.
-    assert min(outcomes[name] for name in ("refused", "failed", "done")) > 0, outcomes
-
-
-# --- without rights ---
-
-
-@as_root
-def test_somebody_makes_directories_in_their_own_folder(directories, root) -> None:
-    os.chown(root, USER, GROUP)
-    shares = [{"name": "s", "directory": "t/s", "directories": ["d"], "gid": TEAM}, {"name": "o", "directory": "o"}]
-    result = directories.ok(shares, how={"user": SOMEBODY, "umask": 0o077})
-    assert result.changed is True
-    assert attributes(root) == {
-        "t": f"0755 {USER}:{GROUP}",
-        "t/s": f"2770 {USER}:{TEAM}",
-        "t/s/d": f"2770 {USER}:{TEAM}",
-        "o": f"2770 {USER}:{GROUP}",
-    }
-    assert directories.ok(shares, how={"user": SOMEBODY}).changed is False
-
-
-@as_root
-@pytest.mark.parametrize(
-    ("share", "says"),
-    [
-        ({"owner": 1}, "cannot be given the owner daemon by 54321: run it as root"),
-        ({"gid": 5000}, "cannot be given the group 5000 by 54321"),
-        ({"owner": 1, "gid": 5000}, "the group 5000"),
-    ],
-)
-def test_what_somebody_may_not_give_away_is_known_beforehand(directories, root, share, says) -> None:
-    os.chown(root, USER, GROUP)
-    shares = [{"name": "s", "directory": "s", **share}, {"name": "fine", "directory": "fine"}]
-    assert says in directories.refused(shares, how={"user": SOMEBODY})
-    assert os.listdir(root) == []
-
-
-@as_root
-def test_where_somebody_may_not_write_or_look_is_known_beforehand(directories, root) -> None:
-    share = [{"name": "s", "directory": "s", "directories": ["d"]}]
-    how = {"user": SOMEBODY}
-    assert f"cannot be made, for 54321 may not write in {root}" in directories.refused(share, how=how)
-    (root / "s").mkdir()
-    (root / "s").chmod(0o755)
-    assert "cannot be given the mode 2770 by 54321" in directories.refused(share, how=how)
-    (root / "s").chmod(0o2770)
-    # Its own owners and mode are right; it cannot be looked into.
-    assert "s/d (d of share s) cannot be looked at (Permission denied)" in directories.refused(share, how=how)
-    (root / "s" / "d").mkdir()
-    (root / "s" / "d").chmod(0o2770)
-    assert directories.ok(share).changed is False
-    root.chmod(0o700)
-    assert "may not be looked into by 54321" in directories.run(share, how=how).output["msg"]
-
-
-@as_root
-def test_a_directory_of_somebodys_in_a_group_that_they_are_not_in(directories, root) -> None:
-    """chmod would take the setgid bit without a word."""
-    os.chown(root, USER, GROUP)
-    (root / "s").mkdir()
-    (root / "s").chmod(0o770)
-    os.chown(root / "s", USER, 5000)
-    share = [{"name": "s", "directory": "s"}]
-    message = directories.refused(share, how={"user": SOMEBODY})
-    assert "cannot be given the setgid bit, which takes a member of the group 5000" in message

@@ -1,4 +1,4 @@
-"""`share_directory` and the real file system it works on; no cluster."""
+"""`share_directory` and the real file system it works on; no cluster. Fixtures: directory_fixtures.py."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.modules import Result, Running
 
 RUN_MODULE = Path(__file__).with_name("run_module.py")
@@ -21,6 +23,32 @@ RUN_MODULE = Path(__file__).with_name("run_module.py")
 #: Someone without any right but their own, in one more group than their own.
 USER, GROUP, TEAM = 54321, 54321, 54400
 SOMEBODY = [USER, GROUP, [GROUP, TEAM]]
+
+
+ROOT = os.geteuid() == 0
+as_root = pytest.mark.skipif(not ROOT, reason="runs as root in test_all_of_this_as_root")
+
+DATA = {"name": "shared-data", "directory": "shared-data", "gid": 5000, "directories": ["cases", "deep/er"]}
+NOTES = {"name": "notes", "directory": "teams/notes", "owner": 1000, "mode": "0750"}
+SHARES = [DATA, NOTES]
+#: What these two are to be, made by root.
+MADE = {
+    "shared-data": "2770 0:5000",
+    "shared-data/cases": "2770 0:5000",
+    "shared-data/deep": "2770 0:5000",
+    "shared-data/deep/er": "2770 0:5000",
+    "teams": "0755 0:0",
+    "teams/notes": "0750 1000:0",
+}
+
+
+def _may_mount() -> bool:
+    """Whether file systems can be mounted here, which root in a container often may not."""
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return ROOT and subprocess.run(command, capture_output=True).returncode == 0
+
+
+mounts = pytest.mark.skipif(not _may_mount(), reason="nothing can be mounted here, or only by root")
 
 
 @contextmanager
@@ -112,18 +140,19 @@ class Directories:
         return str(result.output["msg"])
 
 
+def with_sudo(tests: str) -> None:
+    """Run a test file once more, as root; skips the test where there is no way to root."""
+    if not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:
+        pytest.skip("needs root, or sudo without a password")
+    run_as_root(tests, ["sudo", "-n"])
+
+
 def run_as_root(tests: str, sudo: list[str]) -> None:
     """Run a test file once more, as root; for tests that are run by somebody else."""
     kept = [f"{name}={os.environ[name]}" for name in ("PATH", "PYTHONPATH", "LC_ALL") if name in os.environ]
     command = [*sudo, "env", *kept, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tests]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-
-
-def may_mount() -> bool:
-    """Whether file systems can be mounted here, which root in a container often may not."""
-    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
-    return os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
 
 
 @contextmanager

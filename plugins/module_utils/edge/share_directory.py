@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Optional
 
-from ..pure.directories.model import DIRECTORY, Node
+from ..pure.directories.model import DIRECTORY, Contents, Live, Node, Wanted
 from ..pure.directories.places import Places, Root, place_shares, root_faults
 from ..pure.directories.planning import KIND, Settings, differing, plan_directories, plan_one
 from ..pure.plan import Change, Plan
 from .outcome import Outcome
 from .run import Refused, finish, refuse
 from .share_options import SHARES_SPEC, shares_of
-from .tree import NAMES, RootError, Tree, runner
+from .tree import LOOKS, NAMES, RootError, Tree, runner
 from .tree_steps import Replan, carry_out
 
 
@@ -96,9 +97,24 @@ def _open(root: Root, mounted: Optional[bool]) -> tuple[Optional[Tree], str, boo
     return tree, "", False
 
 
+def seen_in(tree: Tree, wanted: Sequence[Wanted]) -> tuple[Live, Contents]:
+    """Return what there is, and what is in those directories that differ.
+
+    Another run fills a directory only when it is right, so one that was seen with content but not right is looked at
+    again: it may have been both, one after the other.
+    """
+    for _look in range(LOOKS):
+        live = tree.look(item.parts for item in wanted)
+        contents = tree.contents(differing(wanted, live))
+        full = [parts for parts, names in contents.items() if names != ()]
+        again = tree.look(full) if full else {}
+        if all(again.get(parts) == live[parts] for parts in full):
+            break
+    return live, contents
+
+
 def _plan(tree: Tree, places: Places, settings: Settings) -> Plan:
-    live = tree.look(item.parts for item in places.wanted)
-    contents = tree.contents(differing(places.wanted, live))
+    live, contents = seen_in(tree, places.wanted)
     return plan_directories(places.wanted, places.left_out, live, contents, settings)
 
 
@@ -107,11 +123,10 @@ def replan_in(tree: Tree, settings: Settings) -> Replan:
 
     def replan(change: Change) -> Optional[Change]:
         wanted = change.subject
-        live = tree.look([wanted.parts])
+        live, contents = seen_in(tree, [wanted])
         above = live.get(wanted.parts[:-1])
         if above is None or not above.is_directory:
             return None
-        contents = tree.contents(differing([wanted], live))
         return plan_one(wanted, above, live, contents, settings)[0]
 
     return replan
