@@ -13,7 +13,7 @@ from typing import Callable, Optional
 from ..pure.plan import KEEP, REFUSE, Change, Failure, Plan
 from .api import CONNECTIONS, Api
 from .errors import ApiError, EdgeError, UnexpectedAnswer
-from .outcome import Outcome as Outcome
+from .outcome import Outcome
 
 #: How often one item is planned again when others keep writing it.
 ROUNDS = 4
