@@ -274,6 +274,15 @@ GROUP = {"analysts": ("amara",)}
             [share("x", "private", until="2026-11-23")],
             ["x becomes private"],
         ),
+        (
+            [share("x", "public")],
+            [share("x", until="2026-11-23")],
+            [
+                "x becomes private",
+                "x has ended on 2026-11-23: nobody has it any more",
+                "everyone loses ro on x (ended on 2026-11-23)",
+            ],
+        ),
         # Many at once.
         (
             [share("x", write=CROWD)],

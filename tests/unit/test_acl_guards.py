@@ -147,6 +147,18 @@ def test_another_source_beside_the_first_is_a_grant_like_any_other():
     assert len(guarded([share("lab", read=["@staff"])], [share("lab", write=["@hub:staff"])], MEMBERS)) == 1
 
 
+def test_what_is_gained_by_another_grant_is_not_the_sources_doing():
+    # bob gains by his name; openshift:staff stays what it was, or gets less than he does.
+    old = [share("lab", read=["@staff", "@openshift:staff"])]
+    assert guarded(old, [share("lab", read=["@openshift:staff"], write=["bob"])], MEMBERS) == []
+    old = [share("lab", read=["@staff"])]
+    assert guarded(old, [share("lab", read=["@openshift:staff"], write=["bob"])], MEMBERS) == []
+    assert len(guarded(old, [share("lab", write=["@openshift:staff"])], MEMBERS)) == 1
+    # Nobody gains by the other source, but somebody else gains.
+    old = [share("lab", write=["@openshift:staff"])]
+    assert guarded(old, [share("lab", write=["@staff", "cyd"])], MEMBERS) == []
+
+
 def test_all_reasons_are_told_at_once():
     old = [share("lab", "secret", read=["@staff"]), share("data", read=CROWD)]
     new = [share("lab", "private", read=["@hub:staff"])]

@@ -61,8 +61,8 @@ class Causes:
         common = self._common[share]
         if common:
             return common
-        after = self._new.people.get(person, _NO_RECORD)
         if old is None or new == RW:
+            after = self._new.people.get(person, _NO_RECORD)
             right = "write" if new == RW else "read"
             if share in after.get(right, ()):
                 return f"named in {right}"
@@ -75,7 +75,7 @@ class Causes:
         group = _first_granted(before, self._groups_before[share, right])
         if group is None:
             return "no longer for everyone"
-        if group not in after.get("groups", ()) and group in self._groups_after[share, right]:
+        if group in self._groups_after[share, right]:
             return f"left group {group}"
         return f"group {group} removed from {right}"
 

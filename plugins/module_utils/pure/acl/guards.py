@@ -16,11 +16,14 @@ from ..shares.groups import HUB, OPENSHIFT, source_of
 from ..text import did_you_mean, quote_list
 from .compare import Comparison
 from .effects import EVERYONE, HUB_GROUP, PERSON, Effect
-from .model import Acl
+from .model import RO, Acl
 from .sentences import person_name
 
 #: How many shares one sentence goes into.
 _MOST_SHARES = 5
+
+_READ = 1
+_WRITE = 2
 
 
 def guard(
@@ -122,7 +125,12 @@ def _moved_sources(old: Acl, new: Acl, comparison: Comparison, allowed: Collecti
         for group in sorted(after):
             if after[group] <= before.get(group, 0) or not {_word(group), group}.isdisjoint(allowed):
                 continue
-            mine = [effect for effect in gains[name] if _is_in(effect, group, new)]
+            # Who gains more than the group is granted gains it by another grant.
+            mine = [
+                effect
+                for effect in gains[name]
+                if _is_in(effect, group, new) and (effect.new == RO or after[group] == _WRITE)
+            ]
             for other in sorted(less):
                 if mine and _word(other) == _word(group):
                     moved[other, group].append(name)
@@ -138,9 +146,9 @@ def _moved_sources(old: Acl, new: Acl, comparison: Comparison, allowed: Collecti
 
 
 def _modes(share: Mapping[str, Any]) -> dict[str, int]:
-    """Return what each group is granted: 1 to read, 2 to write."""
-    modes = dict.fromkeys(share["read"]["groups"], 1)
-    modes.update(dict.fromkeys(share["write"]["groups"], 2))
+    """Return what each group is granted, the more the greater."""
+    modes = dict.fromkeys(share["read"]["groups"], _READ)
+    modes.update(dict.fromkeys(share["write"]["groups"], _WRITE))
     return modes
 
 
@@ -160,7 +168,8 @@ def _is_in(effect: Effect, group: str, acl: Acl) -> bool:
 def _who(effects: Sequence[Effect]) -> str:
     """Return whom effects are about, each once: everyone, the members of groups, people."""
     named: dict[str, None] = {}
-    for effect in effects:
+    kinds = (EVERYONE, HUB_GROUP, PERSON)
+    for effect in sorted(effects, key=lambda effect: kinds.index(effect.kind)):
         who = effect.who or ""
         if effect.kind == EVERYONE:
             named["everyone"] = None
