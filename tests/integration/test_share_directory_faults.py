@@ -9,9 +9,12 @@ import signal
 import subprocess
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils.edge.outcome import Outcome
 from ansible_collections.odh.persistency.plugins.module_utils.edge.share_directory import replan_in, seen_in
 from ansible_collections.odh.persistency.plugins.module_utils.edge.tree import Tree
 from ansible_collections.odh.persistency.plugins.module_utils.edge.tree_steps import carry_out
@@ -165,6 +168,115 @@ def test_two_runs_at_once_end_where_one_would(directories, root) -> None:
         assert len(attributes(root)) == 40 * 4 + 1
         assert directories.ok(shares).changed is False
         subprocess.run(["rm", "-r", root / "t"], check=True)
+
+
+def between(root: Path, meddle: Callable[[Path], Any], adopt: bool = False) -> Outcome:
+    """Plan one share's directory, let somebody meddle, carry the plan out."""
+    entries, faults = parse_shares(
+        [{"name": "s", "level": "public", "directory": "t/s", "gid": 5000}], "shares", "/home", []
+    )
+    assert not faults
+    places = place_shares(entries, Root(str(root)))
+    tree = Tree(str(root))
+    settings = Settings(str(root), adopt=adopt)
+    plan = plan_directories(places.wanted, [], *seen_in(tree, places.wanted), settings)
+    assert not plan.refusals
+    assert plan.changed
+    meddle(root / "t" / "s")
+    outcome = carry_out(tree, plan, replan_in(tree, settings))
+    tree.close()
+    return outcome
+
+
+def fill(place: Path) -> None:
+    (place / "data").write_text("x")
+
+
+def replace_by_a_link(place: Path) -> None:
+    place.rename(place.with_name("old"))
+    place.symlink_to(place.with_name("old"))
+
+
+def replace_by_a_full_one(place: Path) -> None:
+    place.rename(place.with_name("old"))
+    place.mkdir()
+    fill(place)
+
+
+@as_root
+@pytest.mark.parametrize("meddle", [fill, replace_by_a_full_one, replace_by_a_link])
+def test_what_is_put_there_between_the_look_and_the_change_is_seen(root, meddle) -> None:
+    (root / "t" / "s").mkdir(parents=True)
+    outcome = between(root, meddle)
+    (failure,) = outcome.failures
+    assert ("is a symbolic link" if meddle is replace_by_a_link else "has content ('data')") in failure.reason
+    assert failure.mends is False
+    assert not outcome.changed
+    assert set(attributes(root).values()) == {"0755 0:0"}
+
+
+@as_root
+def test_another_directory_in_the_place_of_the_one_that_was_planned_on_is_planned_on_again(root) -> None:
+    (root / "t" / "s").mkdir(parents=True)
+    fill(root / "t" / "s")
+
+    def replace_by_somebodys(place: Path) -> None:
+        replace_by_a_full_one(place)
+        os.chown(place, 77, 88)
+
+    outcome = between(root, replace_by_somebodys, adopt=True)
+    (change,) = outcome.plan.pending
+    assert change.before == f"{root}/t/s: 0755 77:88"
+    assert attributes(root) == {"t": "0755 0:0", "t/old": "0755 0:0", "t/s": "2770 77:5000"}
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("meddle", "says"),
+    [
+        (lambda place: place.mkdir() or fill(place), "has content ('data')"),
+        (lambda place: place.symlink_to("/tmp"), "is a symbolic link"),
+        (lambda place: place.write_text(""), "is a file, not a directory"),
+    ],
+)
+def test_what_is_put_where_nothing_was_is_seen(root, meddle, says) -> None:
+    (root / "t").mkdir()
+    outcome = between(root, meddle)
+    (failure,) = outcome.failures
+    assert says in failure.reason
+    assert not outcome.changed
+
+
+@as_root
+def test_what_somebody_else_makes_meanwhile_is_made_right(root) -> None:
+    (root / "t").mkdir()
+    outcome = between(root, lambda place: place.mkdir())
+    assert [change.action for change in outcome.plan.pending] == ["update"]
+    assert attributes(root)["t/s"] == "2770 0:5000"
+
+
+@as_root
+def test_what_somebody_else_made_right_meanwhile_is_no_change(root) -> None:
+    (root / "t").mkdir()
+
+    def right(place: Path) -> None:
+        place.mkdir()
+        os.chown(place, 0, 5000)
+        place.chmod(0o2770)
+
+    outcome = between(root, right)
+    assert outcome.changed is False
+    assert outcome.plan.summary() == {"keep": 2}
+
+
+@as_root
+def test_a_parent_that_goes_meanwhile(root) -> None:
+    (root / "t").mkdir()
+    outcome = between(root, lambda place: place.parent.rmdir())
+    (failure,) = outcome.failures
+    assert "is being changed by somebody else while this runs" in failure.reason
+    assert failure.mends is True
+    assert os.listdir(root) == []
 
 
 def exchange(one: Path, other: Path) -> None:
