@@ -154,6 +154,10 @@ def test_what_is_gained_by_another_grant_is_not_the_sources_doing():
     old = [share("lab", read=["@staff"])]
     assert guarded(old, [share("lab", read=["@openshift:staff"], write=["bob"])], MEMBERS) == []
     assert len(guarded(old, [share("lab", write=["@openshift:staff"])], MEMBERS)) == 1
+    # The other source had it before, and gets another member in the same run.
+    old = [share("lab", write=["@staff", "@openshift:staff"])]
+    more = {**MEMBERS, "openshift:staff": ("ann", "bob", "cyd")}
+    assert guarded(old, [share("lab", write=["@openshift:staff"])], MEMBERS, more) == []
     # Nobody gains by the other source, but somebody else gains.
     old = [share("lab", write=["@openshift:staff"])]
     assert guarded(old, [share("lab", write=["@staff", "cyd"])], MEMBERS) == []
