@@ -38,9 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         "nfs", help="an NFS server beside it: one folder, as /exports, and read-only as /ro/exports"
     )
     nfs.add_argument("action", choices=["up", "down", "status"])
-    nfs.add_argument(
-        "folder", nargs="?", type=Path, help="what it exports; nfs/exports in the testbed's data by default"
-    )
+    nfs.add_argument("folder", nargs="?", type=Path, help="what it exports; by default `exports` in its own data")
     logs = commands.add_parser("logs", help="print the end of its logs")
     logs.add_argument("name", nargs="?", choices=processes.NAMES)
     logs.add_argument("-n", "--lines", type=int, default=40)
@@ -77,7 +75,7 @@ def _print_environment() -> None:
 def _nfs(action: str, folder: Path | None) -> int:
     if action == "up":
         if folder is None:
-            folder = data_dir() / "nfs" / "exports"
+            folder = ganesha.nfs_dir() / "exports"
             folder.mkdir(parents=True, exist_ok=True)
         path = str(folder.absolute())
         ganesha.up([ganesha.Export(path, "/exports"), ganesha.Export(path, "/ro/exports", "RO")])

@@ -69,12 +69,17 @@ class Server:
         return f"nfs://127.0.0.1{path}?version=4&nfsport={self.port}{who}"
 
 
+def nfs_dir() -> Path:
+    """Where the server of this testbed has its data: beside the testbed's own, which may not be there yet."""
+    return data_dir().with_name(f"{data_dir().name}-nfs")
+
+
 def up(exports: Sequence[Export], data: Path | None = None) -> Server:
     """Start a server with these exports; one that runs with them already is kept, another one in its place stopped.
 
     Raises TestbedError: what is missing, or the end of the log.
     """
-    data = data or data_dir() / "nfs"
+    data = data or nfs_dir()
     programs()
     sudo()
     for export in exports:
@@ -98,7 +103,7 @@ def up(exports: Sequence[Export], data: Path | None = None) -> Server:
 
 def down(data: Path | None = None) -> bool:
     """Stop the server; return whether it ran."""
-    data = data or data_dir() / "nfs"
+    data = data or nfs_dir()
     if not data.exists():
         return False
     with _locked(data):
@@ -107,7 +112,7 @@ def down(data: Path | None = None) -> bool:
 
 def status(data: Path | None = None) -> Server | None:
     """The server in `data` as it runs, None where it does not."""
-    data = data or data_dir() / "nfs"
+    data = data or nfs_dir()
     try:
         state = json.loads((data / "state.json").read_text())
         server = Server(data, state["port"], tuple(Export(**export) for export in state["exports"]))
