@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..pure.shares.entries import ShareEntry, parse_shares, positions_of
+from ..pure.shares.entries import PRESENT, ShareEntry, parse_shares, positions_of
 from ..pure.shares.groups import parse_groups
 from .data_files import FileError
 from .share_files import load_groups_file, load_shares_file
@@ -26,7 +26,7 @@ GROUPS_SPEC: dict[str, Any] = {
 }
 
 
-def shares_of(params: dict[str, Any], faults: list[str]) -> list[ShareEntry]:
+def shares_of(params: dict[str, Any], faults: list[str], run_state: str = PRESENT) -> list[ShareEntry]:
     """Return the shares of both sources as one list; what is wrong with them goes to `faults`.
 
     Shares of both sources are held against each other too, as if they stood in one list.

@@ -71,7 +71,7 @@ def _wanted(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sett
     size, fault = _size_of(params["size"])
     if fault:
         faults.append(fault)
-    entries = shares_of(params, faults)
+    entries = shares_of(params, faults, params["state"])
     settings = Settings(
         namespaces=tuple(namespaces),
         # A default that is wrong itself was told already, and would be told again for each share.

@@ -126,7 +126,7 @@ def parse_shares(
     seen: dict[str, str] = {}
     for position, item in zip(positions or positions_of(raw, source), raw):
         wrong: list[str] = []
-        entry = _read_item(item, position, home, roots, wrong)
+        entry = _read_item(item, position, home, roots, run_state, wrong)
         if entry is not None:
             first = seen.setdefault(entry.name, position)
             if first != position:
@@ -140,7 +140,9 @@ def parse_shares(
     return entries, faults
 
 
-def _read_item(item: object, position: str, home: str, roots: Sequence[str], faults: list[str]) -> Optional[ShareEntry]:
+def _read_item(
+    item: object, position: str, home: str, roots: Sequence[str], run_state: str, faults: list[str]
+) -> Optional[ShareEntry]:
     """The entry of one item, None where not even its name is known; what is wrong goes to ``faults``."""
     if not isinstance(item, Mapping):
         faults.append(f"{described(item)} stands where a share should: write a mapping with `name` and `level`")
@@ -156,7 +158,7 @@ def _read_item(item: object, position: str, home: str, roots: Sequence[str], fau
     state = text_of(item, "state", faults)
     if state is not None and state not in STATES:
         faults.append(f"`state` is {shown(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}")
-    going = state in (RETIRED, ABSENT)
+    going = (state or run_state) in (RETIRED, ABSENT)
     level = _level_of(item, going, faults)
     backend = read_backend(item, faults)
     size, size_text = _size_of(item, faults)
