@@ -113,8 +113,10 @@ class AclRun:
     def _read(self) -> tuple[Live, Settings]:
         started = time.monotonic()
         live = live_from(self.api.list_all(CONFIG_MAPS, self.namespace, stored_from, SELECTOR))
-        if self._unlisted and live.index is None:
-            live = replace(live, index=self._get(INDEX_NAME))
+        if live.index is None and (live.parts or self._unlisted):
+            # Parts without an index: it is gone, or it lost the label that the list goes by.
+            found = self._get(INDEX_NAME)
+            live = replace(live, index=found if found is not None and _is_ours(found) else None)
         self.timings["read"] += time.monotonic() - started
         return live, Settings(self.namespace, WRITER, self.api.now())
 
