@@ -120,7 +120,7 @@ def decide(
     if part is None or today is None or faults:
         return Decision([], [], faults)
 
-    record = people.records.get(person, _NOBODY) if people else _NOBODY
+    record = _NOBODY if people is None else people.records.get(person, _NOBODY)
     mine = _groups(record, groups)
     verdicts: list[Verdict] = []
     given: list[tuple[int, _Share, Grant]] = []
