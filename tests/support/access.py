@@ -310,21 +310,35 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(inner, (*path, key))
 
 
+_flips = st.sampled_from(
+    (*access.LEVELS, True, "claim-0", f"{HOME}/s0", f"{HOME}/s0/x", HOME, "2027-03-31", "analysts")
+)
+
+
 @st.composite
 def mutated(draw: st.DrawFn, documents: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
-    """A valid document in which one to three things have been replaced, renamed, removed or added."""
+    """A valid document in which one to three things have been replaced, copied, renamed, removed or added."""
     document = copy.deepcopy(draw(documents))
     for _ in range(draw(st.integers(1, 3))):
         found = list(places(document))
         if not found:
             break
         *way, last = found[draw(st.integers(0, 1000)) % len(found)]
-        inside = document
+        inside: Any = document
         for key in way:
             inside = inside[key]
-        change = draw(st.sampled_from(("replace", "replace", "remove", "add", "rename")))
-        if change == "replace":
+        change = draw(st.sampled_from(("replace", "flip", "flip", "copy", "copy", "remove", "add", "rename")))
+        if change == "replace" or (change == "flip" and isinstance(inside[last], (dict, list))):
             inside[last] = draw(st.one_of(_odd, _keys, garbage()))
+        elif change == "flip":
+            # Valid by itself, perhaps, and against what stands beside it.
+            inside[last] = not inside[last] if isinstance(inside[last], bool) else draw(_flips)
+        elif change == "copy":
+            *way, other = found[draw(st.integers(0, 1000)) % len(found)]
+            source: Any = document
+            for key in way:
+                source = source[key]
+            inside[last] = copy.deepcopy(source[other])
         elif change == "remove":
             del inside[last]
         elif isinstance(inside, list):

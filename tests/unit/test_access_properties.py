@@ -362,6 +362,10 @@ def test_a_damaged_shares_part_grants_nothing_or_what_it_says(shares: Any, membe
     assert bool(_load(access.load_shares, shares)) == bool(decision.faults)
     if not decision.faults:
         _is_sane(decision)
+        for one in shares["shares"].values():
+            assert one["level"] in access.LEVELS
+            assert one["read"]["everyone"] is (one["level"] == "public")
+            assert type(one.get("gid", 0)) is int
         world = World(shares, members or members_part(), {"ana": HUB_GROUPS})
         assert set(modes(decision)) == {
             name
@@ -516,6 +520,7 @@ def test_shares_are_mounted_where_the_hub_allows_it_and_nowhere_else(path: str) 
 @given(paths, paths)
 @example("/data/a", "/data/a/b")
 @example("/data/a", "/data/a")
+@example("/data/a/b", "/data/a")
 @example("/data/a", "/data/ab")
 def test_no_share_lies_inside_another(one: str, other: str) -> None:
     faults = access.shares_faults(shares_part(a=share(path=one), b=share(path=other)))
