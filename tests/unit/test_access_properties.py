@@ -362,7 +362,10 @@ def test_a_damaged_shares_part_grants_nothing_or_what_it_says(shares: Any, membe
     assert bool(_load(access.load_shares, shares)) == bool(decision.faults)
     if not decision.faults:
         _is_sane(decision)
+        assert set(shares) == {"schema", "shares"}
         for one in shares["shares"].values():
+            assert set(one) - {"gid", "until"} == {"level", "claim", "mount_path", "read", "write"}
+            assert (set(one["read"]), set(one["write"])) == ({"everyone", "groups"}, {"groups"})
             assert one["level"] in access.LEVELS
             assert one["read"]["everyone"] is (one["level"] == "public")
             assert type(one.get("gid", 0)) is int
@@ -403,7 +406,13 @@ def test_no_garbage_among_the_questions_breaks_a_decision(odd: dict[str, Any]) -
         members_part(ana={"groups": ["analysts"]}),
     )
     decision = _decide_any(shares, members, person, **odd)
-    if "today" in odd or not isinstance(person, str) or not person:
+    lists = [odd[key] for key in ("hub_groups", "asked", "roots") if key in odd]
+    if (
+        "today" in odd
+        or not isinstance(person, str)
+        or not person
+        or any(isinstance(one, (str, dict)) for one in lists)
+    ):
         assert decision.faults
     for mount in decision.mounts:
         assert mount.share == "a" or person == "ana"
