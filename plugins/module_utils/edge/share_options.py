@@ -45,7 +45,7 @@ def shares_of(params: dict[str, Any], faults: list[str], run_state: str = PRESEN
         else:
             raw += listed
             positions += positions_of(listed, path.rpartition("/")[2])
-    entries, wrong = parse_shares(raw, "shares", params["home_path"], params["mount_roots"], positions)
+    entries, wrong = parse_shares(raw, "shares", params["home_path"], params["mount_roots"], positions, run_state)
     faults += wrong
     return entries
 

@@ -101,12 +101,18 @@ def positions_of(raw: Sequence[Any], source: str) -> list[str]:
 
 
 def parse_shares(
-    raw: object, source: str, home: str, roots: Sequence[str] = (), positions: Optional[Sequence[str]] = None
+    raw: object,
+    source: str,
+    home: str,
+    roots: Sequence[str] = (),
+    positions: Optional[Sequence[str]] = None,
+    run_state: str = PRESENT,
 ) -> tuple[list[ShareEntry], list[str]]:
     """The entries of a list of shares, and a sentence for each fault (without a full stop).
 
     ``raw`` is what YAML, JSON or Ansible made of the list. ``home`` is where servers mount the home, ``roots`` are the other
     paths below which shares may be mounted. ``positions`` are those of the items where the list was put together of several.
+    ``run_state`` is that of shares that say none: what goes needs its name alone.
     The entries are of use only when there is no sentence.
     """
     if not isinstance(raw, (list, tuple)):

@@ -1,0 +1,273 @@
+"""Retired, present again, absent: nothing goes that was not retired, held and unmounted, and the data never goes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tests.support.cluster import wait_for
+from tests.support.shares import KIND, NFS_CSI, RETIRED, SERVER, SHARE, bound, make_claim, share, volume_of
+
+pytestmark = pytest.mark.usefixtures("share_volumes")
+
+DYNAMIC = {"type": "storage_class", "storage_class": "standard"}
+LONG_AGO = (datetime.now(timezone.utc) - timedelta(days=100)).strftime("%Y-%m-%dT%H:%M:%SZ")
+MADE = {
+    "csi": {
+        "driver": NFS_CSI,
+        "volumeHandle": "x",
+        "volumeAttributes": {"server": SERVER, "share": "/dynamic", "subDir": "x"},
+    }
+}
+
+
+def run(namespaces, *shares, **options):
+    return {"namespaces": list(namespaces), "shares": list(shares), **options}
+
+
+def going(*names, **more):
+    """Entries as somebody writes them who wants shares away: the name is enough."""
+    return [{"name": name, **more} for name in names]
+
+
+def backdate(cluster, namespace, *names):
+    """Make a retirement look as if it were long ago, on claims and on the volumes of ours."""
+    body = {"metadata": {"annotations": {RETIRED: LONG_AGO}}}
+    for name in names:
+        cluster.patch("persistentvolumeclaims", name, body, namespace)
+        volume = cluster.get("persistentvolumes", f"share.{namespace}.{name}")
+        if volume is not None and RETIRED in volume["metadata"]["annotations"]:
+            cluster.patch("persistentvolumes", f"share.{namespace}.{name}", body)
+
+
+def gone(cluster, resource, name, namespace=None):
+    wait_for(lambda: cluster.get(resource, name, namespace) is None, f"{resource} {name} gone")
+
+
+def mark(item):
+    return item["metadata"].get("annotations", {}).get(RETIRED)
+
+
+def test_a_whole_life(cluster, namespace, other, modules, audit):
+    options = run([namespace, other], share("data"), share("more"), wait=True)
+    modules.ok("share_pvc", options)
+    away = run([namespace, other], *going("data"))
+    with audit(user_agent="odh.persistency/") as log:
+        shown = modules.ok("share_pvc", away | {"state": "retired"}, check=True)
+    assert not log.writes
+    result = modules.ok("share_pvc", away | {"state": "retired"}, diff=True)
+    assert result.changes == shown.changes
+    assert result.summary == {"retire": 2, "keep": 0}
+    assert "retired since" in result.output["diff"]["after"]
+    for where in (namespace, other):
+        claim, volume = cluster.claims(where)["data"], volume_of(cluster, where, "data")
+        assert mark(claim) == mark(volume)
+        assert datetime.now(timezone.utc).strftime("%Y-%m-%d") in mark(claim)
+        assert mark(cluster.claims(where)["more"]) is None
+    with audit(user_agent="odh.persistency/") as log:
+        assert not modules.ok("share_pvc", away | {"state": "retired"}).changed
+        # Held for thirty days.
+        held = modules.ok("share_pvc", away | {"state": "absent"})
+        assert not held.changed
+    assert not log.writes
+    # Back, by being present.
+    result = modules.ok("share_pvc", options)
+    assert result.summary == {"update": 2, "keep": 2}
+    assert "taken out of retirement" in result.changes[0]["reason"]
+    for where in (namespace, other):
+        assert mark(cluster.claims(where)["data"]) is mark(volume_of(cluster, where, "data")) is None
+    # Away for good.
+    modules.ok("share_pvc", away | {"state": "retired"})
+    for where in (namespace, other):
+        backdate(cluster, where, "data")
+    with audit(user_agent="odh.persistency/") as log:
+        shown = modules.ok("share_pvc", away | {"state": "absent"}, check=True, diff=True)
+    assert not log.writes
+    assert len(log.dry_runs) == 4
+    assert [(c["action"], c["namespace"]) for c in shown.changes] == [("delete", namespace), ("delete", other)]
+    for change in shown.changes:
+        assert f"its volume share.{change['namespace']}.data goes too" in change["reason"]
+        assert "the data stays" in change["reason"]
+    assert shown.output["diff"]["before"].count("NFS nas.example.org:/exports/data") == 2
+    with audit(user_agent="odh.persistency/") as log:
+        real = modules.ok("share_pvc", away | {"state": "absent"}, diff=True)
+    assert real.changes == shown.changes
+    assert real.output["diff"] == shown.output["diff"]
+    for where in (namespace, other):
+        assert [
+            r.resource for r in log.writes if where in (r.namespace, r.name.split(".")[1] if "." in r.name else "")
+        ] == [
+            "persistentvolumeclaims",
+            "persistentvolumes",
+        ]
+        gone(cluster, "persistentvolumeclaims", "data", where)
+        gone(cluster, "persistentvolumes", f"share.{where}.data")
+        assert "more" in cluster.claims(where)
+    with audit(user_agent="odh.persistency/") as log:
+        assert not modules.ok("share_pvc", away | {"state": "absent"}).changed
+        assert not modules.ok("share_pvc", away | {"state": "retired"}).changed
+    assert not log.writes
+    # And back again, over the same data.
+    modules.ok("share_pvc", options)
+    bound(cluster, namespace, "data")
+
+
+def test_a_volume_of_a_class_is_kept_and_known_again(cluster, namespace, other, modules):
+    modules.ok("share_pvc", run([namespace], share("alone", DYNAMIC), share("data", DYNAMIC)))
+    alone = cluster.bind(namespace, "alone", reclaim="Delete", source=MADE)
+    volume = cluster.bind(namespace, "data", reclaim="Delete", source=MADE)
+    both = run([namespace, other], share("data", DYNAMIC), wait=True)
+    modules.ok("share_pvc", both)
+    options = run([namespace, other], *going("data"), *going("alone", namespaces=[namespace]))
+    modules.ok("share_pvc", options | {"state": "retired"})
+    backdate(cluster, namespace, "alone", "data")
+    backdate(cluster, other, "data")
+    result = modules.ok("share_pvc", options | {"state": "absent"})
+    assert result.summary == {"delete": 3, "keep": 0}
+    for name, where in (("alone", namespace), ("data", namespace), ("data", other)):
+        gone(cluster, "persistentvolumeclaims", name, where)
+    gone(cluster, "persistentvolumes", f"share.{other}.data")
+    for name in (alone, volume):
+        found = cluster.get("persistentvolumes", name)
+        assert found["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+        assert found["metadata"]["labels"][KIND] == "share"
+        wait_for(lambda n=name: cluster.get("persistentvolumes", n)["status"]["phase"] == "Released", "released")
+    assert not modules.ok("share_pvc", options | {"state": "absent"}).changed
+    # The share comes back, and has its data, in both namespaces at once.
+    result = modules.ok("share_pvc", both)
+    assert {c["namespace"]: c["action"] for c in result.changes} == {namespace: "create", other: "create"}
+    assert volume_of(cluster, namespace, "data")["metadata"]["name"] == volume
+    assert volume_of(cluster, other, "data")["spec"]["csi"]["volumeAttributes"] == MADE["csi"]["volumeAttributes"]
+
+
+def test_nothing_goes_that_is_mounted(cluster, namespace, other, modules):
+    modules.ok("share_pvc", run([namespace, other], share("data"), share("more"), wait=True))
+    away = run([namespace, other], *going("data", "more"))
+    modules.ok("share_pvc", away | {"state": "retired"})
+    for where in (namespace, other):
+        backdate(cluster, where, "data", "more")
+    pod = cluster.make_pod(namespace, "data", phase="Running")
+    cluster.make_pod(namespace, "more", phase="Succeeded")
+    result = modules.ok("share_pvc", away | {"state": "absent"})
+    assert result.summary == {"delete": 3, "keep": 1}
+    assert any(f"pod {pod} mounts it" in warning for warning in result.warnings)
+    assert "deletionTimestamp" not in cluster.claims(namespace)["data"]["metadata"]
+    assert "deletionTimestamp" not in cluster.get("persistentvolumes", f"share.{namespace}.data")["metadata"]
+    assert volume_of(cluster, namespace, "data")["status"]["phase"] == "Bound"
+
+
+@pytest.mark.parametrize("when", [None, "yesterday", "2999-01-01T00:00:00Z", "9999-12-31T00:00:00Z"])
+def test_without_a_mark_that_can_be_read_nothing_goes(cluster, namespace, modules, audit, when):
+    modules.ok("share_pvc", run([namespace], share("data"), wait=True))
+    if when is not None:
+        cluster.patch("persistentvolumeclaims", "data", {"metadata": {"annotations": {RETIRED: when}}}, namespace)
+    options = run([namespace], *going("data"), state="absent", hold="30d" if when == "9999-12-31T00:00:00Z" else "0s")
+    with audit(user_agent="odh.persistency/") as log:
+        if when == "2999-01-01T00:00:00Z":
+            assert not modules.ok("share_pvc", options).changed
+        else:
+            message = modules.refused("share_pvc", options)
+            assert "data in" in message
+            assert "state retired" in message
+    assert not log.writes
+    assert "more than a hundred years" in modules.refused("share_pvc", options | {"hold": "999999w"})
+
+
+def test_what_is_no_share_cannot_leave_as_one(cluster, namespace, modules, audit):
+    make_claim(cluster, namespace, "data", annotations={RETIRED: LONG_AGO})
+    make_claim(
+        cluster, namespace, "theirs", labels={KIND: "share", SHARE: "x"}, annotations={SHARE: "x", RETIRED: LONG_AGO}
+    )
+    with audit(user_agent="odh.persistency/") as log:
+        for state in ("retired", "absent"):
+            message = modules.refused("share_pvc", run([namespace], *going("data", "theirs"), state=state))
+            assert "the claim data is no share's by its marks" in message
+            assert "the claim theirs is that of the share x" in message
+    assert not log.writes
+
+
+def test_an_existing_claim_is_given_back(cluster, namespace, modules):
+    make_claim(cluster, namespace, "by-hand", storageClassName="standard")
+    volume = cluster.bind(namespace, "by-hand", reclaim="Delete")
+    found = {"name": "data", "level": "public", "backend": {"type": "existing_claim", "claim": "by-hand"}}
+    modules.ok("share_pvc", run([namespace], found))
+    # By its name alone, as somebody writes it who has taken the share off the list.
+    away = run([namespace], *going("data"))
+    assert modules.ok("share_pvc", away | {"state": "retired"}).actions() == {"by-hand": "retire"}
+    backdate(cluster, namespace, "by-hand")
+    result = modules.ok("share_pvc", away | {"state": "absent"})
+    assert result.actions() == {"by-hand": "update"}
+    assert "was not made for it, so it stays" in result.changes[0]["reason"]
+    claim = cluster.claims(namespace)["by-hand"]
+    assert KIND not in claim["metadata"].get("labels", {})
+    assert SHARE not in claim["metadata"].get("annotations", {})
+    assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+    assert not modules.ok("share_pvc", away | {"state": "absent"}).changed
+
+
+def test_a_volume_whose_claim_was_removed_by_hand_leaves_as_well(cluster, namespace, modules):
+    modules.ok("share_pvc", run([namespace], share("data"), wait=True))
+    cluster.delete("persistentvolumeclaims", "data", namespace)
+    gone(cluster, "persistentvolumeclaims", "data", namespace)
+    away = run([namespace], *going("data"))
+    assert "was never retired" in modules.refused("share_pvc", away | {"state": "absent"})
+    assert modules.ok("share_pvc", away | {"state": "retired"}).summary == {"retire": 1, "keep": 0}
+    assert not modules.ok("share_pvc", away | {"state": "retired"}).changed
+    assert not modules.ok("share_pvc", away | {"state": "absent"}).changed
+    body = {"metadata": {"annotations": {RETIRED: LONG_AGO}}, "spec": {"persistentVolumeReclaimPolicy": "Delete"}}
+    name = f"share.{namespace}.data"
+    cluster.patch("persistentvolumes", name, body)
+    assert modules.ok("share_pvc", away | {"state": "absent"}).summary == {"delete": 1, "keep": 0}
+    gone(cluster, "persistentvolumes", name)
+
+
+def test_a_namespace_that_is_gone_holds_nothing_up(cluster, modules, namespace):
+    doomed = cluster.make_namespace()
+    modules.ok("share_pvc", run([doomed], share("data"), wait=True))
+    modules.ok("share_pvc", run([doomed], *going("data"), state="retired"))
+    cluster.remove_namespace(doomed)
+    gone(cluster, "namespaces", doomed)
+    name = f"share.{doomed}.data"
+    cluster.patch("persistentvolumes", name, {"metadata": {"annotations": {RETIRED: LONG_AGO}}})
+    result = modules.ok("share_pvc", run([doomed], *going("data"), state="absent"))
+    assert result.summary == {"delete": 1, "keep": 0}
+    gone(cluster, "persistentvolumes", name)
+
+
+CLAIMS = {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list", "get", "patch", "delete"]}
+PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
+
+
+def test_without_the_rights_it_takes_nothing_goes(cluster, namespace, modules, restricted_user):
+    modules.ok("share_pvc", run([namespace], share("data"), share("made", DYNAMIC)))
+    volume = cluster.bind(namespace, "made", reclaim="Delete")
+    away = run([namespace], *going("data", "made"), state="absent")
+    modules.ok("share_pvc", away | {"state": "retired"})
+    backdate(cluster, namespace, "data", "made")
+
+    def volumes(*verbs):
+        return {"apiGroups": [""], "resources": ["persistentvolumes"], "verbs": list(verbs)}
+
+    for rules, cluster_rules, missing in (
+        ([CLAIMS], [volumes("list", "get", "patch", "delete")], 'resources: ["pods"], verbs: ["list"]'),
+        ([CLAIMS, PODS], [volumes("list", "get", "delete")], 'resources: ["persistentvolumes"], verbs: ["patch"]'),
+        ([CLAIMS, PODS], [volumes("list", "get", "patch")], 'resources: ["persistentvolumes"], verbs: ["delete"]'),
+        ([CLAIMS, PODS], [volumes("list", "patch", "delete")], 'resources: ["persistentvolumes"], verbs: ["get"]'),
+        ([CLAIMS, PODS], [], 'resources: ["persistentvolumes"], verbs: ["list"]'),
+    ):
+        login = restricted_user(rules, cluster_rules=cluster_rules)
+        assert missing in modules.refused("share_pvc", away, kubeconfig=login)
+    assert all("deletionTimestamp" not in claim["metadata"] for claim in cluster.claims(namespace).values())
+    assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+    login = restricted_user([CLAIMS, PODS], cluster_rules=[volumes("list", "get", "patch", "delete")])
+    assert modules.ok("share_pvc", away, kubeconfig=login).summary == {"delete": 2, "keep": 0}
+
+
+def test_an_emptied_list_removes_nothing(cluster, namespace, modules, audit):
+    modules.ok("share_pvc", run([namespace], share("data"), wait=True))
+    with audit(user_agent="odh.persistency/") as log:
+        for state in ("present", "retired", "absent"):
+            assert not modules.ok("share_pvc", run([namespace], state=state, hold="0s")).changed
+    assert not log.requests
+    assert cluster.claims(namespace)["data"]["status"]["phase"] == "Bound"
