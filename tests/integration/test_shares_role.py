@@ -173,6 +173,15 @@ def test_what_is_wrong_anywhere_is_refused_before_anything_is_made(cluster, play
     assert cluster.get("namespaces", unmade) is None
 
 
+def test_directories_are_looked_at_before_anything_is_made(cluster, playbooks, unmade, tmp_path):
+    inventory = inventory_of(unmade, shares_path=str(tmp_path), shares_export="/exports", shares_mounted=False)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "private").symlink_to(tmp_path / "elsewhere")
+    assert "is a symbolic link" in playbooks.refused(SITE, inventory)
+    assert cluster.get("namespaces", unmade) is None
+    assert not (tmp_path / "public").exists()
+
+
 def test_a_guard_holds_up_all_of_it(cluster, playbooks, namespace):
     inventory = inventory_of(namespace, shares_create_namespace=False)
     del inventory["shares_list"][0]["namespaces"]
