@@ -1,7 +1,8 @@
 """Run a module as somebody else, or with a fault in the file system: `python run_module.py JSON MODULE`.
 
 JSON has any of "user": [uid, gid, [groups]], "umask", and "fault": {"calls": [of os], "at": the number of the call that
-goes wrong, from 1, "how": an errno by name, "kill" (after the call), or what a server does without a word: "ignore", "no setgid"}.
+goes wrong, from 1, "how": an errno by name, "kill" (after the call), or what a server does without a word: "ignore",
+"no setgid"}.
 """
 
 from __future__ import annotations

@@ -210,7 +210,8 @@ class _Groups:
 
 def _refusal(error: Any) -> _Refusal:
     """Return what an exception of the client says; status 0 is one that came without an answer."""
-    message, details = str(error.reason or ""), {}
+    message = str(error.reason or "")
+    details: dict[str, Any] = {}
     try:
         body = json.loads(error.body)
         message, details = body.get("message") or message, body.get("details") or {}
