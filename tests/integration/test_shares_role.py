@@ -453,6 +453,51 @@ def test_examples_in_the_documents(cluster, namespace, playbooks):
     playbooks.ok(book, {}, "--check", extra={"shares_namespace": namespace})
 
 
+def test_the_service_account_of_the_examples_may_do_all_of_it(cluster, testbed, unmade, playbooks):
+    """All of a share's life in two namespaces, without a warning about rights."""
+    namespace, jobs, group = unmade, f"{unmade}-jobs", f"{unmade}-group"
+    for name in (namespace, jobs):
+        cluster.create("namespaces", {"metadata": {"name": name}})
+    text = (ROOT / "examples" / "rbac" / "shares.yml").read_text()
+    text = text.replace("jupyterhub", namespace).replace("nightly-jobs", jobs)
+    found = [item for item in yaml.safe_load_all(text) if "rules" in item]
+    rules = {item["metadata"].get("namespace", ""): item["rules"] for item in found}
+    kubeconfig = cluster.restricted_kubeconfig(playbooks.folder, namespace, rules[namespace], rules[""])
+    account = {"kind": "ServiceAccount", "namespace": namespace, "name": kubeconfig.stem}
+    cluster.create("roles", {"metadata": {"name": "shares"}, "rules": rules[jobs]}, jobs)
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "shares"}
+    binding = {"metadata": {"name": "shares"}, "roleRef": reference, "subjects": [account]}
+    cluster.create("rolebindings", binding, jobs)
+    address = "/apis/user.openshift.io/v1/groups"
+    openshift = {"apiVersion": "user.openshift.io/v1", "kind": "Group", "metadata": {"name": group}, "users": ["erik"]}
+    cluster.request("POST", address, openshift)
+
+    def run(inventory):
+        for flags in (["--check"], []):
+            played = playbooks.ok(SHARES, inventory, *flags, kubeconfig=kubeconfig)
+            assert "WARNING" not in played.output, played.output
+        return outcome(played)
+
+    try:
+        inventory = inventory_of(namespace, shares_create_namespace=False, shares_hold="0s")
+        inventory["shares_list"][1]["read"]["groups"].append(f"openshift:{group}")
+        inventory["shares_list"].append({"name": "notebooks", "level": "public"})
+        assert run(inventory)["claims and volumes"] == "create 5, keep 0"
+        assert acl(cluster, namespace)[1]["erik"] == {"groups": [f"openshift:{group}"]}
+        cluster.bind(namespace, "notebooks")
+        names = [share["name"] for share in inventory["shares_list"]]
+        retired = [{"name": names[0], "namespaces": [namespace, jobs]}, *names[1:]]
+        inventory |= {"shares_list": [], "shares_allow_empty": True, "shares_retired": retired}
+        assert run(inventory)["leaving"] == "keep 0, retire 5"
+        inventory |= {"shares_retired": [], "shares_absent": retired}
+        assert run(inventory)["leaving"] == "delete 5, keep 0"
+        assert cluster.claims(namespace) == cluster.claims(jobs) == {}
+        report = playbooks.ok("odh.persistency.shares_report", inventory, kubeconfig=kubeconfig)
+        assert "WARNING" not in report.output
+    finally:
+        cluster.request("DELETE", f"{address}/{group}")
+
+
 def test_the_demo_runs_as_somebody_who_is_not_root():
     """No share of the demo says an owner or a group that only root can give."""
     text = (INVENTORIES / "demo" / "group_vars" / "all" / "shares.yml").read_text()
