@@ -391,6 +391,14 @@ def test_a_damaged_membership_part_grants_nothing_or_what_it_says(shares: Any, m
     decision = _decide_any(shares, members)
     assert decision.faults == access.members_faults(members)
     assert bool(_load(access.load_members, members)) == bool(decision.faults)
+    if not decision.faults:
+        assert set(members) == {"schema", "people"}
+        for record in members["people"].values():
+            assert set(record) <= {"groups", "read", "write"}
+            # Or the list could speak for the hub.
+            assert not [
+                group for group in record.get("groups", ()) if group.startswith("hub:") or group == "openshift:"
+            ]
     _is_sane(decision)
 
 
