@@ -108,7 +108,7 @@ def _planned_again(change: Change, replan: Replan) -> tuple[Change, Optional[Fai
 
 def is_conflict(error: ApiError) -> bool:
     """Whether somebody else wrote: the object is another one, or is gone, or is there already."""
-    if error.status == 409:
+    if error.status == 409 or error.is_outdated:
         return True
     return error.status == 404 and not error.is_namespace_missing
 

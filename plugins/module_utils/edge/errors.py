@@ -67,7 +67,7 @@ class ApiError(EdgeError):
         self.api_message = message
         self.reason = reason
         super().__init__(self._sentence(), mends=status in (408, 409, 429) or status >= 500)
-        if self.is_quota:
+        if self.is_quota or self.is_outdated:
             self.mends = True
 
     @property
@@ -79,6 +79,15 @@ class ApiError(EdgeError):
     def is_quota(self) -> bool:
         """Whether a ResourceQuota stands in the way."""
         return self.status == 403 and "exceeded quota" in self.api_message
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a JSON patch met an object that is not as its tests say (the API server's answer to that has no words)."""
+        return (
+            self.status == 422
+            and self.verb == "patch"
+            and self.api_message.startswith("the server rejected our request")
+        )
 
     @property
     def is_namespace_missing(self) -> bool:
@@ -109,6 +118,8 @@ class ApiError(EdgeError):
             return (
                 f"A ResourceQuota{self._where()} does not allow {self._what()}: {said}; raise the quota or ask for less"
             )
+        if self.is_outdated:
+            return f"{self._what()}{self._where()} is not as it was when it was looked at: somebody else wrote it meanwhile"
         if self.is_namespace_missing:
             return f"Namespace {self.namespace} does not exist: create it first, or correct `namespace`"
         if self.status == 403:
