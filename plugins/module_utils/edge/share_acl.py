@@ -100,9 +100,9 @@ def _input(params: dict[str, Any]) -> tuple[list[ShareEntry], dict[str, Sequence
     if params["state"] == PRESENT and params.get("shares") is None and params.get("shares_file") is None:
         faults.append("neither `shares` nor `shares_file` is given: list the shares, or set `state: absent`")
     wrong: list[str] = []
-    shares = shares_of(params, wrong)
+    shares = shares_of(params, wrong, params["state"])
     groups: dict[str, Sequence[str]] = dict(groups_of(params, wrong))
-    if not wrong:
+    if not wrong and params["state"] == PRESENT:
         wrong = undefined_groups(shares, groups)
     if faults or wrong:
         raise Refused([*faults, *wrong])
