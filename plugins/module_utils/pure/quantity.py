@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Optional
 
 BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
@@ -72,6 +73,7 @@ def parse_size(text: str) -> int:
     return int(value)
 
 
+@lru_cache(maxsize=1024)  # thousands of objects have a handful of sizes, and exact arithmetic is slow
 def size_or_none(text: Optional[str]) -> Optional[int]:
     """Return a live object's size in bytes, or None where it has none that can be read (a claim not yet bound)."""
     if not text:
