@@ -487,6 +487,7 @@ DIGEST = "0123456789abcdef" * 4
         ({"digits": True}, "the index: `digits` is true, not a number from 0 to 4"),
         ({"shares": "0123"}, "the index: `shares` is '0123', not a digest"),
         ({"shares": DIGEST.upper()}, f"the index: `shares` is {DIGEST.upper()!r}, not a digest"),
+        ({"shares": DIGEST + "\n"}, f"the index: `shares` is {DIGEST + chr(10)!r}, not a digest"),
         ({"members": []}, "the index: `members` is a list, not a mapping of names"),
         ({"members": {"0": DIGEST}}, "the index: the prefix '0' is not made of 2 hex digits"),
         ({"members": {"0A": DIGEST}}, "the index: the prefix '0A' is not made of 2 hex digits"),
