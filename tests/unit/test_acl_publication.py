@@ -1,0 +1,457 @@
+"""The order of a publication, over made-up ACLs: readers see one whole ACL after each write, whoever else writes."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils.pure.access import (
+    INDEX_KEY,
+    INDEX_NAME,
+    PART_KEY,
+    AccessError,
+    digest_of,
+)
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compare import compare
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import acl_from, compile_acl, document_of
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.jsp import profiles_of
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.live import (
+    DIGEST_MARK,
+    PUBLISHED_MARK,
+    Live,
+    live_from,
+    standing_of,
+    stored_from,
+)
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.model import EMPTY
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.profiles import acl_of
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.publication import (
+    Settings,
+    effects_of,
+    plan_publication,
+    plan_removal,
+    reads,
+    refusals_over_broken,
+    schema_refusal,
+    stands,
+)
+from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import KEEP
+from ansible_collections.odh.persistency.plugins.module_utils.pure.steps import CREATE, DELETE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.acl_worlds import NAMESPACE, PEOPLE, TODAY, share, worlds
+
+START = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+HOME = "/home"
+
+
+class Conflict(Exception):
+    """Somebody else wrote."""
+
+
+class Store:
+    """ConfigMaps under the rules that matter here: names are taken once, and pins are kept."""
+
+    def __init__(self):
+        self.now = START
+        self.objects = {}
+        self._numbers = itertools.count(1)
+
+    def live(self) -> Live:
+        return live_from(stored_from(item) for item in self.objects.values())
+
+    def settings(self) -> Settings:
+        return Settings(NAMESPACE, "odh.persistency test", self.now)
+
+    def apply(self, step) -> None:
+        found = self.objects.get(step.name)
+        if step.verb == CREATE:
+            if found is not None:
+                raise Conflict
+            made = copy.deepcopy(step.body)
+            made["metadata"] |= {
+                "uid": f"u{next(self._numbers)}",
+                "creationTimestamp": self.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+            self._put(made)
+            return
+        pins = step.body["preconditions"] if step.verb == DELETE else step.body["metadata"]
+        if found is None or any(found["metadata"][key] != pins[key] for key in ("uid", "resourceVersion")):
+            raise Conflict
+        if step.verb == DELETE:
+            del self.objects[step.name]
+            return
+        assert not found.get("immutable") or "data" not in step.body, "the API server refuses that"
+        self._put(_merged(found, step.body))
+
+    def _put(self, item) -> None:
+        item["metadata"]["resourceVersion"] = f"r{next(self._numbers)}"
+        self.objects[item["metadata"]["name"]] = item
+
+    def seen(self):
+        """What a reader sees: the digest of the index, None without one. Raises AccessError."""
+        index = self.objects.get(INDEX_NAME)
+        if index is None:
+            return None
+        digest = index["metadata"]["annotations"][DIGEST_MARK]
+        texts = {name: item["data"].get(PART_KEY, "") for name, item in self.objects.items() if name != INDEX_NAME}
+        acl_from(index["data"][INDEX_KEY], digest, texts)
+        return digest
+
+    def publish(self, wanted) -> None:
+        for step in steps_of(plan_publication(self.live(), wanted, self.settings())):
+            self.apply(step)
+
+
+def _merged(old, changes):
+    if not isinstance(changes, dict):
+        return changes
+    merged = dict(old) if isinstance(old, dict) else {}
+    for key, value in changes.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merged(merged.get(key), value)
+    return merged
+
+
+def steps_of(publication):
+    return [step for change in publication.plan.changes for step in change.steps]
+
+
+def documents(*shares_of_each):
+    """Documents that differ: each with these shares."""
+    return [
+        document_of(compile_acl([share(*each)], {"analysts": ["ann", "bob"]}, NAMESPACE)) for each in shares_of_each
+    ]
+
+
+ONE, TWO, THREE = documents(("data", "private", ["ann"]), ("data", "private", ["bob"]), ("lab", "public"))
+SHARED = document_of(  # has TWO's membership part, and a shares part of its own
+    compile_acl([share("data", "secret", ["bob"])], {"analysts": ["ann", "bob"]}, NAMESPACE)
+)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds(), worlds(), st.randoms(use_true_random=False))
+def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random):
+    old, new = (document_of(compile_acl(*world, NAMESPACE)) for world in (before, after))
+    store = Store()
+    store.publish(old)
+    assert store.seen() == old.digest
+    publication = plan_publication(store.live(), new, store.settings())
+    parts = [step for change in publication.parts for step in change.steps]
+    random.shuffle(parts)  # they are written side by side
+    for step in parts:
+        store.apply(step)
+        assert store.seen() == old.digest
+    for step in publication.index.steps:
+        store.apply(step)
+        assert store.seen() == new.digest
+    assert publication.leftovers == (), "nothing is an hour old"
+    assert stands(store.live(), new)
+    again = plan_publication(store.live(), new, store.settings())
+    assert not again.plan.changed
+    store.now += timedelta(hours=1, seconds=1)
+    for change in plan_publication(store.live(), new, store.settings()).leftovers:
+        for step in change.steps:
+            store.apply(step)
+        assert store.seen() == new.digest
+    assert set(store.objects) == {INDEX_NAME, *new.parts}
+
+
+# -- runs beside each other ----------------------------------------------------------------------------------------------
+
+
+def run(store, wanted):
+    """A run as the edge does it; yields after each request, where another may come between or it may be killed."""
+    for _round in range(10):
+        live, now = store.live(), store.settings()
+        publication = plan_publication(live, wanted, now) if wanted else plan_removal(live, now)
+        yield
+        try:
+            for change in publication.parts:
+                for step in change.steps:
+                    store.apply(step)
+                    yield
+            if wanted and any(change.steps for change in publication.parts):
+                live = store.live()
+                yield
+                if not all(reads(live.parts.get(name), part) for name, part in wanted.parts.items()):
+                    continue
+            for step in publication.index.steps if publication.index else ():
+                store.apply(step)
+                yield
+        except Conflict:
+            continue
+        for change in publication.leftovers:
+            try:
+                for step in change.steps:
+                    store.apply(step)
+            except Conflict:
+                pass
+            yield
+        if not wanted or stands(store.live(), wanted) or store.live().index is None:
+            return
+
+
+_SPANS = [timedelta(minutes=1), timedelta(minutes=20), timedelta(minutes=40), timedelta(minutes=61), timedelta(hours=3)]
+_RUNS = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from([ONE, TWO, THREE, SHARED]), min_size=1, max_size=3),
+        st.lists(st.integers(0, 5), max_size=16),
+        st.sampled_from(_SPANS),
+    ),
+    min_size=2,
+    max_size=3,
+)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(_RUNS)
+def test_runs_beside_each_other_and_killed_anywhere(epochs):
+    """Each epoch some runs go on in any order, some are killed, and time passes. Readers never see anything broken."""
+    store = Store()
+    seen = {None}
+    for wanted, order, span in epochs:
+        runs = [run(store, each) for each in wanted]
+        for number in order:
+            # A number beyond the runs is a kill of the first.
+            if number >= len(runs) and len(runs) > 1:
+                runs.pop(0)
+            elif runs:
+                try:
+                    next(runs[number % len(runs)])
+                except StopIteration:
+                    runs.pop(number % len(runs))
+            digest = store.seen()
+            assert digest in {*seen, *(each.digest for each in wanted)}
+        seen = {store.seen()}
+        # Whoever lived runs to its end; what then stands is whole.
+        for each in runs:
+            for _step in each:
+                assert store.seen() in {*seen, *(document.digest for document in wanted)}
+        seen = {store.seen()}
+        store.now += span
+    store.publish(ONE)
+    assert store.seen() == ONE.digest
+    store.now += timedelta(hours=2)
+    store.publish(ONE)
+    assert set(store.objects) == {INDEX_NAME, *ONE.parts}
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.sampled_from([ONE, TWO, SHARED]), st.lists(st.integers(0, 1), max_size=16), st.booleans())
+def test_a_removal_beside_a_publication_ends_whole(wanted, order, marked):
+    store = Store()
+    store.publish(TWO)
+    store.now += timedelta(hours=2) if marked else timedelta(minutes=1)
+    runs = [run(store, wanted), run(store, None)]
+    for number in order:
+        next(runs[number], None)
+    for each in reversed(runs):
+        for _step in each:
+            pass
+    assert store.seen() in (None, wanted.digest)
+
+
+# -- plans -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_removal_takes_the_index_first():
+    store = Store()
+    store.publish(ONE)
+    store.publish(TWO)
+    publication = plan_removal(store.live(), store.settings())
+    steps = steps_of(publication)
+    assert steps[0].name == INDEX_NAME
+    assert {step.name for step in steps} == set(store.objects)
+    for step in steps:
+        store.apply(step)
+        assert store.seen() is None
+    assert store.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "gone"),
+    [((0, 59), False), ((0, 61), True), ((90, 59), False), ((90, 61), True)],
+)
+def test_the_hour_counts_from_the_index_that_may_have_named_it_last(minutes, gone):
+    store = Store()
+    store.publish(ONE)
+    store.now += timedelta(minutes=minutes[0])
+    store.publish(TWO)
+    store.now += timedelta(minutes=minutes[1])
+    leftovers = plan_publication(store.live(), TWO, store.settings()).leftovers
+    assert bool(leftovers) == gone
+    # A run that publishes another one leaves the parts of the one it replaces alone, however old they are.
+    store.now += timedelta(days=1)
+    names = {change.name for change in plan_publication(store.live(), THREE, store.settings()).leftovers}
+    assert names.isdisjoint(TWO.parts)
+
+
+def test_marks_that_cannot_be_read_delete_nothing():
+    store = Store()
+    store.publish(ONE)
+    store.publish(TWO)
+    store.now += timedelta(days=1)
+    assert plan_publication(store.live(), TWO, store.settings()).leftovers
+    store.objects[INDEX_NAME]["metadata"]["annotations"][PUBLISHED_MARK] = "soon"
+    publication = plan_publication(store.live(), TWO, store.settings())
+    assert not publication.leftovers
+    assert publication.index.steps, "and the mark is written anew, so that a later run can count"
+
+
+def test_parts_of_a_newer_schema_are_left_to_whoever_wrote_them():
+    store = Store()
+    store.publish(ONE)
+    store.publish(TWO)
+    for name in ONE.parts:
+        store.objects[name]["metadata"]["annotations"]["odh.persistency/schema"] = "2"
+    store.now += timedelta(days=1)
+    assert not {change.name for change in plan_publication(store.live(), TWO, store.settings()).leftovers} & set(
+        ONE.parts
+    )
+
+
+def test_what_is_young_is_named_again_as_it_is_and_what_is_old_is_marked_first():
+    store = Store()
+    store.publish(ONE)
+    store.publish(TWO)
+    young = plan_publication(store.live(), ONE, store.settings())
+    assert {change.action for change in young.parts} == {KEEP}
+    store.now += timedelta(hours=2)
+    old = plan_publication(store.live(), ONE, store.settings())
+    marked = [change for change in old.parts if change.steps]
+    assert {change.name for change in marked} == set(ONE.parts) - set(TWO.parts)
+    for change in marked:
+        assert PUBLISHED_MARK in change.steps[0].body["metadata"]["annotations"]
+
+
+# -- what stands ---------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds())
+def test_what_is_published_is_read_back(world):
+    acl = compile_acl(*world, NAMESPACE)
+    store = Store()
+    store.publish(document_of(acl))
+    standing = standing_of(store.live())
+    assert standing.acl == acl
+    assert standing.faults == ()
+    assert compare(standing.acl, acl, TODAY).told == ()
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds(), st.data())
+def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data):
+    acl = compile_acl(*world, NAMESPACE)
+    document = document_of(acl)
+    store = Store()
+    store.publish(document)
+    name = data.draw(st.sampled_from(sorted(store.objects)))
+    how = data.draw(st.sampled_from(["gone", "empty", "cut", "other", "mark"]))
+    item = store.objects[name]
+    key = INDEX_KEY if name == INDEX_NAME else PART_KEY
+    if how == "gone":
+        if name == INDEX_NAME:
+            how = "empty"
+        else:
+            del store.objects[name]
+    if how == "mark":
+        item["metadata"]["annotations"][DIGEST_MARK] = "0" * 64
+    elif how != "gone":
+        text = item["data"][key]
+        item["data"][key] = {"empty": "", "cut": text[: len(text) // 2], "other": THREE.index}[how]
+    live = store.live()
+    standing = standing_of(live)
+    for person, record in standing.acl.people.items():
+        assert acl.people[person] == record
+    for shared, told in standing.acl.by_name.items():
+        assert acl.by_name[shared] == told
+    try:
+        store.seen()
+    except AccessError:
+        assert standing.faults
+        assert refusals_over_broken(live, standing, "another", 50)
+        assert not refusals_over_broken(live, standing, document.digest, 50) or how == "mark"
+        assert not refusals_over_broken(live, standing, "another", -1)
+        assert refusals_over_broken(live, standing, "another", -1, emptied=True)
+    else:
+        assert not standing.faults
+    assert not stands(live, document) or how == "mark"
+    # Publishing it again makes it whole.
+    store.publish(document)
+    assert store.seen() == document.digest
+
+
+def test_no_index_is_no_acl():
+    assert standing_of(Live()).acl == EMPTY
+    assert standing_of(Live()).digest == ""
+    assert not stands(Live(), ONE)
+
+
+@pytest.mark.parametrize(("mark", "text"), [("2", '{"schema":1}'), ("1", '{"schema":2}'), ("", '{"schema":7,"x":[]}')])
+def test_a_newer_schema_is_seen_in_the_mark_or_the_text(mark, text):
+    store = Store()
+    store.publish(ONE)
+    store.objects[INDEX_NAME]["metadata"]["annotations"]["odh.persistency/schema"] = mark
+    store.objects[INDEX_NAME]["data"][INDEX_KEY] = text
+    assert "odh.persistency test" in schema_refusal(store.live())
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema":"2"}', '{"schema":true}', "[" * 10_000])
+def test_no_text_is_taken_for_a_newer_schema(text):
+    store = Store()
+    store.publish(ONE)
+    store.objects[INDEX_NAME]["data"][INDEX_KEY] = text
+    assert schema_refusal(store.live()) == ""
+    assert standing_of(store.live()).faults
+
+
+def test_an_effect_is_told_with_its_share_and_person():
+    old = compile_acl([share("data", "private", ["ann"], ["bob"])], {}, NAMESPACE)
+    new = compile_acl([share("data", "private", ["ann", "bob"]), share("lab", "public")], {}, NAMESPACE)
+    changes = effects_of(compare(old, new, TODAY), NAMESPACE)
+    told = {(change.name, change.owner): change.action for change in changes}
+    assert told == {("data", "bob"): "update", ("lab", None): "create"}
+    assert all(change.effect and not change.steps for change in changes)
+
+
+# -- profiles ------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=2000, deadline=None)
+@given(worlds())
+def test_profiles_are_read_back_as_what_they_offer(world):
+    acl = compile_acl(*world, NAMESPACE)
+    text, _left_out = profiles_of(acl, TODAY, HOME)
+    offered = acl_of(text)
+    assert offered.by_name.keys() <= acl.by_name.keys()
+    assert digest_of(text) == digest_of(profiles_of(acl, TODAY, HOME)[0])
+    for person in PEOPLE:
+        mine = offered.people.get(person, {})
+        assert set(mine.get("read", ())) | set(mine.get("write", ())) <= set(acl.by_name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "profiles: []",
+        '{"profiles": [{}]}',
+        '{"profiles": [{"name": "mine", "users": ["ann"], "volumes": []}]}',
+        '{"profiles": [{"name": "odh.persistency/a/rw", "users": ["*", "ann"], "volumes": [{}]}]}',
+        '{"profiles": [{"name": "odh.persistency/a/x", "users": ["ann"], "volumes": [{}]}]}',
+        '{"profiles": {"a": 1}}',
+        '{"profiles": null}',
+    ],
+)
+def test_profiles_of_anybody_else_cannot_be_compared(text):
+    with pytest.raises(AccessError):
+        acl_of(text)
