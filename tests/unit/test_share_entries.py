@@ -29,6 +29,10 @@ from hypothesis import strategies as st
 HOME = "/opt/app-root/src"
 
 
+def csi(driver: str, **attributes: str) -> dict[str, Any]:
+    return {"type": "csi", "driver": driver, "attributes": attributes}
+
+
 def one(**item: Any) -> ShareEntry:
     """The entry of a share that must be sound."""
     entries, faults = parse_shares([{"name": "data", "level": "private", **item}], "shares", HOME)
@@ -69,7 +73,7 @@ def test_everything_that_an_entry_can_say() -> None:
         directories=["one", "two/three"],
         directory="somewhere/else",
         owner=0,
-        mode="0755",
+        mode="0750",
         labels={"team": "x"},
         annotations={"openshift.io/display-name": "Data"},
     )
@@ -80,7 +84,7 @@ def test_everything_that_an_entry_can_say() -> None:
     assert entry.read.users == ("Ann", "ann")
     assert entry.read.groups == ("/x/staff", "hub:staff")
     assert entry.owner == 0
-    assert entry.mode == "0755"
+    assert entry.mode == "0750"
     assert named_groups([entry]) == ["/x/staff", "hub:staff", "staff"]
 
 
@@ -167,12 +171,24 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
         ({"owner": 2**32 - 1}, ["`owner`"]),
         ({"mode": 2770}, ["in quotes"]),
         ({"mode": "rwx"}, ["octal"]),
+        ({"mode": "4770"}, ["user id"]),
+        ({"mode": "0000"}, ["keeps the owner out"]),
+        ({"mode": "2775"}, ["lets everyone in"]),
+        ({"backend": {"type": "nfs", "server": "s", "path": "/a", "mount_options": ["a,b"]}}, ["item of its own"]),
+        ({"backend": {"type": "host_path", "path": "/"}}, ["the node's own"]),
+        ({"backend": {"type": "host_path", "path": "/var/lib/kubelet/pods"}}, ["lies in /var/lib/kubelet"]),
+        ({"backend": {"type": "host_path", "path": "/var"}}, ["holds /var/lib/containerd"]),
+        ({"backend": csi("nfs.csi.k8s.io", server="s", share="/a/../b")}, ["`share`", "`..`"]),
+        ({"backend": csi("nfs.csi.k8s.io", Server="s", share="/a", subDir="x/../y")}, ["`subDir`", "`..`"]),
+        ({"backend": csi("nfs.csi.k8s.io", server="s", Server="t", share="/a")}, ["server twice"]),
+        ({"backend": csi("cephfs.csi.ceph.com", clusterID="c", rootPath="/v/x/../p")}, ["`rootPath`", "`..`"]),
+        ({"backend": csi("rook-ceph.cephfs.csi.ceph.com", clusterID="c", rootPath="v/p")}, ["not absolute"]),
         ({"namespaces": []}, ["`namespaces` is empty"]),
         ({"namespaces": ["A"]}, ["no name of a namespace"]),
         ({"namespaces": ["a", "a"]}, ["twice"]),
         ({"directories": ["/a"]}, ["absolute"]),
         ({"directories": ["a/../../b"]}, ["`..`"]),
-        ({"directories": ["."]}, ["is empty"]),
+        ({"directories": ["."]}, ["'.' names no directory"]),
         ({"directories": ["a/"]}, ["write a"]),
         ({"directories": ["a", "a"]}, ["twice"]),
         ({"directory": "../x"}, ["`..`"]),
@@ -245,9 +261,28 @@ NFS = {"server": "nfs.example.org"}
             "lies inside that of",
         ),
         (
+            backend("nfs", path="/e", **NFS),
+            backend(
+                "csi", driver="nfs.csi.k8s.io", attributes={"Server": "nfs.example.org", "Share": "e", "subDIR": "x"}
+            ),
+            "lies inside that of",
+        ),
+        (
+            backend(
+                "csi", driver="cephfs.csi.ceph.com", attributes={"clusterID": "c", "fsName": "f", "rootPath": "/v/a"}
+            ),
+            backend("csi", driver="x.cephfs.csi.ceph.com", attributes={"clusterID": "c", "rootPath": "/v/a"}),
+            "is that of",
+        ),
+        (
             backend("csi", driver="d.io", volume_handle="h"),
             backend("csi", driver="d.io", volume_handles={"ns": "h"}),
             "are one volume",
+        ),
+        (
+            backend("csi", driver="d.io", volume_handle="h"),
+            backend("csi", driver="D.io", volume_handle="h"),
+            "one volume",
         ),
         (backend("existing_claim", claim="x"), backend("existing_claim", claim="x"), "are one claim"),
         (backend("existing_claim", claim="b"), backend("storage_class"), "are one claim"),
@@ -284,11 +319,22 @@ def test_mounts_may_meet_where_no_namespace_has_both() -> None:
     assert faults_of({**inner, "namespaces": ["n"]}, {**outer, "namespaces": ["m"]}) == []
 
 
-def test_homes_and_roots_are_paths() -> None:
+def test_homes_and_roots_are_paths_and_hide_nothing_else() -> None:
     assert "home_path" in parse_shares([], "shares", "home")[1][0]
     assert "home_path" in parse_shares([], "shares", "/")[1][0]
     assert "mount_roots" in parse_shares([], "shares", HOME, ["mnt"])[1][0]
+    faults = parse_shares([{"name": "a", "level": "top"}], "shares", "home", ["mnt"])[1]
+    assert [fault.partition(":")[0] for fault in faults] == ["home_path", "mount_roots", "shares[0] (a)"]
     assert parse_shares([{"name": "a", "level": "public", "mount_path": "/mnt/x/a"}], "s", HOME, ["/mnt/x"])[1] == []
+
+
+def test_one_faulty_share_hides_nothing_of_the_others() -> None:
+    faults = faults_of(
+        {"name": "bad", "level": "private", "lvel": "x"},
+        {"name": "a", "level": "private", "mount_path": f"{HOME}/q", "backend": backend("nfs", path="/x", **NFS)},
+        {"name": "b", "level": "private", "mount_path": f"{HOME}/q/r", "backend": backend("nfs", path="/x/y", **NFS)},
+    )
+    assert len(faults) == 3, faults
 
 
 # --- paths, at large ---

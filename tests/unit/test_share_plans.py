@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from ansible_collections.odh.persistency.plugins.module_utils.pure.kubespawner import label_value_fault
 from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import claim_name_fault
@@ -73,6 +74,17 @@ _WISHES = st.sampled_from(
 )
 
 
+def elsewhere(backend):
+    """The same kind of backend, over other data: a list in which two shares have one place is refused before any plan."""
+    attributes = backend.attributes
+    return replace(
+        backend,
+        path=backend.path and f"{backend.path}-more",
+        attributes={**attributes, "share": "/exports/more"} if attributes else attributes,
+        volume_handle=backend.volume_handle and "more",
+    )
+
+
 @st.composite
 def wishes(draw):
     """One share or two, in some namespaces, in some state."""
@@ -86,7 +98,7 @@ def wishes(draw):
                 claim=backend.claim if found else name,
                 size=None if found else size * GIBI,
                 size_text="" if found else f"{size}Gi",
-                backend=NFS if backend.claim and number else backend,
+                backend=elsewhere(NFS if backend.claim else backend) if number else backend,
                 namespaces=namespaces,
                 labels=labels,
                 state=state,

@@ -94,7 +94,7 @@ def quoting(value: object) -> str:
     if isinstance(value, bool):
         return 'put it in quotes, for YAML reads `yes`, `no`, `on`, `off`, `true` and `false` as booleans (`"no"`)'
     if isinstance(value, (int, float, datetime.date)):
-        return "put it in quotes, as it is written there"
+        return "put it in quotes, as it is written there (a template makes it text with `| string`)"
     return "write it as text"
 
 

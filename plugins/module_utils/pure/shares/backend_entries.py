@@ -14,7 +14,7 @@ from typing import Any, Optional
 from ..inputs import NOTHING, described, quoting, shown, texts_of
 from ..naming import claim_name_fault
 from ..text import did_you_mean
-from .paths import absolute_fault
+from .paths import absolute_fault, csi_path_faults, system_path_fault
 
 STORAGE_CLASS, NFS, CSI, HOST_PATH, EXISTING_CLAIM = TYPES = (
     "storage_class",
@@ -129,16 +129,28 @@ def read_backend(item: Mapping[Any, object], faults: list[str]) -> Backend:
     wrong = absolute_fault(path, "/exports/NAME") if path else None
     if wrong:
         faults.append(f"`backend.path` {wrong}")
+    options = reader.texts("mount_options")
+    faults += [
+        f"`backend.mount_options` has {shown(option)}: write each option as an item of its own, without blanks and commas"
+        for option in options
+        if "," in option or any(character.isspace() for character in option)
+    ]
+    attributes = texts_of(value, "attributes", faults)
+    faults += [f"`backend.attributes` {wrong}" for wrong in csi_path_faults(driver, attributes)]
+    if kind == HOST_PATH:
+        wrong = system_path_fault(path)
+        if wrong:
+            faults.append(f"`backend.path` {wrong}")
     return Backend(
         type=kind,
         storage_class=storage_class or None,
         server=server,
         path=path,
-        mount_options=reader.texts("mount_options"),
+        mount_options=options,
         driver=driver,
         volume_handle=reader.text("volume_handle"),
         volume_handles=_handles(value, faults),
-        attributes=texts_of(value, "attributes", faults),
+        attributes=attributes,
         fs_type=reader.text("fs_type"),
         node_stage_secret=_secret(value, faults),
         clone=reader.flag("clone"),

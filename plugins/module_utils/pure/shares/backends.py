@@ -13,9 +13,7 @@ from typing import Any, NamedTuple, Optional
 from .backend_entries import CSI, HOST_PATH, NFS, Backend
 from .entries import ShareEntry
 from .naming import volume_name
-from .paths import NFS_CSI, normalised, server_name
-
-CEPHFS = "cephfs.csi.ceph.com"
+from .paths import NFS_CSI, csi_place, is_cephfs, nfs_attributes, normalised, server_name
 
 
 class Source(NamedTuple):
@@ -38,16 +36,6 @@ class Source(NamedTuple):
     def attributes(self) -> Mapping[str, str]:
         """What the CSI driver is told of the volume."""
         return self.fields.get("volumeAttributes") or {}
-
-
-def is_cephfs(driver: str) -> bool:
-    """Whether a driver is ceph-csi's for CephFS; Rook and OpenShift put their own word in front."""
-    return driver == CEPHFS or driver.endswith("." + CEPHFS)
-
-
-def nfs_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
-    """The attributes of nfs.csi.k8s.io by their names in lower case, as the driver reads them."""
-    return {key.lower(): value for key, value in attributes.items()}
 
 
 def input_faults(entry: ShareEntry, namespaces: Sequence[str]) -> list[str]:
@@ -154,13 +142,15 @@ def data_of(source: Source) -> tuple[str, ...]:
         return ("hostPath", normalised(fields.get("path", "")))
     if source.kind != "csi":
         return (source.kind, json.dumps(fields, sort_keys=True))
-    if source.driver == NFS_CSI:
-        given = nfs_attributes(source.attributes)
-        path = f"/{given.get('share', '')}/{given.get('subdir', '')}"
-        return ("nfs", server_name(given.get("server", "")), normalised(path))
-    if is_cephfs(source.driver) and (root := ceph_root(source)):
-        return ("cephfs", source.attributes.get("clusterID", ""), normalised(root))
-    return ("csi", source.driver, source.handle)
+    return csi_place(source.driver, source.attributes) or ("csi", source.driver, source.handle)
+
+
+def place_of(source: Source) -> Optional[tuple[str, str]]:
+    """Return which folder a volume's data is: (what it is a path of, path), as `places_of` has it; None where none is known."""
+    data = data_of(source)
+    if data[0] in ("nfs", "ceph"):
+        return f"{data[0]} {data[1]}", data[2]
+    return ("host", data[1]) if data[0] == "hostPath" else None
 
 
 def ceph_root(source: Source) -> str:

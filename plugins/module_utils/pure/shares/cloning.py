@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Union
 
 from .backend_entries import Backend
-from .backends import Source, ceph_root, csi_source, described, is_cephfs, nfs_attributes, own_handle
+from .backends import Source, ceph_root, csi_source, described, own_handle
 from .live import MANY, Volume
-from .paths import NFS_CSI
+from .paths import NFS_CSI, is_cephfs, nfs_attributes
 
 #: What a driver notes about itself; a copy was made by no provisioner.
 _PROVISIONER = "storage.kubernetes.io/csiProvisionerIdentity"

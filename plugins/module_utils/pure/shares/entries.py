@@ -121,14 +121,15 @@ def parse_shares(
             "`level`"
         ]
     home_fault = absolute_fault(home, "/opt/app-root/src")
-    if home_fault or home == "/":
-        return [], [
-            f"home_path: {home_fault or 'the home cannot be the root of the file system: name where it is mounted'}"
-        ]
-    faults = [f"mount_roots: {fault}" for fault in (absolute_fault(root, "/mnt/shares") for root in roots) if fault]
+    if home == "/":
+        home_fault = "the home cannot be the root of the file system: name where it is mounted"
+    faults = [f"home_path: {home_fault}"] if home_fault else []
+    faults += [f"mount_roots: {fault}" for fault in (absolute_fault(root, "/mnt/shares") for root in roots) if fault]
     if faults:
-        return [], faults
+        # Where shares may be mounted is not known then; the rest is looked at all the same.
+        home, roots = "", ()
     entries: list[ShareEntry] = []
+    sound: list[ShareEntry] = []
     seen: dict[str, str] = {}
     for position, item in zip(positions or positions_of(raw, source), raw):
         wrong: list[str] = []
@@ -136,13 +137,14 @@ def parse_shares(
         if entry is not None:
             first = seen.setdefault(entry.name, position)
             if first != position:
-                wrong.append(f"the share is listed already at {first}: remove one of the two, or rename it")
+                wrong.append(f"the share is listed already at {first}: remove one of the two")
             entries.append(entry)
+            if not wrong:
+                sound.append(entry)
         who = f"{position} ({entry.name})" if entry is not None else position
         faults += [f"{who}: {fault}" for fault in wrong]
-    if not faults:
-        mounted = [entry for entry in entries if entry.mount_path]
-        faults = [*nested_mounts(mounted), *shared_data(entries)]
+    faults += nested_mounts([entry for entry in sound if entry.mount_path])
+    faults += shared_data(sound)
     return entries, faults
 
 
@@ -172,7 +174,7 @@ def _read_item(
     mount_path = text_of(item, "mount_path", faults)
     if not going:
         mount_path = mount_path or f"{home.rstrip('/')}/{name}"
-        wrong = mount_path_fault(mount_path, normalised(home), roots)
+        wrong = mount_path_fault(mount_path, normalised(home), roots) if home else None
         if wrong:
             faults.append(f"`mount_path` {wrong}")
     return ShareEntry(
@@ -192,7 +194,7 @@ def _read_item(
         directories=_directories_of(item, faults),
         directory=_directory_of(item, faults),
         owner=_id_of(item, "owner", faults),
-        mode=_mode_of(item, faults),
+        mode=_mode_of(item, level, faults),
         labels=_extras_of(item, "labels", faults),
         annotations=_extras_of(item, "annotations", faults),
         state=state,
@@ -244,7 +246,7 @@ def _size_of(item: Mapping[Any, object], faults: list[str]) -> tuple[Optional[in
         return parse_size(size), size
     except QuantityError as error:
         faults.append(f"`size`: {error}")
-        return None, size
+        return None, size or "nothing"  # what was said already is not asked for again
 
 
 def _until_of(item: Mapping[Any, object], faults: list[str]) -> Optional[str]:
@@ -277,7 +279,7 @@ def _id_of(item: Mapping[Any, object], key: str, faults: list[str]) -> Optional[
     return number
 
 
-def _mode_of(item: Mapping[Any, object], faults: list[str]) -> str:
+def _mode_of(item: Mapping[Any, object], level: str, faults: list[str]) -> str:
     mode = item.get("mode")
     if mode is None:
         return DEFAULT_MODE
@@ -287,7 +289,17 @@ def _mode_of(item: Mapping[Any, object], faults: list[str]) -> str:
             "another number)"
         )
         return DEFAULT_MODE
-    return mode.lstrip("0").rjust(4, "0")
+    plain = mode.lstrip("0").rjust(4, "0")
+    bits = int(plain, 8)
+    if bits & 0o4000:
+        faults.append(f"`mode` {mode} sets the user id on a directory, where that means nothing: leave the 4 out")
+    elif bits & 0o500 != 0o500:
+        faults.append(f"`mode` {mode} keeps the owner out, so nobody could look after it: begin with 7, such as 2770")
+    elif bits & 0o007 and level in ("private", "secret"):
+        faults.append(
+            f"`mode` {mode} lets everyone in who reaches the server, and the share is {level}: end it with 0, such as 2770"
+        )
+    return plain
 
 
 def _namespaces_of(item: Mapping[Any, object], faults: list[str]) -> tuple[str, ...]:
@@ -315,7 +327,7 @@ def _namespaces_of(item: Mapping[Any, object], faults: list[str]) -> tuple[str, 
 def relative_fault(path: str) -> Optional[str]:
     """What is wrong with a path that must lie below another one, as a clause; None when nothing is."""
     if not path or path == ".":
-        return "is empty: name a directory"
+        return f"{shown(path)} names no directory: write one, such as a/b"
     if path.startswith("/"):
         return f"{shown(path)} is absolute: write it relative to the share"
     wrong = absolute_fault("/" + path, "a/b")

@@ -23,6 +23,8 @@ MANY = "ReadWriteMany"
 _DATABASES = ("hub-db-dir", "jupyterhub-db")
 #: Homes that carry no annotation: those that Open Data Hub's dashboard makes.
 _DASHBOARD_HOME = re.compile(r"jupyterhub-nb-.+-pvc\Z")
+#: KubeSpawner's names; restored from a backup, such a home may have lost its annotations.
+_SPAWNER_HOME = re.compile(r"claim-.+\Z")
 _COMPONENTS = {"hub": "the hub's own", "singleuser-storage": "a home by its labels"}
 _NOTHING: Mapping[str, Any] = {}
 _SETTINGS = frozenset(
@@ -131,6 +133,8 @@ def what_else(claim: Claim) -> Optional[str]:
         return "the hub's database"
     if USERNAME_LABEL in claim.labels or _DASHBOARD_HOME.match(claim.name):
         return "a home by its labels" if USERNAME_LABEL in claim.labels else "a home by its name"
+    if kind != KIND_SHARE and _SPAWNER_HOME.match(claim.name):
+        return f"a home by its name (where it is none, say so with the label {KIND_LABEL}={KIND_SHARE})"
     return _COMPONENTS.get(claim.labels.get("component", ""))
 
 
@@ -236,6 +240,17 @@ class Live:
             else:
                 self.wants_marked_volumes = True
         return found
+
+    def known_claim(self, namespace: str, name: str) -> Optional[Claim]:
+        """The claim of that name as far as it was read already."""
+        return self._claims.get((namespace, name))
+
+    def all_volumes(self) -> Optional[list[Volume]]:
+        """All volumes that there are, None where they are not known yet, or may not be read."""
+        if not self._all_known:
+            self.wants_all_volumes = self.wants_all_volumes or not self.volumes_fault
+            return None
+        return [volume for volume in self._volumes.values() if volume is not None]
 
     def volumes_for(self, namespace: str, claim: str, unmarked: bool) -> list[Volume]:
         """The volumes that are reserved for a claim of that name; those without our label too where `unmarked`."""

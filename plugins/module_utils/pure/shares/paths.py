@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Callable, Optional
 
 from ..inputs import shown
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .entries import ShareEntry
 
 NFS_CSI = "nfs.csi.k8s.io"
+CEPHFS = "cephfs.csi.ceph.com"
 
 
 def absolute_fault(path: str, example: str) -> Optional[str]:
@@ -42,6 +43,25 @@ def normalised(path: str) -> str:
 def is_inside(path: str, other: str) -> bool:
     """Whether a normalised absolute path is another one, or lies below it."""
     return path == other or other == "/" or path.startswith(other + "/")
+
+
+#: Folders of a node that are its own: who mounts one of them, or what holds one, has the node, or all pods on it.
+_SYSTEM = (
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr"),
+    *("/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/etcd", "/var/lib/kubelet", "/var/log"),
+    "/var/run",
+)
+
+
+def system_path_fault(path: str) -> Optional[str]:
+    """Why no share is a path of a node, as a clause with the way out; None where it may be. `path` is normalised."""
+    for own in _SYSTEM if path.startswith("/") else ():
+        if is_inside(path, own) or is_inside(own, path):
+            where = "is" if path == own else "lies in" if is_inside(path, own) else "holds"
+            return (
+                f"{path} {where} {own}, which is the node's own: give the share a folder for itself, such as /srv/NAME"
+            )
+    return None
 
 
 def mount_path_fault(path: str, home: str, roots: Sequence[str]) -> Optional[str]:
@@ -139,6 +159,55 @@ def server_name(server: str) -> str:
     return server.rstrip(".").lower()
 
 
+def is_cephfs(driver: str) -> bool:
+    """Whether a driver is ceph-csi's for CephFS; Rook and OpenShift put their own word in front."""
+    return driver.lower() == CEPHFS or driver.lower().endswith("." + CEPHFS)
+
+
+def nfs_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
+    """The attributes of nfs.csi.k8s.io by their names in lower case, as the driver reads them."""
+    return {key.lower(): value for key, value in attributes.items()}
+
+
+def csi_place(driver: str, attributes: Mapping[str, str]) -> Optional[tuple[str, str, str]]:
+    """Where the data of a CSI volume lies: ("nfs", server, path) or ("ceph", cluster, path); None where only its handle says.
+
+    One cluster of Ceph may have several file systems. Who leaves `fsName` out means one of them, so it tells none apart.
+    """
+    if driver.lower() == NFS_CSI:
+        given = nfs_attributes(attributes)
+        if not given.get("server"):
+            return None
+        path = normalised(f"/{given.get('share', '')}/{given.get('subdir', '')}")
+        return "nfs", server_name(given["server"]), path
+    if is_cephfs(driver):
+        root = attributes.get("rootPath") or attributes.get("subvolumePath", "")
+        return ("ceph", attributes.get("clusterID", ""), normalised(f"/{root}")) if root else None
+    return None
+
+
+def csi_path_faults(driver: str, attributes: Mapping[str, str]) -> list[str]:
+    """What is wrong with the paths among a CSI volume's attributes, as clauses with the way out."""
+    faults = []
+    if driver.lower() == NFS_CSI:
+        keys = [key.lower() for key in attributes]
+        faults += [
+            f"has {key} twice, for {NFS_CSI} reads its keys in any case: remove one"
+            for key in sorted({key for key in keys if keys.count(key) > 1})
+        ]
+    for key, value in attributes.items():
+        is_path = (
+            key.lower() in ("share", "subdir") if driver.lower() == NFS_CSI else key in ("rootPath", "subvolumePath")
+        )
+        if not is_path or not (driver.lower() == NFS_CSI or is_cephfs(driver)):
+            continue
+        if ".." in value.split("/"):
+            faults.append(f"`{key}` {shown(value)} contains `..`: write the path that is meant, without it")
+        elif key in ("rootPath", "subvolumePath") and not value.startswith("/"):
+            faults.append(f"`{key}` {shown(value)} is not absolute: write it from the root of the file system")
+    return faults
+
+
 def places_of(share: ShareEntry) -> list[tuple[str, str]]:
     """The folders that hold a share's data: (what they are paths of: "nfs SERVER", "host" or "ceph ...", path)."""
     backend: Backend = share.backend
@@ -147,13 +216,8 @@ def places_of(share: ShareEntry) -> list[tuple[str, str]]:
     if backend.type == "host_path":
         return [("host", backend.path)]
     if backend.type == "csi":
-        given = backend.attributes
-        if backend.driver == NFS_CSI and given.get("server") and given.get("share", "").startswith("/"):
-            path = normalised(given["share"] + "/" + given.get("subDir", given.get("subdir", "")))
-            return [(f"nfs {server_name(given['server'])}", path)]
-        if given.get("rootPath", "").startswith("/"):
-            where = " ".join(("ceph", backend.driver, given.get("clusterID", ""), given.get("fsName", "")))
-            return [(where, normalised(given["rootPath"]))]
+        place = csi_place(backend.driver, backend.attributes)
+        return [(f"{place[0]} {place[1]}", place[2])] if place else []
     return []
 
 
@@ -164,7 +228,7 @@ def _identities(share: ShareEntry, key: str) -> list[tuple[str, str]]:
     if backend.type != "csi":
         return []
     handles = {handle for handle in (backend.volume_handle, *backend.volume_handles.values()) if handle}
-    return [(backend.driver, handle) for handle in sorted(handles)]
+    return [(backend.driver.lower(), handle) for handle in sorted(handles)]
 
 
 def _told(share: ShareEntry) -> str:

@@ -12,6 +12,7 @@ from typing import Optional
 from ..plan import CREATE, Change, Plan
 from ..text import did_you_mean
 from .about import Context, keep, refuse
+from .apart import keep_apart
 from .dynamic import plan_dynamic
 from .entries import PRESENT
 from .existing import keep_up, objection
@@ -26,6 +27,7 @@ def plan_shares(ctx: Context, shares: Sequence[Share]) -> Plan:
     changes: list[Change] = []
     for share in shares:
         changes.extend(plan_share(ctx, share))
+    changes = keep_apart(ctx, shares, changes)
     notes = [*ctx.notes, *_unknown_classes(ctx, changes)]
     return Plan(tuple(changes), tuple(ctx.drift), tuple(notes))
 
@@ -83,8 +85,8 @@ def _unknown_classes(ctx: Context, changes: Sequence[Change]) -> list[str]:
     if classes is None:
         return []
     return [
-        f"There is no storage class {name}{did_you_mean(name, classes)}: {count} new shares wait until there is one, or "
-        "until volumes of that class are made by hand"
+        f"There is no storage class {name}{did_you_mean(name, classes)}: {count} new "
+        f"{'shares wait' if count > 1 else 'share waits'} until there is one, or until volumes of that class are made by hand"
         for name, count in wanted.items()
         if name not in classes
     ]

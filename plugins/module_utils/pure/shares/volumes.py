@@ -67,10 +67,14 @@ def fix(
     if labels or annotations:
         body["metadata"] = {key: value for key, value in (("labels", labels), ("annotations", annotations)) if value}
     spec: dict[str, Any] = {}
-    if mount_options and tuple(mount_options) != volume.mount_options:
-        spec["mountOptions"] = list(mount_options)
-        had = ", ".join(volume.mount_options) or "none"
-        reasons.append(f"the mount options of its volume, {had}, become {', '.join(mount_options)} at the next mount")
+    # Of a volume that we made, all its options are ours; one that was made by hand keeps its own where none are asked for.
+    made = (
+        volume.name == spot.volume and volume.share == share.name and volume.clone_of is None and not share.is_dynamic
+    )
+    if (mount_options or made) and tuple(mount_options) != volume.mount_options:
+        spec["mountOptions"] = list(mount_options) or None
+        had, wanted = (", ".join(options) or "none" for options in (volume.mount_options, mount_options))
+        reasons.append(f"the mount options of its volume, {had}, become {wanted} at the next mount")
     if not volume.claim_name:
         spec["claimRef"] = {"namespace": spot.namespace, "name": spot.claim, "kind": "PersistentVolumeClaim"}
         spec["claimRef"]["apiVersion"] = "v1"

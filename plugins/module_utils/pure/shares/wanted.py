@@ -93,7 +93,7 @@ def resolve(entries: Sequence[ShareEntry], settings: Settings) -> tuple[list[Sha
         if size is None and not found:
             size, size_text = settings.size, settings.size_text
         if state == PRESENT:
-            if size is None and not found:
+            if size is None and not found and not entry.size_text:
                 faults.append(f"{who}: `size` is missing: write one such as 100Gi, here or for the run")
             faults += [f"{who}: {fault}" for fault in input_faults(entry, namespaces)]
         shares.append(
