@@ -133,7 +133,11 @@ def test_a_grant_does_not_widen_because_a_groups_source_changes(before, after, w
         f"what {before} had of data, lab and notes would be {after}'s, another group of the same word, by which {who} would "
         f"gain access: set `allow_source_change: [staff]` if that is meant, or name {before} again"
     ]
-    assert guarded(old, new, MEMBERS, allow_source_change=["other"]) == faults
+    misspelt, *rest = guarded(old, new, MEMBERS, allow_source_change=["stuff"])
+    assert misspelt == (
+        "allow_source_change names 'stuff', which no share grants anything to (did you mean `staff`?): correct it, or take it out"
+    )
+    assert rest == faults
     assert guarded(old, new, MEMBERS, allow_source_change=["staff"]) == []
     assert guarded(old, new, MEMBERS, allow_source_change=[after]) == []
 

@@ -37,6 +37,7 @@ from .acl import WRITER, triable
 from .api import Api
 from .apply import carry_out
 from .errors import ApiError
+from .granted_claims import claim_refusals, claims_granted
 from .outcome import Outcome
 from .reads import namespace_fault
 from .run import Refused, finish, timings_result
@@ -108,6 +109,10 @@ class ProfilesRun:
         stood, broken = _standing(live)
         comparison = compare(stood, offered, today)
         refusals = self._refusals(stood, offered, comparison, broken)
+        old = stood.by_name if stood is not None else None
+        wrong, unsure = claim_refusals(self.api, self.namespace, claims_granted(old, offered.by_name))
+        refusals += wrong
+        notes = (*notes, *unsure)
         if refusals:
             return self._refused(refusals)
         if broken:

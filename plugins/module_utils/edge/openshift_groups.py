@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ..pure.inputs import described
 from ..pure.steps import Resource
 from ..pure.text import did_you_mean
 from .api import CONNECT_TIMEOUT, LIST_RESTARTS, PAGE, READ_TIMEOUT, no_answer
@@ -69,8 +70,14 @@ def read_members(connection: Connection, names: Sequence[str], faults: list[str]
             continue
         users = _users(group)
         if users is None:
+            odd = (
+                next((user for user in group["users"] if not isinstance(user, str) or not user), None)
+                if isinstance(group["users"], list)
+                else group["users"]
+            )
             faults.append(
-                f"openshift:{name} cannot be read: `users` of the Group {name} is no list of names; correct the Group"
+                f"openshift:{name} cannot be read: `users` of the Group {name} is no list of names, but has {described(odd)}; "
+                "correct the Group"
             )
             continue
         members[name] = users

@@ -36,7 +36,8 @@ from ..pure.acl.report_text import answer_text
 from ..pure.inputs import described, shown
 from ..pure.plan import MOST_REFUSALS
 from ..pure.shares.entries import PRESENT, ShareEntry
-from ..pure.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
+from ..pure.shares.groups import HUB, OPENSHIFT, named_groups, source_of, undefined_groups
+from ..pure.text import quote_list
 from .errors import EdgeError
 from .run import Refused, open_api, timings_result
 from .share_options import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_of
@@ -216,6 +217,10 @@ def hub_groups_of(raw: Mapping[Any, Any], faults: list[str]) -> dict[str, tuple[
         elif not isinstance(groups, (list, tuple)) or not all(isinstance(group, str) and group for group in groups):
             faults.append(
                 f"`hub_groups` of {shown(person)} is {described(groups)}, not a list of names of groups: write one"
+            )
+        elif any(group.startswith(HUB) for group in groups):
+            faults.append(
+                f"`hub_groups` of {shown(person)} has {quote_list(groups)}: write the names as the hub has them, without `{HUB}`"
             )
         else:
             found[person] = tuple(groups)

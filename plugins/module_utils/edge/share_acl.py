@@ -27,10 +27,11 @@ from ..pure.acl.publication import (
 from ..pure.shares.backend_entries import NAMESPACE
 from ..pure.shares.entries import ABSENT, PRESENT, RETIRED, ShareEntry
 from ..pure.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
-from ..pure.text import quote_list
+from ..pure.text import nearest, quote_list
 from .acl import AclRun, Planned
 from .api import Api
 from .connection import argument_spec as connection_spec
+from .granted_claims import claim_refusals, claims_granted
 from .openshift_groups import read_members
 from .run import Refused, finish, open_api, timings_result
 from .share_options import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_of
@@ -73,7 +74,7 @@ def manage_acl(module: Any) -> dict[str, Any]:
     acl, wanted = _compiled(params, shares, groups)
     timings["compile"] = time.monotonic() - asked
     run = AclRun(api, params["namespace"], wanted, module.check_mode)
-    planner = Planner(params, shares, acl, wanted)
+    planner = Planner(api, params, shares, acl, wanted)
     outcome = run.run(planner)
     whole = run.digest == (wanted.digest if wanted is not None else "")
     result = {
@@ -99,8 +100,8 @@ def _input(params: dict[str, Any]) -> tuple[list[ShareEntry], dict[str, Sequence
         )
     if params["state"] == PRESENT and params.get("shares") is None and params.get("shares_file") is None:
         faults.append("neither `shares` nor `shares_file` is given: list the shares, or set `state: absent`")
+    shares = shares_of(params, faults, params["state"])
     wrong: list[str] = []
-    shares = shares_of(params, wrong, params["state"])
     groups: dict[str, Sequence[str]] = dict(groups_of(params, wrong))
     if not wrong and params["state"] == PRESENT:
         wrong = undefined_groups(shares, groups)
@@ -138,11 +139,22 @@ class Planner:
     """From what is live to a publication, or a removal, and what speaks against it."""
 
     def __init__(
-        self, params: dict[str, Any], shares: Sequence[ShareEntry], acl: Acl, wanted: Optional[Document]
+        self, api: Api, params: dict[str, Any], shares: Sequence[ShareEntry], acl: Acl, wanted: Optional[Document]
     ) -> None:
+        self.api = api
         self.params = params
         self.known = [share.name for share in shares]
         self.causes = {share.name: f"share {share.state}" for share in shares if share.state in (RETIRED, ABSENT)}
+        here: str = params["namespace"]
+        elsewhere = [share for share in shares if share.namespaces and here not in share.namespaces]
+        self.causes.update((share.name, f"its namespaces do not have {here}") for share in elsewhere)
+        # Shares of other hubs may well be in one list with this one's; what looks like a slip of the pen is told.
+        self.slips = tuple(
+            f"The share {share.name} is left out, for its `namespaces` ({quote_list(share.namespaces)}) do not have {here}: is "
+            f"{near} meant to be {here}?"
+            for share in elsewhere
+            if (near := nearest(here, share.namespaces)) is not None
+        )
         self.acl = acl
         self.wanted = wanted
 
@@ -155,7 +167,8 @@ class Planner:
             return Planned(plan_removal(Live(), settings), (newer,))
         if self.wanted is not None and stands(live, self.wanted):
             comparison = compare(self.acl, self.acl, today)
-            return Planned(plan_publication(live, self.wanted, settings), notes=comparison.notes)
+            notes = (*comparison.notes, *self.slips)
+            return Planned(plan_publication(live, self.wanted, settings), notes=notes)
         standing = standing_of(live)
         comparison = compare(standing.acl if live.index is not None else None, self.acl, today, self.causes)
         refusals = self._refusals(live, standing, comparison)
@@ -164,7 +177,10 @@ class Planner:
             publication = plan_removal(live, settings, effects)
         else:
             publication = plan_publication(live, self.wanted, settings, effects)
-        notes = comparison.notes
+        old = standing.acl.by_name if live.index is not None else None
+        wrong, unsure = claim_refusals(self.api, namespace, claims_granted(old, self.acl.by_name))
+        refusals += wrong
+        notes = (*comparison.notes, *self.slips, *unsure)
         if standing.faults and not refusals:
             notes = (*notes, _broken(standing))
         return Planned(publication, tuple(refusals), notes)

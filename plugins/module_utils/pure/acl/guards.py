@@ -45,11 +45,13 @@ def guard(
       withdraws nothing in this sense; a last day that is set to one gone by does, for everybody who had the share.
     - A level lowered, of a share or of the claim it had, unless `declassify` has the share's name. Names there that
       are not lowered do no harm, for the option may stand in an inventory; names that no share has, in either ACL or in
-      `known` (the shares of other namespaces, say), are refused, for they are misspelt.
+      `known` (the shares of other namespaces, say), are refused, for they are misspelt. So are words in
+      `allow_source_change` that no group of a share has.
     - A grant to a group that becomes one to a group of the same word from another source, where somebody gains by it or
       only the hub knows: unless `allow_source_change` has the word, or the whole name of the group it becomes.
     """
     faults = list(_unknown(declassify, {*new.by_name, *(old.by_name if old else ()), *known}))
+    faults += _unknown_words(allow_source_change, [*new.by_name.values(), *(old.by_name.values() if old else ())])
     if old is None:
         return faults
     if old.by_name and not new.by_name:
@@ -63,6 +65,15 @@ def guard(
 def _unknown(declassify: Collection[str], known: Collection[str]) -> Iterator[str]:
     for name in sorted({*declassify} - {*known}):
         yield f"declassify names {shown(name)}, which is no share{did_you_mean(name, sorted(known))}: correct it, or take it out"
+
+
+def _unknown_words(allowed: Collection[str], shares: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A word that no group of a share has, before or after, is misspelt."""
+    groups = {group for share in shares for group in _modes(share)} if allowed else set()
+    words = groups | {_word(group) for group in groups}
+    for name in sorted({*allowed} - words):
+        near = did_you_mean(name, sorted(words))
+        yield f"allow_source_change names {shown(name)}, which no share grants anything to{near}: correct it, or take it out"
 
 
 def _emptied(old: Acl, comparison: Comparison) -> str:

@@ -83,6 +83,8 @@ def table(lines: Sequence[Sequence[str]]) -> str:
 
 def printable(text: str) -> str:
     """Return a name fit for a line of a table: what is invisible or breaks lines is escaped, an empty name is `''`."""
+    if not unicodedata.is_normalized("NFC", text):
+        return ascii(text)  # it looks like another name, and is not that one
     return text if text and text.isprintable() and text[0] != " " and text[-1] != " " else repr(text)
 
 

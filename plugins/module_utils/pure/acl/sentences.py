@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -62,6 +63,8 @@ def sentences_of(
 
 def person_name(name: str) -> str:
     """Return a person's name for a sentence: in quotes where it could be read as something else."""
+    if not unicodedata.is_normalized("NFC", name):
+        return ascii(name)  # it looks like another name, and is not that one
     plain = name.isprintable() and name != "everyone" and not any(letter in name for letter in " ,:;()'\"")
     return name if plain else shown(name)
 

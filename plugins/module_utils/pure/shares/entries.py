@@ -24,6 +24,7 @@ from ..text import did_you_mean
 from .backend_entries import DYNAMIC, EXISTING_CLAIM, NAMESPACE, Backend, read_backend
 from .grant_entries import LEVELS, NOBODY, Grants, read_grants
 from .paths import absolute_fault, mount_path_fault, nested_mounts, normalised, shared_data
+from .reserved import reserved_name
 
 KNOWN_KEYS = (
     "name",
@@ -171,6 +172,9 @@ def _read_item(
     backend = read_backend(item, faults)
     size, size_text = _size_of(item, faults)
     read, write = read_grants(item, "read", level, faults), read_grants(item, "write", level, faults)
+    claim = backend.claim if backend.type == EXISTING_CLAIM and backend.claim else name
+    if reserved_name(claim) and not going:
+        faults.append(f"the claim {claim} is {reserved_name(claim)}, and is never made a share: name another one")
     mount_path = text_of(item, "mount_path", faults)
     if not going:
         mount_path = mount_path or f"{home.rstrip('/')}/{name}"
@@ -180,7 +184,7 @@ def _read_item(
     return ShareEntry(
         name=name,
         level=level,
-        claim=backend.claim if backend.type == EXISTING_CLAIM and backend.claim else name,
+        claim=claim,
         size=size,
         size_text=size_text,
         # What goes is mounted nowhere, so its path is free for another.

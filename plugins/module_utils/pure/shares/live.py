@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
@@ -15,16 +14,11 @@ from ..kubespawner import KIND_HOME, KIND_LABEL, RETIRED_ANNOTATION, USERNAME_LA
 from ..quantity import size_or_none
 from .backends import Source
 from .naming import CLONE_ANNOTATION, KIND_SHARE, SHARE_KEY
+from .reserved import is_spawner_name, reserved_name
 
 RETAIN = "Retain"
 MANY = "ReadWriteMany"
 
-#: Databases of hubs: z2jh's, and classic Open Data Hub's.
-_DATABASES = ("hub-db-dir", "jupyterhub-db")
-#: Homes that carry no annotation: those that Open Data Hub's dashboard makes.
-_DASHBOARD_HOME = re.compile(r"jupyterhub-nb-.+-pvc\Z")
-#: KubeSpawner's names; restored from a backup, such a home may have lost its annotations.
-_SPAWNER_HOME = re.compile(r"claim-.+\Z")
 _COMPONENTS = {"hub": "the hub's own", "singleuser-storage": "a home by its labels"}
 _NOTHING: Mapping[str, Any] = {}
 _SETTINGS = frozenset(
@@ -129,11 +123,11 @@ def what_else(claim: Claim) -> Optional[str]:
     kind = claim.labels.get(KIND_LABEL)
     if kind is not None and kind != KIND_SHARE:
         return "a home" if kind == KIND_HOME else f"a {kind}"
-    if claim.name in _DATABASES:
-        return "the hub's database"
-    if USERNAME_LABEL in claim.labels or _DASHBOARD_HOME.match(claim.name):
-        return "a home by its labels" if USERNAME_LABEL in claim.labels else "a home by its name"
-    if kind != KIND_SHARE and _SPAWNER_HOME.match(claim.name):
+    if reserved_name(claim.name):
+        return reserved_name(claim.name)
+    if USERNAME_LABEL in claim.labels:
+        return "a home by its labels"
+    if kind != KIND_SHARE and is_spawner_name(claim.name):
         return f"a home by its name (where it is none, say so with the label {KIND_LABEL}={KIND_SHARE})"
     return _COMPONENTS.get(claim.labels.get("component", ""))
 

@@ -1,0 +1,73 @@
+"""An access list grants no home, and no hub's database, whoever names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import Cluster
+from tests.support.modules import Modules
+
+
+def options(namespace: str, *shares: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"namespace": namespace, "shares": [{"level": "public", **share} for share in shares], **more}
+
+
+FOUND = {"type": "existing_claim", "claim": "claim-ann"}
+
+
+@pytest.mark.parametrize("way", ["acl", "jsp"])
+@pytest.mark.parametrize("share", [{"name": "claim-ann"}, {"name": "t", "backend": FOUND}], ids=["name", "claim"])
+def test_a_home_is_not_granted(modules: Modules, namespace: str, way: str, share: dict[str, Any]) -> None:
+    modules.ok("user_pvc", {"namespace": namespace, "size": "1Gi", "users": ["ann", "bob"]})
+    message = modules.refused("share_acl", options(namespace, share, format=way))
+    assert "claim-ann, which is the home of ann" in message
+    message = modules.refused("share_acl", options(namespace, share, format=way), check=True)
+    assert "claim-ann, which is the home of ann" in message
+
+
+def test_many_claims_are_looked_at_in_one_list(modules: Modules, namespace: str, audit: Any) -> None:
+    modules.ok("user_pvc", {"namespace": namespace, "size": "1Gi", "users": ["ann"]})
+    shares = [{"name": f"s{number}"} for number in range(30)]
+    with audit(user_agent="odh.persistency/", namespace=namespace) as log:
+        assert "home of ann" in modules.refused("share_acl", options(namespace, *shares, {"name": "claim-ann"}))
+    assert not log.writes, log
+    assert len(log.requests) <= 3, log
+
+
+@pytest.mark.parametrize("name", ["hub-db-dir", "jupyterhub-db", "jupyterhub-nb-ann-pvc"])
+def test_what_is_no_share_by_its_name(modules: Modules, namespace: str, name: str) -> None:
+    assert name in modules.refused("share_acl", options(namespace, {"name": name}))
+    found = {"name": "t", "backend": {"type": "existing_claim", "claim": name}}
+    assert name in modules.refused("share_acl", options(namespace, found))
+
+
+def test_a_claim_that_begins_to_be_granted_is_looked_at_and_no_other(
+    cluster: Cluster, modules: Modules, namespace: str, audit: Any
+) -> None:
+    cluster.make_claim(namespace, "a", accessModes=["ReadWriteMany"])
+    modules.ok("share_acl", options(namespace, {"name": "a"}))
+    with audit(user_agent="odh.persistency/", namespace=namespace) as log:
+        assert not modules.ok("share_acl", options(namespace, {"name": "a"})).changed
+    assert len(log.requests) == 1, log
+    with audit(user_agent="odh.persistency/", namespace=namespace) as log:
+        modules.ok("share_acl", options(namespace, {"name": "a"}, {"name": "b"}))
+    asked = [request for request in log.requests if "persistentvolumeclaims" in str(request)]
+    assert len(asked) == 1, log
+
+
+def test_a_namespace_that_looks_misspelt_is_told(modules: Modules, namespace: str) -> None:
+    near, far = f"{namespace}1", "research"
+    shares = [{"name": "a"}, {"name": "b", "namespaces": [near]}, {"name": "c", "namespaces": [far]}]
+    warnings = modules.ok("share_acl", options(namespace, *shares)).warnings
+    (warning,) = [text for text in warnings if "left out" in text]
+    assert f"The share b is left out, for its `namespaces` ({near}) do not have {namespace}" in warning
+
+
+def test_groups_that_are_defined_nowhere_are_told_beside_all_else(modules: Modules, namespace: str) -> None:
+    bad = {"name": "bad", "lvel": "x"}
+    lost = {"name": "lost", "level": "private", "read": {"groups": ["nope"]}}
+    message = modules.refused("share_acl", options(namespace, bad, lost))
+    assert "'lvel'" in message
+    assert "'nope', which is defined nowhere" in message
