@@ -38,8 +38,9 @@ def kubectl(*arguments: str, given: str | None = None) -> str:
 
 
 def exists(namespace: str) -> bool:
-    """Whether one of the two namespaces of a demo is there."""
-    return bool(kubectl("get", "namespace", namespace, jobs(namespace), "--ignore-not-found", "-o", "name").strip())
+    """Whether anything of a demo is there: one of its namespaces, or a volume that outlived them."""
+    found = kubectl("get", "namespace", namespace, jobs(namespace), "--ignore-not-found", "-o", "name")
+    return bool(found.strip() or _volumes(namespace))
 
 
 def claims(namespace: str, selector: str) -> list[dict[str, Any]]:
@@ -54,21 +55,25 @@ def jobs(namespace: str) -> str:
 
 def remove(namespace: str) -> None:
     """Remove the namespaces of the demo and the volumes that were made for it, and wait until all are gone."""
-    both = [namespace, jobs(namespace)]
-    kubectl("delete", "namespace", *both, "--ignore-not-found", "--timeout=240s")
-    # Volumes belong to no namespace. These are kept when their claims go, as they should be where there is data.
-    volumes = json.loads(kubectl("get", "persistentvolumes", "-o", "json"))["items"]
-    mine = [volume["metadata"]["name"] for volume in volumes if _of_the_demo(volume, both)]
-    if mine:
-        kubectl("delete", "persistentvolume", *mine, "--ignore-not-found", "--timeout=60s")
+    kubectl("delete", "namespace", namespace, jobs(namespace), "--ignore-not-found", "--timeout=240s")
+    volumes = _volumes(namespace)
+    if volumes:
+        kubectl("delete", "persistentvolume", *volumes, "--ignore-not-found", "--timeout=60s")
 
 
-def _of_the_demo(volume: dict[str, Any], namespaces: list[str]) -> bool:
-    """Made by the demo, or by the collection for a share of the demo: not what a storage driver made for a claim."""
-    labels = volume["metadata"].get("labels", {})
-    claim = volume["spec"].get("claimRef") or {}
-    made = LABEL in labels or labels.get("odh.persistency/kind") == "share"
-    return made and claim.get("namespace") in namespaces
+def _volumes(namespace: str) -> list[str]:
+    """The volumes that were made by the demo, or by the collection for its shares; not what a storage driver made.
+
+    Volumes belong to no namespace, and these are kept when their claims go, as they should be where there is data.
+    """
+    found = []
+    for volume in json.loads(kubectl("get", "persistentvolumes", "-o", "json"))["items"]:
+        labels = volume["metadata"].get("labels", {})
+        claim = volume["spec"].get("claimRef") or {}
+        made = LABEL in labels or labels.get("odh.persistency/kind") == "share"
+        if made and claim.get("namespace") in (namespace, jobs(namespace)):
+            found.append(volume["metadata"]["name"])
+    return found
 
 
 def bind(namespace: str) -> int:

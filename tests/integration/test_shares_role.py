@@ -29,6 +29,14 @@ def playbooks(cluster, tmp_path):
 
 
 @pytest.fixture
+def namespace(cluster):
+    """A namespace of the test's own; the volumes that are made for it go with it."""
+    name = cluster.make_namespace("odhp-shares")
+    yield name
+    clean(cluster, name)
+
+
+@pytest.fixture
 def unmade(cluster):
     """The name of a namespace that is not there, for the role to make; `NAME-jobs` goes too, and the volumes of both."""
     name = f"odhp-shares-{uuid.uuid4().hex[:8]}"
@@ -69,7 +77,7 @@ def acl(cluster, namespace):
 
 
 def nfs(path):
-    return {"type": "nfs", "server": "nfs.example.org", "path": path}
+    return {"type": "nfs", "server": "nfs.tests.example.org", "path": path}
 
 
 def inventory_of(namespace, **more):
@@ -200,7 +208,6 @@ def test_a_guard_holds_up_all_of_it(cluster, playbooks, namespace):
     playbooks.ok(SITE, inventory, extra={"shares_declassify": ["data-private"]})
     assert acl(cluster, namespace)[0]["data-private"]["level"] == "public"
     assert "more" in cluster.claims(namespace)
-    clean(cluster, namespace)
 
 
 def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
@@ -235,7 +242,6 @@ def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
     playbooks.ok(SITE, gone)
     assert "data-secret" not in cluster.claims(namespace)
     assert set(cluster.claims(namespace)) == {"data-public", "data-private"}
-    clean(cluster, namespace)
 
 
 def test_what_nobody_can_have_meant_is_refused(cluster, namespace, playbooks):
@@ -290,7 +296,6 @@ def test_an_override_takes_the_place_of_a_key_whole(cluster, namespace, playbook
     assert set(claims) == {"data-private", "data-public"}
     assert claims["data-private"]["spec"]["resources"]["requests"]["storage"] == "5Gi"
     assert set(shares) == set(claims)
-    clean(cluster, namespace)
 
 
 def test_shares_and_groups_from_files(cluster, namespace, playbooks, tmp_path):
@@ -309,7 +314,19 @@ def test_shares_and_groups_from_files(cluster, namespace, playbooks, tmp_path):
     )
     assert acl(cluster, namespace)[1]["carl"] == {"groups": ["teachers"]}
     assert playbooks.ok(SHARES, inventory).recap["changed"] == 0
-    clean(cluster, namespace)
+
+
+def test_classic_open_data_hub(cluster, namespace, playbooks):
+    inventory = inventory_of(namespace, shares_create_namespace=False, shares_format="jsp")
+    del inventory["shares_list"][0]["namespaces"]
+    played = playbooks.ok(SHARES, inventory)
+    assert "singleuser-profiles only offer mounts" in played.output
+    maps = {item["metadata"]["name"]: item for item in cluster.list("configmaps", namespace)}
+    profiles = maps["odh-persistency-shares-profiles"]["data"]["jupyterhub-singleuser-profiles.yaml"]
+    assert "data-private" in profiles
+    assert "data-secret" not in profiles
+    assert INDEX not in maps
+    assert playbooks.ok(SHARES, inventory).recap["changed"] == 0
 
 
 def test_site_passes_over_what_the_inventory_says_nothing_of(cluster, namespace, playbooks):
@@ -324,7 +341,6 @@ def test_site_passes_over_what_the_inventory_says_nothing_of(cluster, namespace,
     del inventory["shares_namespace"]
     assert "shares_namespace" in playbooks.refused(SITE, inventory)
     assert "homes_namespace" in playbooks.refused(SITE, {})
-    clean(cluster, namespace)
 
 
 def module_options(name):
@@ -376,11 +392,18 @@ def two_contexts(cluster, path):
     return path
 
 
-def test_two_environments_said_once_and_narrowed_in_production(cluster, playbooks, tmp_path):
+@pytest.fixture
+def environments(cluster):
+    """A namespace for each environment."""
+    names = {environment: cluster.make_namespace(f"odhp-{environment}") for environment in ("staging", "production")}
+    yield names
+    clean(cluster, *names.values())
+
+
+def test_two_environments_said_once_and_narrowed_in_production(cluster, playbooks, tmp_path, environments):
     kubeconfig = two_contexts(cluster, tmp_path / "two.kubeconfig")
     stored, claims, pvs = {}, {}, {}
-    for environment in ("staging", "production"):
-        name = cluster.make_namespace(f"odhp-{environment}")
+    for environment, name in environments.items():
         inventory = INVENTORIES / "two-environments" / f"{environment}.yml"
         extra = {"homes_namespace": name}
         playbooks.ok(SHARES, inventory, "--diff", extra=extra, kubeconfig=kubeconfig)
@@ -389,7 +412,6 @@ def test_two_environments_said_once_and_narrowed_in_production(cluster, playbook
         pvs[environment] = volumes(cluster, name)
         # Nothing reaches a cluster that it was not meant for.
         assert environment in playbooks.refused(SHARES, inventory, "--check", extra=extra)
-        clean(cluster, name)
 
     assert set(claims["staging"]) == set(claims["production"]) == set(stored["production"][0])
     sizes = {
