@@ -184,7 +184,12 @@ def test_labels_annotations_and_mount_options_are_kept_up(cluster, namespace, mo
     assert volume["spec"]["mountOptions"] == ["nfsvers=4.2", "ro"]
     assert volume["metadata"]["labels"]["team"] == "b"
     assert not modules.ok("share_pvc", run([namespace], changed)).changed
-    # What an entry says no more is left as it is.
+    # Labels that an entry says no more are left as they are; mount options are the volume's own, and all of them ours.
+    result = modules.ok("share_pvc", run([namespace], share("data", nfs())))
+    assert "nfsvers=4.2, ro, become none" in result.changes[0]["reason"]
+    volume = volume_of(cluster, namespace, "data")
+    assert "mountOptions" not in volume["spec"]
+    assert volume["metadata"]["labels"]["team"] == "b"
     assert not modules.ok("share_pvc", run([namespace], share("data", nfs()))).changed
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from testbed import audit as audit_log
 from testbed.state import Testbed
-from tests.support.cluster import PREFIX, Cluster, connected
+from tests.support.cluster import PREFIX, Cluster, connected, wait_for
 
 __all__ = ["audit", "cluster", "kubectl", "namespace", "other", "restricted_user", "share_volumes", "testbed"]
 
@@ -52,9 +52,18 @@ def other(cluster: Cluster) -> Iterator[str]:
 def share_volumes(cluster: Cluster) -> Iterator[None]:
     """For tests that have static volumes made by the collection: these go with the test's namespaces."""
     yield
-    for volume in cluster.list("persistentvolumes", labelSelector="odh.persistency/kind=share"):
-        if volume["spec"].get("claimRef", {}).get("namespace", "").startswith(PREFIX):
-            cluster.delete("persistentvolumes", volume["metadata"]["name"])
+    for volume in (found := _volumes_of_tests(cluster)):
+        # The claim first: while it is there its volume stays, and the next test may want the same folder for another share.
+        claim = volume["spec"]["claimRef"]
+        cluster.delete("persistentvolumeclaims", claim["name"], claim["namespace"])
+        cluster.delete("persistentvolumes", volume["metadata"]["name"])
+    if found:
+        wait_for(lambda: not _volumes_of_tests(cluster), "the volumes of shares are gone")
+
+
+def _volumes_of_tests(cluster: Cluster) -> list[dict[str, Any]]:
+    volumes = cluster.list("persistentvolumes", labelSelector="odh.persistency/kind=share")
+    return [volume for volume in volumes if volume["spec"].get("claimRef", {}).get("namespace", "").startswith(PREFIX)]
 
 
 @pytest.fixture
