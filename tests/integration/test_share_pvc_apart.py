@@ -9,6 +9,8 @@ import pytest
 from tests.support.cluster import Cluster
 from tests.support.modules import Modules
 
+pytestmark = pytest.mark.usefixtures("share_volumes")
+
 
 def share(name: str, backend: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"name": name, "level": "private", "size": "1Gi", "backend": backend, **more}
@@ -96,3 +98,17 @@ def test_one_share_in_two_namespaces_is_one_share(cluster: Cluster, modules: Mod
     assert not run(modules, namespace, data).failed
     result = modules.ok("share_pvc", {"namespaces": [namespace, second], "shares": [data]})
     assert result.summary == {"create": 1, "keep": 1}
+
+
+def test_what_is_to_leave_and_is_not_there_is_told(cluster: Cluster, modules: Modules, namespace: str) -> None:
+    second = cluster.make_namespace()
+    data = share("data", nfs("data", namespace))
+    modules.ok("share_pvc", {"namespaces": [namespace, second], "shares": [data]})
+    warnings = run(modules, namespace, {"name": "dta"}, state="retired").warnings
+    assert any("nothing of such a share" in text and "did you mean `data`?" in text for text in warnings)
+    result = run(modules, namespace, {"name": "data"}, state="retired")
+    assert result.summary == {"retire": 1, "keep": 0}
+    assert any(f"the share is in {second} too" in text for text in result.warnings)
+    everywhere = {"namespaces": [namespace, second], "shares": [{"name": "data"}], "state": "retired"}
+    assert modules.ok("share_pvc", everywhere).warnings == []
+    assert modules.ok("share_pvc", everywhere).summary == {"keep": 2}

@@ -61,10 +61,11 @@ def manage_directories(module: Any) -> dict[str, Any]:
             plan = plan_directories(places.wanted, places.left_out, {(): Node(DIRECTORY)}, {}, settings)
             refuse(plan)
             note = f"{problem}; an earlier task may be what does that, so the plan is shown as for an empty folder"
-            return finish(module, Outcome(plan, warnings=[note]), KIND)
+            return finish(module, Outcome(plan, warnings=[note, *places.notes]), KIND)
         plan = _plan(tree, places, settings)
         refuse(plan)
         outcome = Outcome(plan) if module.check_mode else carry_out(tree, plan, replan_in(tree, settings))
+        outcome.warnings.extend(places.notes)
         return finish(module, outcome, KIND)
     finally:
         if tree is not None:

@@ -34,12 +34,13 @@ class Root:
 @dataclass
 class Places:
     """The directories that are wanted, each after those above it; the shares that are left out, with the reason; and
-    what is wrong (sentences without a full stop).
+    what is wrong, and what to warn of (sentences without a full stop).
     """
 
     wanted: list[Wanted] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def root_faults(root: Root, shares: Sequence[ShareEntry]) -> list[str]:
@@ -71,6 +72,9 @@ def place_shares(shares: Sequence[ShareEntry], root: Root) -> Places:
         reason = _left_out(share, root)
         if reason:
             places.left_out.append((share.name, reason))
+            nowhere = _place(share) is None and not share.directory and share.name not in root.elsewhere
+            if nowhere and share.directories and share.state not in (RETIRED, ABSENT):
+                places.notes.append(f"{share.position} ({share.name}): its `directories` are not made, for {reason}")
             continue
         placed.append(share)
         parts, fault = _parts_of(share, root)

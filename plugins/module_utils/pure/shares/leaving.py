@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Optional
 
 from .. import steps
 from ..kubespawner import KIND_LABEL, RETIRED_ANNOTATION
-from ..plan import DELETE, RETIRE, UPDATE, Change
+from ..plan import DELETE, KEEP, RETIRE, UPDATE, Change
 from ..retirement import retirement
-from ..text import quote_list
+from ..text import did_you_mean, quote_list
 from ..times import format_span, format_time, parse_time
 from . import lookups
 from .about import KIND, Context, change, keep, line, place, refuse
@@ -20,7 +21,7 @@ from .entries import RETIRED
 from .live import RETAIN, Claim, Volume, share_of
 from .naming import SHARE_KEY, share_label
 from .volumes import retain
-from .wanted import Spot
+from .wanted import Share, Spot
 
 
 def plan_leaving(ctx: Context, spot: Spot) -> list[Change]:
@@ -52,6 +53,36 @@ def plan_leaving(ctx: Context, spot: Spot) -> list[Change]:
     if share.state == RETIRED:
         return [_retire_volume(ctx, spot, left)]
     return [_remove_volume(ctx, spot, left)]
+
+
+def overlooked(ctx: Context, share: Share, changes: Sequence[Change]) -> None:
+    """Warn where a share that is to leave is not where it is looked for: misspelt, or in other namespaces too."""
+    elsewhere = sorted(
+        {
+            volume.claim_namespace
+            for volume in ctx.live.marked_volumes()
+            if volume.share == share.name
+            and volume.claim_namespace
+            and volume.retired_at is None
+            and not volume.deleting
+        }
+        - set(share.namespaces)
+    )
+    who = f"{share.entry.position} ({share.name})"
+    if elsewhere:
+        ctx.notes[
+            f"{who}: the share is in {quote_list(elsewhere)} too, which this run does not look at: name these `namespaces`, or "
+            f"it is not {share.state} there"
+        ] = None
+        return
+    mine = [change for change in changes if isinstance(change.subject, Spot) and change.subject.share is share]
+    known = ctx.live.marked_shares()
+    if share.state == RETIRED and share.name not in known and all(change.action == KEEP for change in mine):
+        where = quote_list(share.namespaces)
+        ctx.notes[
+            f"{who}: nothing of such a share is in {where}{did_you_mean(share.name, sorted(known))}: correct the name, or take "
+            "it off the list"
+        ] = None
 
 
 def _own_volume(ctx: Context, spot: Spot, claim: Claim) -> Optional[Volume]:

@@ -239,6 +239,18 @@ class Live:
         """The claim of that name as far as it was read already."""
         return self._claims.get((namespace, name))
 
+    def marked_volumes(self) -> list[Volume]:
+        """The volumes that our marks call a share's, as far as they may be read."""
+        if not (self._marked_known or self.volumes_fault):
+            self.wants_marked_volumes = True
+        return [volume for volume in self._volumes.values() if volume is not None and volume.share is not None]
+
+    def marked_shares(self) -> set[str]:
+        """The shares whose marks were read, on claims or volumes."""
+        claims = {share_of(claim) for claim in self._claims.values() if claim is not None}
+        volumes = {volume.share for volume in self._volumes.values() if volume is not None}
+        return {name for name in claims | volumes if name is not None}
+
     def all_volumes(self) -> Optional[list[Volume]]:
         """All volumes that there are, None where they are not known yet, or may not be read."""
         if not self._all_known:

@@ -16,7 +16,7 @@ from .apart import keep_apart
 from .dynamic import plan_dynamic
 from .entries import PRESENT
 from .existing import keep_up, objection
-from .leaving import plan_leaving
+from .leaving import overlooked, plan_leaving
 from .static import made_by_entry, plan_static, unreadable
 from .volumes import NOTHING, fix
 from .wanted import Share, Spot
@@ -27,6 +27,9 @@ def plan_shares(ctx: Context, shares: Sequence[Share]) -> Plan:
     changes: list[Change] = []
     for share in shares:
         changes.extend(plan_share(ctx, share))
+    for share in shares:
+        if share.state != PRESENT:
+            overlooked(ctx, share, changes)
     changes = keep_apart(ctx, shares, changes)
     notes = [*ctx.notes, *_unknown_classes(ctx, changes)]
     return Plan(tuple(changes), tuple(ctx.drift), tuple(notes))
