@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: share_access_info
 short_description: Show who gets what of which share, by which rule, and what an input would change
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:

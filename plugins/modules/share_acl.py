@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: share_acl
 short_description: Publish who may use which share, as an access list that a hub reads at each spawn
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:

@@ -77,7 +77,10 @@ def test_names_that_would_break_a_table_are_escaped_and_wide_letters_are_counted
     # Wherever the terminal has put the name's end, the cells stand below each other.
     starts = [columns_of(line[: line.rindex(" ") + 1]) for line in lines[2:]]
     assert starts == [13, 13, 13, 13]
-    assert lines[4].split() == [r"'zoe\u0308'", "-"]  # it would look like another name that is written in one letter less
+    assert lines[4].split() == [
+        r"'zoe\u0308'",
+        "-",
+    ]  # it would look like another name that is written in one letter less
 
 
 def test_a_table_of_nothing() -> None:
