@@ -250,7 +250,8 @@ def test_what_nobody_can_have_meant_is_refused(cluster, namespace, playbooks):
         {
             **inventory_of(namespace),
             "shares_holds": "365d",
-            "shares_retired": [{"name": "old", "state": "present"}],
+            "shares_retired": [{"name": "old", "state": "present"}, "older", "data-private"],
+            "shares_absent": ["older"],
             "shares_overrides": {"data-pubic": {"size": "5Gi"}, "data-secret": {"name": "other"}},
         },
     )
@@ -259,6 +260,8 @@ def test_what_nobody_can_have_meant_is_refused(cluster, namespace, playbooks):
     assert "shares_overrides: data-pubic is no share of shares_list" in message
     assert "there are data-private, data-public, data-secret" in message
     assert "shares_overrides: data-secret says another `name`" in message
+    assert "data-private is on two of the lists" in message
+    assert "older is on two of the lists" in message
     assert cluster.claims(namespace) == {}
     assert acl(cluster, namespace) is None
 
