@@ -51,7 +51,8 @@ def other(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def share_volumes(cluster: Cluster) -> Iterator[None]:
     """For tests that have static volumes made by the collection: these go with the test's namespaces."""
-    yield
+    with cluster.binding():
+        yield
     for volume in (found := _volumes_of_tests(cluster)):
         # The claim first: while it is there its volume stays, and the next test may want the same folder for another share.
         claim = volume["spec"]["claimRef"]
