@@ -14,7 +14,8 @@ options:
       - The shares, each a dictionary. All modules about shares take the same list and check all of it, so that what is
         wrong is said by the first of them, before anything is written.
       - C(name) is also the name of the claim in each namespace. C(level) is C(public), C(private) or C(secret).
-      - C(backend) is a dictionary with a C(type) and its keys. C(storage_class) takes C(storage_class) and C(clone);
+      - C(backend) is a dictionary with a C(type) and its keys. C(storage_class) takes C(storage_class), C(clone) and
+        C(node_stage_secret) (for what C(clone) makes of CephFS);
         C(nfs) takes C(server), C(path) and C(mount_options); C(csi) takes C(driver), C(volume_handle), C(volume_handles)
         (one for each namespace), C(attributes), C(fs_type), C(node_stage_secret), C(mount_options) and C(clone);
         C(host_path) takes C(path); C(existing_claim) takes C(claim). Without it the cluster's default class is used.

@@ -25,7 +25,7 @@ STORAGE_CLASS, NFS, CSI, HOST_PATH, EXISTING_CLAIM = TYPES = (
 )
 #: The keys of each type besides `type`, and those of them that it needs.
 KEYS: Mapping[str, tuple[str, ...]] = {
-    STORAGE_CLASS: ("storage_class", "clone"),
+    STORAGE_CLASS: ("storage_class", "clone", "node_stage_secret"),
     NFS: ("server", "path", "mount_options"),
     CSI: (
         "driver",
