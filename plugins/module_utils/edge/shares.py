@@ -245,7 +245,7 @@ class SharesRun:
         share = spot.share
         spots = [(namespace, share.entry.claim) for namespace in share.namespaces]
         live = self._live.around(spots, share.name)
-        for name in {spot.claim, change.name}:
+        for name in dict.fromkeys((spot.claim, change.name)):
             found = self.api.get(steps.CLAIMS, spot.namespace, name)
             live.put_claim(spot.namespace, name, claim_from(found) if found is not None else None)
         volumes = {step.name for step in change.steps if step.resource is steps.VOLUMES} | {spot.volume}
