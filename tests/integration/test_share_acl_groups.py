@@ -163,7 +163,13 @@ def rules_of(kind, namespace, without=()):
         if document["kind"] != kind or document["metadata"].get("namespace", "jupyterhub") != "jupyterhub":
             continue
         for rule in document["rules"]:
-            for resource in set(rule["resources"]) & {"configmaps", "resourcequotas", "namespaces", "groups"}:
+            for resource in set(rule["resources"]) & {
+                "configmaps",
+                "persistentvolumeclaims",
+                "resourcequotas",
+                "namespaces",
+                "groups",
+            }:
                 verbs = [verb for verb in rule["verbs"] if (resource, verb) not in without]
                 kept = {**rule, "resources": [resource], "verbs": verbs}
                 if "resourceNames" in rule:
