@@ -97,9 +97,9 @@ class World:
 
     # -- what the API server does --
 
-    def carry_out(self, plan: Plan) -> None:
-        """Do the steps of each pending change, in their order."""
-        for change in plan.pending:
+    def carry_out(self, plan: Plan, backwards: bool = False) -> None:
+        """Do the steps of each pending change, in their order; the changes in any, for they are carried out at once."""
+        for change in reversed(plan.pending) if backwards else plan.pending:
             for step in change.steps:
                 self._step(step)
                 self.settle()

@@ -52,7 +52,12 @@ SOURCES = [
     {"hostPath": {"path": "/srv/data"}},
     {"rbd": {"image": "x"}},
 ]
-CLAIMS = ["none"] * 5 + ["unmarked"] * 3 + ["marked"] * 6 + ["another's", "home", "deleting", "unbound", "gone volume"]
+CLAIMS = (
+    ["none"] * 5
+    + ["unmarked"] * 3
+    + ["marked"] * 6
+    + ["another's", "home", "home", "deleting", "unbound", "gone volume"]
+)
 VOLUMES = ["by a class"] * 4 + ["ours"] * 4 + ["by hand", "another's"]
 MARKS = ["2026-01-01T00:00:00Z", "2026-11-22T00:00:00Z", "long ago"]
 
@@ -119,7 +124,7 @@ _SPOTS = st.sampled_from(
             VOLUMES,
             [None] * 4 + SOURCES,
             ["Retain", "Delete"],
-            ["", "", "", "left", "reserved"],
+            ["", "", "", "left", "reserved", "elsewhere"],
             [False, True],
             [None, None, None, None, *MARKS],
         )
@@ -135,7 +140,7 @@ def _draw_claim(draw, world, namespace, name, entry):
         if entry is not None and entry.backend.type in ("nfs", "csi", "host_path"):
             kind, fields = static_source(entry, namespace)
             source = {kind: dict(fields)}
-    if entry is not None and entry.state == "absent" and mark != "long ago":
+    if entry is not None and entry.state == "absent" and mark is None:
         mark = MARKS[0]
     own = naming.volume_name(namespace, name)
     volume_name = own if volume == "ours" else f"pv-{namespace}-{name}"
@@ -144,7 +149,7 @@ def _draw_claim(draw, world, namespace, name, entry):
         volume_marks["annotations"] = {**volume_marks["annotations"], naming.CLONE_ANNOTATION: "gone"}
     if what == "none":
         if left:
-            claim = (namespace, name, "gone" if left == "left" else "")
+            claim = (namespace, name if left != "elsewhere" else "elsewhere", "gone" if left == "left" else "")
             phase = "Released" if left == "left" else "Available"
             world.volume(volume_name, source, policy=policy, claim=claim, phase=phase, **volume_marks)
         return
@@ -209,15 +214,15 @@ def data_in(world, share, claim):
 
 
 @settings(max_examples=2500)
-@given(cases())
-def test_the_promises(case):
+@given(cases(), st.booleans())
+def test_the_promises(case, backwards):
     shares, world = case
     rules = settings_for()
     plan = planned(world, shares, rules)
     if plan.refusals:
         assert all(change.reason.startswith("shares[") for change in plan.refusals)
         return  # nothing is carried out
-    world.carry_out(plan)
+    world.carry_out(plan, backwards)
 
     # Converge: a second run has nothing to do, and, once classes have made their volumes, a third one or a fourth.
     again = planned(world, shares, rules)
@@ -231,7 +236,7 @@ def test_the_promises(case):
             # Only where the volume that others copy was not known before: it may be one that cannot be copied.
             assert waiting, [change.reason for change in more.refusals]
             break
-        world.carry_out(more)
+        world.carry_out(more, backwards)
     else:
         last = planned(world, shares, rules)
         assert not last.changed, [change.reason for change in last.pending]
