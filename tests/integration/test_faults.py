@@ -11,6 +11,7 @@ import pytest
 from testbed.faults import Rule, call, conflict, cut, drop, expired, slow, status
 from testbed.proxy import FaultProxy
 from tests.support.homes import KIND, RETIRED, USERNAME, annotations, labels, make_home, size
+from tests.support.killing import kill_at
 
 CLAIMS = r"/persistentvolumeclaims"
 USERS = [f"user{number}" for number in range(30)]
@@ -213,19 +214,7 @@ def test_the_claim_is_not_deleted_when_its_volume_was_not_kept(cluster, namespac
 @pytest.mark.parametrize("after", [1, 9, 23])
 @pytest.mark.parametrize("forward", [False, True], ids=["before the write", "after the write"])
 def test_kill_9_half_way(cluster, namespace, modules, audit, after, forward):
-    running = []
-    ready = threading.Event()
-
-    def kill(_request):
-        ready.wait(60)
-        running[0].process.kill()
-
-    with FaultProxy(cluster.kubeconfig, [Rule(call(kill, forward=forward), method="POST", nth=after)]) as proxy:
-        running.append(modules.start("user_pvc", run(namespace), kubeconfig=Path(proxy.kubeconfig)))
-        ready.set()
-        running[0].process.wait(60)
-        running[0].process.communicate()
-    assert running[0].process.returncode == -9
+    kill_at(modules, "user_pvc", run(namespace), method="POST", nth=after, forward=forward)
     assert len(cluster.claims(namespace)) < len(USERS)
     assert_converges(cluster, namespace, modules, audit, run(namespace))
 

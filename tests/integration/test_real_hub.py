@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from tests.hub.rig import NEWEST, PAGE, RealHub, now, numbered
-from tests.support.homes import RETIRED, SERVERNAME, USERNAME, annotations, make_home, size
+from tests.support.homes import RETIRED, SERVERNAME, USERNAME, annotations, as_written, make_home, size
 from tests.support.playbooks import Playbooks
 
 HOUR = timedelta(hours=1)
@@ -113,7 +113,7 @@ def test_only_what_nobody_used_since_its_retirement_goes(hub, cluster, namespace
 def test_a_hub_that_does_not_answer_is_told_before_anything_is_written(hub, cluster, namespace, ask, audit):
     make_home(cluster, namespace, "claim-fay", "fay", annotations={RETIRED: stamp(now() - HOUR)})
     volume = cluster.bind(namespace, "claim-fay", reclaim="Delete")
-    before = cluster.claims(namespace)
+    before = as_written(cluster.claims(namespace))
     hub.add("fay")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -138,7 +138,7 @@ def test_a_hub_that_does_not_answer_is_told_before_anything_is_written(hub, clus
             assert message.endswith(".")
             assert not re.search(r"[.!?] [A-Z]|\n", message), message
     assert not log.writes, log
-    assert cluster.claims(namespace) == before
+    assert as_written(cluster.claims(namespace)) == before
     assert policy(cluster, volume) == "Delete"
 
 

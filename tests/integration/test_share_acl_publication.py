@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 
-from testbed.faults import Rule, call, clock, drop, slow
+from testbed.faults import Rule, call, clock, slow
 from testbed.proxy import FaultProxy
 from tests.support.acl import AGENT, DIGEST, INDEX, Polling, objects, options, parts, read, share
 from tests.support.cluster import wait_for
+from tests.support.killing import kill_at
 
 MAPS = "/configmaps"
 TWO_HOURS = 7200
@@ -33,26 +33,6 @@ def publish(modules, chosen):
 def through(modules, cluster, rules, chosen, **how):
     with FaultProxy(cluster.kubeconfig, rules) as proxy:
         return modules.run("share_acl", chosen, kubeconfig=Path(proxy.kubeconfig), **how)
-
-
-def killed(modules, cluster, chosen, *rules, forward=False, **where):
-    """Start a run and kill it at the request that `where` chooses: before that is carried out, or, `forward`, after."""
-    running = []
-    ready = threading.Event()
-
-    def kill(_request):
-        ready.wait(60)
-        running[0].process.kill()
-
-    at = [Rule(call(kill, forward=forward), **where)]
-    if not forward:
-        at.append(Rule(drop(), **where))
-    with FaultProxy(cluster.kubeconfig, [*rules, *at]) as proxy:
-        running.append(modules.start("share_acl", chosen, kubeconfig=Path(proxy.kubeconfig)))
-        ready.set()
-        running[0].process.wait(120)
-        running[0].process.communicate()
-    assert running[0].process.returncode == -9
 
 
 def is_index(request):
@@ -83,7 +63,7 @@ def test_kill_9_while_another_acl_is_published(cluster, namespace, modules, audi
     chosen = version(namespace, 2)
     later = Rule(clock(2 * TWO_HOURS))
     with Polling(cluster, namespace, READER) as polling:
-        killed(modules, cluster, chosen, Rule(clock(TWO_HOURS)), **{**BEFORE, **AFTER}[step])
+        kill_at(modules, "share_acl", chosen, Rule(clock(TWO_HOURS)), **{**BEFORE, **AFTER}[step])
         result = through(modules, cluster, [later], chosen)
         assert not result.failed, result.output["msg"]
         wait_for(lambda: polling.digests()[-1:] == [result.acl["digest"]], "the reader")
@@ -104,7 +84,7 @@ def test_kill_9_while_another_acl_is_published(cluster, namespace, modules, audi
 def test_kill_9_while_the_first_acl_is_published(cluster, namespace, modules, audit, step):
     chosen = version(namespace, 1)
     with Polling(cluster, namespace, READER) as polling:
-        killed(modules, cluster, chosen, **{**BEFORE, **AFTER}[step])
+        kill_at(modules, "share_acl", chosen, **{**BEFORE, **AFTER}[step])
         digest = publish(modules, chosen)
         wait_for(lambda: polling.digests()[-1:] == [digest], "the reader")
     assert polling.broken == []
@@ -123,7 +103,7 @@ def test_kill_9_while_the_acl_is_removed(cluster, namespace, modules, where):
     old = publish(modules, version(namespace, 1))
     gone = options(namespace, [], state="absent", max_withdrawals=-1)
     with Polling(cluster, namespace, READER) as polling:
-        killed(modules, cluster, gone, method="DELETE", **where)
+        kill_at(modules, "share_acl", gone, method="DELETE", **where)
         assert not modules.ok("share_acl", gone).acl["digest"]
         wait_for(lambda: polling.digests()[-1:] == [None], "the reader")
     # Whoever read the index just before it went may miss a part, and so gets nothing: as everyone from now on.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import yaml
 
 from testbed.faults import Rule, call, conflict, cut, drop, slow, status
 from testbed.proxy import FaultProxy
+from tests.support.killing import kill_at
 from tests.support.shares import NFS_CSI, RETIRED, SERVER, SHARE, make_claim, make_volume, share, volume_of
 
 pytestmark = pytest.mark.usefixtures("share_volumes")
@@ -107,19 +107,7 @@ def test_a_lasting_fault_fails_its_items_and_no_other(cluster, namespace, module
 @pytest.mark.parametrize("forward", [False, True], ids=["before the write", "after the write"])
 def test_kill_9_half_way(cluster, namespace, other, modules, audit, after, forward):
     options = run([namespace, other])
-    running = []
-    ready = threading.Event()
-
-    def kill(_request):
-        ready.wait(60)
-        running[0].process.kill()
-
-    with FaultProxy(cluster.kubeconfig, [Rule(call(kill, forward=forward), method="POST", nth=after)]) as proxy:
-        running.append(modules.start("share_pvc", options, kubeconfig=Path(proxy.kubeconfig)))
-        ready.set()
-        running[0].process.wait(60)
-        running[0].process.communicate()
-    assert running[0].process.returncode == -9
+    kill_at(modules, "share_pvc", options, method="POST", nth=after, forward=forward)
     assert len(cluster.claims(namespace)) + len(cluster.claims(other)) < 24
     assert_converges(cluster, [namespace, other], modules, audit, options)
 
