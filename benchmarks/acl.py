@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.odh.persistency.plugins.module_utils.edge.share_files import load_groups_file, load_shares_file
 from ansible_collections.odh.persistency.plugins.module_utils.pure import access
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compare import compare
 from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import Document, compile_acl, document_of
 from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import parse_shares
 from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.groups import parse_groups
@@ -79,13 +80,32 @@ def published(bench: Bench) -> str:
     return namespace
 
 
+def compared(bench: Bench) -> dict[str, float]:
+    """How many seconds it takes to find, and to say, what becomes different: for one person, and for nearly everybody."""
+    shares, _ = parse_shares(load_shares_file(str(shares_file(bench))), "shares", HOME, ())
+    members = load_groups_file(str(groups_file(bench)))
+    first, *rest = members
+    turned = dict(zip(members, [*(members[name] for name in rest), members[first]], strict=True))
+    old = compile_acl(shares, members, "any")
+    took = {}
+    for words, other in (("one", {**members, first: members[first][1:]}), ("everybody", turned)):
+        new = compile_acl(shares, other, "any")
+        started = time.perf_counter()
+        if not compare(old, new, date(2026, 1, 1)).sentences:
+            raise AssertionError(f"nothing became different for {words}")
+        took[words] = time.perf_counter() - started
+    return took
+
+
 def compiling(bench: Bench) -> list[Row]:
-    """From files to the texts that are stored, in the pure code."""
-    took = rounds(max(3, bench.sizes.rounds), [lambda: compiled(bench)[1]])
+    """From files to the texts that are stored, in the pure code, and what becomes different by them."""
+    took = rounds(max(3, bench.sizes.rounds), [lambda: compiled(bench)[1], lambda: compared(bench)])
     label = title(bench)
     return [
         below(f"{label}: compiled", took["compiled"] * 1000, COMPILING, "ms", judged=bench.judged),
         below(f"{label}: files read and validated before that", took["read"] * 1000, None, "ms"),
+        below(f"{label}: compared, one person leaves a group", took["one"] * 1000, None, "ms"),
+        below(f"{label}: compared, every group has other people", took["everybody"] * 1000, None, "ms"),
     ]
 
 

@@ -22,6 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / ".dev" / "test-results"
 PYTEST = ("unit", "oracle", "hub", "integration")
+# Spread over the cores; the others start hubs and interpreters once for all of their tests.
+SPREAD = ("unit", "integration")
+WORKERS = min(4, len(os.sched_getaffinity(0)))
 STEPS = ("lint", *PYTEST, "molecule", "gates")
 
 
@@ -51,7 +54,9 @@ def clock(seconds: float) -> str:
 def commands(step: str) -> dict[str, list[str]]:
     """What a step runs, each command under its name."""
     if step in PYTEST:
-        return {step: ["pytest", f"tests/{step}", f"--junit-xml={RESULTS / step}.xml"]}
+        # A file stays with one worker: what its tests share is made once.
+        workers = ["-n", str(WORKERS), "--dist", "loadfile"] if step in SPREAD else []
+        return {step: ["pytest", f"tests/{step}", *workers, f"--junit-xml={RESULTS / step}.xml"]}
     if step == "lint":
         return {"lint": [str(ROOT / "tests" / "gates" / "lint")]}
     if step == "molecule":

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from testbed import control_plane, paths
 from tests.support.cluster import Cluster
 from tests.support.fixtures import *  # noqa: F403
 from tests.support.modules import Modules
+
+
+def _own_testbed() -> str:
+    """The name of the worker of pytest-xdist that this process is, where it is to have a testbed of its own.
+
+    Every one but the first: volumes and the audit log are a whole cluster's. The cluster of somebody else's is not doubled.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return "" if worker == "gw0" or os.environ.get("KUBECONFIG") != str(paths.data_dir() / "kubeconfig") else worker
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = _own_testbed()
+    if worker:
+        data = paths.data_dir().with_name(f"{paths.data_dir().name}-{worker}")
+        chosen = str(data / "kubeconfig")
+        os.environ.update(ODHP_TESTBED_DATA=str(data), KUBECONFIG=chosen, K8S_AUTH_KUBECONFIG=chosen)
+        config.add_cleanup(lambda: control_plane.reset(data))
 
 
 @pytest.fixture

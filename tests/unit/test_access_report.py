@@ -21,8 +21,6 @@ from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.report_te
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.speed import seconds_of
-
 HOME = "/home/u"
 TODAY = date(2026, 11, 24)
 SHARES = ("s-one", "s-two", "s-three", "s-four")
@@ -410,33 +408,6 @@ def test_ten_thousand_people_are_a_hundred_rows_and_a_count() -> None:
     assert text.count("\np0") == MOST_PEOPLE
     _, text = asked(crowd, shares=("notebooks",))
     assert "p00018, p00019 and 9980 more" in text
-
-
-def test_speed_of_ten_thousand_people_and_two_hundred_shares() -> None:
-    words = [f"group-{number:03}" for number in range(500)]
-    shares = {
-        f"share-{number:03}": share(
-            access.LEVELS[number % 3],
-            read=[words[number * step % 500] for step in (1, 3, 5, 7)] if number % 3 else [],
-            write=[words[number * 11 % 500]],
-        )
-        for number in range(200)
-    }
-    people = {
-        f"p{number:05}@example.org": {"groups": [words[(number + step * 17) % 500] for step in range(10)]}
-        for number in range(10_000)
-    }
-    crowd = acl_of(shares, people)
-    loaded = access.SharesPart(dict(crowd.shares))
-    part = access.MembersPart({"schema": 1, "people": {name: people[name] for name in list(people)[:200]}})
-
-    def decide() -> None:
-        for name in part["people"]:
-            assert len(access.decide(loaded, part, name, (), (), TODAY, HOME).verdicts) == 200
-
-    assert seconds_of(decide, 0.2) < 0.2, "one person within a millisecond"
-    # The whole module has five seconds, of which Ansible, Python and the list take one and a half.
-    assert seconds_of(lambda: asked(crowd, matrix="csv"), 3.5) < 3.5
 
 
 def test_an_answer_that_ansible_could_not_carry_is_refused() -> None:
