@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: run the cases, print their rows, and, where all of them ran, write docs/benchmarks.md."""
+"""`python -m benchmarks`: run the cases, print their rows, and write docs/benchmarks/ for each subject that ran as a whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,29 +23,35 @@ from . import acl, homes, shares
 from .bench import FULL, QUICK, Bench, opened, say
 from .report import Row, markdown, text
 
-CASES: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
+HOMES: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "creating": ("Creating homes", homes.creating),
     "check-mode": ("Check mode", homes.check_mode),
     "peers-creating": ("Creating homes, against other tools", homes.peers_creating),
     "nothing-to-do": ("Nothing to do", homes.nothing_to_do),
     "peers-nothing-to-do": ("Nothing to do, against other tools", homes.peers_nothing_to_do),
     "memory": ("Memory", homes.memory),
-    "shares-creating": ("Creating shares", shares.creating),
-    "shares-nothing-to-do": ("Shares, nothing to do", shares.nothing_to_do),
-    "peers-shares": ("Shares, against another tool", shares.peers),
+    "huge": ("100,000 homes", homes.huge),
+}
+SHARES: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
+    "shares-creating": ("Creating claims and volumes", shares.creating),
+    "shares-nothing-to-do": ("Claims and volumes, nothing to do", shares.nothing_to_do),
+    "peers-shares": ("Claims and volumes, against another tool", shares.peers),
     "acl-compiling": ("Compiling the access list", acl.compiling),
     "acl-publishing": ("Publishing the access list", acl.publishing),
     "acl-nothing-to-do": ("The access list, nothing to do", acl.nothing_to_do),
     "access": ("Who gets what", acl.answering),
-    "huge": ("100,000 homes", homes.huge),
 }
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
+SUBJECTS = {"homes": HOMES, "shares": SHARES}  # each is a document, measured in one run
+CASES = {**HOMES, **SHARES}
+DOCUMENTS = ROOT / "docs" / "benchmarks"
 BUSY = 0.5  # load average over which a result is not to be trusted
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="of --list; all by default")
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"of --list, or all of {' or '.join(SUBJECTS)}; everything by default"
+    )
     parser.add_argument("--list", action="store_true", help="list the cases")
     parser.add_argument("--quick", action="store_true", help="small sizes, once, bounds not judged: does it work?")
     parser.add_argument("--full", action=argparse.BooleanOptionalAction, default=True, help="100,000 homes too")
@@ -53,13 +59,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--cluster", choices=("own", "current"), default="own", help="an empty testbed, or the cluster of KUBECONFIG"
     )
-    parser.add_argument(
-        "--output", type=Path, help="where to write the document (docs/benchmarks.md, when all cases ran)"
-    )
+    parser.add_argument("--output", type=Path, default=DOCUMENTS, help="where to write the documents (docs/benchmarks)")
     options = parser.parse_args(arguments)
+    options.cases = [case for name in options.cases or SUBJECTS for case in SUBJECTS.get(name, (name,))]
     unknown = [name for name in options.cases if name not in CASES]
     if unknown:
-        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join(CASES)}")
+        parser.error(f"no such case: {', '.join(unknown)}; there are {', '.join((*SUBJECTS, *CASES))}")
     return options
 
 
@@ -72,11 +77,11 @@ def main() -> int:
     sizes = QUICK if options.quick else FULL if options.full else replace(FULL, huge=0)
     if options.rounds:
         sizes = replace(sizes, rounds=options.rounds)
-    chosen = [name for name in options.cases or CASES if name != "huge" or sizes.huge]
+    chosen = [name for name in options.cases if name != "huge" or sizes.huge]
     load = os.getloadavg()[0]
     if load > BUSY:
         say(f"the machine is busy (load {load:.1f}): the ratios below may be off")
-    sections: list[tuple[str, list[Row]]] = []
+    sections: dict[str, list[Row]] = {}
     broken: list[str] = []
     with opened(sizes, options.cluster, judged=not options.quick) as bench:
         facts = [*machine(load), *software(bench)]
@@ -84,21 +89,28 @@ def main() -> int:
             title, case = CASES[name]
             say(f"{title} ...")
             try:
-                sections.append((title, case(bench)))
+                sections[name] = case(bench)
             except Exception:
                 broken.append(name)
                 traceback.print_exc()
             else:
-                print(text(sections[-1][1]), flush=True)
-    complete = not broken and set(chosen) == set(CASES) and not options.quick
-    target = options.output or (DOCUMENT if complete else None)
-    if target is not None and not broken:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(markdown(sections, facts), encoding="utf-8")
-        say(f"wrote {target}")
-    rows = [row for _, rows in sections for row in rows]
+                print(text(sections[name]), flush=True)
+    if not options.quick:
+        write(sections, facts, options.output)
+    rows = [row for found in sections.values() for row in found]
     print("\n" + text(rows))
     return exit_code(rows, broken)
+
+
+def write(sections: Mapping[str, list[Row]], facts: Sequence[tuple[str, str]], folder: Path) -> None:
+    """Write the document of each subject all of whose cases ran."""
+    for subject, cases in SUBJECTS.items():
+        if cases.keys() <= sections.keys():
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / f"{subject}.md"
+            found = [(title, sections[name]) for name, (title, _) in cases.items()]
+            target.write_text(markdown(subject, found, facts), encoding="utf-8")
+            say(f"wrote {target}")
 
 
 def exit_code(rows: Sequence[Row], broken: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Rows of results, judged against their bounds, as text for the terminal and as docs/benchmarks.md."""
+"""Rows of results, judged against their bounds, as text for the terminal and as a document of docs/benchmarks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 INTRODUCTION = """\
 <!-- Written by `make bench`. Do not edit: the text is in benchmarks/report.py. -->
 
-# Benchmarks
+# Benchmarks: {subject}
 
 Ratios to named peers, measured in one run on one machine: the seconds are this machine's, the ratios travel better. Bounds
 are those that the project has set itself; `make bench` returns an error when one is missed.
@@ -22,21 +22,29 @@ are those that the project has set itself; `make bench` returns an error when on
 - **Task** is what Ansible spends on the one task, without the start of `ansible-playbook`.
 - Runs that are compared take turns; the medians are shown. A peer that takes minutes runs once, and one that takes too long
   for that is run on a sample, its time scaled to the same number of homes or objects, as the row says.
+{more}- Requests are counted in the API server's audit log.
+"""
+
+MORE = {
+    "homes": """\
 - Users have e-mail addresses as names and come from a JSON file of dicts, unless the row says otherwise. Their claims stay
   Pending: nothing provisions on the testbed.
-- Shares are static NFS volumes: a PersistentVolume and a claim in each namespace, which the control plane binds meanwhile.
-- The access list is compiled from a JSON file of shares and one of groups, each person in ten groups.
 - Memory of the module is what the kernel says that its process had at most (`ru_maxrss`); memory of the whole task is the
   largest sum over `ansible-playbook` and all its children, shared memory counted for each, looked at 10 times a second.
-- Requests are counted in the API server's audit log.
-"""
+""",
+    "shares": """\
+- Shares are static NFS volumes: a PersistentVolume and a claim in each namespace, which the control plane binds meanwhile.
+- The access list is compiled from a JSON file of shares and one of groups, each person in ten groups.
+""",
+}
 
 REPEAT = """\
 ## Repeat
 
-    make bench                                        # all of it
+    make bench                                        # all of it, homes and shares
+    make bench ARGS={subject}                             # this document
     bin/dev python -m benchmarks --list               # the cases
-    bin/dev python -m benchmarks nothing-to-do        # one of them; prints, writes no file
+    bin/dev python -m benchmarks {example:<20} # one of them; prints, writes no file
     bin/dev python -m benchmarks --quick              # small sizes, bounds not judged: does it work?
     bin/dev python -m benchmarks --cluster current    # on the cluster of KUBECONFIG, in namespaces that it makes and deletes
 
@@ -118,12 +126,13 @@ def text(rows: Sequence[Row]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def markdown(sections: Sequence[tuple[str, Sequence[Row]]], machine: Sequence[tuple[str, str]]) -> str:
-    """The whole document. `sections` are titles with their rows, `machine` names with values."""
-    parts = [INTRODUCTION]
+def markdown(subject: str, sections: Sequence[tuple[str, Sequence[Row]]], machine: Sequence[tuple[str, str]]) -> str:
+    """The whole document about a subject. `sections` are titles with their rows, `machine` names with values."""
+    parts = [INTRODUCTION.format(subject=subject, more=MORE[subject])]
     for title, rows in sections:
         lines = [HEADINGS, tuple("---" for _ in HEADINGS), *(row.cells for row in rows)]
         parts.append(f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
     parts.append("## Measured on\n\n" + "\n".join(f"- {name}: {value}" for name, value in machine) + "\n")
-    parts.append(REPEAT)
+    example = {"homes": "nothing-to-do", "shares": "shares-creating"}[subject]
+    parts.append(REPEAT.format(subject=subject, example=example))
     return "\n".join(parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.__main__ import CASES, exit_code, parse
+from benchmarks.__main__ import CASES, SHARES, exit_code, parse, write
 from benchmarks.bench import names
 from benchmarks.peers import scaled
 from benchmarks.run import MIB, Run, RunFailed, command, rounds
@@ -58,12 +58,13 @@ def test_seconds(value: float, shown: str) -> None:
 
 def test_the_document_holds_every_row_and_where_it_was_measured() -> None:
     sections = [("Memory", [report.below("of the module", 63, 400, "MiB")]), ("Other", [report.Row("plain", "1")])]
-    document = report.markdown(sections, [("Date", "today")])
+    document = report.markdown("shares", sections, [("Date", "today")])
     assert "## Memory\n\n| Case | Ours | Peer | Ratio | Bound | Met |\n| --- | --- |" in document
     assert "| of the module | 63 MiB |  |  | at most 400 MiB | yes |" in document
     assert "| plain | 1 |" in document
     assert "- Date: today" in document
-    assert "make bench" in document
+    assert document.count("make bench ARGS=shares ") == 1
+    assert "{" not in document
 
 
 def test_the_table_is_aligned() -> None:
@@ -135,5 +136,16 @@ def test_the_measuring_process_passes_the_exit_code_on(tmp_path: Path) -> None:
 def test_unknown_cases_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["memory", "colour"])
-    assert "no such case: colour; there are creating," in capsys.readouterr().err
+    assert "no such case: colour; there are homes, shares, creating," in capsys.readouterr().err
     assert parse(list(CASES)).full
+    assert parse([]).cases == list(CASES)
+    assert parse(["shares", "memory"]).cases == [*SHARES, "memory"]
+
+
+def test_a_subject_is_written_when_all_of_its_cases_ran(tmp_path: Path) -> None:
+    ran = {name: [report.Row(f"of {name}", "1")] for name in [*SHARES, "memory"]}
+    write(ran, [], tmp_path / "docs")
+    [document] = (tmp_path / "docs").iterdir()
+    assert document.name == "shares.md"
+    assert all(f"| of {name} |" in document.read_text() for name in SHARES)
+    assert "of memory" not in document.read_text()
