@@ -31,7 +31,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - A sentence for each change of somebody's access. Beyond a thousand the rest is counted; RV(changes) has all of them.
+      - A sentence for each change of somebody's access. Beyond a thousand the rest is counted; RV(changes) has them all, and RV(access) each person.
   idempotent:
     support: full
 options:
@@ -60,8 +60,9 @@ options:
   max_withdrawals:
     description:
       - How many grants one run may withdraw. More are refused, with the people whom that concerns.
-      - One grant is one share that one person, the members of one of the hub's groups, or everyone else has less of, or
-        not at all. V(-1) sets no bound.
+      - One grant is one share that one person, or the members of one of the hub's groups, have less of or not at all. What
+        everyone loses counts for each person whom the ACLs know. A share that gets another claim is lost by all who had it.
+      - V(-1) sets no bound.
       - V(-1) is also what it takes to replace an ACL that cannot be read whole, for then nobody can say what would be
         withdrawn. To publish the same ACL again repairs it, and takes no option.
     type: int
@@ -232,6 +233,33 @@ acl:
     people: 5
     parts: 2
     published: "2026-11-24T08:00:00Z"
+access:
+  description: What becomes different for people, or would have. All of it, where RV(changes) and messages put people together.
+  returned: when the cluster was read, also with a refusal
+  type: dict
+  contains:
+    gains:
+      description: How many grants are new or wider.
+      type: int
+    withdrawals:
+      description: How many grants are gone or narrower, counted as for O(max_withdrawals).
+      type: int
+    effects:
+      description:
+        - The first 5,000 changes of access, with C(share), C(kind) (C(person), C(hub group) or C(everyone)), C(who), C(old),
+          C(new) (V(ro), V(rw) or null) and C(cause).
+      type: list
+      elements: dict
+  sample:
+    gains: 1
+    withdrawals: 0
+    effects:
+      - share: shared-notebooks
+        kind: person
+        who: alice@example.org
+        old: null
+        new: rw
+        cause: group analysts
 drift:
   description: What differs and may not be corrected; empty for an ACL.
   returned: when the cluster was read

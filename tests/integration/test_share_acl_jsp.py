@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
 import pytest
 import yaml
 
+from testbed.faults import Rule, clock
+from testbed.proxy import FaultProxy
 from tests.support.acl import AGENT, KIND, options, share
 
 NAME = "odh-persistency-shares-profiles"
@@ -102,3 +107,54 @@ def test_somebody_elses_configmap_is_left_alone(cluster, namespace, modules, cho
     assert "is not of this collection" in modules.refused("share_acl", chosen)
     assert not modules.ok("share_acl", {**chosen, "state": "absent"}).changed
     assert cluster.get("configmaps", NAME, namespace)["data"] == {KEY: "profiles: []\n"}
+
+
+def test_a_day_that_passes_is_no_withdrawal_and_ends_the_offer(cluster, namespace, modules):
+    """As in the ACL itself: what ends by itself is held up by no guard, or the profiles would offer it for ever."""
+    tomorrow = (datetime.now(timezone.utc) + timedelta(days=1)).date().isoformat()
+    shares = [share("course", read={"users": [f"p{number}" for number in range(60)]}, until=tomorrow)]
+    chosen = options(namespace, shares, format="jsp")
+    assert modules.ok("share_acl", chosen).changed
+    later = Rule(clock(2 * 86_400))
+    with FaultProxy(cluster.kubeconfig, [later]) as proxy:
+        result = modules.ok("share_acl", chosen, diff=True, kubeconfig=Path(proxy.kubeconfig))
+        assert result.changed
+        assert "loses" not in result.diff["after"]
+        assert any(f"has ended on {tomorrow}" in drift["reason"] for drift in result.drift)
+        assert not modules.ok("share_acl", chosen, kubeconfig=Path(proxy.kubeconfig)).changed
+    assert volumes(cluster, namespace, "p1") == {}
+    # A last day that is set to one gone by does withdraw.
+    modules.ok("share_acl", chosen)
+    past = [{**shares[0], "until": "2020-01-01"}]
+    message = modules.refused("share_acl", {**chosen, "shares": past})
+    assert "60 grants would be withdrawn" in message
+    result = modules.ok("share_acl", {**chosen, "shares": past, "max_withdrawals": 60}, diff=True)
+    assert "60 people lose ro on course (ended on 2020-01-01)" in result.diff["after"]
+
+
+def test_levels_and_groups_are_guarded_as_in_the_acl_itself(cluster, namespace, modules):
+    name = cluster.make_group(["eve"])
+    groups = {name: ["ann"], "staff": ["ann"]}
+    shares = [share("cases", "secret", read={"groups": ["staff"]}), share("lab", read={"groups": [name]})]
+    chosen = options(namespace, shares, groups=groups, format="jsp")
+    modules.ok("share_acl", chosen)
+    opened = [{**shares[0], "level": "public", "read": {}}, shares[1]]
+    message = modules.refused("share_acl", {**chosen, "shares": opened})
+    assert (
+        "cases is secret and would become public, by which everyone would gain access: set `declassify: [cases]`"
+        in message
+    )
+    moved = [shares[0], {**shares[1], "read": {"groups": [f"openshift:{name}"]}}]
+    message = modules.refused("share_acl", {**chosen, "shares": moved})
+    assert f"set `allow_source_change: [{name}]`" in message
+    assert "names 'misspelt'" in modules.refused(
+        "share_acl", {**chosen, "shares": moved, "allow_source_change": ["misspelt"]}
+    )
+    result = modules.ok("share_acl", {**chosen, "shares": moved, "allow_source_change": [name]}, diff=True)
+    assert "eve gains ro on lab" in result.diff["after"]
+    # What becomes secret, or is retired, leaves the profiles for that reason.
+    result = modules.ok("share_acl", {**chosen, "shares": [shares[0], {**shares[1], "level": "secret"}]}, diff=True)
+    assert "eve loses ro on lab (it is secret, and with profiles nobody can ask for it)" in result.diff["after"]
+    modules.ok("share_acl", {**chosen, "declassify": ["lab"]})
+    retired = modules.ok("share_acl", {**chosen, "shares": [shares[0], {"name": "lab", "state": "retired"}]}, diff=True)
+    assert "ann loses ro on lab (share retired)" in retired.diff["after"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
 from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.matrix import (
     Column,
     columns_of,
@@ -81,6 +82,11 @@ def test_names_that_would_break_a_table_are_escaped_and_wide_letters_are_counted
         r"'zoe\u0308'",
         "-",
     ]  # it would look like another name that is written in one letter less
+
+
+@pytest.mark.parametrize(("name", "columns"), [("สมชัย", 4), ("กิตติ", 3), ("नेहा", 3), ("王小明", 6), ("José", 4)])
+def test_marks_take_no_column(name: str, columns: int) -> None:
+    assert columns_of(name) == columns
 
 
 def test_a_table_of_nothing() -> None:

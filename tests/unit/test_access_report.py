@@ -198,7 +198,7 @@ def test_a_person_asked_about_gets_the_verdicts_as_they_are(
 ) -> None:
     [row] = answer(Access(acl, frame), Questions(users=(person,), asked=asked)).result["users"]
     verdicts = Rules(acl, frame).decided(person, asked)
-    assert [tuple(one.values()) for one in row["shares"]] == [
+    assert [tuple(one.values())[:-1] for one in row["shares"]] == [
         (v.share, v.level, v.outcome, v.rule, acl.by_name[v.share]["mount_path"], v.visible) for v in verdicts.values()
     ]
     for outcome in ("rw", "ro", "ask"):
@@ -281,7 +281,8 @@ def test_one_person_with_the_rules() -> None:
         [
             "ann, member of analysts and teachers:",
             "  SHARE      LEVEL    GRANT  MOUNTED AT         WHY",
-            "  data       public   ro     /home/u/data       read only, as everyone may",
+            "  data       public   ro     /home/u/data       read only, as everyone may; more, if in hub:editors, which the hub "
+            "knows",
             "  notebooks  private  rw     /home/u/notebooks  read and write, as a member of group teachers",
             "  old        private  -      -                  not mounted: its last day was 2026-11-23",
             "  patients   secret   ask    -                  mounted only when asked for: read and write, named directly",
@@ -300,6 +301,38 @@ def test_what_a_person_may_not_know_of_is_one_line_for_administrators() -> None:
         "  SHARE  LEVEL   GRANT  MOUNTED AT    WHY",
         "  data   public  rw     /home/u/data  read and write, as a member of group curators",
     ]
+
+
+def test_what_somebody_may_have_by_a_group_of_the_hubs_is_not_denied() -> None:
+    acl = acl_of(
+        {"nb": share(read=["hub:guests"]), "lab": share(write=["hub:staff"], read=["hub:guests"])}, {"ann": {}}
+    )
+    found, text = asked(acl, users=("ann",))
+    assert [one["unless"] for one in found.result["users"][0]["shares"]] == [
+        ["hub:staff", "hub:guests"],
+        ["hub:guests"],
+    ]
+    assert "  nothing of nb: granted to others only; more, if in hub:guests, which the hub knows" in text.splitlines()
+    # Where it is known which theirs are, nothing is open.
+    found, text = asked(acl, users=("ann",), hub_groups={"ann": ["guests"]})
+    assert [(one["grant"], one["unless"]) for one in found.result["users"][0]["shares"]] == [("ro", []), ("ro", [])]
+    # Who has all of it, or could not get it anyhow, is in no doubt.
+    ended = acl_of({"nb": share(read=["hub:guests"], until="2020-01-01"), "own": share(write=["ann"])}, {})
+    assert not any(one["unless"] for one in asked(ended, users=("bob",))[0].result["users"][0]["shares"])
+
+
+@pytest.mark.parametrize("frame", [Frame(TODAY, "/"), Frame(TODAY, HOME, ("data",)), Frame(TODAY, "opt/x")])
+def test_what_the_rules_cannot_decide_is_not_answered(frame: Frame) -> None:
+    with pytest.raises(access.AccessError):
+        answer(Access(DEMO, frame), Questions(users=("ann",)))
+
+
+def test_names_are_told_from_remarks_and_from_each_other() -> None:
+    people = {name: {"read": ["x"]} for name in ("(anybody else)", "a, b")}
+    _, text = asked(acl_of({"x": share()}, people))
+    assert [line.split("  ")[0] for line in text.splitlines()[4:7]] == ["'(anybody else)'", "a, b", "(anybody else)"]
+    _, text = asked(acl_of({"x": share()}, people), shares=("x",))
+    assert "named: '(anybody else)' and 'a, b'" in text
 
 
 def test_a_spawn_that_asks_for_a_secret_share_shows_no_write_down() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils.pure.access import grants_of
 from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compare import compare
 from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.guards import guard
+from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.guards import guard, unknown_levels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,16 @@ def guarded(old, new, groups=None, new_groups=None, **allowed):
     after = compile_acl(new, groups if new_groups is None else new_groups, NAMESPACE)
     before = None if old is None else compile_acl(old, groups, NAMESPACE)
     return guard(before, after, compare(before, after, TODAY), **allowed)
+
+
+def narrowed(old, new, person, share=None):
+    """On how many shares somebody has less, or not at all, by the access rules."""
+    before, after = (
+        {name: grant.mode for name, grant in grants_of(acl.shares, acl.people.get(person), (), TODAY).items()}
+        for acl in (old, new)
+    )
+    rank = {None: 0, "ro": 1, "rw": 2}
+    return sum(rank[after.get(name)] < rank[mode] for name, mode in before.items() if share is None or name == share)
 
 
 def test_an_emptied_list_is_refused():
@@ -43,12 +54,51 @@ def test_an_emptied_list_is_one_yes_however_many_lose_by_it():
 def test_more_withdrawals_than_allowed_are_refused():
     old, new = [share("data", "public"), share("lab", read=CROWD)], [share("data"), share("lab", read=CROWD[60:])]
     assert guarded(old, new) == [
-        "61 grants would be withdrawn in one run, and `max_withdrawals` is 50: of data from everyone; of lab from user00, "
-        "user01, user02, user03, user04, user05, user06, user07 and 52 more; set `max_withdrawals: 61` if that is meant (-1 sets "
-        "no bound), or correct the shares and groups"
+        "120 grants would be withdrawn in one run, and `max_withdrawals` is 50: of data from everyone; of lab from user00, "
+        "user01, user02, user03, user04, user05, user06, user07 and 52 more; set `max_withdrawals: 120` if that is meant "
+        "(-1 sets no bound), or correct the shares and groups"
     ]
-    assert guarded(old, new, max_withdrawals=61) == guarded(old, new, max_withdrawals=-1) == []
-    assert "is 60" in guarded(old, new, max_withdrawals=60)[0]
+    assert guarded(old, new, max_withdrawals=120) == guarded(old, new, max_withdrawals=-1) == []
+    assert "is 119" in guarded(old, new, max_withdrawals=119)[0]
+
+
+def test_what_everyone_loses_each_one_loses():
+    """A list that lost its second half takes a share from everybody, be nobody named in it."""
+    old = [share("data", "public"), share("lab", "public", write=["user00"]), share("other", read=CROWD)]
+    assert guarded(old, old[1:], max_withdrawals=60) == []
+    assert "60 grants would be withdrawn" in guarded(old, old[1:], max_withdrawals=59)[0]
+    # Who keeps a grant of their own keeps it; nobody is counted twice.
+    named = [share("lab", read=["user00"]), share("other", read=CROWD)]
+    assert "60 grants" in guarded(old[1:], named, max_withdrawals=0)[0]
+    # Where nobody is known it is one.
+    assert guarded([share("data", "public")], [share("data")], max_withdrawals=1) == []
+    assert "1 grants" in guarded([share("data", "public")], [share("data")], max_withdrawals=0)[0]
+
+
+def test_other_data_under_the_same_name_is_withdrawn():
+    old = [share("lab", read=["ann"], claim="ca"), share("notes", read=["bob"], claim="cb")]
+    new = [share("lab", read=["ann"], claim="cb"), share("notes", read=["bob"], claim="ca")]
+    comparison = compare(*(compile_acl(entries, {}, NAMESPACE) for entries in (old, new)), TODAY)
+    assert [effect[:5] for effect in comparison.effects] == [
+        ("lab", "person", "ann", "ro", None),
+        ("lab", "person", "ann", None, "ro"),
+        ("notes", "person", "bob", "ro", None),
+        ("notes", "person", "bob", None, "ro"),
+    ]
+    assert "ann loses ro on lab (claim cb instead of ca)" in comparison.sentences
+    assert "2 grants would be withdrawn" in guarded(old, new, max_withdrawals=1)[0]
+
+
+def test_levels_are_not_lowered_where_the_rest_cannot_be_read():
+    old = compile_acl([share("lab", "secret", read=["ann"])], {}, NAMESPACE)
+    new = compile_acl([share("lab", "private", read=["ann"]), share("data", "public")], {}, NAMESPACE)
+    for standing in (None, compile_acl([], {}, NAMESPACE)):
+        comparison = compare(standing, new, TODAY)
+        assert "lab is secret and would become private" in guard(standing, new, comparison, levels=old)[0]
+        assert guard(standing, new, comparison, levels=old, declassify=["lab"]) == []
+    assert "set `declassify: [data, lab]`" in unknown_levels(new, [])[0]
+    assert "set `declassify: [data]`" in unknown_levels(new, ["lab"])[0]
+    assert unknown_levels(new, ["lab", "data"]) == unknown_levels(old, []) == []
 
 
 def test_less_counts_like_nothing_and_a_group_of_the_hub_counts_once():
@@ -82,7 +132,9 @@ def test_a_level_is_lowered_only_when_said(before, after):
     assert len(faults) == lowered
     assert guarded(old, new, declassify=["lab"]) == []
     if lowered:
-        gains = ", by which everyone would gain access" if after == "public" else ""
+        gains = (
+            ", by which everyone would gain access" if after == "public" else ", and ann would get it without asking"
+        )
         assert faults == [
             f"lab is {before} and would become {after}{gains}: set `declassify: [lab]` if that is meant, or leave the level at "
             f"{before}"
@@ -186,7 +238,15 @@ def test_what_is_not_refused_withdraws_and_lowers_no_more_than_was_said(first, s
         assert len(faults) == 1
         assert "allow_empty" in faults[0]
         return
-    assert any("max_withdrawals" in fault for fault in faults) == (0 <= most < len(comparison.withdrawals))
+    withdrawn = sum(effect.kind == "hub group" for effect in comparison.withdrawals)
+    withdrawn += sum(narrowed(old, new, person) for person in {*old.people, *new.people})
+    # What everyone loses counts, be there nobody known who goes along.
+    own = {(effect.share, effect.who) for effect in comparison.withdrawals if effect.kind == "person"}
+    for effect in comparison.withdrawals:
+        if effect.kind == "everyone":
+            people = {person for person in {*old.people, *new.people} if narrowed(old, new, person, effect.share)}
+            withdrawn += all((effect.share, person) in own for person in people)
+    assert any("max_withdrawals" in fault for fault in faults) == (0 <= most < withdrawn)
     lowered = {
         name
         for name in {*old.by_name} & {*new.by_name}

@@ -9,24 +9,29 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any, Optional
 
 from ..pure.access import AccessError
-from ..pure.acl.compare import Comparison, compare
-from ..pure.acl.compile import compile_acl
-from ..pure.acl.guards import guard, withdrawn
-from ..pure.acl.jsp import KEY, WARNING, profiles_of
+from ..pure.acl.compare import NO_CHANGE, Comparison, as_data, compare
+from ..pure.acl.compile import compile_acl, left_out
+from ..pure.acl.guards import guard, unknown_levels, withdrawn
+from ..pure.acl.jsp import WARNING, profiles_of, unfit
 from ..pure.acl.live import Stored, stored_from
 from ..pure.acl.model import EMPTY, Acl
 from ..pure.acl.profiles import (
     NAME,
     PROFILES,
-    acl_of,
+    Profiles,
+    carried,
     foreign_refusal,
     hub_group_faults,
     is_ours,
     plan_profiles,
     plan_profiles_away,
+    profiles_from,
+    shares_of,
+    standing,
 )
 from ..pure.acl.publication import Publication, Settings, effects_of, quota_warnings
 from ..pure.plan import REFUSE, Change, Drift, Plan
@@ -59,10 +64,12 @@ def manage_profiles(
     planned = time.monotonic()
     refusals = [change.reason for change in plan.refusals]
     if refusals:
-        raise Refused(refusals, plan)
+        refused = Refused(refusals, plan)
+        refused.more["access"] = as_data(run.comparison)
+        raise refused
     outcome = run.carry_out(plan, live, module.check_mode)
     phases = {**timings, "plan": planned - started, "write": time.monotonic() - planned}
-    return finish(module, outcome, PROFILES, **timings_result(phases))
+    return finish(module, outcome, PROFILES, access=as_data(run.comparison), **timings_result(phases))
 
 
 class ProfilesRun:
@@ -73,7 +80,10 @@ class ProfilesRun:
         self.params = params
         self.namespace: str = params["namespace"]
         self.known = [share.name for share in shares]
+        self.causes = left_out(shares, self.namespace)
         self.acl = acl
+        #: What becomes different for people, as of the last planning.
+        self.comparison = NO_CHANGE
 
     def read(self) -> Optional[Stored]:
         """Return the ConfigMap, None where there is none."""
@@ -88,29 +98,31 @@ class ProfilesRun:
                 return Plan(notes=(f"{foreign_refusal(self.namespace)}; it is left as it is",))
             return self._refused([foreign_refusal(self.namespace)])
         today = settings.now.date()
-        left_out: list[str] = []
-        offered = EMPTY
+        left: list[str] = []
+        wanted = None
         if self.params["state"] == ABSENT:
             change = plan_profiles_away(live, settings)
         else:
-            try:
-                text, left_out = profiles_of(self.acl, today, self.params["home_path"], self.params["mount_roots"])
-            except ValueError as error:
-                return self._refused([str(error)])
-            offered = acl_of(text)
             faults = hub_group_faults(self.acl, today)
+            try:
+                text, left = profiles_of(self.acl, today, self.params["home_path"], self.params["mount_roots"])
+                wanted = profiles_from(text, self.acl)
+            except ValueError as error:
+                return self._refused([*faults, str(error)])
             if faults:
                 return self._refused(faults)
-            change = plan_profiles(live, text, settings)
-        notes = (WARNING,) if self.params["state"] != ABSENT else ()
-        drift = tuple(Drift(PROFILES, self.namespace, NAME, sentence) for sentence in left_out)
+            change = plan_profiles(live, wanted, settings)
+        notes = (WARNING,) if wanted is not None else ()
+        drift = tuple(Drift(PROFILES, self.namespace, NAME, sentence) for sentence in left)
         if not change.steps:
             return Plan((change,), drift, notes)
         stood, broken = _standing(live)
-        comparison = compare(stood, offered, today)
-        refusals = self._refusals(stood, offered, comparison, broken)
-        old = stood.by_name if stood is not None else None
-        wrong, unsure = claim_refusals(self.api, self.namespace, claims_granted(old, offered.by_name))
+        comparison = self.comparison = self._compared(stood, wanted, today)
+        refusals = self._refusals(live, stood, wanted, comparison, broken)
+        old, new = (EMPTY if one is None else one.offer for one in (stood, wanted))
+        wrong, unsure = claim_refusals(
+            self.api, self.namespace, claims_granted(old.by_name if stood is not None else None, new.by_name)
+        )
         refusals += wrong
         notes = (*notes, *unsure)
         if refusals:
@@ -118,6 +130,18 @@ class ProfilesRun:
         if broken:
             notes = (*notes, f"The profiles that stood could not be compared: {broken}")
         return Plan((*effects_of(comparison, self.namespace), change), drift, notes)
+
+    def _compared(self, stood: Optional[Profiles], wanted: Optional[Profiles], today: date) -> Comparison:
+        """Compare what profiles offer, before and after, as of a day."""
+        home, roots = self.params["home_path"], self.params["mount_roots"]
+        new = EMPTY if wanted is None else carried(wanted, today, home, roots)
+        old = None if stood is None else carried(stood, today, home, roots, new.by_name)
+        causes = dict(self.causes)
+        for name, share in self.acl.by_name.items():
+            why = unfit(share, home, roots)
+            if why:
+                causes[name] = why
+        return compare(old, new, today, causes)
 
     def carry_out(self, plan: Plan, live: Optional[Stored], check_mode: bool) -> Outcome:
         """Carry the plan out; when somebody else writes meanwhile, plan anew over that, guards included."""
@@ -153,23 +177,40 @@ class ProfilesRun:
     def _refused(self, reasons: Sequence[str]) -> Plan:
         return Plan(tuple(Change(REFUSE, PROFILES, self.namespace, NAME, reason) for reason in reasons))
 
-    def _refusals(self, stood: Optional[Acl], offered: Acl, comparison: Comparison, broken: str) -> list[str]:
+    def _refusals(
+        self,
+        live: Optional[Stored],
+        stood: Optional[Profiles],
+        wanted: Optional[Profiles],
+        comparison: Comparison,
+        broken: str,
+    ) -> list[str]:
         most = self.params["max_withdrawals"]
         if broken and most >= 0:
             return [
                 f"The profiles that stand cannot be compared ({broken}), so nobody can say what would be withdrawn: set "
                 "`max_withdrawals: -1` to go ahead without that comparison"
             ]
-        if self.params["state"] == ABSENT:
+        if wanted is None:
             return list(withdrawn(comparison, most))
-        return guard(
-            stood,
-            offered,
+        # By the shares as the ACL has them: levels and groups are nowhere else.
+        levels = None
+        unsure: list[str] = []
+        if live is not None:
+            try:
+                levels = shares_of(live)
+            except AccessError:
+                unsure = unknown_levels(self.acl, self.params["declassify"])
+        return unsure + guard(
+            None if stood is None else stood.shares,
+            self.acl,
             comparison,
             allow_empty=self.params["allow_empty"],
             max_withdrawals=most,
             declassify=self.params["declassify"],
-            known=[*self.known, *self.acl.by_name],
+            allow_source_change=self.params["allow_source_change"],
+            known=self.known,
+            levels=levels,
         )
 
     def _quota_warnings(self, plan: Plan) -> list[str]:
@@ -183,11 +224,11 @@ class ProfilesRun:
         return quota_warnings(Publication((), change), quotas)
 
 
-def _standing(live: Optional[Stored]) -> tuple[Optional[Acl], str]:
-    """Return what the profiles that stand offer (None: there are none, or none that can be read), and what is wrong."""
+def _standing(live: Optional[Stored]) -> tuple[Optional[Profiles], str]:
+    """Return the profiles that stand (None: there are none, or none that can be read), and what is wrong with them."""
     if live is None:
         return None, ""
     try:
-        return acl_of(live.text(KEY)), ""
+        return standing(live), ""
     except AccessError as error:
         return None, str(error)

@@ -26,6 +26,8 @@ class Refused(Exception):
         self.reasons = [reason.rstrip(".") for reason in reasons]
         super().__init__(refusal_message(self.reasons))
         self.plan = plan or Plan()
+        #: What else is returned with the refusal.
+        self.more: dict[str, Any] = {}
 
 
 def open_api(module: Any) -> Api:
@@ -64,6 +66,7 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
             summary={"refuse": len(changes)},
             drift=[],
             failed_items=[],
+            **refused.more,
         )
     except EdgeError as error:
         sentence = str(error) if str(error).endswith("?") else f"{error}."

@@ -27,8 +27,8 @@ from ..pure.access import (
     shares_name,
 )
 from ..pure.acl.answer import MATRICES, Questions, answer
-from ..pure.acl.compare import Comparison, compare
-from ..pure.acl.compile import compile_acl, document_of
+from ..pure.acl.compare import as_data, compare
+from ..pure.acl.compile import compile_acl, document_of, left_out
 from ..pure.acl.live import DIGEST_MARK, SELECTOR, WRITER_MARK, Live, Stored, live_from, standing_of, stored_from
 from ..pure.acl.model import EMPTY, Acl
 from ..pure.acl.report import Access, Frame
@@ -37,6 +37,7 @@ from ..pure.inputs import described, shown
 from ..pure.plan import MOST_REFUSALS
 from ..pure.shares.entries import PRESENT, ShareEntry
 from ..pure.shares.groups import HUB, OPENSHIFT, named_groups, source_of, undefined_groups
+from ..pure.shares.paths import place_faults
 from ..pure.text import quote_list
 from .errors import EdgeError
 from .run import Refused, open_api, timings_result
@@ -47,8 +48,6 @@ INPUT = "input"
 
 #: For more people than that one list of everything is asked for, which costs less than a request for each.
 MOST_SINGLE_READS = 8
-#: How many effects of an input are returned as data; the sentences put those of many people together.
-MOST_EFFECTS = 5_000
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
@@ -84,6 +83,8 @@ def show_access(module: Any) -> dict[str, Any]:
     hub_groups = hub_groups_of(params.get("hub_groups") or {}, faults)
     from_cluster = params["acl_from"] == CLUSTER
     given = Given.of(params, faults)
+    if given is None:
+        faults += place_faults(params["home_path"], params["mount_roots"])
     if given is None and not from_cluster:
         faults.append("`acl_from: input` takes the ACL from `shares` or `shares_file`, and neither is given")
     if given is not None and questions.own_view and from_cluster:
@@ -104,7 +105,7 @@ def show_access(module: Any) -> dict[str, Any]:
         raise Refused([str(error)]) from error
     comparison = None
     if given is not None and asked.other is not None:
-        comparison = compare(asked.standing.acl, asked.other, today, given.causes)
+        comparison = compare(asked.standing.acl, asked.other, today, left_out(given.shares, params["namespace"]))
     head = head_line(asked.standing, found.result, params["namespace"], today, from_cluster)
     result: dict[str, Any] = {
         "changed": False,
@@ -112,7 +113,7 @@ def show_access(module: Any) -> dict[str, Any]:
         "digest": asked.standing.digest,
         "as_of": today.isoformat(),
         **found.result,
-        **({} if comparison is None else {"what_if": what_if_row(comparison)}),
+        **({} if comparison is None else {"what_if": {"sentences": list(comparison.sentences), **as_data(comparison)}}),
         "text": answer_text(found, questions, head, None if comparison is None else comparison.sentences),
     }
     laps.note("answer")
@@ -247,11 +248,6 @@ class Given:
         return given
 
     @property
-    def causes(self) -> dict[str, str]:
-        """Why shares are not in the ACL that the input makes, in the words of share_acl."""
-        return {share.name: f"share {share.state}" for share in self.shares if share.state not in (None, PRESENT)}
-
-    @property
     def openshift_groups(self) -> list[str]:
         """The groups whose members the cluster knows, without their prefix."""
         named = named_groups(share for share in self.shares if share.state in (None, PRESENT))
@@ -372,16 +368,6 @@ def _broken(namespace: str, faults: Sequence[str]) -> EdgeError:
 
 
 # -- the result --------------------------------------------------------------------------------------------------------
-
-
-def what_if_row(comparison: Comparison) -> dict[str, Any]:
-    """Return what an input would change, as it is returned."""
-    return {
-        "sentences": list(comparison.sentences),
-        "gains": len(comparison.gains),
-        "withdrawals": len(comparison.withdrawals),
-        "effects": [effect._asdict() for effect in comparison.effects[:MOST_EFFECTS]],
-    }
 
 
 def head_line(standing: Standing, found: Mapping[str, Any], namespace: str, today: date, from_cluster: bool) -> str:

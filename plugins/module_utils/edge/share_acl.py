@@ -10,14 +10,15 @@ import time
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from ..pure.acl.compare import Comparison, compare
-from ..pure.acl.compile import Document, compile_acl, document_of
-from ..pure.acl.guards import guard, withdrawn
+from ..pure.acl.compare import NO_CHANGE, Comparison, as_data, compare
+from ..pure.acl.compile import Document, compile_acl, document_of, left_out
+from ..pure.acl.guards import guard, unknown_levels, withdrawn
 from ..pure.acl.live import Live, Standing, standing_of
 from ..pure.acl.model import EMPTY, Acl
 from ..pure.acl.publication import (
     Settings,
     effects_of,
+    is_repair,
     plan_publication,
     plan_removal,
     refusals_over_broken,
@@ -75,7 +76,12 @@ def manage_acl(module: Any) -> dict[str, Any]:
     timings["compile"] = time.monotonic() - asked
     run = AclRun(api, params["namespace"], wanted, module.check_mode)
     planner = Planner(api, params, shares, acl, wanted)
-    outcome = run.run(planner)
+    try:
+        outcome = run.run(planner)
+    except Refused as refused:
+        # Its sentences name a few people.
+        refused.more["access"] = as_data(planner.comparison)
+        raise
     whole = run.digest == (wanted.digest if wanted is not None else "")
     result = {
         "digest": run.digest,
@@ -84,7 +90,8 @@ def manage_acl(module: Any) -> dict[str, Any]:
         "parts": (len(wanted.parts) if wanted is not None else 0) if whole else None,
         "published": run.published,
     }
-    return finish(module, outcome, "acl", acl=result, **timings_result({**timings, **run.timings}))
+    access = as_data(planner.comparison)
+    return finish(module, outcome, "acl", acl=result, access=access, **timings_result({**timings, **run.timings}))
 
 
 def _input(params: dict[str, Any]) -> tuple[list[ShareEntry], dict[str, Sequence[str]]]:
@@ -144,10 +151,9 @@ class Planner:
         self.api = api
         self.params = params
         self.known = [share.name for share in shares]
-        self.causes = {share.name: f"share {share.state}" for share in shares if share.state in (RETIRED, ABSENT)}
         here: str = params["namespace"]
+        self.causes = left_out(shares, here)
         elsewhere = [share for share in shares if share.namespaces and here not in share.namespaces]
-        self.causes.update((share.name, f"its namespaces do not have {here}") for share in elsewhere)
         # Shares of other hubs may well be in one list with this one's; what looks like a slip of the pen is told.
         self.slips = tuple(
             f"The share {share.name} is left out, for its `namespaces` ({quote_list(share.namespaces)}) do not have {here}: is "
@@ -157,6 +163,8 @@ class Planner:
         )
         self.acl = acl
         self.wanted = wanted
+        #: What becomes different for people, as of the last planning.
+        self.comparison = NO_CHANGE
 
     def __call__(self, live: Live, settings: Settings) -> Planned:
         """Plan against what is live now."""
@@ -166,11 +174,13 @@ class Planner:
         if newer:
             return Planned(plan_removal(Live(), settings), (newer,))
         if self.wanted is not None and stands(live, self.wanted):
-            comparison = compare(self.acl, self.acl, today)
+            comparison = self.comparison = compare(self.acl, self.acl, today)
             notes = (*comparison.notes, *self.slips)
             return Planned(plan_publication(live, self.wanted, settings), notes=notes)
         standing = standing_of(live)
-        comparison = compare(standing.acl if live.index is not None else None, self.acl, today, self.causes)
+        comparison = self.comparison = compare(
+            standing.acl if live.index is not None else None, self.acl, today, self.causes
+        )
         refusals = self._refusals(live, standing, comparison)
         effects = effects_of(comparison, namespace) if live.index is not None or self.wanted is not None else ()
         if self.wanted is None:
@@ -193,6 +203,10 @@ class Planner:
         refusals = refusals_over_broken(live, standing, digest, most, emptied)
         if self.wanted is None:
             return [*refusals, *withdrawn(comparison, most)]
+        # The very ACL that stood lowers nothing, whatever can be read of it.
+        repair = is_repair(live, standing, digest)
+        if standing.levels is None and not repair:
+            refusals += unknown_levels(self.acl, self.params["declassify"])
         return refusals + guard(
             standing.acl if live.index is not None else None,
             self.acl,
@@ -202,6 +216,7 @@ class Planner:
             declassify=self.params["declassify"],
             allow_source_change=self.params["allow_source_change"],
             known=self.known,
+            levels=None if repair else standing.levels,
         )
 
 

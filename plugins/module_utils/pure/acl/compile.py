@@ -33,7 +33,7 @@ from .model import Acl
 SHARES = "shares"
 MEMBERS = "members"
 
-#: Bytes that a members part has at most, where the people can be spread that thinly.
+#: Bytes that a members part and the index have together at most, where the people can be spread like that.
 MEMBERS_GOAL = 64 * 1024
 #: Bytes that any ConfigMap of the ACL has at most; the API server's own bound is 1 MiB.
 MOST = 512 * 1024
@@ -97,13 +97,20 @@ def compile_acl(shares: Sequence[ShareEntry], groups: Mapping[str, Sequence[str]
     return Acl({"schema": SCHEMA, "shares": compiled}, dict(records))
 
 
+def left_out(shares: Sequence[ShareEntry], namespace: str) -> dict[str, str]:
+    """Return why entries are not in the ACL of a namespace, by the names of these shares, in a few words."""
+    why = {share.name: f"share {share.state}" for share in shares if share.state in ("retired", "absent")}
+    elsewhere = (share for share in shares if share.namespaces and namespace not in share.namespaces)
+    return {**{share.name: f"its namespaces do not have {namespace}" for share in elsewhere}, **why}
+
+
 def document_of(acl: Acl) -> Document:
     """Return the texts to store.
 
-    People are spread over as few parts as keep each below 64 KiB; where a single record is too large for that, over as
-    few as make no part larger than it must be. Sizes are those of the ConfigMaps as the API transfers them, in JSON.
-    Raises ValueError, with a sentence that says what to do, for what exceeds 512 KiB all the same, and for what the access
-    rules would not take: one bad name would cost everybody in its part their shares.
+    People are spread over as few parts as keep the largest and the index, which names them all and which each spawn reads as
+    well, below 64 KiB; where nothing does, over as many as make the two the smallest. Sizes are those of the ConfigMaps as the
+    API transfers them, in JSON. Raises ValueError, with a sentence that says what to do, for what exceeds 512 KiB all the
+    same, and for what the access rules would not take: one bad name would cost everybody in its part their shares.
     """
     faults = shares_faults(acl.shares) + members_faults({"schema": SCHEMA, "people": acl.people})
     if faults:
@@ -177,21 +184,25 @@ def _digits(entries: Sequence[tuple[str, str]]) -> int:
     sizes: defaultdict[str, int] = defaultdict(int)
     for prefix, entry in entries:
         sizes[prefix] += _weight(entry) + 1
-    possible: dict[int, int] = {}
+    possible: dict[int, tuple[int, int]] = {}  # the largest part, and what one spawn reads of the index and it
     for digits in _DIGITS:
         coarse: defaultdict[str, int] = defaultdict(int)
         for prefix, size in sizes.items():
             coarse[prefix[:digits]] += size
-        if len(coarse) * _INDEX_ENTRY + _INDEX_REST <= MOST_TEXT:
-            possible[digits] = max(coarse.values(), default=0) + 64
-    smallest = min(possible.values())
-    if smallest > MOST_TEXT:
+        index = len(coarse) * _INDEX_ENTRY + _INDEX_REST
+        if index <= MOST_TEXT:
+            largest = max(coarse.values(), default=0) + 64
+            possible[digits] = largest, largest + index
+    fitting = {digits: read for digits, (largest, read) in possible.items() if largest <= MOST_TEXT}
+    if not fitting:
+        smallest = min(largest for largest, _read in possible.values())
         raise ValueError(
             f"{len(entries)} people's memberships cannot be spread so that no object of the ACL takes more than "
             f"{MOST // 1024} KiB (the largest would take {smallest // 1024} KiB): give people fewer groups, or fewer names of "
             "their own in shares"
         )
-    return min(digits for digits, size in possible.items() if size <= max(smallest, MEMBERS_GOAL))
+    least = min(fitting.values())
+    return min(digits for digits, read in fitting.items() if read <= max(least, MEMBERS_GOAL))
 
 
 def _weight(text: str) -> int:

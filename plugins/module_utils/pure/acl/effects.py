@@ -109,6 +109,8 @@ def _cause_in_share(before: Optional[Mapping[str, Any]], after: Mapping[str, Any
         return f"ended on {last}"
     if before is not None and ended(before, today):
         return f"granted again until {after['until']}" if "until" in after else "granted again"
+    if before is not None and before["claim"] != after["claim"]:
+        return f"claim {after['claim']} instead of {before['claim']}"
     return ""
 
 

@@ -36,14 +36,17 @@ def guard(
     declassify: Collection[str] = (),
     allow_source_change: Collection[str] = (),
     known: Iterable[str] = (),
+    levels: Optional[Acl] = None,
 ) -> list[str]:
     """Return why the new ACL is not to be published over the old one (None: there is none yet), all reasons at once.
 
     - No share is left, and there were some: unless `allow_empty`, which consents to everything that goes with that.
-    - More than `max_withdrawals` (below 0: no bound) withdrawals: `comparison.withdrawals`, each one share that one
-      person, the members of one of the hub's groups, or everyone else has less of or not at all. A last day that passes
-      withdraws nothing in this sense; a last day that is set to one gone by does, for everybody who had the share.
-    - A level lowered, of a share or of the claim it had, unless `declassify` has the share's name. Names there that
+    - More than `max_withdrawals` (below 0: no bound) grants withdrawn: each is one share that one person, or the members of
+      one of the hub's groups, have less of or not at all; what everyone loses, each person whom the ACLs know loses. A last day
+      that passes withdraws nothing in this sense; a last day that is set to one gone by does, for everybody who had the share,
+      and so does another claim.
+    - A level lowered, of a share or of the claim it had, unless `declassify` has the share's name. `levels` has the shares to
+      go by where they are not the old ACL's, which could not be read whole, or stands no more. Names in `declassify` that
       are not lowered do no harm, for the option may stand in an inventory; names that no share has, in either ACL or in
       `known` (the shares of other namespaces, say), are refused, for they are misspelt. So are words in
       `allow_source_change` that no group of a share has.
@@ -52,14 +55,29 @@ def guard(
     """
     faults = list(_unknown(declassify, {*new.by_name, *(old.by_name if old else ()), *known}))
     faults += _unknown_words(allow_source_change, [*new.by_name.values(), *(old.by_name.values() if old else ())])
+    levels = levels or old
+    lowered = [] if levels is None else list(_lowered(levels, new, comparison, declassify))
     if old is None:
-        return faults
+        return faults + lowered
     if old.by_name and not new.by_name:
         return faults if allow_empty else [*faults, _emptied(old, comparison)]
     faults += withdrawn(comparison, max_withdrawals)
-    faults += _lowered(old, new, comparison, declassify)
+    faults += lowered
     faults += _moved_sources(old, new, comparison, allow_source_change)
     return faults
+
+
+def unknown_levels(new: Acl, declassify: Collection[str]) -> list[str]:
+    """Return why shares are not published over an ACL whose levels nobody can read: any of them might be lowered."""
+    names = [
+        name for name, share in sorted(new.by_name.items()) if share["level"] != LEVELS[-1] and name not in declassify
+    ]
+    if not names:
+        return []
+    return [
+        "the levels of the shares that stood cannot be read, so any of them might be lowered: publish the shares as they were "
+        f"then, or set `declassify: [{', '.join(names)}]` if each of these may be what it says, whatever it was"
+    ]
 
 
 def _unknown(declassify: Collection[str], known: Collection[str]) -> Iterator[str]:
@@ -88,7 +106,8 @@ def _emptied(old: Acl, comparison: Comparison) -> str:
 def withdrawn(comparison: Comparison, most: int) -> Iterator[str]:
     """Yield why so many withdrawals are not made in one run: nothing, where there are `most` at most, or it is below 0."""
     gone = comparison.withdrawals
-    if most < 0 or len(gone) <= most:
+    count = comparison.grants(gone)
+    if most < 0 or count <= most:
         return
     by_share: defaultdict[str, list[Effect]] = defaultdict(list)
     for effect in gone:
@@ -96,8 +115,8 @@ def withdrawn(comparison: Comparison, most: int) -> Iterator[str]:
     told = [f"of {name} from {_who(effects)}" for name, effects in list(by_share.items())[:_MOST_SHARES]]
     more = len(by_share) - len(told)
     yield (
-        f"{len(gone)} grants would be withdrawn in one run, and `max_withdrawals` is {most}: {'; '.join(told)}"
-        f"{f'; and of {more} more shares' if more else ''}; set `max_withdrawals: {len(gone)}` if that is meant (-1 sets no "
+        f"{count} grants would be withdrawn in one run, and `max_withdrawals` is {most}: {'; '.join(told)}"
+        f"{f'; and of {more} more shares' if more else ''}; set `max_withdrawals: {count}` if that is meant (-1 sets no "
         "bound), or correct the shares and groups"
     )
 
@@ -116,10 +135,32 @@ def _lowered(old: Acl, new: Acl, comparison: Comparison, declassify: Collection[
                 continue
             what = name if before == name else f"claim {share['claim']}, which is {before}'s and would be {name}'s,"
             gains = _who([effect for effect in comparison.gains if effect.share == name])
+            holders = "" if gains else _holders(new, name)
+            fate = f", by which {gains} would gain access" if gains else ""
+            fate = (
+                f", and {holders} would get it {'without asking' if level == 'secret' else 'as before'}"
+                if holders
+                else fate
+            )
             yield (
-                f"{what} is {level} and would become {share['level']}{f', by which {gains} would gain access' if gains else ''}: "
+                f"{what} is {level} and would become {share['level']}{fate}: "
                 f"set `declassify: [{name}]` if that is meant, or leave the level at {level}"
             )
+
+
+def _holders(acl: Acl, name: str) -> str:
+    """Return who has a share: everyone, members of the hub's groups, people by name."""
+    groups = _modes(acl.by_name[name])
+    if acl.by_name[name]["read"]["everyone"]:
+        return "everyone"
+    known = [
+        person_name(person)
+        for person, record in sorted(acl.people.items())
+        if name in record.get("read", ())
+        or name in record.get("write", ())
+        or not groups.keys().isdisjoint(record.get("groups", ()))
+    ]
+    return quote_list([*(f"members of {group}" for group in sorted(groups) if source_of(group) == "hub"), *known])
 
 
 def _moved_sources(old: Acl, new: Acl, comparison: Comparison, allowed: Collection[str]) -> Iterator[str]:

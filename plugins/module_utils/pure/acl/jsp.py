@@ -44,6 +44,14 @@ _LONGEST_LABEL = 63
 _ODD = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
+def unfit(share: Mapping[str, Any], home: str, roots: Sequence[str]) -> str:
+    """Return why profiles cannot carry a share whatever the day is; "" when they can."""
+    if share["level"] == "secret":
+        return "it is secret, and with profiles nobody can ask for it"
+    place = place_fault(share["mount_path"], home, roots)
+    return f"its mount path {place}" if place else ""
+
+
 def profiles_of(acl: Acl, today: date, home: str, roots: Sequence[str] = ()) -> tuple[str, list[str]]:
     """Return the profiles as the value of the ConfigMap's key KEY, and a sentence for each thing that they do not carry.
 
@@ -58,7 +66,8 @@ def profiles_of(acl: Acl, today: date, home: str, roots: Sequence[str] = ()) -> 
     rights = {person: reach.of_person(person) for person in sorted(acl.people)}
     for number, name in enumerate(names):
         share, bit = acl.by_name[name], 1 << number
-        why = _unfit(share, today, home, roots)
+        last = ended(share, today)
+        why = f"it has ended on {last}" if last else unfit(share, home, roots)
         if why:
             left_out.append(f"{name} is left out: {why}")
             continue
@@ -100,17 +109,6 @@ def volume_name(share: str) -> str:
     if "." not in share and len(label) <= _LONGEST_LABEL:
         return label
     return f"odh-hashed-{hashlib.sha256(share.encode('utf-8')).hexdigest()[:40]}"
-
-
-def _unfit(share: Mapping[str, Any], today: date, home: str, roots: Sequence[str]) -> str:
-    """Return why profiles cannot carry a share at all; "" when they can."""
-    last = ended(share, today)
-    if last:
-        return f"it has ended on {last}"
-    if share["level"] == "secret":
-        return "it is secret, and with profiles nobody can ask for it"
-    place = place_fault(share["mount_path"], home, roots)
-    return f"its mount path {place}" if place else ""
 
 
 def _not_carried(name: str, share: Mapping[str, Any]) -> Iterable[str]:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, Optional
 
@@ -47,6 +47,8 @@ SELECTOR = f"{KIND} in ({INDEX},{PART})"
 
 #: Only what is named like this is ours to delete, whatever its labels say.
 _PART_NAME = re.compile(re.escape(INDEX_NAME) + r"-(shares|members-(all|[0-9a-f]{1,4}))-[0-9a-f]{16}\Z")
+
+_SHARES_PARTS = f"{INDEX_NAME}-shares-"
 
 
 @dataclass(frozen=True)
@@ -157,15 +159,43 @@ def live_from(items: Iterable[Stored]) -> Live:
 @dataclass(frozen=True)
 class Standing:
     """The ACL that stands. `digest` is that of the index ("" where none stands); `acl` is what can be read; `faults` say
-    what cannot: with any, readers get nothing of what they concern."""
+    what cannot: with any, readers get nothing of what they concern.
+
+    `levels` has the shares that stand, or stood last, whether or not readers take them: for their levels are not to be
+    lowered by the way. None: there were some, and nobody can say which.
+    """
 
     digest: str
     acl: Acl
     faults: tuple[str, ...] = ()
+    levels: Optional[Acl] = EMPTY
 
 
 def standing_of(live: Live) -> Standing:
     """Return the ACL that stands, as far as it can be read."""
+    found = _standing(live)
+    if found.digest and not found.faults:
+        return replace(found, levels=found.acl)
+    return replace(found, levels=_levels(live))
+
+
+def _levels(live: Live) -> Optional[Acl]:
+    """Return the shares of the part in force, or of the newest, whatever its digest; None where they cannot be read."""
+    parts = [part for name, part in live.parts.items() if name.startswith(_SHARES_PARTS)]
+    if not parts:
+        return EMPTY if live.index is None else None
+    epoch = datetime.min.replace(tzinfo=timezone.utc)
+    newest = max(
+        parts, key=lambda part: (part.name in live.in_force, part.published or part.created or epoch, part.name)
+    )
+    text = newest.text(PART_KEY)
+    try:
+        return Acl(load_shares(text, digest_of(text)), {})
+    except AccessError:
+        return None
+
+
+def _standing(live: Live) -> Standing:
     if live.index is None:
         return Standing("", EMPTY)
     digest = live.index.annotations.get(DIGEST_MARK, "")

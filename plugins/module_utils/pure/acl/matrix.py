@@ -89,11 +89,11 @@ def printable(text: str) -> str:
 
 
 def columns_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes: letters of East Asia take two, combining marks none."""
+    """Return how many columns of a terminal a text takes: letters of East Asia take two, marks over and under others none."""
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        0 if unicodedata.category(letter) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text
     )
 

@@ -4,30 +4,33 @@
 
 """The one ConfigMap with which classic Open Data Hub is told of shares: what stands there, and what becomes of it.
 
-What profiles offer is read back into an ACL, so that the same sentences and guards do for both formats, as far as
-profiles go: groups are expanded there, and secret shares are not in them.
+What profiles offer is read back into an ACL, so that the same sentences and guards do for both formats. Profiles know people
+alone; so what they cannot say, levels, groups and last days, stands beside them in the same ConfigMap, where JSP does not look.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Optional
 
-from ..access import SCHEMA, AccessError, digest_of, members_faults, shares_faults
+from ..access import SCHEMA, AccessError, canonical, digest_of, load_shares, members_faults, shares_faults
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change
 from ..shares.groups import HUB
 from ..steps import CONFIG_MAPS, Step, create, delete, patch
 from ..text import quote_list
-from .jsp import KEY
+from .jsp import KEY, MOST_TEXT, unfit
 from .live import DIGEST_MARK, KIND, WRITER_MARK, Stored
 from .model import RO, RW, Acl, ended
 from .publication import Settings
 
 NAME = "odh-persistency-shares-profiles"
 PROFILES = "acl-profiles"
+#: Under this key stand the shares as the ACL has them, all of them, and without people.
+SHARES_KEY = "odh-persistency-shares.json"
 #: What classic Open Data Hub finds such ConfigMaps by.
 _LABELS = {KIND: PROFILES, "jupyterhub": "singleuser-profiles"}
 _PREFIX = "odh.persistency/"
@@ -47,6 +50,62 @@ def hub_group_faults(acl: Acl, today: date) -> list[str]:
                 "the people, or a group of the inventory or of OpenShift"
             )
     return faults
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """What the ConfigMap holds: `text` with the profiles, what they `offer` as an ACL of people alone, and the `shares` behind
+    them, levels, groups and last days, as an ACL without people."""
+
+    text: str
+    offer: Acl
+    shares: Acl
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The ConfigMap's data."""
+        return {KEY: self.text, SHARES_KEY: canonical(self.shares.shares)}
+
+
+def profiles_from(text: str, acl: Acl) -> Profiles:
+    """Return what is to be stored, from the profiles and the ACL that they were made of. Raises ValueError where it is too
+    large."""
+    found = Profiles(text, acl_of(text), Acl(acl.shares, {}))
+    size = sum(len(value.encode("utf-8")) for value in found.data.values())
+    if size > MOST_TEXT:
+        raise ValueError(
+            f"the profiles and their shares take {size // 1024} KiB, and a ConfigMap may take {MOST_TEXT // 1024} KiB: publish "
+            "the ACL (`format: acl`), or grant to smaller groups"
+        )
+    return found
+
+
+def standing(live: Stored) -> Profiles:
+    """Return what stands. Raises AccessError for what this collection does not write."""
+    text = live.text(KEY)
+    return Profiles(text, acl_of(text), shares_of(live))
+
+
+def shares_of(live: Stored) -> Acl:
+    """Return the shares behind the profiles, be these readable or not. Raises AccessError."""
+    text = live.text(SHARES_KEY)
+    return Acl(load_shares(text, digest_of(text)), {})
+
+
+def carried(profiles: Profiles, today: date, home: str, roots: Sequence[str], also: Collection[str] = ()) -> Acl:
+    """Return what profiles offer together with what is known of the shares, to be compared.
+
+    Shares that profiles cannot carry here are left out, except those in `also`; one that has ended by `today` is there, and
+    nobody's, as in any other ACL.
+    """
+    shares: dict[str, Any] = {}
+    for name, share in profiles.shares.by_name.items():
+        offered = profiles.offer.by_name.get(name)
+        if offered is None and name not in also and unfit(share, home, roots):
+            continue
+        everyone = offered is not None and offered["read"]["everyone"]
+        shares[name] = {**share, "read": {"everyone": everyone, "groups": []}, "write": {"groups": []}}
+    return Acl({"schema": SCHEMA, "shares": shares}, profiles.offer.people)
 
 
 def acl_of(text: str) -> Acl:
@@ -99,8 +158,9 @@ def foreign_refusal(namespace: str) -> str:
     )
 
 
-def plan_profiles(live: Optional[Stored], text: str, settings: Settings) -> Change:
+def plan_profiles(live: Optional[Stored], wanted: Profiles, settings: Settings) -> Change:
     """Return what becomes of the ConfigMap."""
+    text, data = wanted.text, wanted.data
     digest = digest_of(text)
     marks = {DIGEST_MARK: digest, WRITER_MARK: settings.writer}
     after = f"profiles {digest[:12]}"
@@ -109,19 +169,21 @@ def plan_profiles(live: Optional[Stored], text: str, settings: Settings) -> Chan
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": NAME, "labels": _LABELS, "annotations": marks},
-        "data": {KEY: text},
+        "data": data,
     }
     made = create(CONFIG_MAPS, namespace, manifest)
     if live is None:
         return Change(CREATE, PROFILES, namespace, NAME, "there are none yet", after=after, steps=(made,))
     before = f"profiles {digest_of(live.text(KEY))[:12]}"
-    if dict(live.data) == {KEY: text} and live.has_labels(_LABELS) and live.annotations.get(DIGEST_MARK) == digest:
+    if dict(live.data) == data and live.has_labels(_LABELS) and live.annotations.get(DIGEST_MARK) == digest:
         return Change(KEEP, PROFILES, namespace, NAME, "the profiles stand as they are wanted")
-    reason = "the profiles change" if live.text(KEY) != text else "its marks are not as they were written"
+    reason = "its marks are not as they were written"
+    if dict(live.data) != data:
+        reason = "the profiles change" if live.text(KEY) != text else "what stands beside the profiles changes"
     steps: tuple[Step, ...] = (delete(CONFIG_MAPS, namespace, NAME, live.uid, live.resource_version), made)
     if not live.immutable:
-        others = {key: None for key in live.data if key != KEY}
-        body = {"metadata": {"labels": _LABELS, "annotations": marks}, "data": {**others, KEY: text}}
+        others = {key: None for key in live.data if key not in data}
+        body = {"metadata": {"labels": _LABELS, "annotations": marks}, "data": {**others, **data}}
         steps = (patch(CONFIG_MAPS, namespace, NAME, body, live.resource_version, live.uid),)
     return Change(UPDATE, PROFILES, namespace, NAME, reason, before=before, after=after, steps=steps)
 

@@ -288,6 +288,11 @@ def _short(index: Stored) -> str:
     return index.annotations.get(DIGEST_MARK, "")[:12] or "without a digest"
 
 
+def is_repair(live: Live, standing: Standing, wanted_digest: str) -> bool:
+    """Return whether an ACL is the very one that the index is marked as, or holds."""
+    return live.index is not None and wanted_digest in (standing.digest, digest_of(live.index.text(INDEX_KEY)))
+
+
 def refusals_over_broken(
     live: Live, standing: Standing, wanted_digest: str, max_withdrawals: int, emptied: bool = False
 ) -> list[str]:
@@ -297,9 +302,7 @@ def refusals_over_broken(
     is marked as, or holds, takes nothing from anybody. `emptied` is whether the new one has no share and nobody said that
     this is meant.
     """
-    if not standing.faults or live.index is None:
-        return []
-    if wanted_digest in (standing.digest, digest_of(live.index.text(INDEX_KEY))):
+    if not standing.faults or live.index is None or is_repair(live, standing, wanted_digest):
         return []
     called = f"ACL {standing.digest[:12]}" if standing.digest else "The ACL"
     broken = f"{called} stands and cannot be read whole ({quote_list(standing.faults, 3)})"

@@ -15,7 +15,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Optional
 
-from ..access import HUB, SCHEMA, Decision, Grant, SharesPart, Verdict, decide, grants_of, place_fault
+from ..access import HUB, SCHEMA, AccessError, Decision, Grant, SharesPart, Verdict, decide, grants_of, place_fault
 from ..shares.groups import source_of
 from ..shares.paths import normalised
 from .model import RO, RW, Acl, ended
@@ -99,7 +99,19 @@ class Access:
         ]
         row = self.short_row(person, {verdict.share: verdict.outcome for verdict in shown})
         row["shares"] = [self._verdict_row(verdict) for verdict in shown]
+        if not own:
+            grants = self.grants(person)
+            for one in row["shares"]:
+                grant = grants.get(one["share"])
+                one["unless"] = self._unless(person, one["share"], grant.mode if grant else NONE)
         return row
+
+    def _unless(self, person: str, share: str, mode: str) -> list[str]:
+        """Return the hub's groups by which a person would have more of a share; none where it is known which theirs are."""
+        if person in self._frame.hub_groups or mode == RW:
+            return []
+        groups = self.open_groups(share)
+        return groups[RW] + (groups[RO] if mode == NONE else [])
 
     def short_row(self, person: str, cells: Mapping[str, str]) -> dict[str, Any]:
         """Return what one person gets, as lists of the names of shares."""
@@ -172,7 +184,10 @@ class Access:
     ) -> Decision:
         members = None if record is None else {"schema": SCHEMA, "people": {person: record}}
         frame = self._frame
-        return decide(self._part, members, person, hub_groups, asked, frame.today, frame.home, frame.roots)
+        found = decide(self._part, members, person, hub_groups, asked, frame.today, frame.home, frame.roots)
+        if found.faults:
+            raise AccessError(found.faults)
+        return found
 
     # -- the reverse ---------------------------------------------------------------------------------------------
 

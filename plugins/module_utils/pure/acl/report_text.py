@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
+from ..inputs import shown
 from ..text import quote_list
 from .answer import ALL, MOST_PEOPLE, Answer, Questions
 from .matrix import Row, matrix_text, printable, table
@@ -36,7 +37,7 @@ def answer_text(answer: Answer, questions: Questions, head: str, what_if: Option
     rows = answer.result.get("shares", ())
     if answer.columns and (answer.people or questions.nothing_named):
         shown = answer.people if questions.users or questions.matrix == ALL else answer.people[:MOST_PEOPLE]
-        parts.append(matrix_text(answer.columns, [*shown, anybody]))
+        parts.append(matrix_text(answer.columns, [*map(_named, shown), anybody]))
         left_out = 0 if questions.users else answer.result["people"] - len(shown)
         if left_out:
             parts.append(
@@ -97,15 +98,27 @@ def _verdicts(shares: Sequence[Mapping[str, Any]]) -> list[str]:
             one["level"],
             one["grant"],
             one["mount_path"] if one["grant"] in (RO, RW) else NONE,
-            one["rule"],
+            f"{one['rule']}{_unless(one)}",
         ]
         for one in seen
     ]
     told = table([["SHARE", "LEVEL", "GRANT", "MOUNTED AT", "WHY"], *lines]).splitlines() if lines else []
-    hidden = [one["share"] for one in shares if not one["visible"]]
-    if hidden:
-        told.append(f"nothing of {_names(hidden)}: granted to others only")
+    hidden = [one for one in shares if not one["visible"]]
+    sure = [one["share"] for one in hidden if not one.get("unless")]
+    if sure:
+        told.append(f"nothing of {_names(sure)}: granted to others only")
+    told += [f"nothing of {one['share']}: granted to others only{_unless(one)}" for one in hidden if one.get("unless")]
     return [f"  {line}" for line in told or ["no shares"]]
+
+
+def _named(row: Row) -> Row:
+    """A person's row: whoever is called like the last one is told from it."""
+    return (repr(row[0]), row[1]) if row[0] == ANYBODY else row
+
+
+def _unless(row: Mapping[str, Any]) -> str:
+    """By which groups of the hub somebody may have more than is known here."""
+    return f"; more, if in {_names(row['unless'])}, which the hub knows" if row.get("unless") else ""
 
 
 def _share_section(row: Mapping[str, Any]) -> str:
@@ -141,4 +154,10 @@ def _what_if_section(sentences: Sequence[str]) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    return quote_list([printable(name) for name in names], _MOST_NAMES)
+    return quote_list([_name(name) for name in names], _MOST_NAMES)
+
+
+def _name(name: str) -> str:
+    """A name for a list of names: in quotes where it could be read as more than one, or as a remark."""
+    plain = printable(name)
+    return shown(name) if plain == name and any(letter in name for letter in " ,;()'\"") else plain

@@ -23,7 +23,7 @@ from ..quantity import QuantityError, parse_size
 from ..text import did_you_mean
 from .backend_entries import DYNAMIC, EXISTING_CLAIM, NAMESPACE, Backend, read_backend
 from .grant_entries import LEVELS, NOBODY, Grants, read_grants
-from .paths import absolute_fault, mount_path_fault, nested_mounts, normalised, shared_data
+from .paths import absolute_fault, mount_path_fault, nested_mounts, normalised, place_faults, shared_data
 from .reserved import reserved_name
 
 KNOWN_KEYS = (
@@ -121,11 +121,7 @@ def parse_shares(
             f"{source}: {described(raw)} stands where a list of shares should: write a list, each item a mapping with `name` and "
             "`level`"
         ]
-    home_fault = absolute_fault(home, "/opt/app-root/src")
-    if home == "/":
-        home_fault = "the home cannot be the root of the file system: name where it is mounted"
-    faults = [f"home_path: {home_fault}"] if home_fault else []
-    faults += [f"mount_roots: {fault}" for fault in (absolute_fault(root, "/mnt/shares") for root in roots) if fault]
+    faults = place_faults(home, roots)
     if faults:
         # Where shares may be mounted is not known then; the rest is looked at all the same.
         home, roots = "", ()

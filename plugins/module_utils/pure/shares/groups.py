@@ -134,9 +134,14 @@ def named_groups(shares: Iterable[ShareEntry]) -> list[str]:
 
 
 def undefined_groups(shares: Sequence[ShareEntry], groups: Collection[str]) -> list[str]:
-    """A sentence for each group of the inventory that a share names and nothing defines, with the nearest defined one."""
+    """A sentence for each group of the inventory that a share names and nothing defines, with the nearest defined one.
+
+    What goes needs its name alone: its groups may go with it.
+    """
     faults = []
     for share in shares:
+        if share.state in ("retired", "absent"):
+            continue
         for right, grants in (("read", share.read), ("write", share.write)):
             for group in grants.groups:
                 if source_of(group) == "inventory" and group not in groups:

@@ -35,6 +35,17 @@ def absolute_fault(path: str, example: str) -> Optional[str]:
     return None
 
 
+def place_faults(home: str, roots: Sequence[str]) -> list[str]:
+    """What is wrong with where shares may be mounted: `home`, where servers mount it, and the other `roots`."""
+    fault = absolute_fault(home, "/opt/app-root/src")
+    if home == "/":
+        fault = "the home cannot be the root of the file system: name where it is mounted"
+    faults = [f"home_path: {fault}"] if fault else []
+    return faults + [
+        f"mount_roots: {fault}" for fault in (absolute_fault(root, "/mnt/shares") for root in roots) if fault
+    ]
+
+
 def normalised(path: str) -> str:
     """A path without doubled or trailing slashes and without ``.`` (posixpath leaves a doubled slash at the start)."""
     return posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") else posixpath.normpath(path)
