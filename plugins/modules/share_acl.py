@@ -31,7 +31,8 @@ attributes:
   diff_mode:
     support: full
     details:
-      - A sentence for each change of somebody's access. Beyond a thousand the rest is counted; RV(changes) has them all, and RV(access) each person.
+      - A sentence for each change of somebody's access. Beyond a thousand the rest is counted; RV(changes) has them all,
+        and RV(access) has each person.
   idempotent:
     support: full
 options:
