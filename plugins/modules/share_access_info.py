@@ -220,6 +220,12 @@ users:
         visible:
           description: Whether the person may know that there is such a share.
           type: bool
+        unless:
+          description:
+            - The groups of the hub by which the person would have more, where O(hub_groups) does not say which are theirs.
+          returned: without O(own_view)
+          type: list
+          elements: str
 users_left_out:
   description: How many people are not in RV(users).
   returned: when nothing in particular is asked
@@ -328,7 +334,7 @@ what_if:
       description: How many grants are new or wider.
       type: int
     withdrawals:
-      description: How many grants are gone or narrower.
+      description: How many grants are gone or narrower, counted as for O(odh.persistency.share_acl#module:max_withdrawals).
       type: int
     effects:
       description:

@@ -105,16 +105,21 @@ def test_several_at_once(modules, chosen):
 
 def test_removal(cluster, namespace, modules, audit, chosen):
     gone = {**chosen, "state": "absent"}
-    message = modules.refused("share_acl", gone)
-    assert "67 grants would be withdrawn" in message
+    refused = modules.run("share_acl", gone)
+    message = refused.output["msg"]
+    # Two people and sixty have lessons, the two exams, and all of them what is public.
+    assert "126 grants would be withdrawn" in message
     assert "everyone" in message
+    # The sentences name some, the result everybody.
+    assert refused.access["withdrawals"] == 126
+    assert {effect["who"] for effect in refused.access["effects"]} == {None, "ann", "ben", *CLASS}
     with audit(user_agent=AGENT) as log:
-        shown = modules.ok("share_acl", {**gone, "max_withdrawals": 100}, check=True, diff=True)
+        shown = modules.ok("share_acl", {**gone, "max_withdrawals": 126}, check=True, diff=True)
     assert not log.writes
     assert {request.verb for request in log.dry_runs} == {"delete"}
     assert len(log.dry_runs) == len(objects(cluster, namespace))
-    done = modules.ok("share_acl", {**gone, "max_withdrawals": 100}, diff=True)
-    for key in ("changed", "changes", "summary", "diff"):
+    done = modules.ok("share_acl", {**gone, "max_withdrawals": 126}, diff=True)
+    for key in ("changed", "changes", "summary", "diff", "access"):
         assert getattr(shown, key) == getattr(done, key), key
     assert "everyone loses ro on public-data (share removed)" in done.diff["after"]
     assert done.acl["digest"] == shown.acl["digest"] == ""
@@ -256,7 +261,13 @@ def test_another_acl_over_a_broken_one_has_to_be_said(cluster, namespace, module
     """Nobody can say what would be withdrawn, so the guard would be passed over without a word."""
     broken(cluster, namespace)
     wrong = {**chosen, "groups": {**GROUPS, "class": []}}
-    message = assert_held(modules, cluster, namespace, audit, wrong, {"max_withdrawals": -1})
+    yes = {"max_withdrawals": -1}
+    if broken in (lose_part, change_part):
+        # Of the shares nothing can be read either: as far as anybody knows each of them was secret.
+        message = modules.refused("share_acl", {**wrong, **yes})
+        assert "set `declassify: [lessons, public-data]`" in message
+        yes["declassify"] = ["lessons", "public-data"]
+    message = assert_held(modules, cluster, namespace, audit, wrong, yes)
     assert "cannot be read whole" in message
     assert "`max_withdrawals: -1`" in message
     assert read(cluster, namespace, "pupil01").mode("lessons") is None
@@ -272,6 +283,14 @@ def test_no_bound_over_a_broken_one_is_no_leave_to_empty_or_declassify(cluster, 
     assert modules.refused("share_acl", {**chosen, "state": "absent"})
     modules.ok("share_acl", {**over, "state": "absent"})
     assert objects(cluster, namespace) == {}
+
+
+def test_levels_are_remembered_where_the_index_is_gone(cluster, namespace, modules, chosen):
+    cluster.delete("configmaps", INDEX, namespace)
+    lowered = {**chosen, "shares": changed("exams", level="private")}
+    assert "exams is secret and would become private" in modules.refused("share_acl", lowered)
+    assert modules.ok("share_acl", chosen).changed
+    assert read(cluster, namespace, "ann").mode("lessons") == "rw"
 
 
 @pytest.mark.parametrize(
