@@ -11,7 +11,7 @@ was faster.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
@@ -31,6 +31,15 @@ from .run import Refused
 from .version import VERSION
 
 WRITER = f"odh.persistency {VERSION}"
+
+
+#: The options of `share_acl` by which somebody says yes to what guards hold up.
+CONSENTS = ("allow_empty", "max_withdrawals", "declassify", "allow_source_change")
+
+
+def consents(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was said yes to, as `guard` takes it."""
+    return {option: params[option] for option in CONSENTS}
 
 
 class Overtaken(Exception):

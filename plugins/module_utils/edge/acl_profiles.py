@@ -38,7 +38,7 @@ from ..pure.plan import REFUSE, Change, Drift, Plan
 from ..pure.quota import quota_from
 from ..pure.shares.entries import ABSENT, ShareEntry
 from ..pure.steps import CONFIG_MAPS, QUOTAS
-from .acl import WRITER, triable
+from .acl import WRITER, consents, triable
 from .api import Api
 from .apply import carry_out
 from .errors import ApiError
@@ -205,12 +205,9 @@ class ProfilesRun:
             None if stood is None else stood.shares,
             self.acl,
             comparison,
-            allow_empty=self.params["allow_empty"],
-            max_withdrawals=most,
-            declassify=self.params["declassify"],
-            allow_source_change=self.params["allow_source_change"],
             known=self.known,
             levels=levels,
+            **consents(self.params),
         )
 
     def _quota_warnings(self, plan: Plan) -> list[str]:

@@ -29,7 +29,7 @@ from ..pure.shares.backend_entries import NAMESPACE
 from ..pure.shares.entries import ABSENT, PRESENT, RETIRED, ShareEntry
 from ..pure.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
 from ..pure.text import nearest, quote_list
-from .acl import AclRun, Planned
+from .acl import AclRun, Planned, consents
 from .api import Api
 from .connection import argument_spec as connection_spec
 from .granted_claims import claim_refusals, claims_granted
@@ -211,12 +211,9 @@ class Planner:
             standing.acl if live.index is not None else None,
             self.acl,
             comparison,
-            allow_empty=self.params["allow_empty"],
-            max_withdrawals=most,
-            declassify=self.params["declassify"],
-            allow_source_change=self.params["allow_source_change"],
             known=self.known,
             levels=None if repair else standing.levels,
+            **consents(self.params),
         )
 
 
