@@ -168,6 +168,8 @@ class World:
                 volume["status"]["phase"] = "Released"
             elif claim is None:
                 volume["status"]["phase"] = "Available"
+            elif claim["status"]["phase"] == "Lost" and not reference.get("uid"):
+                pass  # a claim that was bound once takes only a volume that names its uid
             elif claim["spec"].get("volumeName", name) == name and _satisfies(volume, claim):
                 reference["uid"] = uid
                 volume["status"]["phase"] = "Bound"
@@ -223,6 +225,8 @@ def _json_patch(live: Object, operations: list[Object]) -> None:
                 raise ApiRefusal(f"test of {operation['path']} failed")
         elif operation["op"] == "replace":
             assert last in holder
+            holder[last] = operation["value"]
+        elif operation["op"] == "add":
             holder[last] = operation["value"]
         else:
             assert operation["op"] == "remove"

@@ -118,7 +118,7 @@ def _keep_with_volume(ctx: Context, spot: Spot, claim: Claim, volume: Volume, gr
     refused = volume_objection(spot, volume, claim)
     if refused is not None:
         return refused
-    fixes, refused = fix(ctx, spot, volume, claim.uid)
+    fixes, refused = fix(ctx, spot, volume, claim.uid, lost=claim.phase == "Lost")
     if refused is not None:
         return refused
     return keep_up(ctx, spot, claim, volume, fixes, grows=grows, size=spot.share.size if grows else None)

@@ -151,6 +151,7 @@ class Live:
         self._all_known = False
         self._by_claim: Optional[dict[tuple[str, str], list[Volume]]] = None
         self._by_share: Optional[dict[tuple[str, str], list[Claim]]] = None
+        self._claim_faults: dict[tuple[str, str], str] = {}
 
     # -- what was read --
 
@@ -165,6 +166,11 @@ class Live:
         """Take in one claim as it is now; None: there is none of that name."""
         self._claims[namespace, name] = claim
         self._by_share = None
+
+    def forbid_claim(self, namespace: str, name: str, fault: str) -> None:
+        """A claim in a namespace that is none of the run's may not be read, for this reason."""
+        self._claims[namespace, name] = None
+        self._claim_faults[namespace, name] = fault
 
     def add_volumes(self, found: Iterable[Volume], everything: bool = False) -> None:
         """Take in all volumes that our label marks, or all that there are."""
@@ -189,6 +195,7 @@ class Live:
         part.volumes_fault = self.volumes_fault
         part._marked_known, part._all_known = self._marked_known, self._all_known
         part._whole = self._whole
+        part._claim_faults = self._claim_faults
         for namespace, name in spots:
             for claim in (self._claims.get((namespace, name)), *self.claims_of(namespace, share)):
                 if claim is not None:
@@ -235,9 +242,9 @@ class Live:
                 self.wants_marked_volumes = True
         return found
 
-    def known_claim(self, namespace: str, name: str) -> Optional[Claim]:
-        """The claim of that name as far as it was read already."""
-        return self._claims.get((namespace, name))
+    def claim_fault(self, namespace: str, name: str) -> str:
+        """Why a claim may not be read, "" where it may."""
+        return self._claim_faults.get((namespace, name), "")
 
     def marked_volumes(self) -> list[Volume]:
         """The volumes that our marks call a share's, as far as they may be read."""

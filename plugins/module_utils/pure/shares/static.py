@@ -227,7 +227,9 @@ def _plan_bound(ctx: Context, spot: Spot, claim: Claim, volume: Volume, make: Ma
     unlike = difference(make.source, volume.source, make.handle)
     if unlike is not None:
         return refuse(spot, f"the volume {volume.name} of the claim {claim.name} {unlike}: {_MOVE}")
-    fixes, refused = fix(ctx, spot, volume, claim.uid, make.mount_options if not make.clone_of else ())
+    fixes, refused = fix(
+        ctx, spot, volume, claim.uid, make.mount_options if not make.clone_of else (), lost=claim.phase == "Lost"
+    )
     if refused is not None:
         return refused
     if volume.deleting:
