@@ -317,7 +317,7 @@ def test_other_peoples_claims_and_volumes_are_refused(cluster, namespace, other,
 def test_an_existing_claim(cluster, namespace, other, modules, audit):
     for where in (namespace, other):
         make_claim(cluster, where, "by-hand", storageClassName="standard")
-        cluster.bind(where, "by-hand", reclaim="Delete")
+        cluster.bind(where, "by-hand", reclaim="Delete", source=by_csi())
     make_claim(cluster, namespace, "one-node", storageClassName="standard", accessModes=["ReadWriteOnce"])
     found = share("data", {"type": "existing_claim", "claim": "by-hand"})
     narrow = share("narrow", {"type": "existing_claim", "claim": "one-node"}, namespaces=[namespace])

@@ -243,6 +243,7 @@ def context_of(world: World, settings: Settings, mounted: dict[tuple[str, str], 
     """What planning has at hand when all of a world was read, and all is allowed."""
     live = Live()
     live.add_claims(((key[0], claim_from(item)) for key, item in world.claims.items()), whole=("a", "b", "c"))
+    live.add_everywhere([])
     live.add_volumes([volume_from(item) for item in world.volumes.values()], everything=True)
     lookups = ShareLookups()
     lookups.set_classes(CLASSES)

@@ -53,6 +53,7 @@ class SharesRun:
         self._namespaces = list(dict.fromkeys(name for share in shares for name in share.namespaces))
         self._populated: set[str] = set()
         self._cluster_wide = len(self._namespaces) > FEW_NAMESPACES
+        self._may_look_everywhere = True
 
     # -- reading and planning --------------------------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class SharesRun:
             except ApiError as error:
                 if error.status != 403:
                     raise
-                self._cluster_wide = False
+                self._cluster_wide = self._may_look_everywhere = False
             else:
                 return self._noted(found)
         pages = _in_parallel(lambda name: self.api.list_all(steps.CLAIMS, name, convert, selector), namespaces)
@@ -125,7 +126,9 @@ class SharesRun:
             self._list_volumes(live, SELECTOR)
         elif live.missing_volumes:
             self._read_volumes(live)
-        live.wants_all_volumes = live.wants_marked_volumes = False
+        if live.wants_everywhere:
+            self._read_everywhere(live)
+        live.wants_all_volumes = live.wants_marked_volumes = live.wants_everywhere = False
         live.missing_volumes.clear()
         if CLASSES in lookups.missing:
             lookups.set_classes(read_classes(self.api))
@@ -146,6 +149,17 @@ class SharesRun:
         found = _in_parallel(lambda key: self.api.get(steps.CLAIMS, *key), missing)
         for (namespace, name), item in zip(missing, found):
             live.put_claim(namespace, name, claim_from(item) if item is not None else None)
+
+    def _read_everywhere(self, live: Live) -> None:
+        """Read the marked claims of the whole cluster; for a note alone, so a login need not be allowed to."""
+        found: list[Placed] = []
+        try:
+            if self._may_look_everywhere:
+                found = self.api.list_all(steps.CLAIMS, None, _placed, SELECTOR)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+        live.add_everywhere(item for item in found if item[0] not in self._namespaces)
 
     def _read_others(self, live: Live, missing: Sequence[tuple[str, str]]) -> None:
         """Read claims in namespaces that are none of the run's, where a login need not have any right."""
@@ -330,6 +344,10 @@ class SharesRun:
             self._lookups.set_classes(read_classes(self.api))
             answer = still_waiting(found, wanted, self._lookups)
         return answer
+
+
+def _placed(item: dict[str, Any]) -> Placed:
+    return item["metadata"]["namespace"], claim_from(item)
 
 
 def _needs_volumes(share: Share) -> bool:

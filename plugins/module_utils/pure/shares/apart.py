@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from ..plan import ADOPT, CREATE, UPDATE, Change
-from ..steps import CREATE as MAKE
 from ..steps import CLAIMS, VOLUMES
+from ..steps import CREATE as MAKE
 from .about import Context, refuse
 from .backends import Source, described, place_of
 from .entries import PRESENT
@@ -129,8 +129,8 @@ def _reason(ctx: Context, run: _Run, change: Change, source: Source, volume: Vol
         )
     if holder.share in own:
         return (
-            f"{data} that of the share of the same name in {volume.claim_namespace or 'no namespace'} (volume {volume.name}), and "
-            "one share is one place: write the same place, or give this one another name and a place of its own"
+            f"{data} that of the share of the same name in {volume.claim_namespace or 'no namespace'} (volume {volume.name}), "
+            "and one share is one place: write the same place, or give this one another name and a place of its own"
         )
     way = (
         f"retire {holder.share} first if this one takes its place"
