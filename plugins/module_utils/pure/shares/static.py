@@ -211,7 +211,7 @@ def _make_again(ctx: Context, spot: Spot, claim: Claim, make: Make) -> Change:
     if claim.size is not None and claim.size > size:
         size, text = claim.size, format_size(claim.size)
     lost = claim.phase == "Lost"
-    _tell_unbindable(ctx, spot, claim, spot.volume, size, "", (MANY,))
+    _tell_unbindable(ctx, spot, claim, spot.volume, size, (MANY,))
     manifest = volume_manifest(
         spot, make.source, text, make.mount_options, claim.uid if lost else "", make.clone_of, make.affinity
     )
@@ -229,18 +229,17 @@ def _tell_unbindable(
     claim: Claim,
     volume: str,
     capacity: Optional[int],
-    storage_class: str,
     modes: Sequence[str],
 ) -> None:
-    """Tell of a claim that Kubernetes will never bind to its volume, however long it waits."""
-    if claim.phase in ("Bound", "Lost"):
+    """Tell of a claim that Kubernetes will never bind to its volume, however long it waits.
+
+    One that names its volume is bound to it whatever the two ask and offer, and classes count for none that is reserved.
+    """
+    if claim.volume or claim.phase in ("Bound", "Lost"):
         return
     why = []
     if claim.size is not None and capacity is not None and claim.size > capacity:
         why.append(f"asks for {format_size(claim.size)} where that has {format_size(capacity)}")
-    if claim.volume and (claim.storage_class or "") != storage_class:
-        # A claim that names no volume is bound to the one that is reserved for it whatever the two classes are.
-        why.append(f"has {_class_told(claim.storage_class)} where that has {_class_told(storage_class)}")
     lacking = [mode for mode in claim.access_modes if mode not in modes]
     if lacking:
         why.append(f"asks for {quote_list(lacking)}, which that does not offer")
@@ -250,10 +249,6 @@ def _tell_unbindable(
             f"is never bound to its volume {volume}, for it {' and '.join(why)}: delete the claim, if nothing needs it, and run "
             "again",
         )
-
-
-def _class_told(storage_class: Optional[str]) -> str:
-    return f"the class {storage_class}" if storage_class else "no class"
 
 
 def _plan_bound(ctx: Context, spot: Spot, claim: Claim, volume: Volume, make: Make) -> Change:
@@ -268,7 +263,7 @@ def _plan_bound(ctx: Context, spot: Spot, claim: Claim, volume: Volume, make: Ma
     )
     if refused is not None:
         return refused
-    _tell_unbindable(ctx, spot, claim, volume.name, volume.capacity, volume.storage_class, volume.access_modes)
+    _tell_unbindable(ctx, spot, claim, volume.name, volume.capacity, volume.access_modes)
     if volume.deleting:
         ctx.differs(
             spot, f"keeps its volume {volume.name} only until the claim goes: somebody asked to delete the volume"
