@@ -23,7 +23,7 @@ from ..pure.shares.entries import PRESENT
 from ..pure.shares.live import Live, volume_from
 from ..pure.shares.lookups import ShareLookups
 from ..pure.shares.naming import SELECTOR
-from ..pure.shares.planning import plan_share, plan_shares
+from ..pure.shares.planning import plan_again, plan_shares
 from ..pure.shares.wanted import Settings, Share, Spot
 from .api import CONNECTIONS, Api
 from .apply import Outcome, carry_out
@@ -288,7 +288,7 @@ class SharesRun:
             live.put_volume(name, volume_from(item) if item is not None else None)
         while True:
             context = Context(self.settings, live, self._lookups)
-            changes = plan_share(context, share, spot.namespace)
+            changes = plan_again(context, share, spot.namespace, self.shares)
             if not context.is_missing:
                 break
             self._read_missing(live, self._lookups)

@@ -47,9 +47,12 @@ def plan_leaving(ctx: Context, spot: Spot) -> list[Change]:
         return [plan(ctx, spot, claim) for claim in living]
     going = [claim.name for claim in (*claims, *((named,) if named is not None else ())) if claim.deleting]
     left = ctx.live.volume(spot.volume)
-    if left is None or left.share != share.name or left.deleting or going:
+    if left is None or left.share != share.name or left.deleting or (going and share.state == RETIRED):
         told = f"{going[0]} is being deleted already" if going else f"is not in {spot.namespace}"
         return [keep(spot, told, going[0] if going else "")]
+    if going:
+        # The volume may be asked to go as well: Kubernetes keeps it for as long as it has its claim.
+        return [_remove_volume(ctx, spot, left, going[0])]
     held = _holding_claim(ctx, spot, left)
     if held is not None:
         return [held]
@@ -194,7 +197,7 @@ def _remove(ctx: Context, spot: Spot, claim: Claim) -> Change:
         return refused
     planned = list(volume_steps)
     own = _own_volume(ctx, spot, claim)
-    if own is not None and own.retired_at is None and claim.retired_at is not None:
+    if own is not None and own.retired_at != claim.retired_at and claim.retired_at is not None:
         # Should the run be cut short after the claim is gone, the next one finds the mark here.
         planned.append(_mark_volume(own, claim.retired_at))
     planned.append(steps.delete(steps.CLAIMS, spot.namespace, claim.name, claim.uid, claim.version))
@@ -202,7 +205,9 @@ def _remove(ctx: Context, spot: Spot, claim: Claim) -> Change:
         lacks = ctx.lookups.may_not(lookups.DELETE)
         if lacks:
             return refuse(spot, f"its volume {own.name} cannot be removed after its claim, for {lacks}", claim.name)
-        planned.append(steps.delete(steps.VOLUMES, "", own.name, own.uid))
+        # As it was looked at, for the share may be taken up again as soon as its claim is gone. Where it changes by what is
+        # done here, or by its claim going, that is a conflict, and the next look at it decides.
+        planned.append(steps.delete(steps.VOLUMES, "", own.name, own.uid, own.version))
     return change(DELETE, spot, f"{told}; {fate}", claim.name, before=before, steps=tuple(planned))
 
 
@@ -267,9 +272,12 @@ def _keep_data(ctx: Context, spot: Spot, claim: Claim) -> tuple[list[steps.Step]
     return planned, f"its volume {volume.name} is kept (Retain)", None
 
 
-def _remove_volume(ctx: Context, spot: Spot, volume: Volume) -> Change:
-    """Remove a static volume whose claim is gone: a run was cut short, or somebody removed the claim by hand."""
+def _remove_volume(ctx: Context, spot: Spot, volume: Volume, going: str = "") -> Change:
+    """Remove a static volume whose claim is gone, or going: a run was cut short, or somebody removed the claim by hand."""
+    told = f"its claim {going} is being deleted already" if going else "its claim is gone already"
     retired = retirement(volume.retired_at, f"the volume {volume.name}", KIND, ctx.settings.hold, ctx.settings.now)
+    if going and (retired.fault or retired.held):
+        return keep(spot, told, going)
     if retired.fault:
         return refuse(spot, retired.fault)
     if retired.held:
@@ -282,7 +290,10 @@ def _remove_volume(ctx: Context, spot: Spot, volume: Volume) -> Change:
     return change(
         DELETE,
         spot,
-        f"its claim is gone already, and its volume {volume.name} goes too, which is Retain, so the data stays",
+        f"{told}, and its volume {volume.name} goes too, which is Retain, so the data stays",
+        going,
         before=f"volume {volume.name} of the share {spot.share.name}",
-        steps=(*planned, steps.delete(steps.VOLUMES, "", volume.name, volume.uid)),
+        # Over the very version that was looked at: somebody may take it up meanwhile. What is set to Retain first is another
+        # version by that, so it is a conflict, and is looked at and planned again.
+        steps=(*planned, steps.delete(steps.VOLUMES, "", volume.name, volume.uid, volume.version)),
     )

@@ -156,6 +156,7 @@ class Live:
         self._by_share: Optional[dict[tuple[str, str], list[Claim]]] = None
         self._claim_faults: dict[tuple[str, str], str] = {}
         self._everywhere_known = False
+        self._earlier: Optional[Live] = None
 
     # -- what was read --
 
@@ -202,7 +203,9 @@ class Live:
         """Return what is known of one share in these namespaces, as (namespace, claim), to be read anew and planned again."""
         part = Live()
         part.volumes_fault = self.volumes_fault
-        part._marked_known, part._all_known = self._marked_known, self._all_known
+        part._marked_known = self._marked_known or self._all_known
+        # What the whole plan was held against does for this one as well; a volume that is not in it is read by its name.
+        part._earlier = self if self._all_known else self._earlier
         part._whole = self._whole
         part._claim_faults = self._claim_faults
         for namespace, name in spots:
@@ -285,15 +288,16 @@ class Live:
 
     def all_volumes(self) -> Optional[list[Volume]]:
         """All volumes that there are, None where they are not known yet, or may not be read."""
-        if not self._all_known:
+        if not self._all_known and self._earlier is None:
             self.wants_all_volumes = self.wants_all_volumes or not self.volumes_fault
             return None
-        return [volume for volume in self._volumes.values() if volume is not None]
+        earlier = self._earlier._volumes if self._earlier is not None else {}
+        return [volume for volume in {**earlier, **self._volumes}.values() if volume is not None]
 
     def volumes_for(self, namespace: str, claim: str, unmarked: bool) -> list[Volume]:
         """The volumes that are reserved for a claim of that name; those without our label too where `unmarked`."""
         if not self.volumes_fault:
-            if unmarked and not self._all_known:
+            if unmarked and not self._all_known and self._earlier is None:
                 self.wants_all_volumes = True
             elif not self._marked_known:
                 self.wants_marked_volumes = True

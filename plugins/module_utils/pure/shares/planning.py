@@ -44,6 +44,11 @@ def plan_share(ctx: Context, share: Share, namespace: Optional[str] = None) -> l
     return [_other_claim(ctx, change.subject) or change for change in changes]
 
 
+def plan_again(ctx: Context, share: Share, namespace: str, shares: Sequence[Share]) -> list[Change]:
+    """Return the changes for one share in one of its namespaces once more, held against the others as in the whole plan."""
+    return keep_apart(ctx, shares, plan_share(ctx, share, namespace))
+
+
 def _other_claim(ctx: Context, spot: Spot) -> Optional[Change]:
     """Refuse a share that has another claim in this namespace: that is what changing `backend.claim`, or to or from it, does."""
     for claim in ctx.live.claims_of(spot.namespace, spot.share.name):
