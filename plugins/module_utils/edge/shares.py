@@ -288,7 +288,7 @@ class SharesRun:
             live.put_volume(name, volume_from(item) if item is not None else None)
         while True:
             context = Context(self.settings, live, self._lookups)
-            changes = plan_again(context, share, spot.namespace, self.shares)
+            changes = plan_again(context, change, self.shares)
             if not context.is_missing:
                 break
             self._read_missing(live, self._lookups)

@@ -97,11 +97,17 @@ def _unknown(ctx: Context) -> str:
     return f"Whether new shares hold the data of others is not known, for {ctx.live.volumes_fault}"
 
 
+def made_volume(change: Change) -> Optional[Source]:
+    """What the volume is made of that a change makes, None where it makes none."""
+    made = (step for step in change.steps if step.verb == MAKE and step.resource == VOLUMES)
+    return next((volume_from(step.body).source for step in made), None)
+
+
 def source_of(ctx: Context, change: Change) -> Optional[Source]:
     """Where the data is that a change makes a share of; None where a class is yet to make its volume."""
-    for step in change.steps:
-        if step.verb == MAKE and step.resource == VOLUMES:
-            return volume_from(step.body).source
+    made = made_volume(change)
+    if made is not None:
+        return made
     for step in change.steps:
         if step.verb == MAKE and step.resource == CLAIMS and step.body["spec"].get("volumeName"):
             left = ctx.live.volume(step.body["spec"]["volumeName"])

@@ -206,7 +206,6 @@ class Live:
         part._marked_known = self._marked_known or self._all_known
         # What the whole plan was held against does for this one as well; a volume that is not in it is read by its name.
         part._earlier = self if self._all_known else self._earlier
-        part._whole = self._whole
         part._claim_faults = self._claim_faults
         for namespace, name in spots:
             for claim in (self._claims.get((namespace, name)), *self.claims_of(namespace, share)):

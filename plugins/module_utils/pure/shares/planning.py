@@ -12,7 +12,7 @@ from typing import Optional
 from ..plan import CREATE, Change, Plan
 from ..text import did_you_mean
 from .about import Context, keep, refuse
-from .apart import keep_apart
+from .apart import keep_apart, made_volume, source_of
 from .dynamic import plan_dynamic
 from .elsewhere import made_elsewhere, other_place
 from .entries import PRESENT
@@ -44,9 +44,17 @@ def plan_share(ctx: Context, share: Share, namespace: Optional[str] = None) -> l
     return [_other_claim(ctx, change.subject) or change for change in changes]
 
 
-def plan_again(ctx: Context, share: Share, namespace: str, shares: Sequence[Share]) -> list[Change]:
-    """Return the changes for one share in one of its namespaces once more, held against the others as in the whole plan."""
-    return keep_apart(ctx, shares, plan_share(ctx, share, namespace))
+def plan_again(ctx: Context, before: Change, shares: Sequence[Share]) -> list[Change]:
+    """Return the changes for one share in one of its namespaces once more, held against the others as in the whole plan.
+
+    Not where it makes the very data its own that it was to be made of before: that was held against them then.
+    """
+    spot: Spot = before.subject
+    changes = plan_share(ctx, spot.share, spot.namespace)
+    planned = made_volume(before)
+    if planned is not None and all(source_of(ctx, change) in (None, planned) for change in changes):
+        return changes
+    return keep_apart(ctx, shares, changes)
 
 
 def _other_claim(ctx: Context, spot: Spot) -> Optional[Change]:
@@ -55,8 +63,8 @@ def _other_claim(ctx: Context, spot: Spot) -> Optional[Change]:
         if claim.name != spot.claim and not claim.deleting:
             return refuse(
                 spot,
-                f"the share has the claim {claim.name} already, and {spot.claim} would be other data under its name: name that "
-                "claim in `backend`, or, to move the share, make a new one there, copy what is to be kept, and retire this one",
+                f"the share has the claim {claim.name} already, and {spot.claim} would be other data under its name: leave "
+                "`backend` as it was, or, to move the share, make a new one there, copy what is to be kept, and retire this one",
             )
     return None
 
