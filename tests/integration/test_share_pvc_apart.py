@@ -77,6 +77,8 @@ def test_the_folder_that_homes_are_in(cluster: Cluster, modules: Modules, namesp
         result = run(modules, namespace, *shares)
         assert result.failed
         assert f"claim-ann in {namespace}, which is the home of ann" in result.msg
+    modules.ok("user_pvc", {"namespace": namespace, "users": ["ann"], "state": "retired"})
+    assert "the home of ann" in run(modules, namespace, share("all", nfs("homes", namespace))).msg
 
 
 def test_the_homes_of_another_hub(

@@ -314,19 +314,21 @@ def test_a_deletion_whose_answer_is_lost_is_done_whole_or_told(cluster, namespac
         Rule(cut(), method="DELETE", path=CLAIMS, first=1),
         Rule(call(hold), method="DELETE", path=CLAIMS, first=1),
     ]
-    result, _proxy = through(rules, run([namespace], {"name": "data"}, state="absent", hold="0s"))
-    going = "deletionTimestamp" in cluster.get("persistentvolumes", name)["metadata"]
+    try:
+        result, _proxy = through(rules, run([namespace], {"name": "data"}, state="absent", hold="0s"))
+        is_going = "deletionTimestamp" in cluster.get("persistentvolumes", name)["metadata"]
+    finally:
+        cluster.patch("persistentvolumeclaims", "data", {"metadata": {"finalizers": None}}, namespace)
     if volume == "goes too":
         assert not result.failed, result.msg
         assert result.summary == {"delete": 1, "keep": 0}
-        assert going
+        assert is_going
     else:
         assert result.failed
         assert "its deletion was begun and is not complete" in result.failed_items[0]["reason"]
         assert result.failed_items[0]["second_run_mends"]
         assert result.output["changed"]
-        assert not going
-    cluster.patch("persistentvolumeclaims", "data", {"metadata": {"finalizers": None}}, namespace)
+        assert not is_going
 
 
 RBAC = Path(__file__).parents[2] / "examples" / "rbac" / "share_pvc.yml"

@@ -128,6 +128,7 @@ def test_a_class_for_a_share_on_a_volume_made_by_hand_is_refused(cluster, namesp
     bare = {"labels": {KIND: None, SHARE: None}, "annotations": {SHARE: None}}
     cluster.patch("persistentvolumes", f"share.{namespace}.ours", {"metadata": bare})
     message = modules.refused("share_pvc", run([namespace], share("ours", DYNAMIC)))
+    cluster.patch("persistentvolumes", f"share.{namespace}.ours", {"metadata": {"labels": {KIND: "share"}}})
     assert f"/{namespace}/y where a storage class is asked for" in message
 
 

@@ -166,11 +166,13 @@ def _holder(ctx: Context, run: _Run, volume: Volume) -> Optional[_Holder]:
     fault = ctx.live.claim_fault(*at)
     if claim is not None and claim.volume not in ("", volume.name):
         claim = None
-    if claim is not None and claim.retired_at is not None:
-        return None  # so another share may take its place
     share = volume.share or (share_of(claim) if claim is not None else None)
     if share is None and claim is not None and what_else(claim):
-        return _Holder("", f"{claim.name} in {at[0]}, which is {what_else(claim)}")
+        return _Holder(
+            "", f"{claim.name} in {at[0]}, which is {what_else(claim)}"
+        )  # a retired home is somebody's still
+    if claim is not None and claim.retired_at is not None:
+        return None  # so another share may take its place
     share = share or (run.listed.get(at) if claim is not None else None)
     if share is None:
         return _Holder("", "", fault) if fault else None
