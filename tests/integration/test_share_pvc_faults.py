@@ -350,7 +350,9 @@ def test_the_rights_in_the_example_are_enough_and_no_more(cluster, namespace, ot
         modules.ok("share_pvc", run(both, *shares), kubeconfig=login, check=True)
         result = modules.ok("share_pvc", run(both, *shares), kubeconfig=login)
         if state == "one":
-            cluster.bind(namespace, "made", reclaim="Delete", source=MADE)
+            # Of its own: whose the data of another test is, this login may not see.
+            own = {"volumeHandle": namespace, "volumeAttributes": {"server": SERVER, "share": f"/{namespace}"}}
+            cluster.bind(namespace, "made", reclaim="Delete", source={"csi": {**MADE["csi"], **own}})
         else:
             assert not result.warnings
     away = run(both, {"name": "data"}, {"name": "made"})

@@ -115,7 +115,13 @@ def test_a_whole_life(cluster, namespace, other, modules, audit):
 
 def test_a_volume_of_a_class_is_kept_and_known_again(cluster, namespace, other, modules):
     modules.ok("share_pvc", run([namespace], share("alone", DYNAMIC), share("data", DYNAMIC)))
-    apart = {"csi": {**MADE["csi"], "volumeAttributes": {"server": SERVER, "share": "/dynamic", "subDir": "alone"}}}
+    apart = {
+        "csi": {
+            **MADE["csi"],
+            "volumeHandle": "alone",
+            "volumeAttributes": {"server": SERVER, "share": "/dynamic", "subDir": "alone"},
+        }
+    }
     alone = cluster.bind(namespace, "alone", reclaim="Delete", source=apart)
     volume = cluster.bind(namespace, "data", reclaim="Delete", source=MADE)
     both = run([namespace, other], share("data", DYNAMIC), wait=True)

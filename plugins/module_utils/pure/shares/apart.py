@@ -162,8 +162,9 @@ def _holder(ctx: Context, run: _Run, volume: Volume) -> Optional[_Holder]:
     if volume.retired_at is not None:
         return None
     at = (volume.claim_namespace, volume.claim_name)
-    claim = ctx.live.claim(*at) if volume.claim_name else None
-    fault = ctx.live.claim_fault(*at)
+    has_claim = volume.claim_name and volume.phase not in ("Released", "Failed")  # else it is gone: nothing to look for
+    claim = ctx.live.claim(*at) if has_claim else None
+    fault = ctx.live.claim_fault(*at) if has_claim else ""
     if claim is not None and claim.volume not in ("", volume.name):
         claim = None
     share = volume.share or (share_of(claim) if claim is not None else None)
