@@ -18,6 +18,8 @@ description:
     volumes over the same data, where what made it allows that. With C(existing_claim) the claim is somebody else's.
   - Claims and volumes that were made by hand are adopted when they hold the data that is meant, and refused with the
     difference when they do not.
+  - What is made, adopted, taken up or taken out of retirement is held against all volumes of the cluster. Data that another
+    share or a home has is refused, wherever that is.
   - The data of a share is never deleted. Every volume of a share is seen to be C(Retain) before it is shared with another
     namespace, or its claim removed.
 extends_documentation_fragment:
@@ -38,6 +40,7 @@ attributes:
     support: full
     details:
       - A share of a storage class in several namespaces takes two runs, for its volume is there once its claim is bound.
+      - A volume of a class that is taken up again has the size that it had; what is asked beyond that comes with the next run.
 options:
   namespaces:
     description:
@@ -59,7 +62,8 @@ options:
       - V(retired) marks the claims of these shares, and their static volumes, and keeps them.
       - V(absent) deletes the claims of these shares that have been retired for longer than O(hold) and are mounted by no
         pod, and then the static volumes that this module made. Volumes that a class made, and those that were made by hand,
-        are set to C(Retain) and stay. A claim of C(existing_claim) stays too, and loses our marks.
+        are set to C(Retain) and stay. A claim of C(existing_claim) stays too, as its annotation C(odh.persistency/found)
+        says, and loses our marks, as its volume does.
     type: str
     choices: [present, retired, absent]
     default: present
@@ -88,8 +92,8 @@ options:
 notes:
   - Access modes do not keep anybody from writing. Read-only is set on the claim's volume and on the mount when a server
     starts, as the access list says (M(odh.persistency.share_acl)).
-  - What would be other data (another server, path, handle or backend) is refused, with the way to move a share. Another
-    storage class or access mode is a warning.
+  - What would be other data (another server, path, handle, file system, existing claim or backend) is refused, with the way
+    to move a share. Another storage class or access mode is a warning.
   - A volume of C(nfs.csi.k8s.io) or CephFS gets a C(volumeHandle) of its own in each namespace. For other CSI drivers give
     C(volume_handle) or C(volume_handles). CephFS mounts static volumes with a Secret that holds C(userID) and C(userKey);
     where the Secret of the class holds other keys, name one in C(node_stage_secret) of the backend.
@@ -99,7 +103,9 @@ notes:
   - Needs the verbs C(list), C(get), C(create), C(patch) and C(delete) on C(persistentvolumeclaims) in each namespace and on
     C(persistentvolumes) in the cluster, as far as O(state) and the backends use them; C(list) on C(pods) for V(absent);
     optionally C(list) on C(persistentvolumeclaims) in the cluster (one request instead of one a namespace, where there are
-    more than three), C(get) on the namespaces, C(list) on C(resourcequotas) and on C(storageclasses).
+    more than three, and a warning of claims of a new share's name elsewhere), C(get) on C(persistentvolumeclaims) in other
+    namespaces (whose the data is that a new share overlaps; without it such a share is refused), C(get) on the namespaces,
+    C(list) on C(resourcequotas) and on C(storageclasses).
   - A share of a storage class, or with an existing claim, in a single namespace takes no right on volumes until it is
     removed.
 seealso:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, wait_for
 from tests.support.modules import Modules
 
 pytestmark = pytest.mark.usefixtures("share_volumes")
@@ -25,8 +25,8 @@ def mounted(path: str, namespace: str) -> dict[str, Any]:
     return {"nfs": {"server": "NAS.example.org.", "path": f"/{namespace}/{path}"}}
 
 
-def run(modules: Modules, namespace: str, *shares: dict[str, Any], **more: Any) -> Any:
-    return modules.run("share_pvc", {"namespaces": [namespace], "shares": list(shares), **more})
+def run(modules: Modules, namespace: str, *shares: dict[str, Any], kubeconfig: Any = None, **more: Any) -> Any:
+    return modules.run("share_pvc", {"namespaces": [namespace], "shares": list(shares), **more}, kubeconfig=kubeconfig)
 
 
 @pytest.mark.parametrize(("path", "word"), [("priv", "is that of"), ("priv/sub", "lies inside"), ("", "is around")])
@@ -73,15 +73,68 @@ def test_the_folder_that_homes_are_in(cluster: Cluster, modules: Modules, namesp
     cluster.bind(namespace, "claim-ann", source=mounted("homes/ann", namespace))
     cluster.make_claim(namespace, "other", accessModes=["ReadWriteMany"])
     cluster.bind(namespace, "other", source=mounted("homes", namespace))
-    # Known where the run reads the home's claim at all: here it is named beside.
-    result = run(
-        modules,
-        namespace,
-        share("all", nfs("homes", namespace)),
-        share("ann", {"type": "existing_claim", "claim": "claim-ann"}),
-    )
+    for shares in ([share("all", nfs("homes", namespace))], [share("ann", nfs("homes/ann", namespace))]):
+        result = run(modules, namespace, *shares)
+        assert result.failed
+        assert f"claim-ann in {namespace}, which is the home of ann" in result.msg
+    modules.ok("user_pvc", {"namespace": namespace, "users": ["ann"], "state": "retired"})
+    assert "the home of ann" in run(modules, namespace, share("all", nfs("homes", namespace))).msg
+
+
+def test_the_homes_of_another_hub(
+    cluster: Cluster, modules: Modules, namespace: str, other: str, restricted_user: Any
+) -> None:
+    modules.ok("user_pvc", {"namespace": other, "size": "1Gi", "users": ["ann"]})
+    cluster.bind(other, "claim-ann", source=mounted("homes/ann", namespace))
+    cluster.make_claim(other, "data", accessModes=["ReadWriteMany"])
+    cluster.bind(other, "data", source=mounted("homes/data", namespace))
+    result = run(modules, namespace, share("all", nfs("homes", namespace)))
     assert result.failed
-    assert "the home of ann" in result.msg
+    assert f"claim-ann in {other}, which is the home of ann" in result.msg
+    # Who may not look there is told what it takes, and nothing is guessed.
+    claims = {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list", "get", "create", "patch"]}
+    anywhere = [
+        {"apiGroups": [""], "resources": ["persistentvolumes"], "verbs": ["list", "get", "create", "patch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+    ]
+    login = restricted_user([claims], cluster_rules=anywhere)
+    result = run(modules, namespace, share("ann", nfs("homes/ann", namespace)), kubeconfig=login)
+    assert result.failed
+    assert f"a Role in namespace {other} with the rule" in result.msg
+    assert 'resources: ["persistentvolumeclaims"], verbs: ["get"]' in result.msg
+    # Nothing overlaps: nothing needs to be read.
+    result = run(modules, namespace, share("fine", nfs("fine", namespace)), kubeconfig=login)
+    assert not result.failed, result.msg
+
+
+def test_what_a_class_made_for_a_share_in_another_namespace(
+    cluster: Cluster, modules: Modules, namespace: str, other: str
+) -> None:
+    dynamic = share("dyn", {"type": "storage_class"})
+    assert not run(modules, namespace, dynamic).failed
+    cluster.bind(namespace, "dyn", source=mounted("dyn/1", namespace))
+    result = run(modules, other, share("pub", nfs("dyn/1", namespace), level="public"))
+    assert result.failed
+    assert f"the share dyn in {namespace}" in result.msg
+
+
+def test_a_handle_that_another_share_has(modules: Modules, namespace: str, other: str) -> None:
+    named = {"type": "csi", "driver": "efs.example.org", "volume_handle": f"fs-{namespace}"}
+    assert not run(modules, namespace, share("priv", named)).failed
+    result = run(modules, other, share("pub", {**named, "driver": "EFS.example.org"}, level="public"))
+    assert result.failed
+    assert "is that of the share priv" in result.msg
+    # The same share, in another namespace: with the driver's leave.
+    both = {"namespaces": [namespace, other], "shares": [share("priv", {**named, "clone": True})]}
+    assert modules.ok("share_pvc", both).summary == {"create": 1, "keep": 1}
+
+
+def test_one_name_over_two_places(modules: Modules, namespace: str, other: str) -> None:
+    assert not run(modules, namespace, share("data", nfs("top/data", namespace))).failed
+    result = run(modules, other, share("data", nfs("top", namespace), level="public"))
+    assert result.failed
+    assert "is around that of the share of the same name" in result.msg
+    assert "one share is one place" in result.msg
 
 
 def test_who_takes_the_place_of_a_retired_share(modules: Modules, namespace: str) -> None:
@@ -90,6 +143,36 @@ def test_who_takes_the_place_of_a_retired_share(modules: Modules, namespace: str
     assert "retire old first" in run(modules, namespace, new).msg
     assert not run(modules, namespace, share("old", nfs("data", namespace), state="retired")).failed
     assert not run(modules, namespace, new).failed
+
+
+@pytest.mark.parametrize("claim", ["there", "removed by hand"])
+def test_a_retired_share_does_not_come_back_over_the_one_that_took_its_place(
+    cluster: Cluster, modules: Modules, namespace: str, claim: str
+) -> None:
+    old = share("old", nfs("data", namespace), level="public")
+    assert not run(modules, namespace, old, wait=True).failed
+    assert not run(modules, namespace, {"name": "old"}, state="retired").failed
+    assert not run(modules, namespace, share("new", nfs("data", namespace), level="secret")).failed
+    if claim == "removed by hand":
+        cluster.delete("persistentvolumeclaims", "old", namespace)
+        wait_for(lambda: "old" not in cluster.claims(namespace), "the claim gone")
+    result = run(modules, namespace, old)
+    assert result.failed
+    assert "is that of the share new" in result.msg
+    assert not run(modules, namespace, {"name": "new"}, state="retired").failed
+    assert not run(modules, namespace, old).failed
+
+
+def test_a_share_that_leaves_one_namespace_is_in_force_in_the_other(
+    modules: Modules, namespace: str, other: str
+) -> None:
+    data = nfs("data", namespace)
+    modules.ok("share_pvc", {"namespaces": [namespace, other], "shares": [share("old", data, level="secret")]})
+    both = ({"name": "old", "state": "retired"}, share("new", data, level="public"))
+    result = run(modules, namespace, *both)
+    assert result.failed
+    assert f"is that of the share old in {other}" in result.msg
+    modules.ok("share_pvc", {"namespaces": [namespace, other], "shares": list(both)})
 
 
 def test_one_share_in_two_namespaces_is_one_share(cluster: Cluster, modules: Modules, namespace: str) -> None:

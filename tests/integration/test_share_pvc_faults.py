@@ -9,6 +9,7 @@ import yaml
 
 from testbed.faults import Rule, call, conflict, cut, drop, slow, status
 from testbed.proxy import FaultProxy
+from tests.support.cluster import wait_for
 from tests.support.killing import kill_at
 from tests.support.shares import NFS_CSI, RETIRED, SERVER, SHARE, make_claim, make_volume, share, volume_of
 
@@ -245,6 +246,91 @@ def test_a_removal_that_is_cut_short_is_completed(cluster, namespace, modules, t
     assert not modules.ok("share_pvc", options).changed
 
 
+def test_a_volume_that_is_taken_up_meanwhile_stays(cluster, namespace, modules, through):
+    options = run([namespace], share("data"), wait=True)
+    modules.ok("share_pvc", options)
+    modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
+    cluster.delete("persistentvolumeclaims", "data", namespace)
+    name = f"share.{namespace}.data"
+    wait_for(lambda: cluster.get("persistentvolumes", name)["status"]["phase"] == "Released", "the volume released")
+    seen = []
+
+    def take_up(_request):
+        if not seen:
+            seen.append(modules.ok("share_pvc", options))
+
+    away = run([namespace], {"name": "data"}, state="absent", hold="0s")
+    result, _proxy = through([Rule(call(take_up), method="DELETE")], away)
+    assert result.failed
+    assert seen[0].actions() == {"data": "create"}
+    assert "was never retired" in result.failed_items[0]["reason"]
+    volume = volume_of(cluster, namespace, "data")
+    assert "deletionTimestamp" not in volume["metadata"]
+    assert volume["status"]["phase"] == "Bound"
+
+
+def test_a_volume_that_is_first_set_to_retain_goes_in_one_run(cluster, namespace, modules):
+    modules.ok("share_pvc", run([namespace], share("data"), wait=True))
+    modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
+    name = f"share.{namespace}.data"
+    cluster.patch("persistentvolumes", name, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}})
+    shown = modules.ok("share_pvc", run([namespace], {"name": "data"}, state="absent", hold="0s"), check=True)
+    result = modules.ok("share_pvc", run([namespace], {"name": "data"}, state="absent", hold="0s"))
+    assert result.changes == shown.changes
+    wait_for(lambda: cluster.get("persistentvolumes", name) is None, "the volume gone")
+
+
+def test_data_that_another_share_has_is_not_adopted_meanwhile(cluster, namespace, modules, through):
+    """A claim over the data of another share appears between the plan and the write."""
+    place = {"nfs": {"server": SERVER, "path": f"/{namespace}/secret"}}
+    modules.ok("share_pvc", run([namespace], share("secret", {"type": "nfs", **place["nfs"]}), wait=True))
+    seen = []
+
+    def appear(_request):
+        if not seen:
+            seen.append(make_claim(cluster, namespace, "open", storageClassName="standard"))
+            cluster.bind(namespace, "open", source=place)
+
+    result, _proxy = through([Rule(call(appear), method="POST", path=CLAIMS)], run([namespace], share("open", DYNAMIC)))
+    assert result.failed
+    assert "is that of the share secret" in result.failed_items[0]["reason"]
+    assert not result.failed_items[0]["second_run_mends"]
+    assert SHARE not in cluster.claims(namespace)["open"]["metadata"].get("labels", {})
+
+
+@pytest.mark.parametrize("volume", ["goes too", "is held"])
+def test_a_deletion_whose_answer_is_lost_is_done_whole_or_told(cluster, namespace, modules, through, volume):
+    modules.ok("share_pvc", run([namespace], share("data"), wait=True))
+    modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
+    slow_to_go = {"metadata": {"finalizers": ["example.org/slow", "kubernetes.io/pvc-protection"]}}
+    cluster.patch("persistentvolumeclaims", "data", slow_to_go, namespace)
+    name = f"share.{namespace}.data"
+
+    def hold(_request):
+        if volume == "is held":
+            cluster.patch("persistentvolumes", name, {"metadata": {"annotations": {RETIRED: "2999-01-01T00:00:00Z"}}})
+
+    rules = [
+        Rule(cut(), method="DELETE", path=CLAIMS, first=1),
+        Rule(call(hold), method="DELETE", path=CLAIMS, first=1),
+    ]
+    try:
+        result, _proxy = through(rules, run([namespace], {"name": "data"}, state="absent", hold="0s"))
+        is_going = "deletionTimestamp" in cluster.get("persistentvolumes", name)["metadata"]
+    finally:
+        cluster.patch("persistentvolumeclaims", "data", {"metadata": {"finalizers": None}}, namespace)
+    if volume == "goes too":
+        assert not result.failed, result.msg
+        assert result.summary == {"delete": 1, "keep": 0}
+        assert is_going
+    else:
+        assert result.failed
+        assert "its deletion was begun and is not complete" in result.failed_items[0]["reason"]
+        assert result.failed_items[0]["second_run_mends"]
+        assert result.output["changed"]
+        assert not is_going
+
+
 RBAC = Path(__file__).parents[2] / "examples" / "rbac" / "share_pvc.yml"
 
 
@@ -264,7 +350,9 @@ def test_the_rights_in_the_example_are_enough_and_no_more(cluster, namespace, ot
         modules.ok("share_pvc", run(both, *shares), kubeconfig=login, check=True)
         result = modules.ok("share_pvc", run(both, *shares), kubeconfig=login)
         if state == "one":
-            cluster.bind(namespace, "made", reclaim="Delete", source=MADE)
+            # Of its own: whose the data of another test is, this login may not see.
+            own = {"volumeHandle": namespace, "volumeAttributes": {"server": SERVER, "share": f"/{namespace}"}}
+            cluster.bind(namespace, "made", reclaim="Delete", source={"csi": {**MADE["csi"], **own}})
         else:
             assert not result.warnings
     away = run(both, {"name": "data"}, {"name": "made"})

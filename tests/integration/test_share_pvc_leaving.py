@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.support.cluster import wait_for
-from tests.support.shares import KIND, NFS_CSI, RETIRED, SERVER, SHARE, bound, make_claim, share, volume_of
+from tests.support.shares import KIND, NFS_CSI, RETIRED, SERVER, SHARE, bound, make_claim, make_volume, share, volume_of
 
 pytestmark = pytest.mark.usefixtures("share_volumes")
 
@@ -115,7 +115,13 @@ def test_a_whole_life(cluster, namespace, other, modules, audit):
 
 def test_a_volume_of_a_class_is_kept_and_known_again(cluster, namespace, other, modules):
     modules.ok("share_pvc", run([namespace], share("alone", DYNAMIC), share("data", DYNAMIC)))
-    apart = {"csi": {**MADE["csi"], "volumeAttributes": {"server": SERVER, "share": "/dynamic", "subDir": "alone"}}}
+    apart = {
+        "csi": {
+            **MADE["csi"],
+            "volumeHandle": "alone",
+            "volumeAttributes": {"server": SERVER, "share": "/dynamic", "subDir": "alone"},
+        }
+    }
     alone = cluster.bind(namespace, "alone", reclaim="Delete", source=apart)
     volume = cluster.bind(namespace, "data", reclaim="Delete", source=MADE)
     both = run([namespace, other], share("data", DYNAMIC), wait=True)
@@ -205,6 +211,76 @@ def test_an_existing_claim_is_given_back(cluster, namespace, modules):
     assert SHARE not in claim["metadata"].get("annotations", {})
     assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
     assert not modules.ok("share_pvc", away | {"state": "absent"}).changed
+
+
+def test_an_existing_claim_of_the_shares_own_name_is_given_back(cluster, namespace, modules):
+    make_claim(cluster, namespace, "data", storageClassName="standard")
+    cluster.bind(namespace, "data", reclaim="Delete")
+    modules.ok("share_pvc", run([namespace], share("data", {"type": "existing_claim", "claim": "data"})))
+    assert cluster.claims(namespace)["data"]["metadata"]["annotations"]["odh.persistency/found"] == "true"
+    # By its name alone: nothing but the claim itself says that it was there before.
+    modules.ok("share_pvc", run([namespace], *going("data"), state="retired"))
+    result = modules.ok("share_pvc", run([namespace], *going("data"), state="absent", hold="0s"))
+    assert result.actions() == {"data": "update"}
+    claim = cluster.claims(namespace)["data"]["metadata"]
+    assert "deletionTimestamp" not in claim
+    assert not [key for key in (*claim.get("labels", {}), *claim["annotations"]) if key.startswith("odh.persistency/")]
+
+
+def test_existing_claims_given_back_are_free_for_another_share(cluster, namespace, other, modules):
+    for where in (namespace, other):
+        make_claim(cluster, where, "by-hand", storageClassName="standard")
+        cluster.bind(where, "by-hand", source=MADE)
+    found = {"type": "existing_claim", "claim": "by-hand"}
+    modules.ok("share_pvc", run([namespace, other], share("data", found)))
+    modules.ok("share_pvc", run([namespace, other], *going("data"), state="retired"))
+    modules.ok("share_pvc", run([namespace, other], *going("data"), state="absent", hold="0s"))
+    assert SHARE not in volume_of(cluster, namespace, "by-hand")["metadata"]["annotations"]
+    assert modules.ok("share_pvc", run([namespace, other], share("new", found))).summary == {"adopt": 2, "keep": 0}
+
+
+def test_a_volume_that_a_share_left_does_not_hold_its_place_for_ever(cluster, namespace, modules):
+    place = {"nfs": {"server": SERVER, "path": f"/{namespace}/x"}}
+    backend = {"type": "nfs", **place["nfs"]}
+    make_volume(cluster, f"hand-{namespace}", place, (namespace, "old"))
+    modules.ok("share_pvc", run([namespace], share("old", backend), wait=True))
+    modules.ok("share_pvc", run([namespace], *going("old"), state="retired"))
+    modules.ok("share_pvc", run([namespace], *going("old"), state="absent", hold="0s"))
+    gone(cluster, "persistentvolumeclaims", "old", namespace)
+    assert mark(cluster.get("persistentvolumes", f"hand-{namespace}"))
+    modules.ok("share_pvc", run([namespace], share("new", backend)))
+    # And it is the old one's again, once the new one is retired.
+    assert "is that of the share new" in modules.refused("share_pvc", run([namespace], share("old", backend)))
+    modules.ok("share_pvc", run([namespace], *going("new"), state="retired"))
+    modules.ok("share_pvc", run([namespace], share("old", backend), wait=True))
+    assert mark(volume_of(cluster, namespace, "old")) is None
+
+
+def test_a_volume_whose_claim_is_there_does_not_leave(cluster, namespace, modules, audit):
+    """An entry that still names another claim, or marks that somebody took off: the claim is there all the same."""
+    modules.ok("share_pvc", run([namespace], share("data"), wait=True))
+    modules.ok("share_pvc", run([namespace], *going("data"), state="retired"))
+    backdate(cluster, namespace, "data")
+    bare = {"labels": {KIND: None, SHARE: None}, "annotations": {SHARE: None}}
+    cluster.patch("persistentvolumeclaims", "data", {"metadata": bare}, namespace)
+    stale = {"name": "data", "backend": {"type": "existing_claim", "claim": "by-hand"}}
+    with audit(user_agent="odh.persistency/") as log:
+        for state in ("retired", "absent"):
+            message = modules.refused("share_pvc", run([namespace], stale, state=state))
+            assert (
+                f"its volume share.{namespace}.data is that of the claim data in {namespace}, which is there" in message
+            )
+    assert not log.writes
+
+
+def test_a_claim_that_only_bears_the_name_is_nobodys_business(cluster, namespace, modules):
+    for name in ("by-hand", "data"):
+        make_claim(cluster, namespace, name, storageClassName="standard")
+    modules.ok("share_pvc", run([namespace], share("data", {"type": "existing_claim", "claim": "by-hand"})))
+    assert modules.ok("share_pvc", run([namespace], *going("data"), state="retired")).actions() == {"by-hand": "retire"}
+    result = modules.ok("share_pvc", run([namespace], *going("data"), state="absent", hold="0s"))
+    assert result.actions() == {"by-hand": "update"}
+    assert cluster.claims(namespace)["data"]["metadata"].get("annotations", {}).get(RETIRED) is None
 
 
 def test_a_volume_whose_claim_was_removed_by_hand_leaves_as_well(cluster, namespace, modules):

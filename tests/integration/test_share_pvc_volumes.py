@@ -317,7 +317,7 @@ def test_other_peoples_claims_and_volumes_are_refused(cluster, namespace, other,
 def test_an_existing_claim(cluster, namespace, other, modules, audit):
     for where in (namespace, other):
         make_claim(cluster, where, "by-hand", storageClassName="standard")
-        cluster.bind(where, "by-hand", reclaim="Delete")
+        cluster.bind(where, "by-hand", reclaim="Delete", source=by_csi())
     make_claim(cluster, namespace, "one-node", storageClassName="standard", accessModes=["ReadWriteOnce"])
     found = share("data", {"type": "existing_claim", "claim": "by-hand"})
     narrow = share("narrow", {"type": "existing_claim", "claim": "one-node"}, namespaces=[namespace])
@@ -414,6 +414,34 @@ def test_a_lost_volume_is_made_again(cluster, namespace, modules):
     wait_for(lambda: cluster.claims(namespace)["made"]["status"]["phase"] == "Lost", "the claim Lost")
     result = modules.ok("share_pvc", run([namespace], share("made", DYNAMIC)))
     assert any("has lost its volume" in warning for warning in result.warnings)
+
+
+def test_a_volume_that_is_back_is_given_to_the_claim_that_lost_it(cluster, namespace, modules):
+    """The claim is Lost, and somebody restored its volume, or the claim itself, from a manifest."""
+    name = f"share.{namespace}.data"
+    modules.ok("share_pvc", run([namespace], share("data"), wait=True))
+    volume, claim = cluster.get("persistentvolumes", name), cluster.claims(namespace)["data"]
+    for what in ("volume", "claim"):
+        if what == "volume":
+            cluster.delete("persistentvolumes", name)
+            cluster.patch("persistentvolumes", name, {"metadata": {"finalizers": None}})
+            wait_for(lambda: cluster.claims(namespace)["data"]["status"]["phase"] == "Lost", "the claim Lost")
+            metadata = {key: volume["metadata"][key] for key in ("name", "labels", "annotations")}
+            spec = {**volume["spec"], "claimRef": {"namespace": namespace, "name": "data"}}
+            cluster.create("persistentvolumes", {"metadata": metadata, "spec": spec})
+        else:
+            cluster.delete("persistentvolumeclaims", "data", namespace)
+            gone(cluster, namespace, "data")
+            released(cluster, name)
+            metadata = {key: claim["metadata"][key] for key in ("name", "labels", "annotations")}
+            cluster.create("persistentvolumeclaims", {"metadata": metadata, "spec": claim["spec"]}, namespace)
+            wait_for(lambda: cluster.claims(namespace)["data"]["status"].get("phase") == "Lost", "the claim Lost")
+        result = modules.ok("share_pvc", run([namespace], share("data")))
+        assert result.actions() == {"data": "update"}
+        assert "given back to the claim that lost it" in result.changes[0]["reason"]
+        cluster.patch("persistentvolumeclaims", "data", {"metadata": {"labels": {"look": what}}}, namespace)
+        bound(cluster, namespace, "data")
+        assert not modules.ok("share_pvc", run([namespace], share("data"))).changed
 
 
 def test_a_static_volume_that_would_go_is_kept(cluster, namespace, modules):

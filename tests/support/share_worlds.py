@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.odh.persistency.plugins.module_utils.pure.growth import StorageClass
-from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import Plan
+from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import Change, Plan
 from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.about import Context
 from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.live import Live, claim_from, volume_from
 from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.lookups import DELETE, PATCH, ShareLookups
@@ -25,6 +25,10 @@ Object = dict[str, Any]
 
 class ApiRefusal(AssertionError):
     """The API server would have refused a step."""
+
+
+class Conflict(ApiRefusal):
+    """The API server would have said that somebody else wrote: the module plans that change again."""
 
 
 class World:
@@ -97,14 +101,22 @@ class World:
 
     # -- what the API server does --
 
-    def carry_out(self, plan: Plan, backwards: bool = False) -> None:
+    def carry_out(self, plan: Plan, shares: list[Share], settings: Settings, backwards: bool = False) -> None:
         """Do the steps of each pending change, in their order; the changes in any, for they are carried out at once."""
         for change in reversed(plan.pending) if backwards else plan.pending:
-            for step in change.steps:
-                self._step(step)
-                self.settle()
+            try:
+                self._do(change)
+            except Conflict:
+                for again in planned(self, shares, settings).pending:
+                    if (again.namespace, again.name) == (change.namespace, change.name):
+                        self._do(again)
 
-    def _step(self, step: Any) -> None:
+    def _do(self, change: Change) -> None:
+        for step in change.steps:
+            self.step(step)
+            self.settle()
+
+    def step(self, step: Any) -> None:
         key = (step.namespace, step.name) if step.resource.plural == "persistentvolumeclaims" else step.name
         found: dict[Any, Object] = self.claims if isinstance(key, tuple) else self.volumes  # type: ignore[assignment]
         if step.verb == "create":
@@ -132,8 +144,10 @@ class World:
         self.touched.append(copy.deepcopy(live))
         if step.verb == "delete":
             pins = step.body["preconditions"]
-            if any(live["metadata"][pin] != value for pin, value in pins.items()):
+            if live["metadata"]["uid"] != pins["uid"]:
                 raise ApiRefusal(f"{key} is another one")
+            if pins.get("resourceVersion", live["metadata"]["resourceVersion"]) != live["metadata"]["resourceVersion"]:
+                raise Conflict(f"{key} was changed")
             self.deleted.append(found.pop(key))
             if not isinstance(key, tuple) and live["spec"]["persistentVolumeReclaimPolicy"] == "Delete":
                 self.destroyed.append(key)
@@ -168,6 +182,8 @@ class World:
                 volume["status"]["phase"] = "Released"
             elif claim is None:
                 volume["status"]["phase"] = "Available"
+            elif claim["status"]["phase"] == "Lost" and not reference.get("uid"):
+                pass  # a claim that was bound once takes only a volume that names its uid
             elif claim["spec"].get("volumeName", name) == name and _satisfies(volume, claim):
                 reference["uid"] = uid
                 volume["status"]["phase"] = "Bound"
@@ -224,6 +240,8 @@ def _json_patch(live: Object, operations: list[Object]) -> None:
         elif operation["op"] == "replace":
             assert last in holder
             holder[last] = operation["value"]
+        elif operation["op"] == "add":
+            holder[last] = operation["value"]
         else:
             assert operation["op"] == "remove"
             del holder[last]
@@ -239,6 +257,7 @@ def context_of(world: World, settings: Settings, mounted: dict[tuple[str, str], 
     """What planning has at hand when all of a world was read, and all is allowed."""
     live = Live()
     live.add_claims(((key[0], claim_from(item)) for key, item in world.claims.items()), whole=("a", "b", "c"))
+    live.add_everywhere([])
     live.add_volumes([volume_from(item) for item in world.volumes.values()], everything=True)
     lookups = ShareLookups()
     lookups.set_classes(CLASSES)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from ..pure.plan import KEEP, REFUSE, Change, Failure, Plan
+from ..pure.plan import DELETE, KEEP, REFUSE, Change, Failure, Plan
 from .api import CONNECTIONS, Api
 from .errors import ApiError, EdgeError, UnexpectedAnswer
 from .outcome import Outcome
@@ -71,13 +71,17 @@ def carry_out(api: Api, plan: Plan, replan: Replan, dry_run: bool, workers: int 
 
 def _carry_out_one(api: Api, change: Change, replan: Replan, dry_run: bool) -> _Item:
     asked = change
-    wrote = False
+    wrote = wrote_before = False
     for round_number in range(ROUNDS):
+        left = len(change.steps)
         try:
             for step in change.steps:
+                left -= 1
                 api.write(step, dry_run)
                 wrote = True
-            return _Item(change, wrote=wrote)
+            # A deletion that was begun and planned again half-way is still all of it.
+            is_rest = wrote_before and asked.action == change.action == DELETE
+            return _Item(asked if is_rest else change, wrote=wrote)
         except ApiError as error:
             if dry_run and untried(error):
                 return _Item(change, warning=f"The API server could not be asked to validate: {error}")
@@ -86,12 +90,16 @@ def _carry_out_one(api: Api, change: Change, replan: Replan, dry_run: bool) -> _
             again, failure = _planned_again(change, replan)
             if failure is not None:
                 return _Item(None, failure, wrote=wrote)
+            if again.action == KEEP and left and asked.action == DELETE and (error.unsure or wrote):
+                reason = f"its deletion was begun and is not complete, for {again.reason}"
+                return _Item(None, Failure(asked, reason, error.api_message, mends=True), wrote=True)
             if again.action == KEEP and (error.unsure or wrote):
                 return _Item(asked, wrote=True)  # the answer was lost, the write was not
             if again.action == REFUSE:
                 return _Item(None, Failure(change, again.reason, error.api_message, mends=False), wrote=wrote)
             if not again.steps:
                 return _Item(again, wrote=wrote)
+            wrote_before = wrote or error.unsure
             change = again
         except EdgeError as error:
             wrote = wrote or isinstance(error, UnexpectedAnswer)

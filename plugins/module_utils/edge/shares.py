@@ -23,7 +23,7 @@ from ..pure.shares.entries import PRESENT
 from ..pure.shares.live import Live, volume_from
 from ..pure.shares.lookups import ShareLookups
 from ..pure.shares.naming import SELECTOR
-from ..pure.shares.planning import plan_share, plan_shares
+from ..pure.shares.planning import plan_again, plan_shares
 from ..pure.shares.wanted import Settings, Share, Spot
 from .api import CONNECTIONS, Api
 from .apply import Outcome, carry_out
@@ -53,6 +53,7 @@ class SharesRun:
         self._namespaces = list(dict.fromkeys(name for share in shares for name in share.namespaces))
         self._populated: set[str] = set()
         self._cluster_wide = len(self._namespaces) > FEW_NAMESPACES
+        self._may_look_everywhere = True
 
     # -- reading and planning --------------------------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class SharesRun:
             except ApiError as error:
                 if error.status != 403:
                     raise
-                self._cluster_wide = False
+                self._cluster_wide = self._may_look_everywhere = False
             else:
                 return self._noted(found)
         pages = _in_parallel(lambda name: self.api.list_all(steps.CLAIMS, name, convert, selector), namespaces)
@@ -125,7 +126,9 @@ class SharesRun:
             self._list_volumes(live, SELECTOR)
         elif live.missing_volumes:
             self._read_volumes(live)
-        live.wants_all_volumes = live.wants_marked_volumes = False
+        if live.wants_everywhere:
+            self._read_everywhere(live)
+        live.wants_all_volumes = live.wants_marked_volumes = live.wants_everywhere = False
         live.missing_volumes.clear()
         if CLASSES in lookups.missing:
             lookups.set_classes(read_classes(self.api))
@@ -135,8 +138,10 @@ class SharesRun:
             lookups.set_volume_verb(verb, volume_fault(self.api, verb))
 
     def _read_claims(self, live: Live) -> None:
-        missing = sorted(live.missing_claims)
+        asked = sorted(live.missing_claims)
         live.missing_claims.clear()
+        self._read_others(live, [key for key in asked if key[0] not in self._namespaces])
+        missing = [key for key in asked if key[0] in self._namespaces]
         if len(missing) > FEW_OBJECTS:
             namespaces = sorted({namespace for namespace, _name in missing})
             live.add_claims(self._list_claims(namespaces, ""), whole=namespaces)
@@ -144,6 +149,35 @@ class SharesRun:
         found = _in_parallel(lambda key: self.api.get(steps.CLAIMS, *key), missing)
         for (namespace, name), item in zip(missing, found):
             live.put_claim(namespace, name, claim_from(item) if item is not None else None)
+
+    def _read_everywhere(self, live: Live) -> None:
+        """Read the marked claims of the whole cluster; for a note alone, so a login need not be allowed to."""
+        found: list[Placed] = []
+        try:
+            if self._may_look_everywhere:
+                found = self.api.list_all(steps.CLAIMS, None, _placed, SELECTOR)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+        live.add_everywhere(item for item in found if item[0] not in self._namespaces)
+
+    def _read_others(self, live: Live, missing: Sequence[tuple[str, str]]) -> None:
+        """Read claims in namespaces that are none of the run's, where a login need not have any right."""
+
+        def read(key: tuple[str, str]) -> tuple[Optional[Claim], str]:
+            try:
+                item = self.api.get(steps.CLAIMS, *key)
+            except ApiError as error:
+                if error.status != 403:
+                    raise
+                return None, str(error)
+            return (claim_from(item) if item is not None else None), ""
+
+        for (namespace, name), (claim, fault) in zip(missing, _in_parallel(read, missing)):
+            if fault:
+                live.forbid_claim(namespace, name, fault)
+            else:
+                live.put_claim(namespace, name, claim)
 
     def _read_volumes(self, live: Live) -> None:
         names = sorted(live.missing_volumes)
@@ -254,7 +288,7 @@ class SharesRun:
             live.put_volume(name, volume_from(item) if item is not None else None)
         while True:
             context = Context(self.settings, live, self._lookups)
-            changes = plan_share(context, share, spot.namespace)
+            changes = plan_again(context, change, self.shares)
             if not context.is_missing:
                 break
             self._read_missing(live, self._lookups)
@@ -310,6 +344,10 @@ class SharesRun:
             self._lookups.set_classes(read_classes(self.api))
             answer = still_waiting(found, wanted, self._lookups)
         return answer
+
+
+def _placed(item: dict[str, Any]) -> Placed:
+    return item["metadata"]["namespace"], claim_from(item)
 
 
 def _needs_volumes(share: Share) -> bool:

@@ -96,14 +96,16 @@ def patch_if(
     changes: Mapping[str, Any],
     expect: tuple[tuple[tuple[str, ...], Any], ...] = (),
     removes: Sequence[str] = (),
+    adds: Optional[Mapping[str, Any]] = None,
 ) -> Step:
-    """Replace and remove fields of an object by a JSON patch, which the API refuses whole (422) unless `where` holds.
+    """Replace, remove and add fields of an object by a JSON patch, which the API refuses whole (422) unless `where` holds.
 
-    Both mappings are of JSON pointers to values; `removes` are pointers to fields that are there.
+    The mappings are of JSON pointers to values; `removes` are pointers to fields that are there; `adds` may be there.
     """
     tests = [{"op": "test", "path": path, "value": value} for path, value in where.items()]
     writes = [{"op": "replace", "path": path, "value": value} for path, value in changes.items()]
     writes += [{"op": "remove", "path": path} for path in removes]
+    writes += [{"op": "add", "path": path, "value": value} for path, value in (adds or {}).items()]
     return Step(PATCH, resource, namespace, name, tests + writes, expect)
 
 

@@ -158,6 +158,17 @@ def ceph_root(source: Source) -> str:
     return source.attributes.get("rootPath") or source.attributes.get("subvolumePath", "")
 
 
+def file_system(source: Source) -> str:
+    """The file system of CephFS that a volume names, "" where it names none, or is no such volume."""
+    return source.attributes.get("fsName", "") if is_cephfs(source.driver) else ""
+
+
+def is_same_data(one: Source, other: Source) -> bool:
+    """Whether two volumes hold the same data; of file systems of one cluster only two that are both named differ."""
+    named = {file_system(one), file_system(other)} - {""}
+    return data_of(one) == data_of(other) and len(named) < 2
+
+
 def described(source: Source) -> str:
     """Say where a volume's data is, for people."""
     data = data_of(source)
@@ -179,6 +190,9 @@ def difference(wanted: Source, live: Source, handle: str = "") -> Optional[str]:
     """
     if (wanted.kind, wanted.driver) != (live.kind, live.driver) or data_of(wanted) != data_of(live):
         return f"is {described(live)} where {described(wanted)} is asked for"
+    one, other = file_system(wanted), file_system(live)
+    if one and other and one != other:
+        return f"is on the file system {other} where {one} is asked for"
     if handle and handle != live.handle:
         return f"has the handle {live.handle} where {handle} is asked for"
     return None

@@ -9,19 +9,20 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from .. import steps
+from ..kubespawner import KIND_LABEL
 from ..plan import CREATE, Change
 from .about import Context, change, keep, line, place, refuse
-from .backends import data_of, described
+from .backends import described, is_same_data
 from .cloning import clone_source
 from .existing import keep_up, objection
-from .live import RETAIN, Claim, Volume, share_of, what_else
+from .live import PROVISIONED, RETAIN, Claim, Volume, share_of, what_else
 from .lookups import PATCH
 from .manifests import claim_manifest
+from .naming import KIND_SHARE, SHARE_KEY
 from .static import Make, plan_static, take_up, unreadable, volume_objection
 from .volumes import NOTHING, Fix, fix, retain
 from .wanted import Share, Spot
 
-_PROVISIONED = "pv.kubernetes.io/provisioned-by"
 _OTHER_BACKEND = (
     "a share keeps its backend, for another one is other data: make a new share with it, copy what is to be kept, and retire "
     "this one"
@@ -52,7 +53,7 @@ def _plan_alone(ctx: Context, spot: Spot) -> Change:
     """A share in one namespace: its volume is of interest only where there is no claim, or it may be one of ours."""
     claim = ctx.live.claim(spot.namespace, spot.claim)
     if claim is None:
-        left = _left_volumes(ctx, spot)
+        left = _left_volumes(ctx, spot, unmarked=True)
         if ctx.live.volumes_fault:
             ctx.notes[
                 f"Whether an earlier claim of a share left its volume is not known, for {ctx.live.volumes_fault}"
@@ -60,11 +61,14 @@ def _plan_alone(ctx: Context, spot: Spot) -> Change:
         if len(left) > 1:
             return _several_left(spot, left)
         if not left:
-            return _creation(spot)
+            return _creation(ctx, spot)
         return _own_backend(spot, left[0]) or take_up(
             ctx, spot, left[0], (), spot.share.size or 0, spot.share.size_text
         )
     refused = objection(ctx, spot, claim)
+    if refused is not None:
+        return refused
+    refused = _adopted_before(ctx, spot, claim)
     if refused is not None:
         return refused
     if claim.volume and (claim.volume == spot.volume or claim.phase != "Bound"):
@@ -79,8 +83,9 @@ def _plan_alone(ctx: Context, spot: Spot) -> Change:
     return keep_up(ctx, spot, claim, grows=True, size=spot.share.size)
 
 
-def _left_volumes(ctx: Context, spot: Spot) -> list[Volume]:
-    found = ctx.live.volumes_for(spot.namespace, spot.claim, unmarked=False)
+def _left_volumes(ctx: Context, spot: Spot, unmarked: bool = False) -> list[Volume]:
+    """The share's own volumes that a claim left; `unmarked` has all volumes read, for others are to be looked at next."""
+    found = ctx.live.volumes_for(spot.namespace, spot.claim, unmarked)
     return [volume for volume in found if volume.share == spot.share.name and not volume.deleting]
 
 
@@ -93,8 +98,17 @@ def _several_left(spot: Spot, left: list[Volume]) -> Change:
     )
 
 
-def _creation(spot: Spot) -> Change:
+def _creation(ctx: Context, spot: Spot) -> Change:
+    """A new claim, and so a new and empty volume."""
     share = spot.share
+    for volume in ctx.live.volumes_for(spot.namespace, spot.claim, unmarked=True):
+        if volume.share is None and volume.phase == "Released":
+            return refuse(
+                spot,
+                f"its claim is gone, and left the volume {volume.name}, which no mark calls the share's, so it would begin anew "
+                f"and empty: to have that data again, set the label {KIND_LABEL}={KIND_SHARE} and the annotation "
+                f"{SHARE_KEY}={share.name} on the volume; if it is not wanted, remove its claimRef",
+            )
     storage_class = share.entry.backend.storage_class
     manifest = claim_manifest(spot, share.size_text, storage_class)
     return change(
@@ -108,17 +122,34 @@ def _creation(spot: Spot) -> Change:
 
 def _own_backend(spot: Spot, volume: Volume) -> Optional[Change]:
     """Refuse a share that had a static backend before."""
-    if volume.name == spot.volume and volume.share == spot.share.name and volume.clone_of is None:
-        where = described(volume.source)
-        return refuse(spot, f"its volume {volume.name} is {where} where a storage class is asked for: {_OTHER_BACKEND}")
+    if volume.name == spot.volume and volume.share in (None, spot.share.name) and volume.clone_of is None:
+        return _static_before(spot, volume)
     return None
+
+
+def _static_before(spot: Spot, volume: Volume) -> Change:
+    where = described(volume.source)
+    return refuse(spot, f"its volume {volume.name} is {where} where a storage class is asked for: {_OTHER_BACKEND}")
+
+
+def _adopted_before(ctx: Context, spot: Spot, claim: Claim) -> Optional[Change]:
+    """Refuse a share that had a static backend before, on a volume made by hand.
+
+    Its claim has no class then, and its volume, which no class made, bears our marks without being a copy.
+    """
+    if not claim.volume or claim.storage_class != "" or claim.volume == spot.volume:
+        return None
+    volume = ctx.live.volume(claim.volume)
+    if volume is None or volume.share != spot.share.name or volume.clone_of is not None:
+        return None
+    return None if PROVISIONED in volume.annotations else _static_before(spot, volume)
 
 
 def _keep_with_volume(ctx: Context, spot: Spot, claim: Claim, volume: Volume, grows: bool) -> Change:
     refused = volume_objection(spot, volume, claim)
     if refused is not None:
         return refused
-    fixes, refused = fix(ctx, spot, volume, claim.uid)
+    fixes, refused = fix(ctx, spot, volume, claim.uid, lost=claim.phase == "Lost")
     if refused is not None:
         return refused
     return keep_up(ctx, spot, claim, volume, fixes, grows=grows, size=spot.share.size if grows else None)
@@ -159,7 +190,7 @@ def _rank(here: Held) -> tuple[bool, bool, bool]:
     volume = here.volume
     if volume is None:
         return (True, True, True)
-    return (volume.name == here.spot.volume, _PROVISIONED not in volume.annotations, here.claim is None)
+    return (volume.name == here.spot.volume, PROVISIONED not in volume.annotations, here.claim is None)
 
 
 def _plan_unbound(ctx: Context, held: list[Held]) -> list[Change]:
@@ -176,7 +207,7 @@ def _plan_unbound(ctx: Context, held: list[Held]) -> list[Change]:
                 refused = _second_claim(spot, claim, first)
             changes.append(refused or keep_up(ctx, spot, claim, grows=True, size=spot.share.size))
         elif here is first:
-            changes.append(unreadable(ctx, spot) if ctx.live.volumes_fault else _creation(spot))
+            changes.append(unreadable(ctx, spot) if ctx.live.volumes_fault else _creation(ctx, spot))
         else:
             changes.append(_waiting(ctx, spot, first.spot))
     return changes
@@ -209,8 +240,10 @@ def _plan_around(ctx: Context, here: Held, origin: Held) -> Change:
     if source is None:
         return _waiting(ctx, spot, origin.spot)
     if volume is not None:
-        refused = _own_backend(spot, volume)
-        if refused is None and here is not origin and data_of(volume.source) != data_of(source.source):
+        is_copy = here is not origin and is_same_data(volume.source, source.source)
+        # A copy that lost its marks is still one.
+        refused = None if is_copy and volume.share is None else _own_backend(spot, volume)
+        if refused is None and here is not origin and not is_same_data(volume.source, source.source):
             refused = refuse(
                 spot,
                 f"its volume {volume.name} is {described(volume.source)}, and that of {origin.spot.namespace} is "

@@ -17,11 +17,11 @@ from ..quantity import format_size
 from ..text import quote_list
 from .about import Context, change, keep, line, place, refuse
 from .live import MANY, Claim, Volume, share_of, what_else
-from .naming import SHARE_KEY, share_label
+from .naming import FOUND_ANNOTATION, SHARE_KEY, share_label
 from .volumes import NOTHING, Fix
 from .wanted import Spot
 
-_MARKS = (KIND_LABEL, SHARE_KEY)
+_MARKS = (KIND_LABEL, SHARE_KEY, FOUND_ANNOTATION)
 
 
 def objection(ctx: Context, spot: Spot, claim: Claim) -> Optional[Change]:
@@ -72,6 +72,8 @@ def keep_up(
     if labels or annotations:
         adopts = any(key in labels for key in _MARKS) or SHARE_KEY in annotations
         action = ADOPT if adopts else UPDATE
+        if adopts and share.is_found:
+            annotations[FOUND_ANNOTATION] = "true"
         if adopts:
             reasons.append("the claim was there and lacked this collection's marks")
             before.append("not marked as a share")

@@ -19,7 +19,7 @@ from . import lookups
 from .about import KIND, Context, change, keep, line, place, refuse
 from .entries import RETIRED
 from .live import RETAIN, Claim, Volume, share_of
-from .naming import SHARE_KEY, share_label
+from .naming import FOUND_ANNOTATION, SHARE_KEY, share_label
 from .volumes import retain
 from .wanted import Share, Spot
 
@@ -28,9 +28,9 @@ def plan_leaving(ctx: Context, spot: Spot) -> list[Change]:
     """Retire or remove what a share has in a namespace: its claims, and its static volume where no claim is left."""
     share = spot.share
     claims = list(ctx.live.claims_of(spot.namespace, share.name))
-    if share_label(share.name) != share.name:
-        claims += [item for item in ctx.live.claims_of(spot.namespace, share_label(share.name)) if item not in claims]
     named = ctx.live.claim(spot.namespace, spot.claim)
+    if named is not None and named not in claims and claims and share_of(named) is None:
+        named = None  # the share's claim has another name, and this one is nobody's business
     if named is not None and named not in claims and not named.deleting:
         marked = share_of(named)
         what = f"is that of the share {marked}" if marked else "is no share's by its marks"
@@ -47,12 +47,30 @@ def plan_leaving(ctx: Context, spot: Spot) -> list[Change]:
         return [plan(ctx, spot, claim) for claim in living]
     going = [claim.name for claim in (*claims, *((named,) if named is not None else ())) if claim.deleting]
     left = ctx.live.volume(spot.volume)
-    if left is None or left.share != share.name or left.deleting or going:
+    if left is None or left.share != share.name or left.deleting or (going and share.state == RETIRED):
         told = f"{going[0]} is being deleted already" if going else f"is not in {spot.namespace}"
         return [keep(spot, told, going[0] if going else "")]
+    if going:
+        # The volume may be asked to go as well: Kubernetes keeps it for as long as it has its claim.
+        return [_remove_volume(ctx, spot, left, going[0])]
+    held = _holding_claim(ctx, spot, left)
+    if held is not None:
+        return [held]
     if share.state == RETIRED:
         return [_retire_volume(ctx, spot, left)]
     return [_remove_volume(ctx, spot, left)]
+
+
+def _holding_claim(ctx: Context, spot: Spot, volume: Volume) -> Optional[Change]:
+    """Refuse a volume whose claim is there after all, under a name that the entry does not say, or without our marks."""
+    claim = ctx.live.claim(volume.claim_namespace, volume.claim_name) if volume.claim_name else None
+    if claim is None or volume.claim_uid not in ("", claim.uid):
+        return None
+    return refuse(
+        spot,
+        f"its volume {volume.name} is that of the claim {claim.name} in {volume.claim_namespace}, which is there and is no "
+        f"share's by its marks: write the entry as it was when the share was present, and run with state present first",
+    )
 
 
 def overlooked(ctx: Context, share: Share, changes: Sequence[Change]) -> None:
@@ -161,7 +179,10 @@ def _remove(ctx: Context, spot: Spot, claim: Claim) -> Change:
         return keep(spot, reason, claim.name)
     told = f"the share is retired since {claim.retired_at}, longer than {format_span(ctx.settings.hold)}"
     before = _line(spot, claim, ctx.live.volume(claim.volume) if claim.volume else None, ["retired"])
-    if spot.share.is_found or claim.name != spot.share.name:
+    if spot.share.is_found or claim.name != spot.share.name or FOUND_ANNOTATION in claim.annotations:
+        released, refused = _release(ctx, spot, claim)
+        if refused is not None:
+            return refused
         return change(
             UPDATE,
             spot,
@@ -169,14 +190,14 @@ def _remove(ctx: Context, spot: Spot, claim: Claim) -> Change:
             claim.name,
             before=before,
             after=f"claim {claim.name} in {spot.namespace}: no share's",
-            steps=(_release(spot, claim),),
+            steps=released,
         )
     volume_steps, fate, refused = _keep_data(ctx, spot, claim)
     if refused is not None:
         return refused
     planned = list(volume_steps)
     own = _own_volume(ctx, spot, claim)
-    if own is not None and own.retired_at is None and claim.retired_at is not None:
+    if own is not None and own.retired_at != claim.retired_at and claim.retired_at is not None:
         # Should the run be cut short after the claim is gone, the next one finds the mark here.
         planned.append(_mark_volume(own, claim.retired_at))
     planned.append(steps.delete(steps.CLAIMS, spot.namespace, claim.name, claim.uid, claim.version))
@@ -184,18 +205,27 @@ def _remove(ctx: Context, spot: Spot, claim: Claim) -> Change:
         lacks = ctx.lookups.may_not(lookups.DELETE)
         if lacks:
             return refuse(spot, f"its volume {own.name} cannot be removed after its claim, for {lacks}", claim.name)
-        planned.append(steps.delete(steps.VOLUMES, "", own.name, own.uid))
+        # As it was looked at, for the share may be taken up again as soon as its claim is gone. Where it changes by what is
+        # done here, or by its claim going, that is a conflict, and the next look at it decides.
+        planned.append(steps.delete(steps.VOLUMES, "", own.name, own.uid, own.version))
     return change(DELETE, spot, f"{told}; {fate}", claim.name, before=before, steps=tuple(planned))
 
 
-def _release(spot: Spot, claim: Claim) -> steps.Step:
-    body = {
-        "metadata": {
-            "labels": dict.fromkeys((KIND_LABEL, SHARE_KEY)),
-            "annotations": dict.fromkeys((SHARE_KEY, RETIRED_ANNOTATION)),
-        }
+def _release(ctx: Context, spot: Spot, claim: Claim) -> tuple[tuple[steps.Step, ...], Optional[Change]]:
+    """Take our marks off a claim, and off its volume before, which else would be held for this share for ever."""
+    marks = {
+        "labels": dict.fromkeys((KIND_LABEL, SHARE_KEY)),
+        "annotations": dict.fromkeys((SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION)),
     }
-    return steps.patch(steps.CLAIMS, spot.namespace, claim.name, body, claim.version)
+    freed = steps.patch(steps.CLAIMS, spot.namespace, claim.name, {"metadata": marks}, claim.version)
+    volume = ctx.live.volume(claim.volume) if claim.volume else None
+    if volume is None or volume.share != spot.share.name or not volume.is_for(spot.namespace, claim.name):
+        return (freed,), None
+    fault = ctx.lookups.may_not(lookups.PATCH)
+    if fault:
+        what = f"the marks of its volume {volume.name} cannot be taken off, for {fault}"
+        return (), refuse(spot, f"{what}: have that rule granted, or take them off by hand first", claim.name)
+    return (steps.patch(steps.VOLUMES, "", volume.name, {"metadata": marks}, "", volume.uid), freed), None
 
 
 def _keep_data(ctx: Context, spot: Spot, claim: Claim) -> tuple[list[steps.Step], str, Optional[Change]]:
@@ -218,11 +248,11 @@ def _keep_data(ctx: Context, spot: Spot, claim: Claim) -> tuple[list[steps.Step]
     planned = []
     if volume.policy != RETAIN:
         planned.append(retain(volume))
-    if not static and volume.share != spot.share.name:
-        # So that the same share takes it up again, and no other.
+    if not static and (volume.share != spot.share.name or volume.retired_at != claim.retired_at):
+        # So that the same share takes it up again, and no other; and retired, so that it holds its place for nobody.
         metadata: dict[str, Any] = {
             "labels": {KIND_LABEL: KIND, SHARE_KEY: share_label(spot.share.name)},
-            "annotations": {SHARE_KEY: spot.share.name},
+            "annotations": {SHARE_KEY: spot.share.name, RETIRED_ANNOTATION: claim.retired_at},
         }
         planned.append(steps.patch(steps.VOLUMES, "", volume.name, {"metadata": metadata}, "", volume.uid))
     fault = ctx.lookups.may_not(lookups.PATCH) if planned else None
@@ -242,9 +272,12 @@ def _keep_data(ctx: Context, spot: Spot, claim: Claim) -> tuple[list[steps.Step]
     return planned, f"its volume {volume.name} is kept (Retain)", None
 
 
-def _remove_volume(ctx: Context, spot: Spot, volume: Volume) -> Change:
-    """Remove a static volume whose claim is gone: a run was cut short, or somebody removed the claim by hand."""
+def _remove_volume(ctx: Context, spot: Spot, volume: Volume, going: str = "") -> Change:
+    """Remove a static volume whose claim is gone, or going: a run was cut short, or somebody removed the claim by hand."""
+    told = f"its claim {going} is being deleted already" if going else "its claim is gone already"
     retired = retirement(volume.retired_at, f"the volume {volume.name}", KIND, ctx.settings.hold, ctx.settings.now)
+    if going and (retired.fault or retired.held):
+        return keep(spot, told, going)
     if retired.fault:
         return refuse(spot, retired.fault)
     if retired.held:
@@ -257,7 +290,10 @@ def _remove_volume(ctx: Context, spot: Spot, volume: Volume) -> Change:
     return change(
         DELETE,
         spot,
-        f"its claim is gone already, and its volume {volume.name} goes too, which is Retain, so the data stays",
+        f"{told}, and its volume {volume.name} goes too, which is Retain, so the data stays",
+        going,
         before=f"volume {volume.name} of the share {spot.share.name}",
-        steps=(*planned, steps.delete(steps.VOLUMES, "", volume.name, volume.uid)),
+        # Over the very version that was looked at: somebody may take it up meanwhile. What is set to Retain first is another
+        # version by that, so it is a conflict, and is looked at and planned again.
+        steps=(*planned, steps.delete(steps.VOLUMES, "", volume.name, volume.uid, volume.version)),
     )

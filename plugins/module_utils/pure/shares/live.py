@@ -13,11 +13,13 @@ from ..homes.claims import Claim, claim_from
 from ..kubespawner import KIND_HOME, KIND_LABEL, RETIRED_ANNOTATION, USERNAME_LABEL
 from ..quantity import size_or_none
 from .backends import Source
-from .naming import CLONE_ANNOTATION, KIND_SHARE, SHARE_KEY
+from .naming import CLONE_ANNOTATION, KIND_SHARE, SHARE_KEY, share_label
 from .reserved import is_spawner_name, reserved_name
 
 RETAIN = "Retain"
 MANY = "ReadWriteMany"
+#: On volumes that a class made, by the Kubernetes controllers and drivers.
+PROVISIONED = "pv.kubernetes.io/provisioned-by"
 
 _COMPONENTS = {"hub": "the hub's own", "singleuser-storage": "a home by its labels"}
 _NOTHING: Mapping[str, Any] = {}
@@ -143,6 +145,7 @@ class Live:
         self.missing_volumes: set[str] = set()
         self.wants_marked_volumes = False
         self.wants_all_volumes = False
+        self.wants_everywhere = False
         self.volumes_fault = ""
         self._claims: dict[tuple[str, str], Optional[Claim]] = {}
         self._volumes: dict[str, Optional[Volume]] = {}
@@ -151,6 +154,9 @@ class Live:
         self._all_known = False
         self._by_claim: Optional[dict[tuple[str, str], list[Volume]]] = None
         self._by_share: Optional[dict[tuple[str, str], list[Claim]]] = None
+        self._claim_faults: dict[tuple[str, str], str] = {}
+        self._everywhere_known = False
+        self._earlier: Optional[Live] = None
 
     # -- what was read --
 
@@ -161,10 +167,20 @@ class Live:
         self._whole.update(whole)
         self._by_share = None
 
+    def add_everywhere(self, found: Iterable[tuple[str, Claim]]) -> None:
+        """Take in the marked claims of the whole cluster, as far as they may be read."""
+        self.add_claims(found)
+        self._everywhere_known = True
+
     def put_claim(self, namespace: str, name: str, claim: Optional[Claim]) -> None:
         """Take in one claim as it is now; None: there is none of that name."""
         self._claims[namespace, name] = claim
         self._by_share = None
+
+    def forbid_claim(self, namespace: str, name: str, fault: str) -> None:
+        """A claim in a namespace that is none of the run's may not be read, for this reason."""
+        self._claims[namespace, name] = None
+        self._claim_faults[namespace, name] = fault
 
     def add_volumes(self, found: Iterable[Volume], everything: bool = False) -> None:
         """Take in all volumes that our label marks, or all that there are."""
@@ -187,8 +203,10 @@ class Live:
         """Return what is known of one share in these namespaces, as (namespace, claim), to be read anew and planned again."""
         part = Live()
         part.volumes_fault = self.volumes_fault
-        part._marked_known, part._all_known = self._marked_known, self._all_known
-        part._whole = self._whole
+        part._marked_known = self._marked_known or self._all_known
+        # What the whole plan was held against does for this one as well; a volume that is not in it is read by its name.
+        part._earlier = self if self._all_known else self._earlier
+        part._claim_faults = self._claim_faults
         for namespace, name in spots:
             for claim in (self._claims.get((namespace, name)), *self.claims_of(namespace, share)):
                 if claim is not None:
@@ -202,7 +220,8 @@ class Live:
     @property
     def is_missing(self) -> bool:
         """Whether planning asked for what was not read."""
-        return bool(self.missing_claims or self.missing_volumes or self.wants_marked_volumes or self.wants_all_volumes)
+        wanted = self.wants_marked_volumes or self.wants_all_volumes or self.wants_everywhere
+        return bool(self.missing_claims or self.missing_volumes or wanted)
 
     # -- what planning asks --
 
@@ -215,7 +234,7 @@ class Live:
         return found
 
     def claims_of(self, namespace: str, share: str) -> list[Claim]:
-        """The claims in a namespace that our marks call this share's."""
+        """The claims in a namespace that our marks call this share's, be it by the hash of its name alone."""
         if self._by_share is None:
             index: dict[tuple[str, str], list[Claim]] = {}
             for (where, _name), claim in self._claims.items():
@@ -223,7 +242,9 @@ class Live:
                 if claim is not None and marked is not None:
                     index.setdefault((where, marked), []).append(claim)
             self._by_share = index
-        return self._by_share.get((namespace, share), [])
+        found = self._by_share.get((namespace, share), [])
+        hashed = share_label(share)
+        return found if hashed == share else [*found, *self._by_share.get((namespace, hashed), [])]
 
     def volume(self, name: str) -> Optional[Volume]:
         """The volume of that name, None where there is none, it is not known yet, or may not be read."""
@@ -235,9 +256,22 @@ class Live:
                 self.wants_marked_volumes = True
         return found
 
-    def known_claim(self, namespace: str, name: str) -> Optional[Claim]:
-        """The claim of that name as far as it was read already."""
-        return self._claims.get((namespace, name))
+    def ask_everywhere(self) -> None:
+        """Ask for the marked claims of the whole cluster."""
+        self.wants_everywhere = not self._everywhere_known
+
+    def claims_everywhere(self, share: str) -> list[tuple[str, Claim]]:
+        """The claims that our marks call this share's in all namespaces that were read, with these."""
+        where = {namespace for namespace, _name in self._claims}
+        return [(namespace, claim) for namespace in where for claim in self.claims_of(namespace, share)]
+
+    def known_volume(self, name: str) -> Optional[Volume]:
+        """The volume of that name as far as it was read already."""
+        return self._volumes.get(name)
+
+    def claim_fault(self, namespace: str, name: str) -> str:
+        """Why a claim may not be read, "" where it may."""
+        return self._claim_faults.get((namespace, name), "")
 
     def marked_volumes(self) -> list[Volume]:
         """The volumes that our marks call a share's, as far as they may be read."""
@@ -253,15 +287,16 @@ class Live:
 
     def all_volumes(self) -> Optional[list[Volume]]:
         """All volumes that there are, None where they are not known yet, or may not be read."""
-        if not self._all_known:
+        if not self._all_known and self._earlier is None:
             self.wants_all_volumes = self.wants_all_volumes or not self.volumes_fault
             return None
-        return [volume for volume in self._volumes.values() if volume is not None]
+        earlier = self._earlier._volumes if self._earlier is not None else {}
+        return [volume for volume in {**earlier, **self._volumes}.values() if volume is not None]
 
     def volumes_for(self, namespace: str, claim: str, unmarked: bool) -> list[Volume]:
         """The volumes that are reserved for a claim of that name; those without our label too where `unmarked`."""
         if not self.volumes_fault:
-            if unmarked and not self._all_known:
+            if unmarked and not self._all_known and self._earlier is None:
                 self.wants_all_volumes = True
             elif not self._marked_known:
                 self.wants_marked_volumes = True

@@ -15,6 +15,8 @@ KIND_SHARE = "share"
 SHARE_KEY = OUR_PREFIX + "share"
 #: On a static volume that was made as a copy of another one: the name of that one.
 CLONE_ANNOTATION = OUR_PREFIX + "clone-of"
+#: On a claim that was there, and that `existing_claim` made the share's: it stays when the share goes.
+FOUND_ANNOTATION = OUR_PREFIX + "found"
 #: One selector finds all claims, or all volumes, of all shares.
 SELECTOR = f"{KIND_LABEL}={KIND_SHARE}"
 

@@ -12,8 +12,9 @@ from typing import Optional
 from ..plan import CREATE, Change, Plan
 from ..text import did_you_mean
 from .about import Context, keep, refuse
-from .apart import keep_apart
+from .apart import keep_apart, made_volume, source_of
 from .dynamic import plan_dynamic
+from .elsewhere import made_elsewhere, other_place
 from .entries import PRESENT
 from .existing import keep_up, objection
 from .leaving import overlooked, plan_leaving
@@ -31,12 +32,44 @@ def plan_shares(ctx: Context, shares: Sequence[Share]) -> Plan:
         if share.state != PRESENT:
             overlooked(ctx, share, changes)
     changes = keep_apart(ctx, shares, changes)
-    notes = [*ctx.notes, *_unknown_classes(ctx, changes)]
+    notes = [*ctx.notes, *_unknown_classes(ctx, changes), *made_elsewhere(ctx, changes)]
     return Plan(tuple(changes), tuple(ctx.drift), tuple(notes))
 
 
 def plan_share(ctx: Context, share: Share, namespace: Optional[str] = None) -> list[Change]:
     """Return the changes for one share, in one of its namespaces or in all."""
+    changes = _planned(ctx, share, namespace)
+    if share.state != PRESENT:
+        return changes
+    return [_other_claim(ctx, change.subject) or change for change in changes]
+
+
+def plan_again(ctx: Context, before: Change, shares: Sequence[Share]) -> list[Change]:
+    """Return the changes for one share in one of its namespaces once more, held against the others as in the whole plan.
+
+    Not where it makes the very data its own that it was to be made of before: that was held against them then.
+    """
+    spot: Spot = before.subject
+    changes = plan_share(ctx, spot.share, spot.namespace)
+    planned = made_volume(before)
+    if planned is not None and all(source_of(ctx, change) in (None, planned) for change in changes):
+        return changes
+    return keep_apart(ctx, shares, changes)
+
+
+def _other_claim(ctx: Context, spot: Spot) -> Optional[Change]:
+    """Refuse a share that has another claim in this namespace: that is what changing `backend.claim`, or to or from it, does."""
+    for claim in ctx.live.claims_of(spot.namespace, spot.share.name):
+        if claim.name != spot.claim and not claim.deleting:
+            return refuse(
+                spot,
+                f"the share has the claim {claim.name} already, and {spot.claim} would be other data under its name: leave "
+                "`backend` as it was, or, to move the share, make a new one there, copy what is to be kept, and retire this one",
+            )
+    return None
+
+
+def _planned(ctx: Context, share: Share, namespace: Optional[str]) -> list[Change]:
     if share.state == PRESENT and share.is_dynamic:
         # Its namespaces hang together: each may hold the volume that the others copy.
         changes = plan_dynamic(ctx, share)
@@ -45,7 +78,8 @@ def plan_share(ctx: Context, share: Share, namespace: Optional[str] = None) -> l
     if share.state != PRESENT:
         return [change for spot in spots for change in plan_leaving(ctx, spot)]
     if share.is_found:
-        return [_plan_found(ctx, spot, len(share.namespaces) > 1) for spot in spots]
+        changes = [_plan_found(ctx, spot, len(share.namespaces) > 1) for spot in spots]
+        return [other_place(ctx, change) or change for change in changes]
     return [plan_static(ctx, spot, made_by_entry(spot)) for spot in spots]
 
 

@@ -106,6 +106,8 @@ def _plan_without_claim(ctx: Context, spot: Spot, make: Make) -> Change:
             spot, f"the volumes {names} are all reserved for its claim: remove the claimRef of those that are not meant"
         )
     if fitting:
+        for unlike in lesser_differences(make.source, fitting[0].source) if not make.clone_of else ():
+            ctx.differs(spot, f"gets a volume that {unlike}: what a volume is made of cannot be changed")
         return take_up(ctx, spot, fitting[0], make.mount_options, make.size, make.size_text)
     manifest = volume_manifest(
         spot, make.source, make.size_text, make.mount_options, clone_of=make.clone_of, affinity=make.affinity
@@ -209,6 +211,7 @@ def _make_again(ctx: Context, spot: Spot, claim: Claim, make: Make) -> Change:
     if claim.size is not None and claim.size > size:
         size, text = claim.size, format_size(claim.size)
     lost = claim.phase == "Lost"
+    _tell_unbindable(ctx, spot, claim, spot.volume, size, (MANY,))
     manifest = volume_manifest(
         spot, make.source, text, make.mount_options, claim.uid if lost else "", make.clone_of, make.affinity
     )
@@ -220,6 +223,34 @@ def _make_again(ctx: Context, spot: Spot, claim: Claim, make: Make) -> Change:
     return replace(found, after=line(spot, claim.name, claim.size, place("", spot.volume, make.source), []))
 
 
+def _tell_unbindable(
+    ctx: Context,
+    spot: Spot,
+    claim: Claim,
+    volume: str,
+    capacity: Optional[int],
+    modes: Sequence[str],
+) -> None:
+    """Tell of a claim that Kubernetes will never bind to its volume, however long it waits.
+
+    One that names its volume is bound to it whatever the two ask and offer, and classes count for none that is reserved.
+    """
+    if claim.volume or claim.phase in ("Bound", "Lost"):
+        return
+    why = []
+    if claim.size is not None and capacity is not None and claim.size > capacity:
+        why.append(f"asks for {format_size(claim.size)} where that has {format_size(capacity)}")
+    lacking = [mode for mode in claim.access_modes if mode not in modes]
+    if lacking:
+        why.append(f"asks for {quote_list(lacking)}, which that does not offer")
+    if why:
+        ctx.differs(
+            spot,
+            f"is never bound to its volume {volume}, for it {' and '.join(why)}: delete the claim, if nothing needs it, and run "
+            "again",
+        )
+
+
 def _plan_bound(ctx: Context, spot: Spot, claim: Claim, volume: Volume, make: Make) -> Change:
     refused = volume_objection(spot, volume, claim)
     if refused is not None:
@@ -227,9 +258,12 @@ def _plan_bound(ctx: Context, spot: Spot, claim: Claim, volume: Volume, make: Ma
     unlike = difference(make.source, volume.source, make.handle)
     if unlike is not None:
         return refuse(spot, f"the volume {volume.name} of the claim {claim.name} {unlike}: {_MOVE}")
-    fixes, refused = fix(ctx, spot, volume, claim.uid, make.mount_options if not make.clone_of else ())
+    fixes, refused = fix(
+        ctx, spot, volume, claim.uid, make.mount_options if not make.clone_of else (), lost=claim.phase == "Lost"
+    )
     if refused is not None:
         return refused
+    _tell_unbindable(ctx, spot, claim, volume.name, volume.capacity, volume.access_modes)
     if volume.deleting:
         ctx.differs(
             spot, f"keeps its volume {volume.name} only until the claim goes: somebody asked to delete the volume"

@@ -35,11 +35,17 @@ def retain(volume: Volume) -> steps.Step:
 
 
 def fix(
-    ctx: Context, spot: Spot, volume: Volume, claim_uid: Optional[str], mount_options: Sequence[str] = ()
+    ctx: Context,
+    spot: Spot,
+    volume: Volume,
+    claim_uid: Optional[str],
+    mount_options: Sequence[str] = (),
+    lost: bool = False,
 ) -> tuple[Fix, Optional[Change]]:
     """Return what there is to do on a volume of a share, or the refusal where this login may not do it.
 
-    `claim_uid` is that of the claim that it is for, None where that claim is yet to be made.
+    `claim_uid` is that of the claim that it is for, None where that claim is yet to be made; `lost`: that claim was bound
+    to it before, and is Lost.
     """
     share = spot.share
     reasons: list[str] = []
@@ -50,7 +56,13 @@ def fix(
         replaces["/spec/persistentVolumeReclaimPolicy"] = RETAIN
         expect.append(_IS_RETAIN)
         reasons.append(f"its volume {volume.name} is set to Retain, which was {volume.policy}")
-    if volume.claim_uid and volume.claim_uid != claim_uid:
+    adds: dict[str, Any] = {}
+    if lost and claim_uid and volume.claim_name and volume.claim_uid != claim_uid:
+        # A claim that was bound once takes a volume only that names it by its uid; else it is Lost for ever.
+        adds["/spec/claimRef/uid"] = claim_uid
+        expect.append((("spec", "claimRef", "uid"), claim_uid))
+        reasons.append(f"its volume {volume.name} is given back to the claim that lost it")
+    elif volume.claim_uid and volume.claim_uid != claim_uid:
         removes.append("/spec/claimRef/uid")
         expect.append((("spec", "claimRef", "uid"), None))
         reasons.append(f"its volume {volume.name}, left by a claim that is gone, is taken up again")
@@ -78,6 +90,8 @@ def fix(
     if not volume.claim_name:
         spec["claimRef"] = {"namespace": spot.namespace, "name": spot.claim, "kind": "PersistentVolumeClaim"}
         spec["claimRef"]["apiVersion"] = "v1"
+        if lost and claim_uid:
+            spec["claimRef"]["uid"] = claim_uid
         reasons.append(f"its volume {volume.name} is reserved for its claim")
     planned: list[steps.Step] = []
     version = ""
@@ -87,7 +101,7 @@ def fix(
         if volume.policy != RETAIN:
             spec["persistentVolumeReclaimPolicy"] = RETAIN
     elif expect:
-        planned.append(_guarded(volume, replaces, removes, tuple(expect)))
+        planned.append(_guarded(volume, replaces, removes, tuple(expect), adds))
     if spec:
         body["spec"] = spec
     if body:
@@ -110,8 +124,9 @@ def _guarded(
     replaces: Mapping[str, Any],
     removes: Sequence[str],
     expect: tuple[tuple[tuple[str, ...], Any], ...],
+    adds: Optional[Mapping[str, Any]] = None,
 ) -> steps.Step:
     where = {"/metadata/uid": volume.uid}
-    if removes:
+    if volume.claim_uid and (removes or adds):
         where["/spec/claimRef/uid"] = volume.claim_uid
-    return steps.patch_if(steps.VOLUMES, "", volume.name, where, replaces, expect, removes)
+    return steps.patch_if(steps.VOLUMES, "", volume.name, where, replaces, expect, removes, adds)
