@@ -95,12 +95,13 @@ def test_a_whole_life(cluster, namespace, other, modules, audit):
     assert real.changes == shown.changes
     assert real.output["diff"] == shown.output["diff"]
     for where in (namespace, other):
-        assert [
-            r.resource for r in log.writes if where in (r.namespace, r.name.split(".")[1] if "." in r.name else "")
-        ] == [
+        # A deletion that Kubernetes' own note on the volume got in the way of (409) is asked for again.
+        done = [write for write in log.writes if write.code < 400]
+        assert [r.resource for r in done if where in (r.namespace, r.name.split(".")[1] if "." in r.name else "")] == [
             "persistentvolumeclaims",
             "persistentvolumes",
         ]
+        assert {write.code for write in log.writes} <= {200, 409}
         gone(cluster, "persistentvolumeclaims", "data", where)
         gone(cluster, "persistentvolumes", f"share.{where}.data")
         assert "more" in cluster.claims(where)
