@@ -289,6 +289,11 @@ def call(function: Callable[[Request], object], *, forward: bool = False) -> Fau
     return Call(function, forward)
 
 
+def each(request: Request) -> Hashable:
+    """For `per` of a rule: each object by itself, by method and name. Then it is no matter of chance how often one is hit."""
+    return request.method, request.name
+
+
 class Rule:
     """Brings `fault` to some of the requests that it matches.
 

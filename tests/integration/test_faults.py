@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.faults import Rule, call, conflict, cut, drop, expired, slow, status
+from testbed.faults import Rule, call, conflict, cut, drop, each, expired, slow, status
 from testbed.proxy import FaultProxy
 from tests.support.homes import KIND, RETIRED, USERNAME, annotations, labels, make_home, size
 from tests.support.killing import kill_at
@@ -49,7 +49,7 @@ def assert_converges(cluster, namespace, modules, audit, options):
         pytest.param(lambda: [Rule(status(429, retry_after=1), method="POST", first=5)], id="throttled"),
         pytest.param(lambda: [Rule(status(429, retry_after=1), method="GET", nth=1)], id="throttled list"),
         pytest.param(lambda: [Rule(status(500), every=4)], id="500 each fourth"),
-        pytest.param(lambda: [Rule(status(503), probability=0.3, seed=7)], id="503 often"),
+        pytest.param(lambda: [Rule(status(503), per=each, probability=0.3, seed=7)], id="503 often"),
         pytest.param(lambda: [Rule(status(504, forward=True), method="POST", every=5)], id="504 after the write"),
         pytest.param(lambda: [Rule(cut(), method="POST", every=3)], id="answer lost after the write"),
         pytest.param(lambda: [Rule(cut(body_bytes=40), method="POST", every=3)], id="answer cut after the write"),

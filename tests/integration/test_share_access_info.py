@@ -12,7 +12,7 @@ from tests.support.acl import AGENT, INDEX, digest_of, options, share
 
 GROUPS = {"analysts": ["ann", "ben"], "guests": ["cat"]}
 SHARES = [
-    share("public-data", "public", write={"groups": ["analysts"]}, until="2027-03-31"),
+    share("public-data", "public", write={"groups": ["analysts"]}, until="2999-03-31"),
     share("notebooks", read={"groups": ["guests", "hub:visitors"]}, write={"groups": ["analysts"], "users": ["dan"]}),
     share("payroll", "secret", read={"users": ["ann"]}),
 ]
@@ -50,7 +50,7 @@ def test_everything_at_a_glance_costs_one_list(published, namespace, modules, au
         "(anybody else)  -          -        ro",
         "",
         "notebooks: ro for whoever is in hub:visitors, which the hub knows at spawn",
-        "public-data: granted until 2027-03-31",
+        "public-data: granted until 2999-03-31",
     ]
     assert result.published
     assert [row["name"] for row in result.users] == ["ann", "ben", "cat", "dan"]
@@ -136,10 +136,10 @@ def test_what_people_may_know_themselves(published, namespace, modules):
 
 
 def test_a_day_to_come(published, namespace, modules):
-    day_after = modules.ok("share_access_info", {"namespace": namespace, "as_of": "2027-04-01"})
+    day_after = modules.ok("share_access_info", {"namespace": namespace, "as_of": "2999-04-01"})
     assert day_after.everyone == []
-    assert "public-data: nobody gets it, for its last day was 2027-03-31" in day_after.text
-    assert modules.ok("share_access_info", {"namespace": namespace, "as_of": "2027-03-31"}).everyone == ["public-data"]
+    assert "public-data: nobody gets it, for its last day was 2999-03-31" in day_after.text
+    assert modules.ok("share_access_info", {"namespace": namespace, "as_of": "2999-03-31"}).everyone == ["public-data"]
 
 
 def test_what_an_input_would_change_and_that_it_does(published, namespace, modules, audit):

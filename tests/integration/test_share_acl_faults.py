@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.faults import Rule, call, clock, conflict, cut, drop, expired, slow, status
+from testbed.faults import Rule, call, clock, conflict, cut, drop, each, expired, slow, status
 from testbed.proxy import FaultProxy
 from tests.support.acl import AGENT, INDEX, Polling, objects, options, parts, read, share
 
@@ -41,11 +41,6 @@ def assert_converges(cluster, namespace, modules, audit, chosen):
     with audit(user_agent=AGENT) as log:
         assert not modules.ok("share_acl", chosen).changed
     assert not log.writes
-
-
-def each(request):
-    """For rules about each object by itself: then it is no matter of chance how often one is hit."""
-    return request.method, request.name
 
 
 WRITES = ("POST", "PATCH")

@@ -171,13 +171,21 @@ def held_at_the_index(modules, cluster, chosen, meanwhile):
 
 
 def test_two_runs_at_once_one_whole_acl_stands_and_both_say_which(cluster, namespace, modules):
+
+    def faster_first(polling, chosen):
+        """A run whose ACL the reader has seen before the other one goes on."""
+        result = modules.ok("share_acl", chosen)
+        wait_for(lambda: polling.digests()[-1:] == [result.acl["digest"]], "the reader")
+        return result
+
     publish(modules, version(namespace, 0))
     with Polling(cluster, namespace, READER) as polling:
         slower, faster = held_at_the_index(
-            modules, cluster, version(namespace, 1), lambda: modules.ok("share_acl", version(namespace, 2))
+            modules, cluster, version(namespace, 1), lambda: faster_first(polling, version(namespace, 2))
         )
-    assert not slower.failed, slower.output["msg"]
-    mine, theirs = slower.acl["digest"], faster.acl["digest"]
+        assert not slower.failed, slower.output["msg"]
+        mine, theirs = slower.acl["digest"], faster.acl["digest"]
+        wait_for(lambda: polling.digests()[-1:] == [mine], "the reader")
     assert polling.broken == []
     assert polling.digests()[1:] == [theirs, mine]
     assert read(cluster, namespace, READER).digest == mine

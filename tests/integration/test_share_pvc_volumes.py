@@ -489,7 +489,9 @@ def test_growth(cluster, namespace, other, modules, audit):
 
 
 def test_wait_tells_what_is_not_bound(cluster, namespace, modules):
-    options = run([namespace], share("data", DYNAMIC), share("static"), wait=True, wait_timeout=3, wait_sleep=1)
+    static = share("static")
+    modules.ok("share_pvc", run([namespace], static, wait=True))
+    options = run([namespace], share("data", DYNAMIC), static, wait=True, wait_timeout=3, wait_sleep=1)
     result = modules.run("share_pvc", options)
     assert result.failed
     [item] = result.failed_items

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.cluster import wait_for
 from tests.support.playbooks import Playbooks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -240,7 +241,7 @@ def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
     assert "data-secret" in acl(cluster, namespace)[0]
     playbooks.ok(SITE, leaving)
     playbooks.ok(SITE, gone)
-    assert "data-secret" not in cluster.claims(namespace)
+    wait_for(lambda: "data-secret" not in cluster.claims(namespace), "the claim gone")
     assert set(cluster.claims(namespace)) == {"data-public", "data-private"}
 
 
@@ -516,7 +517,7 @@ def test_the_service_account_of_the_examples_may_do_all_of_it(cluster, testbed, 
         assert run(inventory)["leaving"] == "keep 0, retire 5"
         inventory |= {"shares_retired": [], "shares_absent": retired}
         assert run(inventory)["leaving"] == "delete 5, keep 0"
-        assert cluster.claims(namespace) == cluster.claims(jobs) == {}
+        wait_for(lambda: not cluster.claims(namespace) and not cluster.claims(jobs), "the claims gone")
         report = playbooks.ok("odh.persistency.shares_report", inventory, kubeconfig=kubeconfig)
         assert "WARNING" not in report.output
     finally:

@@ -89,26 +89,37 @@ class Polling(threading.Thread):
         self.views: list[View] = []
         self.broken: list[str] = []
         self.readings = 0
+        self._failure: Exception | None = None
 
     def run(self) -> None:
-        while not self._over.is_set():
-            try:
-                view = read(*self._arguments)
-            except BrokenAcl as error:
-                self.broken.append(str(error))
-            else:
-                if not self.views or self.views[-1] != view:
-                    self.views.append(view)
-            self.readings += 1
-            time.sleep(0.01)
+        try:
+            while not self._over.is_set():
+                self._read()
+                time.sleep(0.01)
+        except Exception as error:
+            self._failure = error
+
+    def _read(self) -> None:
+        try:
+            view = read(*self._arguments)
+        except BrokenAcl as error:
+            self.broken.append(str(error))
+        else:
+            if not self.views or self.views[-1] != view:
+                self.views.append(view)
+        self.readings += 1
 
     def __enter__(self) -> Polling:
         self.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
+        """What ended the reading is raised here: a reader that is dead has seen nothing broken."""
         self._over.set()
         self.join(30)
+        if self._failure is not None:
+            raise self._failure
+        assert self.readings, "nothing was read"
 
     def digests(self) -> list[str | None]:
         return [view.digest for view in self.views]

@@ -19,7 +19,7 @@ from ..plan import ADOPT, CREATE, UPDATE, Change
 from ..steps import CLAIMS, VOLUMES
 from ..steps import CREATE as MAKE
 from .about import Context, refuse
-from .backends import Source, described, place_of
+from .backends import Source, described, on_other_file_systems, place_of
 from .entries import PRESENT
 from .live import Volume, share_of, volume_from, what_else
 from .naming import share_label
@@ -74,7 +74,9 @@ def keep_apart(ctx: Context, shares: Sequence[Share], changes: Sequence[Change])
     for number, source in placed:
         change = found[number]
         for volume in known.around(source):
-            reason = None if volume.is_for(change.namespace, change.name) else _reason(ctx, run, change, source, volume)
+            if volume.is_for(change.namespace, change.name) or on_other_file_systems(source, volume.source):
+                continue
+            reason = _reason(ctx, run, change, source, volume)
             if reason is not None:
                 found[number] = refuse(change.subject, reason, change.name)
                 break

@@ -165,8 +165,13 @@ def file_system(source: Source) -> str:
 
 def is_same_data(one: Source, other: Source) -> bool:
     """Whether two volumes hold the same data; of file systems of one cluster only two that are both named differ."""
+    return data_of(one) == data_of(other) and not on_other_file_systems(one, other)
+
+
+def on_other_file_systems(one: Source, other: Source) -> bool:
+    """Whether two volumes of CephFS name different file systems of their cluster: then equal paths are different folders."""
     named = {file_system(one), file_system(other)} - {""}
-    return data_of(one) == data_of(other) and len(named) < 2
+    return len(named) == 2
 
 
 def described(source: Source) -> str:

@@ -126,7 +126,6 @@ def parse_shares(
         # Where shares may be mounted is not known then; the rest is looked at all the same.
         home, roots = "", ()
     entries: list[ShareEntry] = []
-    sound: list[ShareEntry] = []
     seen: dict[str, str] = {}
     for position, item in zip(positions or positions_of(raw, source), raw):
         wrong: list[str] = []
@@ -136,12 +135,12 @@ def parse_shares(
             if first != position:
                 wrong.append(f"the share is listed already at {first}: remove one of the two")
             entries.append(entry)
-            if not wrong:
-                sound.append(entry)
         who = f"{position} ({entry.name})" if entry is not None else position
         faults += [f"{who}: {fault}" for fault in wrong]
-    faults += nested_mounts([entry for entry in sound if entry.mount_path])
-    faults += shared_data(sound)
+    # Those too that have other faults, so that these are not all that is told.
+    different = [entry for entry in entries if seen[entry.name] == entry.position]
+    faults += nested_mounts([entry for entry in different if entry.mount_path])
+    faults += shared_data(different)
     return entries, faults
 
 
@@ -165,26 +164,31 @@ def _read_item(
         faults.append(f"`state` is {shown(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}")
     going = (state or run_state) in (RETIRED, ABSENT)
     level = _level_of(item, going, faults)
+    known = len(faults)
     backend = read_backend(item, faults)
+    if len(faults) > known:
+        backend = DYNAMIC  # where its data is is not known
     size, size_text = _size_of(item, faults)
     read, write = read_grants(item, "read", level, faults), read_grants(item, "write", level, faults)
     claim = backend.claim if backend.type == EXISTING_CLAIM and backend.claim else name
     if reserved_name(claim) and not going:
         faults.append(f"the claim {claim} is {reserved_name(claim)}, and is never made a share: name another one")
+    known = len(faults)
     mount_path = text_of(item, "mount_path", faults)
     if not going:
         mount_path = mount_path or f"{home.rstrip('/')}/{name}"
         wrong = mount_path_fault(mount_path, normalised(home), roots) if home else None
         if wrong:
             faults.append(f"`mount_path` {wrong}")
+    if going or len(faults) > known:
+        mount_path = None  # what goes is mounted nowhere, so its path is free for another
     return ShareEntry(
         name=name,
         level=level,
         claim=claim,
         size=size,
         size_text=size_text,
-        # What goes is mounted nowhere, so its path is free for another.
-        mount_path="" if going else mount_path or "",
+        mount_path=mount_path or "",
         gid=_id_of(item, "gid", faults),
         until=_until_of(item, faults),
         backend=backend,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import posixpath
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -120,6 +121,8 @@ def shared_data(shares: Sequence[ShareEntry]) -> list[str]:
     """
     faults = []
     for inner, outer in _overlaps(shares, places_of):
+        if _on_other_file_systems(inner, outer):
+            continue
         how = "is" if places_of(inner) == places_of(outer) else "lies inside"
         faults.append(
             f"{inner.position}: the data of {inner.name} ({_told(inner)}) {how} that of {outer.name} ({_told(outer)}, "
@@ -137,6 +140,12 @@ def shared_data(shares: Sequence[ShareEntry]) -> list[str]:
                         )
                 seen.setdefault(name, []).append(share)
     return faults
+
+
+def _on_other_file_systems(one: ShareEntry, other: ShareEntry) -> bool:
+    """Whether two volumes of CephFS name different file systems of their cluster: then equal paths are different folders."""
+    names = [entry.backend.attributes.get("fsName") for entry in (one, other) if is_cephfs(entry.backend.driver)]
+    return len(names) == 2 and all(names) and names[0] != names[1]
 
 
 def _meet(one: ShareEntry, other: ShareEntry) -> bool:
@@ -166,8 +175,12 @@ def _overlaps(
 
 
 def server_name(server: str) -> str:
-    """A server's name as DNS compares it."""
-    return server.rstrip(".").lower()
+    """A server's name as DNS compares it, or its address in the one form that stands for all of its spellings."""
+    bare = server[1:-1] if server.startswith("[") and server.endswith("]") else server
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return bare.rstrip(".").lower()
 
 
 def is_cephfs(driver: str) -> bool:
