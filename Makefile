@@ -21,8 +21,13 @@ demo-down: ## Stop what the demo started
 	    "the cluster that KUBECONFIG named then; set KUBECONFIG and run this again to remove it." >&2; exit 1; }; \
 	  examples/demo/run --down; \
 	fi
+	@if [ -x .dev/venv/bin/python ]; then \
+	  if bin/dev python -m testbed status >/dev/null; then \
+	    env -u KUBECONFIG -u K8S_AUTH_KUBECONFIG -u K8S_AUTH_HOST bin/dev examples/demo/run --down; \
+	  fi; \
+	  bin/dev python -m testbed down; \
+	fi
 	@rm -rf .dev/demo-export
-	@if [ -x .dev/venv/bin/python ]; then bin/dev python -m testbed down; fi
 
 ##@ Test it
 .PHONY: test lint unit oracle hub integration molecule sanity gates

@@ -30,6 +30,7 @@ def edited_copy(inventory: Path, target: Path) -> tuple[Path, str]:
     _replace(users, f"{LEAVES},,,analysts\n", "")
     _replace(homes, "homes_retired: []\n", f"homes_retired:\n  - {LEAVES}\n")
     _replace(common, f"    - {LEAVES}\n", "")
+    _replace(common, "  interns:\n", f"  interns:\n    - {JOINS}\n")
     _replace(
         shares,
         f"  - name: {NARROWED}\n    level: public\n",

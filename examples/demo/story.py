@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -108,6 +109,10 @@ class Demo:
         heading("4. Who gets what, and why")
         everybody = self.asked("share_access_info")["text"].splitlines()
         one = self.asked("share_access_info", for_users=[edit.LEAVES])["text"].splitlines()
+        say(
+            "The playbook shares_report asks the same of an inventory. ro: may read, rw: may change, ask: a secret share, when"
+        )
+        say("the person asks for it as the server starts, -: is not there.\n")
         say("\n".join(everybody))
         say("\n".join(one[next(number for number, line in enumerate(one) if line.startswith(f"{edit.LEAVES},")) - 1 :]))
         say("\nThe rules that answer here are those by which a hub decides, in the same file.")
@@ -159,8 +164,9 @@ class Demo:
         heading("5. The inventory is edited; what would happen?")
         with tempfile.TemporaryDirectory(prefix="odh-persistency-demo-") as folder:
             inventory, difference = edit.edited_copy(INVENTORY, Path(folder) / "edited")
-            say(f"In a copy of it, {edit.GROWS} gets more room, {edit.JOINS}")
-            say(f"joins, {edit.LEAVES} leaves, and {edit.NARROWED} is public no more:\n")
+            say(f"In a copy of it, which goes when this is over, {edit.GROWS} gets more room,")
+            say(f"{edit.JOINS} joins, {edit.LEAVES} leaves, and {edit.NARROWED}")
+            say("is public no more:\n")
             say(difference)
             self.playbook("site", inventory, "--check", "--diff", *self.directories())
         say(
@@ -192,7 +198,8 @@ class Demo:
             say(
                 "Edit users.csv or shares.yml in examples/inventories/demo/group_vars/all, and see what your edit would do:"
             )
-            say("  bin/dev ansible-playbook -i examples/inventories/demo playbooks/site.yml --check --diff")
+            directories = shlex.join(self.directories())
+            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/site.yml --check --diff {directories}")
             say("Who gets what, and what would your edit change of it?")
             say("  bin/dev ansible-playbook -i examples/inventories/demo playbooks/shares_report.yml")
             say("Who would find an empty home, if this hub still ran KubeSpawner 6?")

@@ -142,12 +142,14 @@ EXAMPLES = r"""
   odh.persistency.share_acl:
     namespace: jupyterhub
     shares_file: /srv/inventory/shares.yml
+    groups_file: /srv/inventory/groups.csv
     declassify: [shared-data-private]
 
 - name: The summer school is over, and its hundred people leave
   odh.persistency.share_acl:
     namespace: jupyterhub
     shares_file: /srv/inventory/shares.yml
+    groups_file: /srv/inventory/groups.csv
     max_withdrawals: 200
 
 - name: For classic Open Data Hub

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -79,6 +80,9 @@ def test_on_the_testbed(cluster, testbed):
         assert matrix[GROWS] == ["-", "ro", "-", "ro"]
         assert f"{LEAVES}, member of analysts:" in who
         assert f"+{LEAVES} loses rw on {NARROWED} (left group analysts)" in edited
+        # Who joins is among those who keep it.
+        assert f"+    - {JOINS}" in edited
+        assert not re.search(rf"^\+{JOINS} loses", edited, re.M)
         assert re.search(
             rf"^\+{NARROWED} becomes private: \d+ people named keep access, everyone else loses it$", edited, re.M
         )
@@ -111,3 +115,24 @@ def test_leaves_nothing_on_a_cluster_of_ones_own(cluster, tmp_path):
     assert "shared-data-secret" in output
     assert left_of(cluster, namespace) == []
     assert not (ROOT / ".dev" / "demo-namespace").exists()
+
+
+def test_make_demo_down_leaves_no_trace_on_the_testbed(cluster, tmp_path):
+    """Its own testbed, for the one under test has other things to do."""
+    data = tmp_path / "testbed"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "KUBECONFIG"))}
+    environment = kept | {"ODHP_TESTBED_DATA": str(data)}
+
+    def run(*words):
+        done = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    try:
+        run("bin/dev", "kubectl", "create", "namespace", "jupyter-demo")
+        run("make", "demo-down")
+        assert "jupyter-demo" not in run("bin/dev", "kubectl", "get", "namespace", "-o", "name")
+        assert "was not running" not in run("make", "demo-down")
+        assert "was not running" in run("make", "demo-down")
+    finally:
+        run("bin/dev", "python", "-m", "testbed", "reset", "--wipe-only")

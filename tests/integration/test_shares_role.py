@@ -211,6 +211,21 @@ def test_a_guard_holds_up_all_of_it(cluster, playbooks, namespace):
     assert "more" in cluster.claims(namespace)
 
 
+@pytest.mark.parametrize("missing", ["folder", "mount"])
+def test_nothing_is_made_where_the_directories_cannot_be(cluster, playbooks, namespace, tmp_path, missing):
+    where = {
+        "shares_path": str(tmp_path / "misspelt" if missing == "folder" else tmp_path),
+        "shares_export": "/exports",
+    }
+    inventory = inventory_of(namespace, shares_create_namespace=False, shares_mounted=missing == "mount", **where)
+    del inventory["shares_list"][0]["namespaces"]
+    message = playbooks.refused(SITE, inventory)
+    assert ("does not exist on the host" if missing == "folder" else "nothing is mounted at") in message
+    assert cluster.claims(namespace) == {}
+    # In check mode an earlier playbook may be what makes it.
+    playbooks.ok(SITE, inventory, "--check")
+
+
 def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
     inventory = inventory_of(namespace, shares_create_namespace=False)
     del inventory["shares_list"][0]["namespaces"]
@@ -473,6 +488,21 @@ def test_examples_in_the_documents(cluster, namespace, playbooks):
     path.write_text(next(block for block in blocks if "\npersistency:" in block))
     played = playbooks.ok(SITE, path, "--check", "--diff", extra={"shares_namespace": namespace})
     assert set(outcome(played)) == {"claims and volumes", "access"}
+    # The modules by themselves, on this machine in place of a file server.
+    play = next(block for block in blocks if "\n    - name: Claims and volumes\n" in block)
+    exports = playbooks.folder / "exports"
+    exports.mkdir()
+    book = playbooks.folder / "modules.yml"
+    book.write_text(
+        play.replace("namespace: jupyterhub", f"namespace: {namespace}")
+        .replace("namespaces: [jupyterhub, nightly-jobs]", f"namespaces: [{namespace}]")
+        .replace("path: /srv/exports", f"path: {exports}")
+        .replace("      delegate_to: nfs.example.org\n      become: true\n", "")
+    )
+    playbooks.ok(book, yaml.safe_load(path.read_text())["persistency"]["hosts"]["my-hub"])
+    assert "shared-data-private" in cluster.claims(namespace)
+    assert (exports / "private").is_dir()
+    assert set(acl(cluster, namespace)[0]) == {"shared-data-public", "shared-data-private"}
     readme = re.findall(r"^```yaml\n(.*?)^```", (ROLE / "README.md").read_text(), re.M | re.S)[0]
     book = playbooks.folder / "own.yml"
     book.write_text(readme)

@@ -153,8 +153,9 @@ def test_options_that_cannot_be_meant_are_refused(root, says) -> None:
 def test_what_is_missing_is_made_closed_and_opened_when_it_is_somebodys() -> None:
     made = plan(placed({"name": "s", "directory": "t/s", "gid": 5000}))
     way, top = made.changes
-    assert way.steps == (m.Mkdir(("t",), 0o755),)
-    assert top.steps == (m.Mkdir(("t", "s"), 0o700), m.Chown(("t", "s"), None, 5000), m.Chmod(("t", "s"), 0o2770))
+    assert way.steps == (m.Mkdir(("t",), 0o755), m.Strip(("t",)), m.Chmod(("t",), 0o755))
+    here = ("t", "s")
+    assert top.steps == (m.Mkdir(here, 0o700), m.Strip(here), m.Chown(here, None, 5000), m.Chmod(here, 0o2770))
     assert (way.after, top.after) == ("/exports/t: 0755 0:0", "/exports/t/s: 2770 0:5000")
     assert way.before is top.before is None
 
@@ -271,6 +272,7 @@ INSIDES = [(), (), ("a",), ("a", "b"), ("a/b",), ("a/b", "a"), ("b/c/a", "b"), (
 SETTINGS = list(product((None, 0, 501, 5000), (None, 0, 501, 5000), MODES))
 NODES = [m.Node(m.DIRECTORY, uid, gid, mode) for uid, gid, mode in product((0, 501), (0, 501, 5000), MODES)]
 NODES += [replace(node, writable=False) for node in NODES[::5]] + [replace(node, read_only=True) for node in NODES[::9]]
+NODES += [replace(node, acl=True) for node in NODES[::4]]
 OTHERS = [m.Node("a file"), m.Node("a symbolic link"), m.Node(m.DIRECTORY, problem="Permission denied")]
 
 
@@ -334,7 +336,8 @@ def carried_out(made: Plan, live, runner):
                 assert above.kind == m.DIRECTORY
                 assert parts not in after
                 setgid = above.mode & 0o2000
-                after[parts] = m.Node(m.DIRECTORY, runner.uid, above.gid if setgid else runner.gid, step.mode | setgid)
+                gid = above.gid if setgid else runner.gid
+                after[parts] = m.Node(m.DIRECTORY, runner.uid, gid, step.mode | setgid, acl=above.acl)
             elif isinstance(step, m.Still):
                 assert after[parts] == step.node
             elif isinstance(step, m.Chown):
@@ -343,7 +346,12 @@ def carried_out(made: Plan, live, runner):
                 assert runner.may_chown or uid == now.uid
                 assert runner.may_chown or gid == now.gid or (now.uid == runner.uid and runner.is_in(gid))
                 after[parts] = replace(now, uid=uid, gid=gid)
-            else:
+            elif isinstance(step, m.Strip):
+                now = after[parts]
+                if now.acl:
+                    assert runner.may_chmod or now.uid == runner.uid
+                    after[parts] = replace(now, acl=False, mode=now.mode & ~0o077)
+            elif step.mode != after[parts].mode:
                 now = after[parts]
                 assert runner.may_chmod or now.uid == runner.uid
                 kept = runner.keeps_setgid or runner.is_in(now.gid)
@@ -365,8 +373,8 @@ def test_a_plan_does_what_is_wanted_and_nothing_else(case) -> None:
             assert step.parts in wanted
             assert step.parts, "touches the root"
             assert all(live[step.parts[:n]].is_directory for n in range(len(step.parts)) if step.parts[:n] in live)
-            if isinstance(step, (m.Chown, m.Chmod)):
-                assert not item.way, "changes what is only on the way"
+            if isinstance(step, (m.Chown, m.Chmod, m.Strip)):
+                assert not item.way or item.parts not in live, "changes what is only on the way"
                 assert step.parts not in live or contents[step.parts] == () or adopt, "changes what has content"
     if made.refusals:
         return
@@ -381,6 +389,7 @@ def test_a_plan_does_what_is_wanted_and_nothing_else(case) -> None:
             assert now.mode == item.mode
             assert item.uid in (None, now.uid)
             assert item.gid in (None, now.gid)
+        assert not now.acl or (item.way and parts in live), "somebody may who is not named"
     # What the diff says is what came of it.
     for change in made.pending:
         now = after[change.subject.parts]

@@ -45,11 +45,11 @@ def manage_directories(module: Any) -> dict[str, Any]:
         tuple(params["elsewhere"]),
     )
     places = Places()
+    wrong = root_faults(root, shares)
     if not faults:
-        faults += root_faults(root, shares)
         places = place_shares(shares, root)
-        faults += places.faults
-    tree, problem, passing = _open(root, params["mounted"])
+        faults += [*wrong, *places.faults]
+    tree, problem, passing = (None, "", False) if wrong else _open(root, params["mounted"])
     try:
         if problem and not (passing and module.check_mode):
             faults.append(problem)
@@ -79,8 +79,6 @@ def _bare(path: str) -> str:
 
 def _open(root: Root, mounted: Optional[bool]) -> tuple[Optional[Tree], str, bool]:
     """Return the root, or what is wrong with it and whether an earlier task may be about to mend that."""
-    if not root.path.startswith("/"):
-        return None, "", False  # told with the other options
     try:
         tree = Tree(root.path)
     except RootError as error:

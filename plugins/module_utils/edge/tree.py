@@ -64,9 +64,10 @@ class Tree:
                 f"path: {path} may not be looked into by {user_name(os.geteuid())}: run it as root (`become: true`)"
             ) from None
         except OSError as error:
-            raise RootError(
-                f"path: {path} cannot be opened ({error.strerror}): look at its mount and its server"
-            ) from None
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> RootError:
+        return RootError(f"path: {self.path} cannot be looked at ({error.strerror}): look at its mount and its server")
 
     def close(self) -> None:
         """Let go of the root."""
@@ -74,7 +75,11 @@ class Tree:
 
     def is_mount_point(self) -> bool:
         """Whether the root is where a file system is mounted (a bind mount is one too, where Linux can be asked)."""
-        above = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+        try:
+            # Nothing is read there, so who may only pass through it will do.
+            above = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+        except OSError as error:
+            raise self._unusable(error) from error
         try:
             mounts = (_mount_id(self.fd), _mount_id(above))
             if None not in mounts:
@@ -103,7 +108,10 @@ class Tree:
             inner = wanted
             for name in parts:
                 inner = inner.setdefault(name, {})
-        found: dict[Parts, Node] = {(): _node(self.fd, os.fstat(self.fd))}
+        try:
+            found: dict[Parts, Node] = {(): _node(self.fd, os.fstat(self.fd))}
+        except OSError as error:
+            raise self._unusable(error) from error
         self._look(self.fd, (), wanted, found)
         return found
 
@@ -138,7 +146,11 @@ class Tree:
                 _unseen((*here, deeper), inner, error.strerror, found)
             return
         try:
-            found[here] = _node(descriptor, os.fstat(descriptor))
+            try:
+                found[here] = _node(descriptor, os.fstat(descriptor))
+            except OSError as error:
+                _unseen(here, wanted, error.strerror, found)
+                return
             self._look(descriptor, here, wanted, found)
         finally:
             os.close(descriptor)
@@ -204,7 +216,20 @@ def _node(descriptor: int, seen: os.stat_result) -> Node:
         (seen.st_dev, seen.st_ino),
         writable=os.access(".", os.W_OK | os.X_OK, dir_fd=descriptor, effective_ids=True),
         read_only=bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY),
+        acl=has_acl(descriptor),
     )
+
+
+#: Where Linux keeps what POSIX access control lists say, of a directory itself and of what is made in it.
+ACLS = ("system.posix_acl_access", "system.posix_acl_default")
+
+
+def has_acl(descriptor: int) -> bool:
+    """Whether a directory has an access control list, or hands one down. What cannot have any says so by an error."""
+    try:
+        return not {*ACLS}.isdisjoint(os.listxattr(descriptor))
+    except OSError:
+        return False
 
 
 def _kind(mode: int) -> str:

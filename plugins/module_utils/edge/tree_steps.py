@@ -12,12 +12,13 @@ import os
 import stat
 from typing import Callable, Optional
 
-from ..pure.directories.model import SETGID, Chmod, Chown, Mkdir, Parts, Step, Still
+from ..pure.directories.about import IMMUTABLE
+from ..pure.directories.model import SETGID, Chmod, Chown, Mkdir, Parts, Step, Still, Strip
 from ..pure.directories.places import shown_path
 from ..pure.plan import KEEP, REFUSE, Change, Failure, Plan
 from .errors import EdgeError
 from .outcome import Outcome
-from .tree import Moved, Tree, group_name, names_in, open_in, user_name
+from .tree import ACLS, Moved, Tree, group_name, has_acl, names_in, open_in, user_name
 
 #: How often one directory is planned again when others keep changing it.
 ROUNDS = 4
@@ -81,7 +82,7 @@ class _Hand:
             try:
                 self._change(step, descriptor, path)
             except TreeError:
-                if isinstance(step, Chown) and number:
+                if isinstance(step, Chown) and number and not any(isinstance(one, Strip) for one in steps):
                     # What was taken off for the time in between comes back, for its owners stay.
                     with contextlib.suppress(OSError):
                         os.chmod(descriptor, mode)
@@ -104,6 +105,23 @@ class _Hand:
             except OSError as error:
                 raise _explained(error, path, f"get the mode {step.mode:04o}") from error
             self.wrote = True
+        elif isinstance(step, Strip) and has_acl(descriptor):
+            try:
+                # While it goes, the rights of its mask would be the group's.
+                os.chmod(descriptor, stat.S_IMODE(now.st_mode) & ~0o077)
+                for name in ACLS:
+                    _remove(name, descriptor)
+            except OSError as error:
+                raise _explained(error, path, "be without its access control list") from error
+            self.wrote = True
+
+
+def _remove(name: str, descriptor: int) -> None:
+    try:
+        os.removexattr(descriptor, name)
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
 
 
 def carry_out(tree: Tree, plan: Plan, replan: Replan) -> Outcome:
@@ -168,8 +186,8 @@ def _not_tried(change: Change, above: Failure) -> Failure:
 
 def _see_that_it_is(step: Still, descriptor: int) -> None:
     now = os.fstat(descriptor)
-    seen = (now.st_dev, now.st_ino), now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)
-    if seen != (step.node.identity, step.node.uid, step.node.gid, step.node.mode):
+    seen = (now.st_dev, now.st_ino), now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode), has_acl(descriptor)
+    if seen != (step.node.identity, step.node.uid, step.node.gid, step.node.mode, step.node.acl):
         raise Moved(step.parts[-1])
     if step.empty and names_in(descriptor):
         raise Moved(step.parts[-1])
@@ -193,6 +211,12 @@ def _read_back(steps: tuple[Step, ...], descriptor: int, path: str) -> None:
                 "",
                 mends=False,
             )
+    if has_acl(descriptor) and any(isinstance(step, Strip) for step in steps):
+        raise TreeError(
+            f"{path} has an access control list after it was taken away: its file system or server sets one; see to it there",
+            "",
+            mends=False,
+        )
     if not modes or mode == modes[-1]:
         return
     if mode ^ modes[-1] == SETGID:
@@ -213,7 +237,8 @@ def _read_back(steps: tuple[Step, ...], descriptor: int, path: str) -> None:
 _WAYS_OUT: dict[int, tuple[str, bool]] = {
     errno.EPERM: (
         "it takes its owner or root; where this is an export that squashes root, or a file system without owners, run it on "
-        "the server itself, or export to this host with `no_root_squash`",
+        "the server itself, or export to this host with `no_root_squash`; root may be held up by an immutable directory "
+        f"({IMMUTABLE})",
         False,
     ),
     errno.EACCES: (

@@ -14,11 +14,18 @@ from .model import Names, Node, Runner, Wanted
 #: How many names of a directory's content a sentence tells.
 TOLD = 3
 AS_ROOT = "run it as root (`become: true`)"
+IMMUTABLE = "`lsattr -d` shows that, `chattr -i` ends it"
 
 
 def attributes(uid: int, gid: int, mode: int, names: Names) -> str:
     """Mode and owners as one word each: `2770 root:5000`."""
     return f"{mode:04o} {names.user(uid)}:{names.group(gid)}"
+
+
+def of_node(node: Node, names: Names) -> str:
+    """Mode and owners of what is there, and whether its access control list says more."""
+    told = attributes(node.uid, node.gid, node.mode, names)
+    return f"{told} with an access control list (`getfacl`)" if node.acl else told
 
 
 def line(path: str, uid: int, gid: int, mode: int, names: Names) -> str:
@@ -94,10 +101,12 @@ def read_only(path: str, wanted: Wanted) -> str:
 
 def not_writable(path: str, wanted: Wanted, parent: str, runner: Runner, names: Names) -> str:
     """Why nothing is made in a directory."""
-    return (
-        f"{path} ({whose(wanted)}) cannot be made, for {names.user(runner.uid)} may not write in {parent}: {AS_ROOT}, or let "
-        "its owner do it"
+    way = (
+        f"{AS_ROOT}, or let its owner do it"
+        if runner.uid
+        else f"it may be immutable ({IMMUTABLE}), or on another's server"
     )
+    return f"{path} ({whose(wanted)}) cannot be made, for {names.user(runner.uid)} may not write in {parent}: {way}"
 
 
 def cannot_own(path: str, wanted: Wanted, what: str, runner: Runner, names: Names) -> str:

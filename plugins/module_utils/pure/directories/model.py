@@ -29,7 +29,8 @@ class Node:
 
     `kind` is DIRECTORY, or what else it is in words; `mode` are the permission bits with setuid, setgid and sticky.
     `identity` is device and inode. `writable`: whoever runs may make something in it. `read_only`: its file system
-    takes no writes. `problem`: what kept it from being looked at; the other fields mean nothing then.
+    takes no writes. `acl`: a POSIX access control list says more of who may than the mode does. `problem`: what kept it
+    from being looked at; the other fields mean nothing then.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Node:
     writable: bool = True
     read_only: bool = False
     problem: str = ""
+    acl: bool = False
 
     @property
     def is_directory(self) -> bool:
@@ -108,6 +110,13 @@ class Still:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """Take away an access control list, inherited or not, and meanwhile all but the owner's rights, if there is one."""
+
+    parts: Parts
+
+
+@dataclass(frozen=True)
 class Chown:
     """Give the directory to a user or a group or both (None: leave as is)."""
 
@@ -124,7 +133,7 @@ class Chmod:
     mode: int
 
 
-Step = Union[Mkdir, Still, Chown, Chmod]
+Step = Union[Mkdir, Still, Strip, Chown, Chmod]
 
 #: What there is: the root under (), and each wanted place that exists. What lies below something that is no directory
 #: is not in it.

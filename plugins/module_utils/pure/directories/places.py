@@ -54,6 +54,12 @@ def root_faults(root: Root, shares: Sequence[ShareEntry]) -> list[str]:
     wrong = absolute_fault(root.export, "/exports") if root.export else None
     if wrong:
         faults.append(f"export: {wrong}")
+    servers = [place[0][len("nfs ") :] for share in shares if (place := _place(share)) and place[0].startswith("nfs ")]
+    if root.server and servers and server_name(root.server) not in servers:
+        faults.append(
+            f"server: {shown(root.server)} is the server of no share{did_you_mean(root.server, servers)}: correct it, or take it "
+            "out"
+        )
     names = [share.name for share in shares]
     faults += [
         f"elsewhere: {shown(name)} is the name of no share{did_you_mean(name, names)}: correct or remove it"

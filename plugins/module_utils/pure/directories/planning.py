@@ -28,6 +28,7 @@ from .model import (
     Runner,
     Step,
     Still,
+    Strip,
     Wanted,
 )
 from .places import shown_path
@@ -103,7 +104,8 @@ def plan_one(wanted: Wanted, above: Node, live: Live, contents: Contents, settin
 def _differs(wanted: Wanted, node: Node) -> bool:
     """Whether a directory is not what is wanted."""
     return (
-        wanted.mode != node.mode
+        node.acl
+        or wanted.mode != node.mode
         or (wanted.uid is not None and wanted.uid != node.uid)
         or (wanted.gid is not None and wanted.gid != node.gid)
     )
@@ -124,17 +126,18 @@ def _future(wanted: Wanted, above: Node, node: Optional[Node], runner: Runner) -
         uid=born.uid if wanted.uid is None else wanted.uid,
         gid=born.gid if wanted.gid is None else wanted.gid,
         mode=wanted.mode,
+        acl=False,
     )
 
 
 def _make(path: str, wanted: Wanted, above: Node, settings: Settings) -> Change:
     after = _future(wanted, above, None, settings.runner)
-    steps: list[Step] = [Mkdir(wanted.parts, WAY_MODE if wanted.way else BIRTH_MODE)]
-    if not wanted.way:
-        # Nobody is let in before it belongs to whom it should.
-        if wanted.uid is not None or wanted.gid is not None:
-            steps.append(Chown(wanted.parts, wanted.uid, wanted.gid))
-        steps.append(Chmod(wanted.parts, wanted.mode))
+    # What the directory above hands down (its default access control list) would let in whom nobody named.
+    steps: list[Step] = [Mkdir(wanted.parts, WAY_MODE if wanted.way else BIRTH_MODE), Strip(wanted.parts)]
+    # Nobody is let in before it belongs to whom it should.
+    if not wanted.way and (wanted.uid is not None or wanted.gid is not None):
+        steps.append(Chown(wanted.parts, wanted.uid, wanted.gid))
+    steps.append(Chmod(wanted.parts, after.mode))
     line = about.line(path, after.uid, after.gid, after.mode, settings.names)
     return Change(CREATE, KIND, "", path, about.made(wanted), after=line, steps=tuple(steps), subject=wanted)
 
@@ -142,15 +145,17 @@ def _make(path: str, wanted: Wanted, above: Node, settings: Settings) -> Change:
 def _change(path: str, wanted: Wanted, node: Node, content: Optional[tuple[str, ...]], settings: Settings) -> Change:
     after = _future(wanted, node, node, settings.runner)
     steps: list[Step] = [Still(wanted.parts, node, empty=content == ())]
+    if node.acl:
+        steps.append(Strip(wanted.parts))
     if (after.uid, after.gid) != (node.uid, node.gid):
         # Its new owners never have what only its old mode gave, nor its old owners what its new mode gives.
-        if node.mode & after.mode != node.mode and _may_chmod(node.uid, settings.runner):
+        if node.mode & after.mode != node.mode and not node.acl and _may_chmod(node.uid, settings.runner):
             steps.append(Chmod(wanted.parts, node.mode & after.mode))
         steps.append(Chown(wanted.parts, wanted.uid, wanted.gid))
-    if node.mode != after.mode:
+    if node.acl or node.mode != after.mode:
         # Also where the mode in between was this one: it may have cost the setgid bit.
         steps.append(Chmod(wanted.parts, after.mode))
-    before_told = about.attributes(node.uid, node.gid, node.mode, settings.names)
+    before_told = about.of_node(node, settings.names)
     after_told = about.attributes(after.uid, after.gid, after.mode, settings.names)
     if content == ():
         action, reason = UPDATE, about.differs(before_told, after_told)
@@ -177,10 +182,9 @@ def _cannot_make(path: str, wanted: Wanted, above: Node, live: Live, settings: S
     if parent is not None and not parent.writable and parent == above:
         told = shown_path(settings.path, wanted.parts[:-1])
         return [about.not_writable(path, wanted, told, settings.runner, settings.names)]
-    if wanted.way:
-        return []
     born = _future(replace(wanted, way=True), above, None, settings.runner)
-    return _cannot_have(path, wanted, born, True, settings)
+    # One on the way is born with its mode, save where an access control list was handed down with it.
+    return _cannot_have(path, wanted, born, above.acl or not wanted.way, settings)
 
 
 def _cannot_change(
@@ -194,13 +198,13 @@ def _cannot_change(
                 path,
                 wanted,
                 content,
-                about.attributes(node.uid, node.gid, node.mode, settings.names),
+                about.of_node(node, settings.names),
                 about.attributes(after.uid, after.gid, after.mode, settings.names),
             )
         )
     if node.read_only:
         return [*reasons, about.read_only(path, wanted)]
-    return reasons + _cannot_have(path, wanted, node, node.mode != wanted.mode, settings)
+    return reasons + _cannot_have(path, wanted, node, node.acl or node.mode != wanted.mode, settings)
 
 
 def _cannot_have(path: str, wanted: Wanted, node: Node, chmods: bool, settings: Settings) -> list[str]:
