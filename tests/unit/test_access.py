@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import hashlib
 import json
 import os
 import pickle
@@ -708,3 +709,19 @@ def test_it_is_python_3_8_and_needs_the_standard_library_only() -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_what_lies_inside_is_found_whatever_stands_between() -> None:
+    """In the order of texts `/home/a-b` stands between `/home/a` and what is inside of that."""
+    paths = {"one": f"{HOME}/a", "two": f"{HOME}/a-b", "three": f"{HOME}/a/c"}
+    shares = {name: {**share(), "claim": name, "mount_path": path} for name, path in paths.items()}
+    assert access.shares_faults({"schema": 1, "shares": shares}) == [
+        "share 'three': its mount path lies inside that of share 'one'"
+    ]
+
+
+def test_a_persons_part_is_where_it_always_was() -> None:
+    """Stored ACLs outlive versions of the collection: another prefix would be another person's part, or nobody's."""
+    assert access.prefix_of("alice@example.org", 4) == hashlib.sha256(b"alice@example.org").hexdigest()[:4]
+    assert access.prefix_of("Alice@example.org", 64) != access.prefix_of("alice@example.org", 64)
+    assert access.prefix_of("jos\u00e9", 64) == hashlib.sha256("jos\u00e9".encode()).hexdigest()

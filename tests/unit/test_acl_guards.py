@@ -161,6 +161,21 @@ def test_what_is_to_be_declassified_is_a_share():
     assert guarded(shares, shares, declassify=["labb"], known=["labb"]) == []
 
 
+def test_data_that_goes_to_another_name_is_declassified_by_either_name():
+    old, new = [share("lab", "secret", claim="files")], [share("lab2", "private", claim="files")]
+    assert guarded(old, new, declassify=["lab"]) == guarded(old, new, declassify=["lab2"]) == []
+    # A name that was right before is no slip, and one that is misspelt is one also where all else is consented to.
+    assert guarded([share("data")], [share("lab")], declassify=["data"]) == []
+    assert len(guarded([share("data")], [], allow_empty=True, declassify=["dta"])) == 1
+
+
+def test_a_group_that_reads_and_writes_is_guarded_as_one_that_writes():
+    old = [share("lab", read=["@staff"], write=["@staff"])]
+    new = [share("lab", read=["@staff"], write=["@openshift:staff"])]
+    groups = {"staff": ("ann",), "openshift:staff": ("ann", "bob")}
+    assert "by which bob would gain access" in guarded(old, new, groups)[0]
+
+
 MEMBERS = {"staff": ("ann",), "openshift:staff": ("ann", "bob"), "other": ("bob",)}
 
 

@@ -379,6 +379,7 @@ def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data
         assert standing.faults
         assert refusals_over_broken(live, standing, "another", 50)
         assert not refusals_over_broken(live, standing, document.digest, 50) or how == "mark"
+        assert refusals_over_broken(live, standing, "another", 0)
         assert not refusals_over_broken(live, standing, "another", -1)
         assert refusals_over_broken(live, standing, "another", -1, emptied=True)
     else:

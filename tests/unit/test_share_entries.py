@@ -337,6 +337,64 @@ def test_one_faulty_share_hides_nothing_of_the_others() -> None:
     assert len(faults) == 3, faults
 
 
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        ("fd00::1", "[fd00::1]"),
+        ("fd00::1", "fd00:0::0:1"),
+        ("FD00::A", "fd00::a"),
+        ("NFS.example.org.", "nfs.example.org"),
+        ("10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_one_server_is_one_however_it_is_written(here: str, there: str) -> None:
+    shares = [
+        {"name": name, "level": level, "backend": {"type": "nfs", "server": server, "path": "/e/a"}}
+        for name, level, server in (("one", "secret", here), ("two", "public", there))
+    ]
+    (fault,) = faults_of(*shares)
+    assert "the data of two" in fault
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "apart"), [("hr", "public", True), ("hr", "hr", False), ("hr", None, False), (None, None, False)]
+)
+def test_file_systems_of_cephfs_that_are_both_named_are_two_places(here: Any, there: Any, apart: bool) -> None:
+    driver = "rook-ceph.cephfs.csi.ceph.com"
+
+    def backend(name: str, file_system: Any) -> dict[str, Any]:
+        named = {"fsName": file_system} if file_system else {}
+        attributes = {"clusterID": "c", "rootPath": "/volumes/a", "staticVolume": "true", **named}
+        secret = {"name": "ceph", "namespace": "rook-ceph"}
+        return {
+            "type": "csi",
+            "driver": driver,
+            "volume_handle": name,
+            "attributes": attributes,
+            "node_stage_secret": secret,
+        }
+
+    faults = faults_of(
+        {"name": "one", "level": "secret", "backend": backend("one", here)},
+        {"name": "two", "level": "public", "backend": backend("two", there)},
+    )
+    assert len(faults) == (not apart), faults
+
+
+def test_a_fault_of_a_share_hides_no_other() -> None:
+    faults = faults_of(
+        {"name": "one", "level": "public", "until": "soon", "mount_path": f"{HOME}/q"},
+        {"name": "two", "level": "public", "mount_path": f"{HOME}/q/r", "size": "1G1"},
+        {"name": "three", "level": "pubic", "backend": {"type": "nfs", "server": "a", "path": "/e"}},
+        {"name": "four", "level": "public", "backend": {"type": "nfs", "server": "a", "path": "/e/f"}},
+        {"name": "five", "level": "public", "backend": {"type": "nfs", "server": "a", "path": "/e/../f"}},
+    )
+    for words in ("`until`", "1G1", "inside", "pubic", "the data of four", "five"):
+        assert any(words in fault for fault in faults), words
+    # Of what is not known to be right nothing is said that would be wrong.
+    assert not any("the data of five" in fault for fault in faults)
+
+
 # --- paths, at large ---
 
 PARTS = st.lists(st.sampled_from(["a", "b", "ab", "a.b"]), min_size=1, max_size=4)
@@ -367,8 +425,14 @@ def test_every_pair_that_meets_is_told_and_no_other(paths: list[str]) -> None:
 
 
 @settings(max_examples=2000)
-@given(st.text(alphabet="/.ab", max_size=12), PATHS)
-def test_what_is_taken_as_a_mount_path_is_below_the_home_and_in_its_shortest_form(path: str, home: str) -> None:
+@given(st.text(alphabet="/.ab", max_size=8), PATHS, st.sampled_from(["{home}/{noise}", "{home}{noise}", "{noise}"]))
+def test_what_is_taken_as_a_mount_path_is_below_the_home_and_in_its_shortest_form(
+    noise: str, home: str, form: str
+) -> None:
+    path = form.format(home=home, noise=noise)
+    # Whatever lies below the home and is written without detours is taken.
+    if form == "{home}/{noise}" and noise and normalised(path) == path != home and is_inside(path, home):
+        assert mount_path_fault(path, home, []) is None
     if mount_path_fault(path, home, []) is None:
         parts = path.split("/")
         assert parts[0] == ""
