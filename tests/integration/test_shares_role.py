@@ -211,6 +211,35 @@ def test_a_guard_holds_up_all_of_it(cluster, playbooks, namespace):
     assert "more" in cluster.claims(namespace)
 
 
+def test_all_that_is_wrong_is_told_at_once(cluster, playbooks, namespace, tmp_path):
+    """Whichever of the modules it is that notices: in check mode and for real the same, and nothing is made."""
+    where = {"shares_path": str(tmp_path), "shares_export": "/exports", "shares_mounted": False}
+    inventory = inventory_of(namespace, shares_create_namespace=False, **where)
+    del inventory["shares_list"][0]["namespaces"]
+    del inventory["shares_size"]
+    playbooks.ok(SITE, {**inventory, "shares_size": "1Gi"})
+    standing = acl(cluster, namespace)
+    shares = inventory["shares_list"]
+    shares[1] |= {"level": "public", "read": {}}  # for a guard of the access list
+    shares.append({"name": "no-size", "level": "private", "read": {"users": ["ann"]}})
+    shares.append({"name": "apart", "level": "private", "size": "1Gi", "backend": nfs("/elsewhere/apart")})
+    inventory["shares_list"] = shares
+    words = ["declassify: [data-private]", "shares[3] (no-size): `size` is missing", "/elsewhere/apart lies outside"]
+    told = []
+    for flags in ([], ["--check"]):
+        message = playbooks.refused(SITE, inventory, *flags)
+        assert [word for word in words if word not in message] == [], message
+        told.append(sorted(re.findall(r"^ *- (?:shares\[|data-private).*$", message, re.M)))
+    assert told[0] == told[1]
+    shares[1]["read"] = {"groups": ["nobody-knows"]}
+    shares[1]["levle"] = shares[1].pop("level")
+    message = playbooks.refused(SITE, inventory)
+    for word in ("levle", "no-size", "nobody-knows"):
+        assert word in message
+    assert acl(cluster, namespace) == standing
+    assert "no-size" not in cluster.claims(namespace)
+
+
 @pytest.mark.parametrize("missing", ["folder", "mount"])
 def test_nothing_is_made_where_the_directories_cannot_be(cluster, playbooks, namespace, tmp_path, missing):
     where = {
