@@ -20,6 +20,7 @@ from .paths import DEV, data_dir
 from .progress import TestbedError, say
 from .state import Testbed
 
+PATIENCE = 30.0  # seconds in which a server that runs may come to answer, before it is started anew
 MARKER = "odh-persistency-testbed"  # a file that says: this folder is ours to wipe
 
 
@@ -32,7 +33,8 @@ def up(data: Path | None = None) -> Testbed:
     testbed = _running(data)
     if testbed is None:
         with _locked(data):
-            testbed = _running(data)
+            # On a loaded machine one is slow to answer, and others work with it.
+            testbed = _running(data, PATIENCE)
             if testbed is None:
                 _claim(data)
                 binaries.ensure()
@@ -111,8 +113,9 @@ def _claim(data: Path) -> None:
     (data / MARKER).touch()
 
 
-def _running(data: Path) -> Testbed | None:
-    """The testbed when all of it runs, with the flags, pins and manifests of now, and answers; else None."""
+def _running(data: Path, patience: float = 0.0) -> Testbed | None:
+    """The testbed when all of it runs, with the flags, pins and manifests of now, and answers within so many seconds; else
+    None."""
     known = state.read(data)
     if not known.get("ports") or known.get("manifests") != state.digest_of_manifests():
         return None
@@ -124,4 +127,11 @@ def _running(data: Path) -> Testbed | None:
         if found[0].status() == "stopped":
             found[0].resume()
     testbed = state.load(data)
-    return testbed if (DEV / "bin" / "kubectl").exists() and testbed.client().ready() else None
+    if not (DEV / "bin" / "kubectl").exists():
+        return None
+    deadline = time.monotonic() + patience
+    while not testbed.client().ready():
+        if time.monotonic() >= deadline or any(processes.find(data, name) is None for name in processes.NAMES):
+            return None
+        time.sleep(0.5)
+    return testbed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.paths import ROOT, data_dir
+from testbed.paths import ROOT
 
 SHOW = 'echo "KUBECONFIG=${KUBECONFIG-unset}"; env | grep ^K8S_AUTH_ | sort'
 MINE = ("KUBECONFIG", "K8S_AUTH_", "ODHP_", "VIRTUAL_ENV", "PYTHONPATH", "ANSIBLE_")
@@ -28,7 +28,7 @@ def dev(*command: str, root: Path = ROOT, cwd: Path | None = None, **settings: s
 
 class TestCluster:
     def test_the_testbed_by_default(self):
-        kubeconfig = data_dir() / "kubeconfig"
+        kubeconfig = ROOT / ".dev" / "testbed" / "kubeconfig"  # whatever this worker's own is
         shown = dev("sh", "-c", SHOW, K8S_AUTH_CONTEXT="elsewhere", K8S_AUTH_VERIFY_SSL="no")
         assert shown == [f"KUBECONFIG={kubeconfig}", f"K8S_AUTH_KUBECONFIG={kubeconfig}"]
 

@@ -59,13 +59,14 @@ def test_existing_claims_over_two_places_are_refused(cluster, namespace, other, 
 
 
 def test_a_share_that_is_made_beside_one_of_its_name_is_told_of_once(cluster, namespace, other, modules, audit):
-    modules.ok("share_pvc", run([namespace], share("data", DYNAMIC)))
-    cluster.bind(namespace, "data", source=on(f"/{namespace}/x"))
-    result = modules.ok("share_pvc", run([other], share("data", DYNAMIC)))
-    assert result.actions() == {"data": "create"}
+    name = f"beside-{namespace}"  # that no other test has
+    modules.ok("share_pvc", run([namespace], share(name, DYNAMIC)))
+    cluster.bind(namespace, name, source=on(f"/{namespace}/x"))
+    result = modules.ok("share_pvc", run([other], share(name, DYNAMIC)))
+    assert result.actions() == {name: "create"}
     assert any(f"a share of this name has a claim in {namespace} too" in text for text in result.warnings)
     with audit(user_agent="odh.persistency/") as log:
-        again = modules.ok("share_pvc", run([other], share("data", DYNAMIC)))
+        again = modules.ok("share_pvc", run([other], share(name, DYNAMIC)))
     assert not again.warnings
     assert len(log.requests) == 1
 

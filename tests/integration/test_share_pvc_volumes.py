@@ -461,7 +461,7 @@ def test_growth(cluster, namespace, other, modules, audit):
     shares = [share("made", DYNAMIC), share("fixed", fixed), share("static")]
     modules.ok("share_pvc", run([namespace], *shares))
     for name in ("made", "fixed"):
-        cluster.bind(namespace, name, source=by_csi(server=SERVER, share="/dynamic", subDir=name))
+        cluster.bind(namespace, name, source=by_csi(f"nas#{name}", server=SERVER, share="/dynamic", subDir=name))
     bound(cluster, namespace, "static")
     larger = [entry | {"size": "3Gi"} for entry in shares]
     result = modules.ok("share_pvc", run([namespace], *larger), diff=True)

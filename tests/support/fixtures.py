@@ -12,7 +12,7 @@ import pytest
 
 from testbed import audit as audit_log
 from testbed.state import Testbed
-from tests.support.cluster import PREFIX, Cluster, connected, wait_for
+from tests.support.cluster import PREFIX, TEST_LABEL, Cluster, connected, wait_for
 
 __all__ = ["audit", "cluster", "kubectl", "namespace", "other", "restricted_user", "share_volumes", "testbed"]
 
@@ -50,7 +50,7 @@ def other(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def share_volumes(cluster: Cluster) -> Iterator[None]:
-    """For tests that have static volumes made by the collection: these go with the test's namespaces."""
+    """For tests that have volumes of shares, made by the collection or for it: these go with the test's namespaces."""
     with cluster.binding():
         yield
     for volume in (found := _volumes_of_tests(cluster)):
@@ -63,8 +63,12 @@ def share_volumes(cluster: Cluster) -> Iterator[None]:
 
 
 def _volumes_of_tests(cluster: Cluster) -> list[dict[str, Any]]:
-    volumes = cluster.list("persistentvolumes", labelSelector="odh.persistency/kind=share")
-    return [volume for volume in volumes if volume["spec"].get("claimRef", {}).get("namespace", "").startswith(PREFIX)]
+    def is_one(volume: dict[str, Any]) -> bool:
+        marks = volume["metadata"].get("labels") or {}
+        ours = marks.get("odh.persistency/kind") == "share" or TEST_LABEL in marks
+        return ours and (volume["spec"].get("claimRef") or {}).get("namespace", "").startswith(PREFIX)
+
+    return [volume for volume in cluster.list("persistentvolumes") if is_one(volume)]
 
 
 @pytest.fixture
