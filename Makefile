@@ -65,7 +65,7 @@ gates: ## Sanity, documentation, changelog, and the artifact: built, imported, i
 
 ##@ Measure it, build it
 .PHONY: bench build docs lock
-bench: ## Speed, as ratios to named peers in one run; writes docs/benchmarks/; ARGS=homes or shares for one
+bench: ## Speed, as ratios to named peers in one run; writes docs/benchmarks/; ARGS=homes, shares or access for one
 	@bin/dev python -m benchmarks $(ARGS)
 
 build: ## The collection's artifact, in build/

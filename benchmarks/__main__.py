@@ -36,13 +36,15 @@ SHARES: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "shares-creating": ("Creating claims and volumes", shares.creating),
     "shares-nothing-to-do": ("Claims and volumes, nothing to do", shares.nothing_to_do),
     "peers-shares": ("Claims and volumes, against another tool", shares.peers),
+}
+ACCESS: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "acl-compiling": ("Compiling the access list", acl.compiling),
     "acl-publishing": ("Publishing the access list", acl.publishing),
     "acl-nothing-to-do": ("The access list, nothing to do", acl.nothing_to_do),
-    "access": ("Who gets what", acl.answering),
+    "answering": ("Who gets what", acl.answering),
 }
-SUBJECTS = {"homes": HOMES, "shares": SHARES}  # each is a document, measured in one run
-CASES = {**HOMES, **SHARES}
+SUBJECTS = {"homes": HOMES, "shares": SHARES, "access": ACCESS}  # each is a document, measured in one run
+CASES = {**HOMES, **SHARES, **ACCESS}
 DOCUMENTS = ROOT / "docs" / "benchmarks"
 BUSY = 0.5  # load average over which a result is not to be trusted
 

@@ -34,6 +34,8 @@ MORE = {
 """,
     "shares": """\
 - Shares are static NFS volumes: a PersistentVolume and a claim in each namespace, which the control plane binds meanwhile.
+""",
+    "access": """\
 - The access list is compiled from a JSON file of shares and one of groups, each person in ten groups.
 """,
 }
@@ -41,7 +43,7 @@ MORE = {
 REPEAT = """\
 ## Repeat
 
-    make bench                                        # all of it, homes and shares
+    make bench                                        # all of it
     make bench ARGS={subject}                             # this document
     bin/dev python -m benchmarks --list               # the cases
     bin/dev python -m benchmarks {example:<20} # one of them; prints, writes no file
@@ -133,6 +135,6 @@ def markdown(subject: str, sections: Sequence[tuple[str, Sequence[Row]]], machin
         lines = [HEADINGS, tuple("---" for _ in HEADINGS), *(row.cells for row in rows)]
         parts.append(f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
     parts.append("## Measured on\n\n" + "\n".join(f"- {name}: {value}" for name, value in machine) + "\n")
-    example = {"homes": "nothing-to-do", "shares": "shares-creating"}[subject]
+    example = {"homes": "nothing-to-do", "shares": "shares-creating", "access": "acl-publishing"}[subject]
     parts.append(REPEAT.format(subject=subject, example=example))
     return "\n".join(parts)
