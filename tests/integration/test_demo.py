@@ -26,7 +26,8 @@ def demo(environment, *arguments):
         cwd="/",
         timeout=600,
     )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    # Why it failed comes first: reports cut long messages off.
+    assert answer.returncode == 0, f"{answer.stderr}\n{answer.stdout[-4000:]}\n\nAll of it:\n{answer.stdout}"
     return answer.stdout
 
 
