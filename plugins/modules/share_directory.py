@@ -77,6 +77,7 @@ options:
     default: false
 notes:
   - Shares whose C(state) is C(retired) or C(absent) are left alone, and so are directories of shares that are listed no more.
+  - Where the entry of such a share still says where it lies, that directory is given to no other share.
   - An export that squashes root lets nobody change owners from a client; run this on the server then.
   - In check mode and otherwise, O(shares_file) is a path on the host that runs the task, as O(path) is.
 seealso:

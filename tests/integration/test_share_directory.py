@@ -28,6 +28,8 @@ from tests.support.directories import (
 )
 from tests.support.directory_fixtures import *  # noqa: F403
 
+EXPORTED = {"name": "s", "backend": {"type": "nfs", "server": "nfs.example.org", "path": "/exports/s"}}
+
 if not ROOT:
 
     def test_all_of_this_as_root() -> None:
@@ -254,6 +256,11 @@ def test_all_refusals_at_once_and_nothing_made(directories, root, folder) -> Non
         ({"path": "relative/path"}, "is not absolute"),
         ({"path": "/"}, "is the root of the file system"),
         ({"path": "/tmp/../tmp"}, "contains `..`"),
+        ({"path": "/tmp/a\0b"}, "control character"),
+        (
+            {"shares": [{**EXPORTED, "level": "public"}], "server": "nfs.exmple.org"},
+            "server: 'nfs.exmple.org' is the server of no share (did you mean `nfs.example.org`?)",
+        ),
         ({"path": "/nowhere/at/all"}, "path: /nowhere/at/all does not exist on the host that runs the task"),
         ({"path": "/etc/passwd"}, "path: /etc/passwd is not a directory"),
         ({"shares": [{"name": "s", "level": "public", "directory": "../out"}]}, "contains `..`"),
@@ -300,9 +307,21 @@ def test_a_root_that_is_reached_through_a_link_is_the_operators(directories, roo
 
 
 @mounts
+def test_a_folder_in_a_mount_is_told_from_one_that_is_not_mounted(directories, root) -> None:
+    with mounted(root, "-t", "tmpfs", "none"):
+        (root / "team").mkdir()
+        at = {"path": str(root / "team"), "export": "/exports"}
+        message = directories.run([EXPORTED], **at).output["msg"]
+        assert f"nothing is mounted at {root}/team itself (it lies in what is mounted at {root})" in message
+        assert f"name {root} in `path` if that is the export" in message
+        assert os.listdir(root / "team") == []
+        assert directories.ok([EXPORTED], mounted=False, **at).actions() == {f"{root}/team/s": "create"}
+
+
+@mounts
 @pytest.mark.parametrize("bind", [False, True])
 def test_an_export_that_is_not_mounted_is_not_filled(directories, root, folder, bind) -> None:
-    shares = [{"name": "s", "backend": {"type": "nfs", "server": "nfs", "path": "/exports/s"}}]
+    shares = [EXPORTED]
     # The export has another path here, so this host sees it through a mount.
     message = directories.run(shares, export="/exports").output["msg"]
     assert "nothing is mounted at" in message

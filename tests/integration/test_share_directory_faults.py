@@ -109,6 +109,18 @@ def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says
 
 
 @as_root
+@pytest.mark.parametrize("call", ["fstat", "open"])
+def test_an_export_that_went_stale_is_told_and_nothing_planned(directories, root, call) -> None:
+    fault = {"calls": [call], "at": 1, "how": "ESTALE"}
+    result = directories.run(SHARES, how={"fault": fault})
+    assert result.failed
+    told = f"path: {root} cannot be looked at ({os.strerror(errno.ESTALE)}): look at its mount and its server"
+    assert told in result.output["msg"]
+    assert "Traceback" not in str(result.output)
+    assert os.listdir(root) == []
+
+
+@as_root
 def test_a_chown_that_fails_leaves_the_mode_as_it_was(directories, root) -> None:
     (root / "s").mkdir(mode=0o755)
     (root / "s" / "data").write_text("x")

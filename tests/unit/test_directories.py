@@ -104,6 +104,16 @@ def test_shares_without_a_place_are_left_out_with_the_reason() -> None:
     assert "elsewhere" in reasons["away"]
 
 
+def test_what_shares_that_left_share_among_themselves_holds_nobody_up() -> None:
+    left = [
+        {"name": "a", "directory": "d", "state": "retired"},
+        {"name": "b", "directory": "d", "state": "absent"},
+        # Where it lay is not said any more.
+        {"name": "c", "state": "retired"},
+    ]
+    assert where(placed(*left, {"name": "e", "directory": "e"})) == ["e"]
+
+
 def test_the_directories_of_a_share_come_with_those_above_them() -> None:
     places = placed(
         {"name": "s", "directory": "s", "directories": ["a/b/c", "a", "d"], "gid": 7, "owner": 8, "mode": "0750"}
@@ -124,6 +134,17 @@ def test_the_directories_of_a_share_come_with_those_above_them() -> None:
         ([nfs("a"), nfs("b", server="c")], ROOT, "the NFS server nfs.example.org (a) and the NFS server c (b)"),
         ([nfs("a"), {"name": "b", "directory": "a"}], ROOT, "its directory /exports/a is that of a (shares[0])"),
         ([nfs("a"), {"name": "b", "directory": "a/b"}], ROOT, "its directory /exports/a/b lies in that of a (shares[0])"),
+        # Who gets a new share would find there what a retired one left.
+        (
+            [{"name": "a", "directory": "d", "state": "retired"}, {"name": "b", "directory": "d"}],
+            ROOT,
+            "shares[1] (b): its directory /exports/d is that of a (retired, shares[0])",
+        ),
+        (
+            [{"name": "a", "directory": "d/e", "state": "absent"}, {"name": "b", "directory": "d"}],
+            ROOT,
+            "shares[0] (a): its directory /exports/d/e lies in that of b (shares[1])",
+        ),
         ([{"name": "b", "directory": "x" * 256}], ROOT, "names no directory"),
     ],
 )  # fmt: skip
@@ -228,6 +249,12 @@ def test_what_is_no_directory_is_refused_wherever_it_is(node, says, at) -> None:
     assert refusal.name == f"/exports/{at}"
     assert says in refusal.reason
     assert not made.changed
+
+
+def test_what_not_even_root_can_write_in_may_be_immutable() -> None:
+    made = plan(placed({"name": "s", "directory": "s", "directories": ["d"]}), {"s": directory(writable=False)})
+    (refusal,) = made.refusals
+    assert "it may be immutable (`lsattr -d` shows that, `chattr -i` ends it)" in refusal.reason
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from .api import Api
 from .apply import ROUNDS, Replan, carry_out, is_conflict, untried
 from .errors import ApiError, EdgeError
 from .outcome import Outcome
-from .reads import namespace_fault
+from .reads import namespace_fault, unmade
 from .run import Refused
 from .version import VERSION
 
@@ -102,7 +102,7 @@ class AclRun:
             if not number:
                 missing = self._missing_namespace(planned.publication, live)
                 if missing:
-                    self._warnings.append(f"{missing}; an earlier task may be what makes it, so the plan is shown")
+                    self._warnings.append(unmade(self.namespace))
                     return self._outcome(planned, reached=True)
                 self._warnings += self._quota_warnings(planned.publication)
             started = time.monotonic()

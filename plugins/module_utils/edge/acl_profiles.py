@@ -44,7 +44,7 @@ from .apply import carry_out
 from .errors import ApiError
 from .granted_claims import claim_refusals, claims_granted
 from .outcome import Outcome
-from .reads import namespace_fault
+from .reads import namespace_fault, unmade
 from .run import Refused, finish, timings_result
 
 
@@ -151,7 +151,7 @@ class ProfilesRun:
             if fault and not (missing and check_mode):
                 raise Refused([fault])
             if fault:
-                return Outcome(plan, warnings=[f"{fault}; an earlier task may be what makes it, so the plan is shown"])
+                return Outcome(plan, warnings=[unmade(self.namespace)])
         if check_mode:
             warnings = self._quota_warnings(plan)
             plan = replace(plan, changes=tuple(replace(change, steps=triable(change)) for change in plan.changes))

@@ -66,6 +66,11 @@ def volume_fault(api: Api, verb: str = "patch") -> Optional[str]:
     return f"this login may not {verb} volumes, which takes {rule_for(steps.VOLUMES, verb, None)}"
 
 
+def unmade(namespace: str) -> str:
+    """What to warn of where a plan for a namespace that does not exist is shown, in check mode: an earlier task may make it."""
+    return f"Namespace {namespace} does not exist yet, so what is planned there is shown and the API server could not validate it"
+
+
 def namespace_fault(api: Api, name: str) -> tuple[str, bool]:
     """Return what is wrong with a namespace, and whether that is only that it does not exist; ("", False) for nothing.
 

@@ -87,10 +87,13 @@ def _open(root: Root, mounted: Optional[bool]) -> tuple[Optional[Tree], str, boo
     if mounted is None:
         mounted = root.export.startswith("/") and root.export != root.path
     if mounted and not tree.is_mount_point():
+        above = tree.mounted_above()
+        inside = f" itself (it lies in what is mounted at {above})" if above else ""
+        way = f"mount it, name {above} in `path` if that is the export" if above else "mount it"
         return (
             tree,
-            f"path: nothing is mounted at {root.path}, and an unmounted export's folder must not be filled: mount it, or say "
-            "`mounted: false` if the folder itself is meant",
+            f"path: nothing is mounted at {root.path}{inside}, and an unmounted export's folder must not be filled: {way}, or "
+            "say `mounted: false` if the folder itself is meant",
             True,
         )
     return tree, "", False

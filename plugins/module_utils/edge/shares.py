@@ -28,7 +28,7 @@ from ..pure.shares.wanted import Settings, Share, Spot
 from .api import CONNECTIONS, Api
 from .apply import Outcome, carry_out
 from .errors import ApiError, EdgeError
-from .reads import namespace_fault, read_classes, read_pods, volume_fault
+from .reads import namespace_fault, read_classes, read_pods, unmade, volume_fault
 
 #: In more namespaces than this, one list over the whole cluster is tried before a list in each.
 FEW_NAMESPACES = 3
@@ -267,8 +267,7 @@ class SharesRun:
         outcome = carry_out(self.api, tried, self._replan, self.settings.check_mode)
         outcome.plan = outcome.plan.joined(shown)
         for name in sorted(absent):
-            fault = f"Namespace {name} does not exist: create it first, or correct `namespaces`"
-            outcome.warnings.append(f"{fault}; an earlier task may be what makes it, so the plan is shown")
+            outcome.warnings.append(unmade(name))
         outcome.warnings.extend(warnings)
         self.timings["write"] = time.monotonic() - started
         return outcome

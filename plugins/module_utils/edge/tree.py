@@ -88,6 +88,13 @@ class Tree:
         finally:
             os.close(above)
 
+    def mounted_above(self) -> str:
+        """The nearest folder above the root, by its path, where a file system is mounted; "" where that is / alone."""
+        above = os.path.dirname(os.path.realpath(self.path))
+        while above != "/" and not os.path.ismount(above):
+            above = os.path.dirname(above)
+        return above if above != "/" else ""
+
     @contextlib.contextmanager
     def opened(self, parts: Parts) -> Iterator[int]:
         """A descriptor of a directory below the root. Raises Moved where it is none any more, else OSError."""

@@ -11,6 +11,7 @@ from typing import Any
 from .apply import Outcome
 from .connection import argument_spec as connection_spec
 from .homes import HomesRun
+from .reads import unmade
 from .run import Refused, finish, open_api, refuse, timings_result
 from .user_options import SOURCE_SPEC, Sources, homes_of, settings_of
 
@@ -48,7 +49,7 @@ def manage_homes(module: Any) -> dict[str, Any]:
     if fault and not (missing and module.check_mode):
         raise Refused([fault])
     if fault:
-        outcome = Outcome(plan, warnings=[f"{fault}; an earlier task may be what makes it, so the plan is shown"])
+        outcome = Outcome(plan, warnings=[unmade(settings.namespace)])
     else:
         quotas = run.quota_warnings(plan) if module.check_mode else []
         outcome = run.carry_out(plan)

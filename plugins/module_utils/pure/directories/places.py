@@ -73,9 +73,15 @@ def place_shares(shares: Sequence[ShareEntry], root: Root) -> Places:
     """Return the directories that shares need below a root."""
     places = Places()
     tops: list[tuple[Parts, ShareEntry]] = []
+    left: list[tuple[Parts, ShareEntry]] = []
     placed: list[ShareEntry] = []
     for share in shares:
-        reason = _left_out(share, root)
+        reason = _not_here(share, root)
+        if not reason and share.state in (RETIRED, ABSENT):
+            reason = f"share {share.name} is {share.state}, and its directory stays as it is"
+            parts, fault = _parts_of(share, root)
+            if not fault:
+                left.append((parts, share))
         if reason:
             places.left_out.append((share.name, reason))
             nowhere = _place(share) is None and not share.directory and share.name not in root.elsewhere
@@ -89,7 +95,7 @@ def place_shares(shares: Sequence[ShareEntry], root: Root) -> Places:
         else:
             tops.append((parts, share))
     places.faults += _several_places(placed, root)
-    places.faults += _overlaps(tops, root)
+    places.faults += _overlaps(tops, left, root)
     seen: set[Parts] = set()
     managed = {parts for parts, _share in tops}
     for parts, share in tops:
@@ -105,10 +111,8 @@ def _place(share: ShareEntry) -> Optional[tuple[str, str]]:
     return next(iter(places_of(share)), None)
 
 
-def _left_out(share: ShareEntry, root: Root) -> str:
+def _not_here(share: ShareEntry, root: Root) -> str:
     """Why a share has no directory here, "" where it has one."""
-    if share.state in (RETIRED, ABSENT):
-        return f"share {share.name} is {share.state}, and its directory stays as it is"
     if share.name in root.elsewhere:
         return f"share {share.name} lies elsewhere, as `elsewhere` says"
     place = _place(share)
@@ -192,21 +196,27 @@ def _told(where: str) -> str:
     return "the NFS server " + name if kind == "nfs" else "the node itself" if kind == "host" else "a CephFS"
 
 
-def _overlaps(tops: Sequence[tuple[Parts, ShareEntry]], root: Root) -> list[str]:
-    """A sentence for each share whose directory is another's, or lies in it."""
+def _overlaps(
+    tops: Sequence[tuple[Parts, ShareEntry]], left: Sequence[tuple[Parts, ShareEntry]], root: Root
+) -> list[str]:
+    """A sentence for each share whose directory is another's, or lies in it; those that `left` are no matter among themselves."""
     faults = []
     owners: dict[Parts, ShareEntry] = {}
-    for parts, share in tops:
+    for parts, share in (*tops, *left):
         owners.setdefault(parts, share)
-    for parts, share in tops:
+    gone = {id(share) for _parts, share in left}
+    for parts, share in (*tops, *left):
         for length in range(1, len(parts) + 1):
             other = owners.get(parts[:length])
-            if other is None or other is share:
+            if other is None or other is share or (id(share) in gone and id(other) in gone):
                 continue
             how = "is" if length == len(parts) else "lies in"
+            # Of two with one directory it is the one that stays whose entry can be mended.
+            one, two = (other, share) if how == "is" and id(share) in gone else (share, other)
+            state = f"{two.state}, " if id(two) in gone else ""
             faults.append(
-                f"{share.position} ({share.name}): its directory {shown_path(root.path, parts)} {how} that of {other.name} "
-                f"({other.position}), so who may use one would reach the other: give each a directory of its own"
+                f"{one.position} ({one.name}): its directory {shown_path(root.path, parts)} {how} that of {two.name} "
+                f"({state}{two.position}), so who may use one would reach the other: give each a directory of its own"
             )
     return faults
 
