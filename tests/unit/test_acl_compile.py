@@ -87,6 +87,13 @@ def test_the_order_of_what_is_given_changes_no_byte(world, seed):
     )
 
 
+@pytest.mark.parametrize("gid", [None, 0, 1, 4294967294])
+def test_the_group_of_files_is_stored_as_it_is_said(gid):
+    """Root's is one of them, and no group is none."""
+    compiled = compile_acl([share("data", gid=gid)], {}, NAMESPACE).shares["shares"]["data"]
+    assert compiled.get("gid", "none") == ("none" if gid is None else gid)
+
+
 def test_the_form_that_is_stored():
     shares = [
         share("data", "public", write=["@hub:staff", "bob"], gid=5000),

@@ -32,12 +32,14 @@ from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.publicati
     effects_of,
     plan_publication,
     plan_removal,
+    quota_warnings,
     reads,
     refusals_over_broken,
     schema_refusal,
     stands,
 )
 from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import KEEP
+from ansible_collections.odh.persistency.plugins.module_utils.pure.quota import Quota
 from ansible_collections.odh.persistency.plugins.module_utils.pure.steps import CREATE, DELETE
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -303,6 +305,55 @@ def test_marks_that_cannot_be_read_delete_nothing():
     publication = plan_publication(store.live(), TWO, store.settings())
     assert not publication.leftovers
     assert publication.index.steps, "and the mark is written anew, so that a later run can count"
+
+
+@pytest.mark.parametrize(("minutes", "written"), [(0, False), (9, False), (11, True), (60 * 24 * 365, True)])
+def test_an_index_that_was_published_in_the_future_is_marked_anew(minutes, written):
+    """Clean-up counts from that mark, and would wait for the year after next."""
+    store = Store()
+    store.publish(ONE)
+    marks = store.objects[INDEX_NAME]["metadata"]["annotations"]
+    marks[PUBLISHED_MARK] = (store.now + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    index = plan_publication(store.live(), ONE, store.settings()).index
+    assert bool(index.steps) == written
+    store.publish(ONE)
+    assert not plan_publication(store.live(), ONE, store.settings()).plan.changed
+
+
+def test_a_part_that_does_not_say_when_it_was_made_is_left_alone():
+    store = Store()
+    store.publish(ONE)
+    store.publish(TWO)
+    for name in ONE.parts:
+        del store.objects[name]["metadata"]["creationTimestamp"]
+    store.now += timedelta(days=1)
+    assert not {change.name for change in plan_publication(store.live(), TWO, store.settings()).leftovers} & (
+        ONE.parts.keys() - TWO.parts.keys()
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "warned"),
+    [
+        ({"configmaps": 2}, True),
+        ({"count/configmaps": 2}, True),
+        ({"configmaps": -1}, True),
+        ({"configmaps": 3, "count/configmaps": 3}, False),
+        ({"persistentvolumeclaims": 0, "count/secrets": 0}, False),
+    ],
+)
+def test_the_sum_of_new_config_maps_is_held_against_quotas(left, warned):
+    publication = plan_publication(Live(), ONE, Store().settings())
+    assert len(ONE.parts) == 2, "and the index"
+    warnings = quota_warnings(publication, [Quota("few", left)])
+    assert len(warnings) == warned
+    for warning in warnings:
+        assert (
+            f"ResourceQuota few has {max(*left.values(), 0)} of {next(iter(left))} left and the plan needs 3" in warning
+        )
+    store = Store()
+    store.publish(ONE)
+    assert quota_warnings(plan_publication(store.live(), ONE, store.settings()), [Quota("few", left)]) == []
 
 
 def test_parts_of_a_newer_schema_are_left_to_whoever_wrote_them():
