@@ -25,7 +25,7 @@ class Client:
         self.context.load_cert_chain(certificate, key)
 
     def request(
-        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, timeout: float = 10.0
+        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, timeout: float = 30.0
     ) -> tuple[int, Any]:
         """The status and the decoded answer (JSON, or the text where it is none); OSError when nobody answers."""
         connection = http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=timeout)

@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 from . import api, state
 from .state import Testbed
 
-FLUSHED_WITHIN = 15.0  # seconds
+FLUSHED_WITHIN = 60.0  # seconds
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 # Created to ask a question; nothing is stored.
 QUESTIONS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})

@@ -58,7 +58,7 @@ def remove(namespace: str) -> None:
     kubectl("delete", "namespace", namespace, jobs(namespace), "--ignore-not-found", "--timeout=240s")
     volumes = _volumes(namespace)
     if volumes:
-        kubectl("delete", "persistentvolume", *volumes, "--ignore-not-found", "--timeout=60s")
+        kubectl("delete", "persistentvolume", *volumes, "--ignore-not-found", "--timeout=240s")
 
 
 def _volumes(namespace: str) -> list[str]:
@@ -82,7 +82,7 @@ def bind(namespace: str) -> int:
     volumes = [_volume(claim) for claim in claims if not claim["spec"].get("volumeName")]
     if volumes:
         kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": volumes}))
-        kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "pvc", "--all", "-n", namespace, "--timeout=60s")
+        kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "pvc", "--all", "-n", namespace, "--timeout=240s")
     return len(volumes)
 
 
