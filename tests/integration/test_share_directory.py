@@ -307,8 +307,10 @@ def test_a_root_that_is_reached_through_a_link_is_the_operators(directories, roo
 
 
 @mounts
-def test_a_folder_in_a_mount_is_told_from_one_that_is_not_mounted(directories, root) -> None:
-    with mounted(root, "-t", "tmpfs", "none"):
+@pytest.mark.parametrize("bind", [False, True])
+def test_a_folder_in_a_mount_is_told_from_one_that_is_not_mounted(directories, root, folder, bind) -> None:
+    (folder / "other").mkdir()
+    with mounted(root, *(["--bind", str(folder / "other")] if bind else ["-t", "tmpfs", "none"])):
         (root / "team").mkdir()
         at = {"path": str(root / "team"), "export": "/exports"}
         message = directories.run([EXPORTED], **at).output["msg"]

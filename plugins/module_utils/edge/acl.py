@@ -26,7 +26,7 @@ from .api import Api
 from .apply import ROUNDS, Replan, carry_out, is_conflict, untried
 from .errors import ApiError, EdgeError
 from .outcome import Outcome
-from .reads import namespace_fault, unmade
+from .reads import need_namespace
 from .run import Refused
 from .version import VERSION
 
@@ -102,7 +102,7 @@ class AclRun:
             if not number:
                 missing = self._missing_namespace(planned.publication, live)
                 if missing:
-                    self._warnings.append(unmade(self.namespace))
+                    self._warnings.append(missing)
                     return self._outcome(planned, reached=True)
                 self._warnings += self._quota_warnings(planned.publication)
             started = time.monotonic()
@@ -154,17 +154,14 @@ class AclRun:
             )
 
     def _missing_namespace(self, publication: Publication, live: Live) -> str:
-        """Return that the namespace is missing, in check mode, where an earlier task may make it; else refuse.
+        """Return what to warn of where the namespace is missing, in check mode, "" where it is there; else refuse.
 
         Asked only where it matters: before writing, and where nothing was found, for an empty list is all that the API
         server says of a namespace that is not there.
         """
         if not publication.plan.changed and (live.index is not None or live.parts):
             return ""
-        fault, missing = namespace_fault(self.api, self.namespace)
-        if fault and not (missing and self.check_mode):
-            raise Refused([fault])
-        return fault
+        return need_namespace(self.api, self.namespace, self.check_mode)
 
     def _quota_warnings(self, publication: Publication) -> list[str]:
         """In check mode: hold the sum of what would be made against the quotas; a dry-run passes them singly."""

@@ -44,7 +44,7 @@ from .apply import carry_out
 from .errors import ApiError
 from .granted_claims import claim_refusals, claims_granted
 from .outcome import Outcome
-from .reads import namespace_fault, unmade
+from .reads import need_namespace
 from .run import Refused, finish, timings_result
 
 
@@ -147,11 +147,9 @@ class ProfilesRun:
         """Carry the plan out; when somebody else writes meanwhile, plan anew over that, guards included."""
         warnings = []
         if plan.changed or live is None:
-            fault, missing = namespace_fault(self.api, self.namespace)
-            if fault and not (missing and check_mode):
-                raise Refused([fault])
-            if fault:
-                return Outcome(plan, warnings=[unmade(self.namespace)])
+            missing = need_namespace(self.api, self.namespace, check_mode)
+            if missing:
+                return Outcome(plan, warnings=[missing])
         if check_mode:
             warnings = self._quota_warnings(plan)
             plan = replace(plan, changes=tuple(replace(change, steps=triable(change)) for change in plan.changes))

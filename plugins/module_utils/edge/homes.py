@@ -24,7 +24,7 @@ from ..pure.quota import Quota, quota_from, quota_warnings
 from .api import Api
 from .apply import Outcome, carry_out
 from .errors import ApiError, EdgeError
-from .reads import namespace_fault, read_classes, read_pods, volume_fault
+from .reads import need_namespace, read_classes, read_pods, volume_fault
 
 ReadHub = Callable[[], Optional[HubUsers]]
 
@@ -59,15 +59,15 @@ class HomesRun:
         self.timings["plan"] = time.monotonic() - started
         return plan
 
-    def namespace_fault(self, plan: Plan) -> tuple[str, bool]:
-        """Return what is wrong with the namespace, and whether that is only that it does not exist.
+    def missing_namespace(self, plan: Plan) -> str:
+        """Return what to warn of where the namespace is missing, in check mode, "" where it is there; else refuse.
 
         Asked only where it matters: before writing, and where not one claim was found, for an empty list is all that
         the API server says of a namespace that is not there.
         """
         if not plan.changed and self._count:
-            return "", False
-        return namespace_fault(self.api, self.settings.namespace)
+            return ""
+        return need_namespace(self.api, self.settings.namespace, self.check_mode)
 
     def quota_warnings(self, plan: Plan) -> list[str]:
         """In check mode: hold what the plan asks for in sum against the namespace's quotas; a dry-run passes them singly."""

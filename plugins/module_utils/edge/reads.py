@@ -14,6 +14,7 @@ from ..pure.growth import StorageClass
 from ..pure.homes.lookups import pods_by_claim
 from .api import Api
 from .errors import ApiError, rule_for
+from .run import Refused
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -69,6 +70,16 @@ def volume_fault(api: Api, verb: str = "patch") -> Optional[str]:
 def unmade(namespace: str) -> str:
     """What to warn of where a plan for a namespace that does not exist is shown, in check mode: an earlier task may make it."""
     return f"Namespace {namespace} does not exist yet, so what is planned there is shown and the API server could not validate it"
+
+
+def need_namespace(api: Api, name: str, check_mode: bool) -> str:
+    """Return what to warn of in check mode where a namespace does not exist yet, else "". Raises Refused with what is
+    wrong with it otherwise.
+    """
+    fault, missing = namespace_fault(api, name)
+    if fault and not (missing and check_mode):
+        raise Refused([fault])
+    return unmade(name) if fault else ""
 
 
 def namespace_fault(api: Api, name: str) -> tuple[str, bool]:

@@ -66,8 +66,8 @@ def _wanted(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sett
     hold, size = timedelta(), None
     try:
         hold = parse_span(params["hold"])
-    except ValueError as error:
-        faults.append(f"hold: {error}")
+    except ValueError as invalid:
+        faults.append(f"hold: {invalid}")
     size, fault = _size_of(params["size"])
     if fault:
         faults.append(fault)
@@ -94,5 +94,5 @@ def _size_of(text: Optional[str]) -> tuple[Optional[int], str]:
         return None, ""
     try:
         return parse_size(text), ""
-    except QuantityError as error:
-        return None, f"size: {error}"
+    except QuantityError as invalid:
+        return None, f"size: {invalid}"

@@ -167,10 +167,10 @@ class SharesRun:
         def read(key: tuple[str, str]) -> tuple[Optional[Claim], str]:
             try:
                 item = self.api.get(steps.CLAIMS, *key)
-            except ApiError as error:
-                if error.status != 403:
+            except ApiError as denied:
+                if denied.status != 403:
                     raise
-                return None, str(error)
+                return None, str(denied)
             return (claim_from(item) if item is not None else None), ""
 
         for (namespace, name), (claim, fault) in zip(missing, _in_parallel(read, missing)):

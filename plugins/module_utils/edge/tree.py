@@ -81,19 +81,26 @@ class Tree:
         except OSError as error:
             raise self._unusable(error) from error
         try:
-            mounts = (_mount_id(self.fd), _mount_id(above))
-            if None not in mounts:
-                return mounts[0] != mounts[1]
-            return os.fstat(self.fd).st_dev != os.fstat(above).st_dev
+            return not _in_one_mount(self.fd, above)
         finally:
             os.close(above)
 
     def mounted_above(self) -> str:
-        """The nearest folder above the root, by its path, where a file system is mounted; "" where that is / alone."""
-        above = os.path.dirname(os.path.realpath(self.path))
-        while above != "/" and not os.path.ismount(above):
-            above = os.path.dirname(above)
-        return above if above != "/" else ""
+        """The folder by which the mount that the root lies in begins; "" where that is / or cannot be seen."""
+        path = os.path.realpath(self.path)
+        while path != "/":
+            above = os.path.dirname(path)
+            try:
+                descriptor = os.open(above, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError:
+                return ""
+            try:
+                if not _in_one_mount(self.fd, descriptor):
+                    return path
+            finally:
+                os.close(descriptor)
+            path = above
+        return ""
 
     @contextlib.contextmanager
     def opened(self, parts: Parts) -> Iterator[int]:
@@ -241,6 +248,14 @@ def has_acl(descriptor: int) -> bool:
 
 def _kind(mode: int) -> str:
     return next((word for is_it, word in _KINDS if is_it(mode)), "a device")
+
+
+def _in_one_mount(one: int, other: int) -> bool:
+    """Whether two descriptors are of one mount; of one device, where Linux cannot be asked about mounts."""
+    mounts = (_mount_id(one), _mount_id(other))
+    if None not in mounts:
+        return mounts[0] == mounts[1]
+    return os.fstat(one).st_dev == os.fstat(other).st_dev
 
 
 def _mount_id(descriptor: int) -> Optional[str]:

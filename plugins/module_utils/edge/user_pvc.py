@@ -11,7 +11,6 @@ from typing import Any
 from .apply import Outcome
 from .connection import argument_spec as connection_spec
 from .homes import HomesRun
-from .reads import unmade
 from .run import Refused, finish, open_api, refuse, timings_result
 from .user_options import SOURCE_SPEC, Sources, homes_of, settings_of
 
@@ -45,11 +44,9 @@ def manage_homes(module: Any) -> dict[str, Any]:
     run = HomesRun(open_api(module), settings, sources.hub, module.check_mode)
     plan = run.plan(homes)
     refuse(plan)
-    fault, missing = run.namespace_fault(plan)
-    if fault and not (missing and module.check_mode):
-        raise Refused([fault])
-    if fault:
-        outcome = Outcome(plan, warnings=[unmade(settings.namespace)])
+    missing = run.missing_namespace(plan)
+    if missing:
+        outcome = Outcome(plan, warnings=[missing])
     else:
         quotas = run.quota_warnings(plan) if module.check_mode else []
         outcome = run.carry_out(plan)

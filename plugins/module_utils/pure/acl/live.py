@@ -215,8 +215,8 @@ def _read_leniently(live: Live, digest: str) -> Standing:
     faults: list[str] = []
     try:
         load_index(text, digest)
-    except AccessError as error:
-        faults += error.faults
+    except AccessError as invalid:
+        faults += invalid.faults
     try:
         index = load_index(text, digest_of(text))
     except AccessError:
@@ -225,15 +225,15 @@ def _read_leniently(live: Live, digest: str) -> Standing:
     name = shares_name(index["shares"])
     try:
         shares = load_shares(_text(live, name), index["shares"])
-    except AccessError as error:
-        faults += [f"{name}: {fault}" for fault in error.faults]
+    except AccessError as invalid:
+        faults += [f"{name}: {fault}" for fault in invalid.faults]
     people: dict[str, Mapping[str, Any]] = {}
     for prefix, part_digest in index["members"].items():
         name = members_name(prefix, part_digest)
         try:
             people.update(load_members(_text(live, name), part_digest)["people"])
-        except AccessError as error:
-            faults += [f"{name}: {fault}" for fault in error.faults]
+        except AccessError as invalid:
+            faults += [f"{name}: {fault}" for fault in invalid.faults]
     if not faults:
         # Each part reads well and yet the whole did not: somebody is in another part than the hash of the name says.
         faults.append("a membership part has people who belong into another one")

@@ -77,15 +77,18 @@ def place_shares(shares: Sequence[ShareEntry], root: Root) -> Places:
     placed: list[ShareEntry] = []
     for share in shares:
         reason = _not_here(share, root)
-        if not reason and share.state in (RETIRED, ABSENT):
-            reason = f"share {share.name} is {share.state}, and its directory stays as it is"
+        if _has_left(share):
+            places.left_out.append(
+                (share.name, f"share {share.name} is {share.state}, and its directory stays as it is")
+            )
             parts, fault = _parts_of(share, root)
-            if not fault:
+            if not reason and not fault:
                 left.append((parts, share))
+            continue
         if reason:
             places.left_out.append((share.name, reason))
             nowhere = _place(share) is None and not share.directory and share.name not in root.elsewhere
-            if nowhere and share.directories and share.state not in (RETIRED, ABSENT):
+            if nowhere and share.directories:
                 places.notes.append(f"{share.position} ({share.name}): its `directories` are not made, for {reason}")
             continue
         placed.append(share)
@@ -95,7 +98,7 @@ def place_shares(shares: Sequence[ShareEntry], root: Root) -> Places:
         else:
             tops.append((parts, share))
     places.faults += _several_places(placed, root)
-    places.faults += _overlaps(tops, left, root)
+    places.faults += _overlaps([*left, *tops], root)
     seen: set[Parts] = set()
     managed = {parts for parts, _share in tops}
     for parts, share in tops:
@@ -109,6 +112,10 @@ def place_shares(shares: Sequence[ShareEntry], root: Root) -> Places:
 def _place(share: ShareEntry) -> Optional[tuple[str, str]]:
     """What a share's data is a path of ("nfs SERVER", "host"), and that path; None where its backend does not say."""
     return next(iter(places_of(share)), None)
+
+
+def _has_left(share: ShareEntry) -> bool:
+    return share.state in (RETIRED, ABSENT)
 
 
 def _not_here(share: ShareEntry, root: Root) -> str:
@@ -196,27 +203,24 @@ def _told(where: str) -> str:
     return "the NFS server " + name if kind == "nfs" else "the node itself" if kind == "host" else "a CephFS"
 
 
-def _overlaps(
-    tops: Sequence[tuple[Parts, ShareEntry]], left: Sequence[tuple[Parts, ShareEntry]], root: Root
-) -> list[str]:
-    """A sentence for each share whose directory is another's, or lies in it; those that `left` are no matter among themselves."""
+def _overlaps(spots: Sequence[tuple[Parts, ShareEntry]], root: Root) -> list[str]:
+    """A sentence for each share whose directory is another's, or lies in it. Those that left come first, so that of two
+    with one directory it is the one that stays whose entry is to be mended; among themselves they hold nobody up.
+    """
     faults = []
     owners: dict[Parts, ShareEntry] = {}
-    for parts, share in (*tops, *left):
+    for parts, share in spots:
         owners.setdefault(parts, share)
-    gone = {id(share) for _parts, share in left}
-    for parts, share in (*tops, *left):
+    for parts, share in spots:
         for length in range(1, len(parts) + 1):
             other = owners.get(parts[:length])
-            if other is None or other is share or (id(share) in gone and id(other) in gone):
+            if other is None or other is share or (_has_left(share) and _has_left(other)):
                 continue
             how = "is" if length == len(parts) else "lies in"
-            # Of two with one directory it is the one that stays whose entry can be mended.
-            one, two = (other, share) if how == "is" and id(share) in gone else (share, other)
-            state = f"{two.state}, " if id(two) in gone else ""
+            state = f"{other.state}, " if _has_left(other) else ""
             faults.append(
-                f"{one.position} ({one.name}): its directory {shown_path(root.path, parts)} {how} that of {two.name} "
-                f"({state}{two.position}), so who may use one would reach the other: give each a directory of its own"
+                f"{share.position} ({share.name}): its directory {shown_path(root.path, parts)} {how} that of {other.name} "
+                f"({state}{other.position}), so who may use one would reach the other: give each a directory of its own"
             )
     return faults
 

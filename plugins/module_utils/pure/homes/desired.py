@@ -64,8 +64,8 @@ def check_settings(size: str, access_modes: Sequence[str], storage_class: Option
     faults = []
     try:
         parse_size(size)
-    except QuantityError as error:
-        faults.append(f"size: {error}")
+    except QuantityError as invalid:
+        faults.append(f"size: {invalid}")
     if not access_modes:
         faults.append("access_modes is empty: name at least one, such as ReadWriteOnce")
     for mode in access_modes:
