@@ -10,12 +10,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_files import load_groups_file, load_shares_file
-from ansible_collections.odh.persistency.plugins.module_utils.pure import access
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compare import compare
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import Document, compile_acl, document_of
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import parse_shares
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.groups import parse_groups
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import (
+    Document,
+    compile_acl,
+    document_of,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.share_files import (
+    load_groups_file,
+    load_shares_file,
+)
 
 from . import bench as benches
 from .bare import config_maps

@@ -357,8 +357,11 @@ as_of:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils.edge.run import run
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_access_info import argument_spec, show_access
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_access_info import (
+    argument_spec,
+    show_access,
+)
 
 
 def main() -> None:

@@ -263,7 +263,7 @@ access:
         old: null
         new: rw
         cause: group analysts
-drift:
+unreconcilable:
   description: What differs and may not be corrected; empty for an ACL.
   returned: when the cluster was read
   type: list
@@ -271,15 +271,18 @@ drift:
 failed_items:
   description:
     - What could not be carried out, each with its C(reason), what the C(api) said, and whether a second run mends it
-      (C(second_run_mends)). The C(reason) says which ACL stands.
+      (C(retryable)). The C(reason) says which ACL stands.
   returned: failure
   type: list
   elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils.edge.run import run
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_acl import argument_spec, manage_acl
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_acl import (
+    argument_spec,
+    manage_acl,
+)
 
 
 def main() -> None:

@@ -151,7 +151,7 @@ summary:
   returned: always
   type: dict
   sample: {create: 3, keep: 12}
-drift:
+unreconcilable:
   description: Empty; a directory is either brought to what its share says, or refused.
   returned: always
   type: list
@@ -159,15 +159,15 @@ drift:
 failed_items:
   description:
     - What could not be carried out, each with its C(reason), what the system said (C(api), such as C(ENOSPC)), and whether a
-      second run mends it (C(second_run_mends)).
+      second run mends it (C(retryable)).
   returned: failure
   type: list
   elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils.edge.run import run
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_directory import (
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_directory import (
     argument_spec,
     manage_directories,
 )

@@ -60,14 +60,14 @@ options:
       - V(present) makes the claims and volumes that are missing, adopts and grows those that exist, takes up again a volume
         that an earlier claim of the same share left, and takes a retirement mark off.
       - V(retired) marks the claims of these shares, and their static volumes, and keeps them.
-      - V(absent) deletes the claims of these shares that have been retired for longer than O(hold) and are mounted by no
+      - V(absent) deletes the claims of these shares that have been retired for longer than O(retention) and are mounted by no
         pod, and then the static volumes that this module made. Volumes that a class made, and those that were made by hand,
         are set to C(Retain) and stay. A claim of C(existing_claim) stays too, as its annotation C(odh.persistency/found)
         says, and loses our marks, as its volume does.
     type: str
     choices: [present, retired, absent]
     default: present
-  hold:
+  retention:
     description:
       - How long a share stays at least after it was retired, as a number and one of C(s), C(m), C(h), C(d), C(w).
     type: str
@@ -170,7 +170,7 @@ EXAMPLES = r"""
   odh.persistency.share_pvc:
     namespaces: [jupyterhub, jupyterhub-gpu]
     state: absent
-    hold: 90d
+    retention: 90d
     shares:
       - name: shared-notebooks
 """
@@ -208,7 +208,7 @@ summary:
   returned: always
   type: dict
   sample: {create: 2, keep: 38}
-drift:
+unreconcilable:
   description: What differs and may not, or cannot, be corrected. The warnings say the same.
   returned: when the cluster was read
   type: list
@@ -216,15 +216,18 @@ drift:
 failed_items:
   description:
     - What could not be carried out, each with its C(reason), what the C(api) said, and whether a second run mends it
-      (C(second_run_mends)).
+      (C(retryable)).
   returned: failure
   type: list
   elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils.edge.run import run
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_pvc import argument_spec, manage_shares
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_pvc import (
+    argument_spec,
+    manage_shares,
+)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ description:
   - New homes have the name, labels and annotations that KubeSpawner would give them, so that a home made beforehand and
     one made at first launch are alike.
   - A home belongs to whom its annotation C(hub.jupyter.org/username) names, never to whom its name suggests.
-  - Sizes only grow. Nothing is deleted that was not retired for longer than O(hold).
+  - Sizes only grow. Nothing is deleted that was not retired for longer than O(retention).
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
@@ -61,12 +61,12 @@ options:
     description:
       - V(present) makes the homes that are missing, adopts and grows those that exist, and takes a retirement mark off.
       - V(retired) marks the homes of these users and keeps them.
-      - V(absent) deletes the homes of these users that have been retired for longer than O(hold), are mounted by no pod,
+      - V(absent) deletes the homes of these users that have been retired for longer than O(retention), are mounted by no pod,
         and were not used since they were retired, as O(hub) or O(assume_unused) says. Homes that are still held stay.
     type: str
     choices: [present, retired, absent]
     default: present
-  hold:
+  retention:
     description:
       - How long a home stays at least after it was retired, as a number and one of C(s), C(m), C(h), C(d), C(w).
     type: str
@@ -160,7 +160,7 @@ EXAMPLES = r"""
   odh.persistency.user_pvc:
     namespace: jupyterhub
     state: absent
-    hold: 90d
+    retention: 90d
     users: [dave@example.org]
     hub:
       url: https://jupyterhub.example.org/hub/api
@@ -204,7 +204,7 @@ summary:
   returned: always
   type: dict
   sample: {create: 2, keep: 38}
-drift:
+unreconcilable:
   description: What differs and may not, or cannot, be corrected. The warnings say the same.
   returned: when the cluster was read
   type: list
@@ -212,15 +212,18 @@ drift:
 failed_items:
   description:
     - What could not be carried out, each with its C(reason), what the C(api) said, and whether a second run mends it
-      (C(second_run_mends)).
+      (C(retryable)).
   returned: failure
   type: list
   elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils.edge.run import run
-from ansible_collections.odh.persistency.plugins.module_utils.edge.user_pvc import argument_spec, manage_homes
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.user_pvc import (
+    argument_spec,
+    manage_homes,
+)
 
 
 def main() -> None:

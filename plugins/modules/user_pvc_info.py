@@ -14,7 +14,7 @@ author:
 description:
   - Lists the homes of a namespace, whatever scheme their names follow and whoever made them.
   - Given users, it takes the census. For each user the name under each scheme, what exists, and which claim is the home;
-    orphans, twins and collisions; and who would find an empty home, or somebody else's, once the hub computes names by
+    orphans, duplicates and collisions; and who would find an empty home, or somebody else's, once the hub computes names by
     O(naming) and O(name_template).
   - RV(census.adoption) is the list that prevents it, in the form that O(odh.persistency.user_pvc#module:users) takes.
   - Run it with the names of the version that you are about to upgrade to.
@@ -146,7 +146,7 @@ census:
       description: Homes of nobody listed.
       type: list
       elements: dict
-    twins:
+    duplicates:
       description: Owners of several homes, with the C(primary) where one is marked.
       type: list
       elements: dict
@@ -175,8 +175,11 @@ census_text:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils.edge.run import run
-from ansible_collections.odh.persistency.plugins.module_utils.edge.user_pvc_info import argument_spec, show_homes
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.user_pvc_info import (
+    argument_spec,
+    show_homes,
+)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Run by the oldest Python that plugins support, where the machine has one: compiles plugins/, imports all of pure/.
+"""Run by the oldest Python that plugins support, where the machine has one: compiles plugins/, imports all of _core/ and _hub/.
 
 Usage: python3.9 tests/gates/oldest_python.py COLLECTIONS, the folder that holds ansible_collections/. Writes nothing.
 """
@@ -15,8 +15,8 @@ plugins = collections / "ansible_collections" / "odh" / "persistency" / "plugins
 for path in sorted(plugins.rglob("*.py")):
     compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
 
-pure = sorted((plugins / "module_utils" / "pure").rglob("*.py"))
-assert pure, f"nothing in {plugins}/module_utils/pure"
+pure = sorted(path for folder in ("_core", "_hub") for path in (plugins / "module_utils" / folder).rglob("*.py"))
+assert pure, f"nothing in {plugins}/module_utils/_core"
 for path in pure:
     importlib.import_module(".".join(path.relative_to(collections).with_suffix("").parts))
-print(f"Python {sys.version.split()[0]} compiles {plugins} and imports {len(pure)} files of pure/")
+print(f"Python {sys.version.split()[0]} compiles {plugins} and imports {len(pure)} files of _core/ and _hub/")

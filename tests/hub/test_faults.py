@@ -9,9 +9,9 @@ import warnings
 from pathlib import Path
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.edge.hub_api import HubClient, HubError
+from ansible_collections.odh.persistency.plugins.module_utils._io.hub.client import HubClient, HubError
+from testbed.errors import Rule, cut, drop, hang, status
 
-from testbed.faults import Rule, cut, drop, hang, status
 from tests.hub.rig import NEWEST, RealHub, numbered, proxied
 
 # What is said and what is retried is ours; one hub is enough.

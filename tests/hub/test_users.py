@@ -7,17 +7,24 @@ import urllib.error
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.edge.hub_api import SCOPES, HubClient, HubError
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.activity import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.activity import (
     UNKNOWN,
     UNUSED,
     USED,
     HubUsers,
     use_since,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import entries_of_hub, parse_entries
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import (
+    parse_users,
+    specs_of_hub,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._io.hub.client import (
+    SCOPES,
+    HubClient,
+    HubError,
+)
+from testbed.errors import Rule, call
 
-from testbed.faults import Rule, call
 from tests.hub.rig import NEWEST, PAGE, RealHub, now, numbered, proxied
 
 SECOND = timedelta(seconds=1)
@@ -93,7 +100,7 @@ def test_a_list_that_never_holds_still_is_given_up(hub: RealHub) -> None:
         with pytest.raises(HubError, match="lost users 5 times") as caught:
             HubClient(proxy.url, hub.tokens["full"], ca_cert=proxy.authority).users()
         assert proxy.count(path="/users$") == 10
-    assert caught.value.mends
+    assert caught.value.retryable
 
 
 def test_activity_is_what_the_hub_was_told(hub: RealHub) -> None:
@@ -153,7 +160,7 @@ def test_named_servers_are_known_when_stopped_and_forgotten_when_removed(hub: Re
     assert use_since(listing, "ann", "", mark).state == USED
     assert use_since(listing, "ann", None, mark).state == USED  # one home for all servers
 
-    entries = entries_of_hub(((user.name, user.servers) for user in listing.users.values()), "hub")
+    entries = specs_of_hub(((user.name, user.servers) for user in listing.users.values()), "hub")
     assert {(entry.name, entry.server) for entry in entries} == {("ann", ""), ("ann", "lab"), ("ann", "gpu")}
 
     hub.stop_server("ann")
@@ -201,7 +208,7 @@ def test_scopes(hub: RealHub, service: str, lacking: str | None) -> None:
     assert lacking in str(caught.value)
     assert f"`scopes: [{', '.join(SCOPES)}]`" in str(caught.value)
     assert hub.tokens[service] not in str(caught.value)
-    assert not caught.value.mends
+    assert not caught.value.retryable
 
 
 def test_what_a_token_may_not_see_is_not_never(hub: RealHub) -> None:
@@ -236,7 +243,7 @@ def test_no_name_that_the_hub_accepts_is_refused_as_an_entry(hub: RealHub) -> No
             hub.api("POST", "/users", {"usernames": [name]})
         except urllib.error.HTTPError:
             continue  # which names these are is seen below
-        entries, refusals = parse_entries([name], "users")
+        entries, refusals = parse_users([name], "users")
         assert refusals == []
         assert entries[0].name in ask(hub).users
     accepted = set(ask(hub).users)

@@ -81,7 +81,7 @@ def test_sizes(refusal, size):
         ({"access_modes": []}, "access_modes is empty"),
         ({"access_modes": ["ReadWriteOncePod", "ReadWriteMany"]}, "only by itself"),
         ({"storage_class": "Not A Class"}, "storage_class"),
-        ({"hold": "30"}, "such as 30d"),
+        ({"retention": "30"}, "such as 30d"),
         ({"namespace": "Not_A_Namespace"}, "is no name of a namespace"),
         ({"users": "ann bob", "users_file": "/nowhere/users.json"}, "/nowhere/users.json does not exist"),
         ({"users_from": "hub"}, "needs `hub`"),
@@ -121,7 +121,7 @@ def test_files(refusal, tmp_path, name, content, says):
 def test_a_file_and_a_default_that_are_wrong_hide_nothing_else(refusal):
     users = [{"name": "ann", "labels": {"team": "b c"}}]
     message = refusal(users=users, users_file="/nowhere/users.json", size="10GB", hold="soon")
-    for part in ("label team", "/nowhere/users.json", "size: '10GB'", "hold: 'soon'"):
+    for part in ("label team", "/nowhere/users.json", "size: '10GB'", "retention: 'soon'"):
         assert part in message
     assert message.startswith("Nothing was changed, for 4 reasons:")
 

@@ -184,7 +184,7 @@ def test_a_missing_right_to_write_fails_each_item_and_check_mode_warns(cluster, 
     assert len(result.failed_items) == 2
     for item in result.failed_items:
         assert 'verbs: ["create"]' in item["reason"]
-        assert not item["second_run_mends"]
+        assert not item["retryable"]
         assert "forbidden" in item["api"]
     shown = modules.ok("user_pvc", options, kubeconfig=login, check=True)
     assert shown.summary == {"create": 2, "keep": 0}
@@ -243,7 +243,7 @@ def test_a_quota_fails_what_it_stops_and_check_mode_sums_it_up(cluster, namespac
     assert len(result.failed_items) == 2
     for item in result.failed_items:
         assert "ResourceQuota" in item["reason"]
-        assert item["second_run_mends"]
+        assert item["retryable"]
     cluster.patch("resourcequotas", "storage", {"spec": {"hard": {"requests.storage": "40Gi"}}}, namespace)
     deadline = time.monotonic() + 20
     while cluster.get("resourcequotas", "storage", namespace)["status"]["hard"]["requests.storage"] != "40Gi":

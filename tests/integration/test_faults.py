@@ -99,7 +99,7 @@ def test_a_lasting_fault_fails_its_items_and_no_other(cluster, namespace, module
     assert result.failed
     assert {item["name"] for item in result.failed_items} == broken
     for item in result.failed_items:
-        assert item["second_run_mends"]
+        assert item["retryable"]
         assert "500" in item["reason"]
         assert item["api"]
     assert result.output["changed"]
@@ -150,7 +150,7 @@ def test_conflicts_without_end_fail_that_item(cluster, namespace, modules, throu
     assert result.failed
     [item] = result.failed_items
     assert item["owner"] == "ann"
-    assert item["second_run_mends"]
+    assert item["retryable"]
     assert result.actions() == {"claim-ben": "create"}
 
 
@@ -167,7 +167,7 @@ def test_a_home_that_appears_meanwhile_is_a_keep_when_theirs_and_a_failure_when_
     [item] = result.failed_items
     assert item["owner"] == "ben"
     assert "taken by the home of somebody" in item["reason"]
-    assert not item["second_run_mends"]
+    assert not item["retryable"]
     assert result.actions() == {"claim-ann": "adopt", "claim-cat": "create"}
 
 

@@ -59,7 +59,7 @@ def test_check_mode_tells_the_truth_and_writes_nothing(cluster, namespace, modul
     assert log.count(verb="create", resource="persistentvolumeclaims", dry_run=True) == 3
     assert cluster.claims(namespace) == {}
     real = modules.ok("user_pvc", run(namespace, users=USERS), diff=True)
-    for key in ("changed", "changes", "summary", "diff", "drift"):
+    for key in ("changed", "changes", "summary", "diff", "unreconcilable"):
         assert shown.output[key] == real.output[key]
     assert "home claim-alice of alice: 1Gi\n" in real.output["diff"]["after"]
 

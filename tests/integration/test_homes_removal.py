@@ -122,7 +122,7 @@ def test_held_homes_stay(cluster, namespace, modules):
     assert "claim-ann" in cluster.claims(namespace)
     future = {"metadata": {"annotations": {RETIRED: "2999-01-01T00:00:00Z"}}}
     cluster.patch("persistentvolumeclaims", "claim-ann", future, namespace)
-    assert not modules.ok("user_pvc", {**options, "hold": "0s"}).changed
+    assert not modules.ok("user_pvc", {**options, "retention": "0s"}).changed
 
 
 def test_a_mounted_home_stays(cluster, namespace, modules):
@@ -232,7 +232,7 @@ def test_times_that_cannot_be_counted_are_refused(cluster, namespace, modules):
     retired_home(cluster, namespace, "ann", at="9999-12-31T00:00:00Z", bind=False)
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
     assert "lies too far ahead" in modules.refused("user_pvc", options)
-    assert "more than a hundred years" in modules.refused("user_pvc", {**options, "hold": "999999w"})
+    assert "more than a hundred years" in modules.refused("user_pvc", {**options, "retention": "999999w"})
     assert "claim-ann" in cluster.claims(namespace)
 
 

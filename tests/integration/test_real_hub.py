@@ -77,7 +77,7 @@ def test_only_what_nobody_used_since_its_retirement_goes(hub, cluster, namespace
         make_home(cluster, namespace, f"claim-{user}", user, annotations={RETIRED: stamp(retired)})
         volumes[user] = cluster.bind(namespace, f"claim-{user}", reclaim="Delete")
 
-    options = {"users": [*volumes], "state": "absent", "hold": "30m"}
+    options = {"users": [*volumes], "state": "absent", "retention": "30m"}
     result = ask("user_pvc", **options)
     assert not result.failed, result.output
     assert result.actions() == dict.fromkeys(["claim-bob", "claim-dan", "claim-eve"], "delete")
@@ -117,7 +117,7 @@ def test_a_hub_that_does_not_answer_is_told_before_anything_is_written(hub, clus
     hub.add("fay")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    removal = {"users": ["gil", {"name": "fay", "state": "absent"}], "hold": "0s"}
+    removal = {"users": ["gil", {"name": "fay", "state": "absent"}], "retention": "0s"}
     listing = {"users": ["gil"], "users_from": "hub"}
     unknown = "f00dfeedf00dfeedf00dfeed"
     with audit(user_agent="odh.persistency/", namespace=namespace) as log:

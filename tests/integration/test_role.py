@@ -108,7 +108,7 @@ def test_leaving_and_coming_back(cluster, namespace, playbooks, tmp_path):
         "homes_namespace": namespace,
         "homes_users": ["ann", odd],
         "homes_absent": [{"name": "bob", "server": "gpu"}],
-        "homes_hold": "0s",
+        "homes_retention": "0s",
     }
     message = playbooks.refused(SITE, final)
     assert "users[2] (bob (server gpu))" in message
@@ -159,7 +159,7 @@ def test_a_text_is_no_list_of_letters(cluster, namespace, playbooks, variable, v
     """`-e homes_absent=ad` must not delete the homes of a and d."""
     for user in ("a", "d"):
         make_home(cluster, namespace, f"claim-{user}", user, annotations={RETIRED: "2020-01-01T00:00:00Z"})
-    options = {"homes_namespace": namespace, "homes_hold": "0s", "homes_assume_unused": True, variable: value}
+    options = {"homes_namespace": namespace, "homes_retention": "0s", "homes_assume_unused": True, variable: value}
     message = playbooks.refused(SITE, options)
     assert variable in message
     claims = cluster.claims(namespace)
@@ -174,7 +174,8 @@ def test_nothing_is_made_for_homes_that_are_refused(cluster, unmade, playbooks):
 
 
 def test_every_option_of_the_module_is_a_variable_of_the_role():
-    from ansible_collections.odh.persistency.plugins.module_utils.edge import connection, user_pvc
+    from ansible_collections.odh.persistency.plugins.module_utils._io.kubernetes import connection
+    from ansible_collections.odh.persistency.plugins.module_utils._io.modules import user_pvc
 
     options = set(user_pvc.argument_spec()) - set(connection.argument_spec())
     tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
@@ -292,14 +293,14 @@ def test_the_service_account_of_the_examples_may_do_all_of_it(cluster, testbed, 
     volume = cluster.bind_all(namespace).popitem()[1]
     assert run(size="2Gi") == {"update": 1, "keep": 0}
     assert run(size="2Gi", state="retired") == {"retire": 1, "keep": 0}
-    assert run(size="2Gi", state="absent", hold="0s", assume_unused=True) == {"delete": 1, "keep": 0}
+    assert run(size="2Gi", state="absent", retention="0s", assume_unused=True) == {"delete": 1, "keep": 0}
     assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
     info = modules.ok("user_pvc_info", {"namespace": namespace}, kubeconfig=kubeconfig)
     assert info.warnings == []
 
 
 def test_claim_names_in_the_documents_are_real():
-    from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import scheme_names
+    from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import scheme_names
 
     people = [
         ("alice.smith@example.org", "gpu"),

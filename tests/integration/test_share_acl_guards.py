@@ -338,7 +338,7 @@ def test_what_is_somebody_elses_is_not_taken(cluster, namespace, modules):
     result = modules.run("share_acl", chosen)
     assert result.failed
     assert "is not of this collection" in result.failed_items[0]["reason"]
-    assert not result.failed_items[0]["second_run_mends"]
+    assert not result.failed_items[0]["retryable"]
     assert cluster.get("configmaps", INDEX, namespace)["data"] == {"mine": "yes"}
 
 

@@ -264,7 +264,7 @@ def test_runs_without_end(cluster, namespace, modules):
     assert result.failed
     assert rule.fired == 4
     assert f"ACL {before[:12]} stands" in result.failed_items[0]["reason"]
-    assert result.failed_items[0]["second_run_mends"]
+    assert result.failed_items[0]["retryable"]
     assert read(cluster, namespace, READER).digest == before
 
 

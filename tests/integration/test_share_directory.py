@@ -71,7 +71,7 @@ def test_check_mode_says_the_same_and_leaves_no_trace(directories, root) -> None
     shown = directories.ok(SHARES, check=True)
     assert snapshot(root) == before
     done = directories.ok(SHARES)
-    for key in ("changed", "changes", "summary", "diff", "drift"):
+    for key in ("changed", "changes", "summary", "diff", "unreconcilable"):
         assert shown.output[key] == done.output[key]
     assert f"{root}/shared-data: 0711 root:root" in done.output["diff"]["before"].splitlines()
     assert f"{root}/shared-data: 2770 root:5000" in done.output["diff"]["after"].splitlines()

@@ -14,16 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.edge.outcome import Outcome
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_directory import replan_in, seen_in
-from ansible_collections.odh.persistency.plugins.module_utils.edge.tree import Tree
-from ansible_collections.odh.persistency.plugins.module_utils.edge.tree_steps import carry_out
-from ansible_collections.odh.persistency.plugins.module_utils.pure.directories.places import Root, place_shares
-from ansible_collections.odh.persistency.plugins.module_utils.pure.directories.planning import (
-    Settings,
+from ansible_collections.odh.persistency.plugins.module_utils._core.directories.paths import (
+    Root,
+    place_shares,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.directories.plan import (
+    DirectorySettings,
     plan_directories,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.outcome import Outcome
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._io.filesystem.executor import apply_plan
+from ansible_collections.odh.persistency.plugins.module_utils._io.filesystem.tree import Tree
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_directory import (
+    replan_in,
+    seen_in,
+)
 
 from tests.support.directories import (
     GROUP,
@@ -67,7 +73,7 @@ def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories
         assert len(failed) + len(done) == 8
         assert failed[f"{root}/s2/d"]["reason"] == f"{root}/s2/d was not tried, for {root}/s2 failed"
         assert failed[f"{root}/s2"]["api"].startswith("ENOSPC: ")
-        assert failed[f"{root}/s2"]["second_run_mends"] is True
+        assert failed[f"{root}/s2"]["retryable"] is True
         subprocess.run(["mount", "-o", "remount,nr_inodes=100", str(root)], check=True)
         again = directories.ok(shares)
         assert {change["name"] for change in again.changes} == set(failed)
@@ -101,7 +107,7 @@ def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says
     first, second = result.failed_items
     assert (first["name"], second["name"]) == (f"{root}/s2", f"{root}/s2/d")
     assert says in first["reason"]
-    assert (first["api"], first["second_run_mends"]) == (f"{how}: {os.strerror(getattr(errno, how))}", mends)
+    assert (first["api"], first["retryable"]) == (f"{how}: {os.strerror(getattr(errno, how))}", mends)
     assert "was not tried" in second["reason"]
     assert result.msg.startswith("2 of 6 changes of kind directory could not be carried out")
     assert {change["name"] for change in directories.ok(shares).changes} == {f"{root}/s2", f"{root}/s2/d"}
@@ -143,7 +149,7 @@ def test_what_a_server_leaves_out_without_a_word_is_read_back(directories, root,
     share = [{"name": "s", "directory": "s", "gid": 5000}]
     result = directories.run(share, how={"fault": {"calls": [call], "at": 1, "how": how}})
     assert says in result.failed_items[0]["reason"]
-    assert result.failed_items[0]["second_run_mends"] is False
+    assert result.failed_items[0]["retryable"] is False
     assert result.changed is True
     assert directories.ok(share).changed is True
 
@@ -190,12 +196,12 @@ def between(root: Path, meddle: Callable[[Path], Any], adopt: bool = False) -> O
     assert not faults
     places = place_shares(entries, Root(str(root)))
     tree = Tree(str(root))
-    settings = Settings(str(root), adopt=adopt)
-    plan = plan_directories(places.wanted, [], *seen_in(tree, places.wanted), settings)
+    settings = DirectorySettings(str(root), adopt=adopt)
+    plan = plan_directories(places.desired, [], *seen_in(tree, places.desired), settings)
     assert not plan.refusals
     assert plan.changed
     meddle(root / "t" / "s")
-    outcome = carry_out(tree, plan, replan_in(tree, settings))
+    outcome = apply_plan(tree, plan, replan_in(tree, settings))
     tree.close()
     return outcome
 
@@ -222,7 +228,7 @@ def test_what_is_put_there_between_the_look_and_the_change_is_seen(root, meddle)
     outcome = between(root, meddle)
     (failure,) = outcome.failures
     assert ("is a symbolic link" if meddle is replace_by_a_link else "has content ('data')") in failure.reason
-    assert failure.mends is False
+    assert failure.retryable is False
     assert not outcome.changed
     assert set(attributes(root).values()) == {"0755 0:0"}
 
@@ -287,7 +293,7 @@ def test_a_parent_that_goes_meanwhile(root) -> None:
     outcome = between(root, lambda place: place.parent.rmdir())
     (failure,) = outcome.failures
     assert "is being changed by somebody else while this runs" in failure.reason
-    assert failure.mends is True
+    assert failure.retryable is True
     assert os.listdir(root) == []
 
 
@@ -329,13 +335,13 @@ def test_a_link_that_is_swapped_in_and_out_is_never_followed(root, folder) -> No
             }
             entries, _faults = parse_shares([share], "shares", "/home", [])
             places = place_shares(entries, Root(str(root)))
-            live, contents = seen_in(tree, places.wanted)
-            settings = Settings(str(root), adopt=True)
-            plan = plan_directories(places.wanted, [], live, contents, settings)
+            live, contents = seen_in(tree, places.desired)
+            settings = DirectorySettings(str(root), adopt=True)
+            plan = plan_directories(places.desired, [], live, contents, settings)
             if plan.refusals:
                 outcomes["refused"] += 1
             else:
-                outcome = carry_out(tree, plan, replan_in(tree, settings))
+                outcome = apply_plan(tree, plan, replan_in(tree, settings))
                 outcomes["failed" if outcome.failures else "done"] += 1
             assert snapshot(outside) == before
     finally:

@@ -95,7 +95,7 @@ def test_a_lasting_fault_fails_its_items_and_no_other(cluster, namespace, module
     result, _proxy = through(rules, run([namespace]))
     assert result.failed
     assert {item["name"] for item in result.failed_items} == broken
-    assert all(item["second_run_mends"] for item in result.failed_items)
+    assert all(item["retryable"] for item in result.failed_items)
     assert result.summary == {"create": 10, "keep": 0}
     assert result.output["changed"]
     # The one has its volume and no claim, the other has neither.
@@ -194,7 +194,7 @@ def test_conflicts_without_end_fail_that_item(cluster, namespace, modules, throu
     assert result.failed
     [item] = result.failed_items
     assert item["name"] == "data"
-    assert item["second_run_mends"]
+    assert item["retryable"]
     assert result.actions() == {"fine": "create"}
 
 
@@ -214,7 +214,7 @@ def test_a_claim_that_appears_meanwhile_is_adopted_when_it_fits_and_fails_when_n
     [item] = result.failed_items
     assert item["name"] == "theirs"
     assert "is that of the share x" in item["reason"]
-    assert not item["second_run_mends"]
+    assert not item["retryable"]
     assert result.actions() == {"fits": "adopt", "fine": "create"}
 
 
@@ -246,7 +246,7 @@ def test_a_removal_that_is_cut_short_is_completed(cluster, namespace, modules, t
     result, _proxy = through([Rule(status(500), method="DELETE", path=VOLUMES)], options)
     assert result.failed
     assert result.output["changed"]
-    assert result.failed_items[0]["second_run_mends"]
+    assert result.failed_items[0]["retryable"]
     assert modules.ok("share_pvc", options).summary == {"delete": 1, "keep": 0}
     assert not modules.ok("share_pvc", options).changed
 
@@ -299,7 +299,7 @@ def test_data_that_another_share_has_is_not_adopted_meanwhile(cluster, namespace
     result, _proxy = through([Rule(call(appear), method="POST", path=CLAIMS)], run([namespace], share("open", DYNAMIC)))
     assert result.failed
     assert "is that of the share secret" in result.failed_items[0]["reason"]
-    assert not result.failed_items[0]["second_run_mends"]
+    assert not result.failed_items[0]["retryable"]
     assert SHARE not in cluster.claims(namespace)["open"]["metadata"].get("labels", {})
 
 
@@ -331,7 +331,7 @@ def test_a_deletion_whose_answer_is_lost_is_done_whole_or_told(cluster, namespac
     else:
         assert result.failed
         assert "its deletion was begun and is not complete" in result.failed_items[0]["reason"]
-        assert result.failed_items[0]["second_run_mends"]
+        assert result.failed_items[0]["retryable"]
         assert result.output["changed"]
         assert not is_going
 

@@ -179,7 +179,7 @@ def test_without_a_mark_that_can_be_read_nothing_goes(cluster, namespace, module
             assert "data in" in message
             assert "state retired" in message
     assert not log.writes
-    assert "more than a hundred years" in modules.refused("share_pvc", options | {"hold": "999999w"})
+    assert "more than a hundred years" in modules.refused("share_pvc", options | {"retention": "999999w"})
 
 
 def test_what_is_no_share_cannot_leave_as_one(cluster, namespace, modules, audit):

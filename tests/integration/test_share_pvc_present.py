@@ -239,7 +239,7 @@ def test_a_quota_is_held_against_the_sum(cluster, namespace, modules, share_volu
     result = modules.run("share_pvc", run([namespace], *shares))
     assert result.failed
     assert len(result.failed_items) == 1
-    assert result.failed_items[0]["second_run_mends"]
+    assert result.failed_items[0]["retryable"]
     cluster.patch("resourcequotas", "storage", {"spec": {"hard": {"requests.storage": "3Gi"}}}, namespace)
     wait_for(
         lambda: cluster.get("resourcequotas", "storage", namespace)["status"]["hard"]["requests.storage"] == "3Gi",

@@ -280,7 +280,7 @@ def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
 
     # Gone for good; a share that was never retired is not.
     gone = {**inventory, "shares_list": everything[:2], "shares_retired": [], "shares_absent": ["data-secret"]}
-    gone |= {"shares_hold": "0s"}
+    gone |= {"shares_retention": "0s"}
     assert "data-secret" in playbooks.refused(SITE, gone)
     assert "data-secret" in acl(cluster, namespace)[0]
     playbooks.ok(SITE, leaving)
@@ -394,10 +394,10 @@ def test_site_passes_over_what_the_inventory_says_nothing_of(cluster, namespace,
 def module_options(name):
     from importlib import import_module
 
-    edge = import_module(f"ansible_collections.odh.persistency.plugins.module_utils.edge.{name}")
-    from ansible_collections.odh.persistency.plugins.module_utils.edge import connection
+    implementation = import_module(f"ansible_collections.odh.persistency.plugins.module_utils._io.modules.{name}")
+    from ansible_collections.odh.persistency.plugins.module_utils._io.kubernetes import connection
 
-    return set(edge.argument_spec()) - set(connection.argument_spec())
+    return set(implementation.argument_spec()) - set(connection.argument_spec())
 
 
 def handed_on(tasks, module):
@@ -564,7 +564,7 @@ def test_the_service_account_of_the_examples_may_do_all_of_it(cluster, testbed, 
         return outcome(played)
 
     try:
-        inventory = inventory_of(namespace, shares_create_namespace=False, shares_hold="0s")
+        inventory = inventory_of(namespace, shares_create_namespace=False, shares_retention="0s")
         inventory["shares_list"][1]["read"]["groups"].append(f"openshift:{group}")
         inventory["shares_list"].append({"name": "notebooks", "level": "public"})
         assert run(inventory)["claims and volumes"] == "create 5, keep 0"

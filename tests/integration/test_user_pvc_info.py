@@ -76,7 +76,7 @@ def test_orphans_twins_and_what_a_person_must_decide(cluster, namespace, modules
     result = modules.ok("user_pvc_info", {"namespace": namespace, "users": users})
     census = result.census
     assert census["orphans"] == [{"name": "claim-gone", "owner": "gone", "server": "", "retired_at": None}]
-    assert census["twins"] == [
+    assert census["duplicates"] == [
         {"owner": "ann", "server": "", "claims": ["claim-ann", "claim-ann-old"], "primary": "claim-ann-old"}
     ]
     assert {"name": "ann", "claim": "claim-ann-old"} in census["adoption"]

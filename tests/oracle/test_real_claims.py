@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure import kubespawner as claims
-from ansible_collections.odh.persistency.plugins.module_utils.pure import naming
+from ansible_collections.odh.persistency.plugins.module_utils._core import metadata
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes import kubespawner as claims
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes import naming
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -24,7 +25,7 @@ SCHEMES = [("safe", "safe", None), ("escape", "escape", None), ("odh", "escape",
 
 def without_versions(manifest: dict[str, Any]) -> dict[str, Any]:
     annotations = manifest["metadata"]["annotations"]
-    kept = {key: value for key, value in annotations.items() if key not in claims.VERSION_ANNOTATIONS}
+    kept = {key: value for key, value in annotations.items() if key not in metadata.VERSION_ANNOTATIONS}
     return {**manifest, "metadata": {**manifest["metadata"], "annotations": kept}}
 
 
@@ -109,9 +110,9 @@ def test_storage_class_unset_is_the_default_of_the_real_one(kubespawner: Get) ->
 def test_version_6_labels_would_not_do(kubespawner: Get) -> None:
     """Why labels are 7's under every scheme: 6's are no label values for many a user, and lack the component."""
     labels = kubespawner("6.2").ask("Alice")["manifest"]["metadata"]["labels"]
-    assert claims.label_value_fault(labels["hub.jupyter.org/username"]) is not None
+    assert metadata.label_value_error(labels["hub.jupyter.org/username"]) is not None
     ours = claims.claim_labels("Alice")
-    assert claims.label_value_fault(ours["hub.jupyter.org/username"]) is None
+    assert metadata.label_value_error(ours["hub.jupyter.org/username"]) is None
     assert set(ours) - set(labels) == {
         *("app.kubernetes.io/component", "app.kubernetes.io/managed-by", "app.kubernetes.io/name"),
         *("odh.persistency/kind", "odh.persistency/owner"),
@@ -123,4 +124,4 @@ def test_labels_are_always_taken(user: str) -> None:
     """Whoever the user is, each label is one that the API server takes."""
     assume(not any("\ud800" <= character <= "\udfff" for character in user))
     for key, value in claims.claim_labels(user).items():
-        assert claims.label_fault(key, value) is None
+        assert metadata.label_error(key, value) is None

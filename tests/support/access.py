@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Optional
 
-from ansible_collections.odh.persistency.plugins.module_utils.pure import access
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access
 from hypothesis import strategies as st
 
 TODAY = date(2027, 3, 31)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import date
 from itertools import product
 
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import ShareEntry
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.grant_entries import Grants
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.grant_spec import Grants
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
 from hypothesis import strategies as st
 
 TODAY = date(2026, 11, 24)
@@ -38,7 +38,7 @@ def share(name, level="private", read=(), write=(), **more):
         )
         for words in (read, write)
     ]
-    entry = ShareEntry(
+    entry = ShareSpec(
         name=name,
         level=level,
         claim=name,

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import claims as c
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import desired as d
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import parse_entries
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.lookups import Lookups
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.planning import plan_homes
-from ansible_collections.odh.persistency.plugins.module_utils.pure.kubespawner import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes import desired as d
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.plan import plan_homes
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import parse_users
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes import claims as c
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.facts import ClusterFacts
+from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import (
     SERVERNAME_ANNOTATION,
     USERNAME_ANNOTATION,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import Template
-from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import Plan
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import Plan
 
 
 def claim(name: str, user: str | None = None, server: str = "", **more: Any) -> c.Claim:
@@ -32,22 +32,22 @@ def claim(name: str, user: str | None = None, server: str = "", **more: Any) -> 
 
 def plan_for(users: Sequence[Any], claims: Sequence[c.Claim], template: Template) -> Plan:
     """The plan for users as `user_pvc` takes them, all wanted present with 1Gi."""
-    rules = d.Settings(
+    rules = d.HomeSettings(
         namespace="ns",
         template=template,
         size="1Gi",
         storage_class=None,
         access_modes=("ReadWriteOnce",),
         state="present",
-        hold=timedelta(days=1),
+        retention=timedelta(days=1),
         keep_volume=True,
         assume_unused=False,
         now=datetime(2026, 1, 1, tzinfo=timezone.utc),
     )
-    entries, faults = parse_entries(users, "users")
+    entries, faults = parse_users(users, "users")
     homes, more = d.resolve(entries, rules)
     assert not faults + more
-    lookups = Lookups()
+    lookups = ClusterFacts()
     lookups.set_classes([])
     lookups.set_pods({})
     return plan_homes(homes, c.Index(claims, template.has_server), rules, lookups)

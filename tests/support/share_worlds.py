@@ -10,13 +10,21 @@ import copy
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.odh.persistency.plugins.module_utils.pure.growth import StorageClass
-from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import Change, Plan
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.about import Context
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.live import Live, claim_from, volume_from
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.lookups import DELETE, PATCH, ShareLookups
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.planning import plan_shares
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.wanted import Settings, Share
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.expansion import StorageClass
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import Change, Plan
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.changes import Context
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.desired import Share, ShareSettings
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.facts import (
+    DELETE,
+    PATCH,
+    ShareClusterFacts,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.observed import (
+    ObservedShares,
+    claim_from,
+    volume_from,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.plan import plan_shares
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 CLASSES = [StorageClass("standard", True, True, False), StorageClass("fixed", False, False, False)]
@@ -101,7 +109,7 @@ class World:
 
     # -- what the API server does --
 
-    def carry_out(self, plan: Plan, shares: list[Share], settings: Settings, backwards: bool = False) -> None:
+    def carry_out(self, plan: Plan, shares: list[Share], settings: ShareSettings, backwards: bool = False) -> None:
         """Do the steps of each pending change, in their order; the changes in any, for they are carried out at once."""
         for change in reversed(plan.pending) if backwards else plan.pending:
             try:
@@ -112,7 +120,7 @@ class World:
                         self._do(again)
 
     def _do(self, change: Change) -> None:
-        for step in change.steps:
+        for step in change.operations:
             self.step(step)
             self.settle()
 
@@ -247,19 +255,27 @@ def _json_patch(live: Object, operations: list[Object]) -> None:
             del holder[last]
 
 
-def settings_for(state: str = "present", **more: Any) -> Settings:
+def settings_for(state: str = "present", **more: Any) -> ShareSettings:
     """Settings of a run in no namespace of its own."""
-    given: Object = {"namespaces": (), "size": None, "size_text": "", "hold": timedelta(days=30), "check_mode": False}
-    return Settings(**{**given, "state": state, "now": NOW, **more})
+    given: Object = {
+        "namespaces": (),
+        "size": None,
+        "size_text": "",
+        "retention": timedelta(days=30),
+        "check_mode": False,
+    }
+    return ShareSettings(**{**given, "state": state, "now": NOW, **more})
 
 
-def context_of(world: World, settings: Settings, mounted: dict[tuple[str, str], list[str]] | None = None) -> Context:
+def context_of(
+    world: World, settings: ShareSettings, mounted: dict[tuple[str, str], list[str]] | None = None
+) -> Context:
     """What planning has at hand when all of a world was read, and all is allowed."""
-    live = Live()
-    live.add_claims(((key[0], claim_from(item)) for key, item in world.claims.items()), whole=("a", "b", "c"))
+    live = ObservedShares()
+    live.add_claims(((key[0], claim_from(item)) for key, item in world.claims.items()), is_complete=("a", "b", "c"))
     live.add_everywhere([])
     live.add_volumes([volume_from(item) for item in world.volumes.values()], everything=True)
-    lookups = ShareLookups()
+    lookups = ShareClusterFacts()
     lookups.set_classes(CLASSES)
     for namespace in ("a", "b", "c"):
         pods = {name: found for (where, name), found in (mounted or {}).items() if where == namespace}
@@ -270,7 +286,7 @@ def context_of(world: World, settings: Settings, mounted: dict[tuple[str, str], 
 
 
 def planned(
-    world: World, shares: list[Share], settings: Settings, mounted: dict[tuple[str, str], list[str]] | None = None
+    world: World, shares: list[Share], settings: ShareSettings, mounted: dict[tuple[str, str], list[str]] | None = None
 ) -> Plan:
     """The plan of some shares over a world."""
     context = context_of(world, settings, mounted)

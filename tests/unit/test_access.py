@@ -18,10 +18,13 @@ from typing import Any, Optional
 
 import pytest
 import yaml
-from ansible_collections.odh.persistency.plugins.module_utils.pure import access
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import parse_shares
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.groups import parse_groups, undefined_groups
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import (
+    parse_groups,
+    undefined_groups,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access
 
 from tests.support.access import HOME, TODAY, members_part, share, shares_part
 
@@ -34,7 +37,7 @@ def decide(shares: Any, members: Any = None, person: str = "ana", **more: Any) -
 
 
 def row(decision: access.Decision, name: str = "a") -> tuple[str, str, bool]:
-    assert decision.faults == []
+    assert decision.errors == []
     (verdict,) = [verdict for verdict in decision.verdicts if verdict.share == name]
     mounted = [mount.mode for mount in decision.mounts if mount.share == name]
     assert mounted == ([verdict.outcome] if verdict.outcome in ("ro", "rw") else [])
@@ -42,11 +45,11 @@ def row(decision: access.Decision, name: str = "a") -> tuple[str, str, bool]:
 
 
 def fault(data: Any) -> str:
-    (found,) = access.shares_faults(data)
+    (found,) = access.shares_errors(data)
     assert decide(data) == access.Decision([], [], [found])
     with pytest.raises(access.AccessError) as refused:
         access.load_shares(access.canonical(data), access.digest_of(access.canonical(data)))
-    assert refused.value.faults == (found,)
+    assert refused.value.errors == (found,)
     assert str(refused.value) == found
     return found
 
@@ -388,7 +391,7 @@ LONG = "a" * 254
 def test_what_is_wrong_with_a_share(change: dict[str, Any], says: str) -> None:
     part = shares_part(a=share(), b=share())
     part["shares"]["a"].update(change)
-    (found,) = access.shares_faults(part)
+    (found,) = access.shares_errors(part)
     assert found == says
     # One share that cannot be read, and the whole list grants nothing: who knows what was meant.
     assert decide(part, members_part(ana={"write": ["a", "b"]})) == access.Decision([], [], [says])
@@ -468,12 +471,12 @@ def test_what_is_wrong_with_a_shares_part(part: Any, says: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_membership_part(part: Any, says: str) -> None:
-    assert access.members_faults(part) == [says]
+    assert access.members_errors(part) == [says]
     # Also for those of whom nothing wrong is said.
     assert decide(shares_part(a=share("public")), part, "bob") == access.Decision([], [], [says])
     with pytest.raises(access.AccessError) as refused:
         access.MembersPart(part)
-    assert refused.value.faults == (says,)
+    assert refused.value.errors == (says,)
 
 
 DIGEST = "0123456789abcdef" * 4
@@ -499,12 +502,12 @@ DIGEST = "0123456789abcdef" * 4
 )
 def test_what_is_wrong_with_an_index(change: dict[str, Any], says: str) -> None:
     index = {"schema": 1, "digits": 2, "shares": DIGEST, "members": {"00": DIGEST}}
-    assert access.index_faults(index) == []
+    assert access.index_errors(index) == []
     index.update(change)
-    assert access.index_faults(index) == [says]
+    assert access.index_errors(index) == [says]
     with pytest.raises(access.AccessError) as refused:
         access.load_index(access.canonical(index), access.digest_of(access.canonical(index)))
-    assert refused.value.faults == (says,)
+    assert refused.value.errors == (says,)
 
 
 @pytest.mark.parametrize("digits", range(5))
@@ -513,13 +516,13 @@ def test_an_index_by_any_number_of_digits(digits: int) -> None:
     index = {"schema": 1, "digits": digits, "shares": DIGEST, "members": {prefix: DIGEST}}
     text = access.canonical(index)
     assert access.load_index(text, access.digest_of(text)) == index
-    assert access.index_faults({**index, "members": {}}) == []
+    assert access.index_errors({**index, "members": {}}) == []
 
 
 def test_all_faults_are_told_at_once() -> None:
     part = shares_part(a=share("top", path="a", gid=-1), B=share(until="soon"))
     decision = decide(part, {"schema": 1, "people": {"": {}}}, "", today=None)
-    assert decision.faults == [
+    assert decision.errors == [
         "share 'B': no share can have this name",
         "share 'B': `claim` is 'B', which no claim can be called",
         "share 'B': `until` is 'soon', not a day such as 2027-03-31",
@@ -661,8 +664,8 @@ text = access.canonical({"schema": 1, "shares": {"a": share}})
 part = access.load_shares(text, access.digest_of(text))
 members = access.MembersPart({"schema": 1, "people": {"ana": {"groups": ["w"]}}})
 decision = access.decide(part, members, "ana", today=datetime.date(2027, 3, 31), home="/h")
-assert not decision.faults, decision.faults
-assert access.decide([], None, "ana", today=datetime.date(2027, 3, 31)).faults
+assert not decision.errors, decision.errors
+assert access.decide([], None, "ana", today=datetime.date(2027, 3, 31)).errors
 import copy
 assert type(copy.deepcopy(part)) is dict
 print(decision.mounts[0])
@@ -715,7 +718,7 @@ def test_what_lies_inside_is_found_whatever_stands_between() -> None:
     """In the order of texts `/home/a-b` stands between `/home/a` and what is inside of that."""
     paths = {"one": f"{HOME}/a", "two": f"{HOME}/a-b", "three": f"{HOME}/a/c"}
     shares = {name: {**share(), "claim": name, "mount_path": path} for name, path in paths.items()}
-    assert access.shares_faults({"schema": 1, "shares": shares}) == [
+    assert access.shares_errors({"schema": 1, "shares": shares}) == [
         "share 'three': its mount path lies inside that of share 'one'"
     ]
 

@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.matrix import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.tables import (
     Column,
     columns_of,
     matrix_csv,

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure import access
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -43,12 +43,12 @@ WIDTH = {None: 0, "ro": 1, "rw": 2}
 
 
 def modes(decision: access.Decision) -> dict[str, str]:
-    assert decision.faults == []
+    assert decision.errors == []
     return {mount.share: mount.mode for mount in decision.mounts}
 
 
 def outcomes(decision: access.Decision) -> dict[str, str]:
-    assert decision.faults == []
+    assert decision.errors == []
     return {verdict.share: verdict.outcome for verdict in decision.verdicts}
 
 
@@ -263,7 +263,7 @@ _likenesses = st.tuples(st.one_of(_word, st.sampled_from(GROUPS + PEOPLE)), st.s
 
 
 def _is_stored(group: str) -> bool:
-    return access.members_faults(members_part(ana={"groups": [group]})) == []
+    return access.members_errors(members_part(ana={"groups": [group]})) == []
 
 
 @thousands
@@ -307,11 +307,11 @@ def _decide_any(shares: Any, members: Any, person: Any = "ana", **more: Any) -> 
     asking = {"today": TODAY, "home": HOME, "roots": (ROOT,), "asked": ASKABLE, "hub_groups": HUB_GROUPS, **more}
     decision = access.decide(shares, members, person, **asking)
     assert isinstance(decision, access.Decision)
-    assert all(isinstance(fault, str) and fault and not fault.endswith(".") for fault in decision.faults)
+    assert all(isinstance(fault, str) and fault and not fault.endswith(".") for fault in decision.errors)
     # Not one surrogate, line or megabyte of what is wrong gets into a log.
-    assert all(fault.isprintable() and len(fault) < 1000 for fault in decision.faults)
-    if decision.faults:
-        assert decision == access.Decision([], [], decision.faults)
+    assert all(fault.isprintable() and len(fault) < 1000 for fault in decision.errors)
+    if decision.errors:
+        assert decision == access.Decision([], [], decision.errors)
     return decision
 
 
@@ -324,7 +324,7 @@ def _load(load: Any, data: Any) -> list[str]:
     try:
         assert load(text, access.digest_of(text)) == data
     except access.AccessError as error:
-        return list(error.faults) or pytest.fail("An error without a reason")
+        return list(error.errors) or pytest.fail("An error without a reason")
     return []
 
 
@@ -344,13 +344,13 @@ def _is_sane(decision: access.Decision) -> None:
 @given(garbage(), st.one_of(st.none(), garbage(), stored_members()))
 def test_no_garbage_breaks_a_decision_or_grants_anything(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
-    faults = access.shares_faults(shares) + (access.members_faults(members) if members is not None else [])
-    assert decision.faults == faults
+    faults = access.shares_errors(shares) + (access.members_errors(members) if members is not None else [])
+    assert decision.errors == faults
     if faults:
         assert decision.mounts == []
-    assert bool(_load(access.load_shares, shares)) == bool(access.shares_faults(shares))
-    assert bool(_load(access.load_members, members)) == bool(access.members_faults(members))
-    assert bool(_load(access.load_index, shares)) == bool(access.index_faults(shares))
+    assert bool(_load(access.load_shares, shares)) == bool(access.shares_errors(shares))
+    assert bool(_load(access.load_members, members)) == bool(access.members_errors(members))
+    assert bool(_load(access.load_index, shares)) == bool(access.index_errors(shares))
     _is_sane(decision)
 
 
@@ -358,9 +358,9 @@ def test_no_garbage_breaks_a_decision_or_grants_anything(shares: Any, members: A
 @given(mutated(stored_shares()), st.one_of(st.none(), stored_members()))
 def test_a_damaged_shares_part_grants_nothing_or_what_it_says(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
-    assert decision.faults == access.shares_faults(shares)
-    assert bool(_load(access.load_shares, shares)) == bool(decision.faults)
-    if not decision.faults:
+    assert decision.errors == access.shares_errors(shares)
+    assert bool(_load(access.load_shares, shares)) == bool(decision.errors)
+    if not decision.errors:
         _is_sane(decision)
         assert set(shares) == {"schema", "shares"}
         for one in shares["shares"].values():
@@ -389,9 +389,9 @@ def _wanted(shares: Any, name: str) -> bool:
 @given(stored_shares(), mutated(stored_members()))
 def test_a_damaged_membership_part_grants_nothing_or_what_it_says(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
-    assert decision.faults == access.members_faults(members)
-    assert bool(_load(access.load_members, members)) == bool(decision.faults)
-    if not decision.faults:
+    assert decision.errors == access.members_errors(members)
+    assert bool(_load(access.load_members, members)) == bool(decision.errors)
+    if not decision.errors:
         assert set(members) == {"schema", "people"}
         for record in members["people"].values():
             assert set(record) <= {"groups", "read", "write"}
@@ -421,7 +421,7 @@ def test_no_garbage_among_the_questions_breaks_a_decision(odd: dict[str, Any]) -
         or not person
         or any(isinstance(one, (str, dict)) for one in lists)
     ):
-        assert decision.faults
+        assert decision.errors
     for mount in decision.mounts:
         assert mount.share == "a" or person == "ana"
 
@@ -489,7 +489,7 @@ def test_what_was_loaded_is_what_decides(world: World, other: World, person: str
     assert loaded.decide(person, wishes) == before
     # A copy is what it says, and is looked at again.
     assert type(copy.deepcopy(loaded.shares)) is type(copy.copy(loaded.members)) is dict
-    assert access.decide(copy.deepcopy(loaded.shares), None, person, today=TODAY).faults
+    assert access.decide(copy.deepcopy(loaded.shares), None, person, today=TODAY).errors
 
 
 # --- Where ----------------------------------------------------------------------------------------------------------------
@@ -530,7 +530,7 @@ def test_shares_are_mounted_where_the_hub_allows_it_and_nowhere_else(path: str) 
         assert where == {"a": path, "b": "/data/zzz"}
     else:
         assert "a" not in where
-        assert decision.faults or where == {"b": "/data/zzz"}
+        assert decision.errors or where == {"b": "/data/zzz"}
 
 
 @thousands
@@ -540,13 +540,13 @@ def test_shares_are_mounted_where_the_hub_allows_it_and_nowhere_else(path: str) 
 @example("/data/a/b", "/data/a")
 @example("/data/a", "/data/ab")
 def test_no_share_lies_inside_another(one: str, other: str) -> None:
-    faults = access.shares_faults(shares_part(a=share(path=one), b=share(path=other)))
+    faults = access.shares_errors(shares_part(a=share(path=one), b=share(path=other)))
     if not faults:
         first, second = PurePosixPath(one), PurePosixPath(other)
         assert first != second
         assert first not in second.parents
         assert second not in first.parents
-    valid = not access.path_fault(one) and not access.path_fault(other)
+    valid = not access.path_error(one) and not access.path_error(other)
     if faults and valid:
         assert f"{other}/".startswith(f"{one}/") or f"{one}/".startswith(f"{other}/")
 

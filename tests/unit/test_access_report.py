@@ -9,15 +9,15 @@ from datetime import date
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure import access
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.answer import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.access import Access, Frame
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.access_answers import (
     MOST_PEOPLE,
     Questions,
     answer,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.model import EMPTY, Acl
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.report import Access, Frame
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.report_text import answer_text
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.access_text import answer_text
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,7 +104,7 @@ class Rules:
         frame = self.frame
         groups = frame.hub_groups.get(person, ())
         found = access.decide(self.shares, self.members, person, groups, asked, frame.today, frame.home, frame.roots)
-        assert not found.faults
+        assert not found.errors
         return {verdict.share: verdict for verdict in found.verdicts}
 
 
@@ -226,7 +226,7 @@ DEMO = acl_of(
 def asked(acl: Acl = DEMO, hub_groups: dict[str, list[str]] | None = None, **questions: Any) -> tuple[Any, str]:
     """The answer, and its text."""
     chosen = Questions(**questions)
-    assert not chosen.faults()
+    assert not chosen.errors()
     found = answer(Access(acl, Frame(TODAY, HOME, (), hub_groups or {})), chosen)
     return found, answer_text(found, chosen, "An ACL")
 
@@ -411,7 +411,7 @@ def test_misspelt_names_are_told_with_the_nearest() -> None:
 
 
 def test_without_the_others_records_no_nearest_name_is_guessed() -> None:
-    found = answer(Access(DEMO, Frame(TODAY, HOME)), Questions(users=("anne",)), whole=False)
+    found = answer(Access(DEMO, Frame(TODAY, HOME)), Questions(users=("anne",)), is_complete=False)
     assert "did you mean" not in found.warnings[0]
     assert "people" not in found.result
 
@@ -447,7 +447,7 @@ def test_an_answer_that_ansible_could_not_carry_is_refused() -> None:
     users = tuple(f"p{number}" for number in range(20_000))
     with pytest.raises(ValueError, match="20,000 people and groups and 4 shares make 80,000 answers"):
         answer(Access(DEMO, Frame(TODAY, HOME)), Questions(users=users))
-    found = answer(Access(DEMO, Frame(TODAY, HOME)), Questions(users=users[:10_000]), whole=False)
+    found = answer(Access(DEMO, Frame(TODAY, HOME)), Questions(users=users[:10_000]), is_complete=False)
     assert len(found.result["users"]) == 10_000
 
 
@@ -461,7 +461,7 @@ def test_an_answer_that_ansible_could_not_carry_is_refused() -> None:
     ],
 )
 def test_questions_that_contradict_themselves(questions: Questions, word: str) -> None:
-    [fault] = questions.faults()
+    [fault] = questions.errors()
     assert word in fault
 
 

@@ -7,11 +7,15 @@ from datetime import date
 from itertools import product
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.access import SharesPart, grants_of
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compare import compare
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.effects import EVERYONE, HUB_GROUP, PERSON
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.model import EMPTY
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.effects import (
+    EVERYONE,
+    HUB_GROUP,
+    PERSON,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import SharesPart, grants_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

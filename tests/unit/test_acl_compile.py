@@ -7,7 +7,15 @@ import random
 from dataclasses import replace
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.access import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import (
+    MEMBERS_GOAL,
+    MOST,
+    acl_from,
+    compile_acl,
+    document_of,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import (
     AccessError,
     SharesPart,
     canonical,
@@ -18,14 +26,6 @@ from ansible_collections.odh.persistency.plugins.module_utils.pure.access import
     load_shares,
     prefix_of,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import (
-    MEMBERS_GOAL,
-    MOST,
-    acl_from,
-    compile_acl,
-    document_of,
-)
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.model import EMPTY, Acl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.access import grants_of
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compare import compare
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.guards import guard, unknown_levels
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.guards import guard, unknown_levels
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import grants_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -7,10 +7,14 @@ import re
 
 import pytest
 import yaml
-from ansible_collections.odh.persistency.plugins.module_utils.pure.access import SharesPart, grants_of, place_fault
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.jsp import profiles_of, volume_name
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.model import EMPTY, Acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp import profiles_of, volume_name
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import (
+    SharesPart,
+    grants_of,
+    place_error,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,7 +160,7 @@ def test_without_shares_there_is_a_list_all_the_same():
         ),
         (
             share("lab", "public", mount_path="/data/lab"),
-            ["lab is left out: its mount path " + place_fault("/data/lab", HOME, ())],
+            ["lab is left out: its mount path " + place_error("/data/lab", HOME, ())],
         ),
     ],
 )

@@ -7,40 +7,44 @@ import itertools
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.access import (
-    INDEX_KEY,
-    INDEX_NAME,
-    PART_KEY,
-    AccessError,
-    digest_of,
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import (
+    acl_from,
+    compile_acl,
+    document_of,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compare import compare
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.compile import acl_from, compile_acl, document_of
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.jsp import profiles_of
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.live import (
-    DIGEST_MARK,
-    PUBLISHED_MARK,
-    Live,
-    live_from,
-    standing_of,
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp import profiles_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import (
+    DIGEST_ANNOTATION,
+    PUBLISHED_ANNOTATION,
+    ObservedAcl,
+    observed_acl_from,
+    published_acl,
     stored_from,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.model import EMPTY
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.profiles import acl_of
-from ansible_collections.odh.persistency.plugins.module_utils.pure.acl.publication import (
-    Settings,
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.profiles import acl_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.publish import (
+    PublishSettings,
     effects_of,
+    plan_deletion,
     plan_publication,
-    plan_removal,
     quota_warnings,
     reads,
     refusals_over_broken,
     schema_refusal,
     stands,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import KEEP
-from ansible_collections.odh.persistency.plugins.module_utils.pure.quota import Quota
-from ansible_collections.odh.persistency.plugins.module_utils.pure.steps import CREATE, DELETE
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.quota import Quota
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import KEEP
+from ansible_collections.odh.persistency.plugins.module_utils._core.requests import CREATE, DELETE
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import (
+    INDEX_KEY,
+    INDEX_NAME,
+    PART_KEY,
+    AccessError,
+    digest_of,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,11 +66,11 @@ class Store:
         self.objects = {}
         self._numbers = itertools.count(1)
 
-    def live(self) -> Live:
-        return live_from(stored_from(item) for item in self.objects.values())
+    def live(self) -> ObservedAcl:
+        return observed_acl_from(stored_from(item) for item in self.objects.values())
 
-    def settings(self) -> Settings:
-        return Settings(NAMESPACE, "odh.persistency test", self.now)
+    def settings(self) -> PublishSettings:
+        return PublishSettings(NAMESPACE, "odh.persistency test", self.now)
 
     def apply(self, step) -> None:
         found = self.objects.get(step.name)
@@ -98,7 +102,7 @@ class Store:
         index = self.objects.get(INDEX_NAME)
         if index is None:
             return None
-        digest = index["metadata"]["annotations"][DIGEST_MARK]
+        digest = index["metadata"]["annotations"][DIGEST_ANNOTATION]
         texts = {name: item["data"].get(PART_KEY, "") for name, item in self.objects.items() if name != INDEX_NAME}
         acl_from(index["data"][INDEX_KEY], digest, texts)
         return digest
@@ -121,7 +125,7 @@ def _merged(old, changes):
 
 
 def steps_of(publication):
-    return [step for change in publication.plan.changes for step in change.steps]
+    return [step for change in publication.plan.changes for step in change.operations]
 
 
 def documents(*shares_of_each):
@@ -145,12 +149,12 @@ def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random
     store.publish(old)
     assert store.seen() == old.digest
     publication = plan_publication(store.live(), new, store.settings())
-    parts = [step for change in publication.parts for step in change.steps]
+    parts = [step for change in publication.parts for step in change.operations]
     random.shuffle(parts)  # they are written side by side
     for step in parts:
         store.apply(step)
         assert store.seen() == old.digest
-    for step in publication.index.steps:
+    for step in publication.index.operations:
         store.apply(step)
         assert store.seen() == new.digest
     assert publication.leftovers == (), "nothing is an hour old"
@@ -159,7 +163,7 @@ def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random
     assert not again.plan.changed
     store.now += timedelta(hours=1, seconds=1)
     for change in plan_publication(store.live(), new, store.settings()).leftovers:
-        for step in change.steps:
+        for step in change.operations:
             store.apply(step)
         assert store.seen() == new.digest
     assert set(store.objects) == {INDEX_NAME, *new.parts}
@@ -172,26 +176,26 @@ def run(store, wanted):
     """A run as the edge does it; yields after each request, where another may come between or it may be killed."""
     for _round in range(10):
         live, now = store.live(), store.settings()
-        publication = plan_publication(live, wanted, now) if wanted else plan_removal(live, now)
+        publication = plan_publication(live, wanted, now) if wanted else plan_deletion(live, now)
         yield
         try:
             for change in publication.parts:
-                for step in change.steps:
+                for step in change.operations:
                     store.apply(step)
                     yield
-            if wanted and any(change.steps for change in publication.parts):
+            if wanted and any(change.operations for change in publication.parts):
                 live = store.live()
                 yield
                 if not all(reads(live.parts.get(name), part) for name, part in wanted.parts.items()):
                     continue
-            for step in publication.index.steps if publication.index else ():
+            for step in publication.index.operations if publication.index else ():
                 store.apply(step)
                 yield
         except Conflict:
             continue
         for change in publication.leftovers:
             try:
-                for step in change.steps:
+                for step in change.operations:
                     store.apply(step)
             except Conflict:
                 pass
@@ -267,7 +271,7 @@ def test_a_removal_takes_the_index_first():
     store = Store()
     store.publish(ONE)
     store.publish(TWO)
-    publication = plan_removal(store.live(), store.settings())
+    publication = plan_deletion(store.live(), store.settings())
     steps = steps_of(publication)
     assert steps[0].name == INDEX_NAME
     assert {step.name for step in steps} == set(store.objects)
@@ -301,10 +305,10 @@ def test_marks_that_cannot_be_read_delete_nothing():
     store.publish(TWO)
     store.now += timedelta(days=1)
     assert plan_publication(store.live(), TWO, store.settings()).leftovers
-    store.objects[INDEX_NAME]["metadata"]["annotations"][PUBLISHED_MARK] = "soon"
+    store.objects[INDEX_NAME]["metadata"]["annotations"][PUBLISHED_ANNOTATION] = "soon"
     publication = plan_publication(store.live(), TWO, store.settings())
     assert not publication.leftovers
-    assert publication.index.steps, "and the mark is written anew, so that a later run can count"
+    assert publication.index.operations, "and the mark is written anew, so that a later run can count"
 
 
 @pytest.mark.parametrize(("minutes", "written"), [(0, False), (9, False), (11, True), (60 * 24 * 365, True)])
@@ -313,9 +317,9 @@ def test_an_index_that_was_published_in_the_future_is_marked_anew(minutes, writt
     store = Store()
     store.publish(ONE)
     marks = store.objects[INDEX_NAME]["metadata"]["annotations"]
-    marks[PUBLISHED_MARK] = (store.now + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    marks[PUBLISHED_ANNOTATION] = (store.now + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
     index = plan_publication(store.live(), ONE, store.settings()).index
-    assert bool(index.steps) == written
+    assert bool(index.operations) == written
     store.publish(ONE)
     assert not plan_publication(store.live(), ONE, store.settings()).plan.changed
 
@@ -343,7 +347,7 @@ def test_a_part_that_does_not_say_when_it_was_made_is_left_alone():
     ],
 )
 def test_the_sum_of_new_config_maps_is_held_against_quotas(left, warned):
-    publication = plan_publication(Live(), ONE, Store().settings())
+    publication = plan_publication(ObservedAcl(), ONE, Store().settings())
     assert len(ONE.parts) == 2, "and the index"
     warnings = quota_warnings(publication, [Quota("few", left)])
     assert len(warnings) == warned
@@ -376,10 +380,10 @@ def test_what_is_young_is_named_again_as_it_is_and_what_is_old_is_marked_first()
     assert {change.action for change in young.parts} == {KEEP}
     store.now += timedelta(hours=2)
     old = plan_publication(store.live(), ONE, store.settings())
-    marked = [change for change in old.parts if change.steps]
+    marked = [change for change in old.parts if change.operations]
     assert {change.name for change in marked} == set(ONE.parts) - set(TWO.parts)
     for change in marked:
-        assert PUBLISHED_MARK in change.steps[0].body["metadata"]["annotations"]
+        assert PUBLISHED_ANNOTATION in change.operations[0].body["metadata"]["annotations"]
 
 
 # -- what stands ---------------------------------------------------------------------------------------------------------
@@ -391,9 +395,9 @@ def test_what_is_published_is_read_back(world):
     acl = compile_acl(*world, NAMESPACE)
     store = Store()
     store.publish(document_of(acl))
-    standing = standing_of(store.live())
+    standing = published_acl(store.live())
     assert standing.acl == acl
-    assert standing.faults == ()
+    assert standing.errors == ()
     assert compare(standing.acl, acl, TODAY).told == ()
 
 
@@ -414,12 +418,12 @@ def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data
         else:
             del store.objects[name]
     if how == "mark":
-        item["metadata"]["annotations"][DIGEST_MARK] = "0" * 64
+        item["metadata"]["annotations"][DIGEST_ANNOTATION] = "0" * 64
     elif how != "gone":
         text = item["data"][key]
         item["data"][key] = {"empty": "", "cut": text[: len(text) // 2], "other": THREE.index}[how]
     live = store.live()
-    standing = standing_of(live)
+    standing = published_acl(live)
     for person, record in standing.acl.people.items():
         assert acl.people[person] == record
     for shared, told in standing.acl.by_name.items():
@@ -427,14 +431,14 @@ def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data
     try:
         store.seen()
     except AccessError:
-        assert standing.faults
+        assert standing.errors
         assert refusals_over_broken(live, standing, "another", 50)
         assert not refusals_over_broken(live, standing, document.digest, 50) or how == "mark"
         assert refusals_over_broken(live, standing, "another", 0)
         assert not refusals_over_broken(live, standing, "another", -1)
         assert refusals_over_broken(live, standing, "another", -1, emptied=True)
     else:
-        assert not standing.faults
+        assert not standing.errors
     assert not stands(live, document) or how == "mark"
     # Publishing it again makes it whole.
     store.publish(document)
@@ -442,9 +446,9 @@ def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data
 
 
 def test_no_index_is_no_acl():
-    assert standing_of(Live()).acl == EMPTY
-    assert standing_of(Live()).digest == ""
-    assert not stands(Live(), ONE)
+    assert published_acl(ObservedAcl()).acl == EMPTY
+    assert published_acl(ObservedAcl()).digest == ""
+    assert not stands(ObservedAcl(), ONE)
 
 
 @pytest.mark.parametrize(("mark", "text"), [("2", '{"schema":1}'), ("1", '{"schema":2}'), ("", '{"schema":7,"x":[]}')])
@@ -462,7 +466,7 @@ def test_no_text_is_taken_for_a_newer_schema(text):
     store.publish(ONE)
     store.objects[INDEX_NAME]["data"][INDEX_KEY] = text
     assert schema_refusal(store.live()) == ""
-    assert standing_of(store.live()).faults
+    assert published_acl(store.live()).errors
 
 
 def test_an_effect_is_told_with_its_share_and_person():
@@ -471,7 +475,7 @@ def test_an_effect_is_told_with_its_share_and_person():
     changes = effects_of(compare(old, new, TODAY), NAMESPACE)
     told = {(change.name, change.owner): change.action for change in changes}
     assert told == {("data", "bob"): "update", ("lab", None): "create"}
-    assert all(change.effect and not change.steps for change in changes)
+    assert all(change.effect and not change.operations for change in changes)
 
 
 # -- profiles ------------------------------------------------------------------------------------------------------------

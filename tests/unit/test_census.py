@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.census import Person, census, census_text
-from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import SCHEMES, Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.census import (
+    Person,
+    census,
+    census_text,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import SCHEMES, Template
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,7 +80,7 @@ def test_twins_orphans_and_undecided():
     claims = [claim("claim-ann", "ann"), claim("old", "ann"), claim("claim-bob", "bob"), claim("claim-stop-2eped")]
     people = [Person("ann", ""), Person("stop.ped", ""), Person("stop-2eped", "")]
     found = census(people, claims, Template.parse("safe"))
-    assert found["twins"] == [{"owner": "ann", "server": "", "claims": ["claim-ann", "old"], "primary": None}]
+    assert found["duplicates"] == [{"owner": "ann", "server": "", "claims": ["claim-ann", "old"], "primary": None}]
     assert [row["name"] for row in found["orphans"]] == ["claim-bob"]
     whys = {row["claim"]: row["why"] for row in found["undecided"]}
     assert whys == {

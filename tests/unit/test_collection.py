@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.odh.persistency.plugins.module_utils.edge.version import USER_AGENT, VERSION
+from ansible_collections.odh.persistency.plugins.module_utils._io.version import USER_AGENT, VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 UTILS = ROOT / "plugins" / "module_utils"
@@ -20,10 +20,10 @@ PACKAGE = "ansible_collections.odh.persistency.plugins"
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 CODE = [path for path in PLUGINS if path.stat().st_size]
 MODULES = sorted((ROOT / "plugins" / "modules").glob("[!_]*.py"))
-PURE = sorted((UTILS / "pure").rglob("*.py"))
+PURE = sorted(path for folder in ("_core", "_hub") for path in (UTILS / folder).rglob("*.py"))
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 
-#: The way out of a process: what these do is an edge's business.
+#: The way out of a process: what these do belongs in `_io`.
 IMPURE_MODULES = {
     "asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "getpass", "glob", "http", "logging", "mmap", "multiprocessing", "os",
     "pathlib", "platform", "pwd", "queue", "random", "secrets", "select", "shutil", "signal", "smtplib", "socket", "socketserver",
@@ -33,8 +33,8 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 CLOCK_CALLS = {"now", "utcnow", "today"}
 
 #: The one adapter (see its head): nothing else knows the kubernetes package or the collection's private names.
-OPENSHIFT = ROOT / "plugins" / "module_utils" / "edge" / "openshift_groups.py"
-ADAPTER = UTILS / "edge" / "connection.py"
+OPENSHIFT = ROOT / "plugins" / "module_utils" / "_io" / "kubernetes" / "openshift_groups.py"
+ADAPTER = UTILS / "_io" / "kubernetes" / "connection.py"
 #: A first use of typed APIs costs a second of CPU, the dynamic client a discovery, and get_api_client both.
 TYPED_OR_DISCOVERING = re.compile(
     r"(\w+V\d+((alpha|beta)\d+)?\w*|Apis?|CustomObjects|Version)Api|\w*DynamicClient|K8S?Client|K8sService|get_api_client|V1\w+"
@@ -109,12 +109,14 @@ def test_a_plugin_file_has_its_license_and_annotations_that_are_not_evaluated(pa
 def test_pure_code_imports_pure_code_and_harmless_parts_of_the_standard_library(path: Path) -> None:
     for name in imports(path):
         if name.startswith(f"{PACKAGE}."):
-            assert name.startswith(f"{PACKAGE}.module_utils.pure."), f"imports {name}, which is not pure"
+            assert name.startswith((f"{PACKAGE}.module_utils._core.", f"{PACKAGE}.module_utils._hub.")), (
+                f"imports {name}, which is not pure"
+            )
             continue
         top = name.partition(".")[0]
         assert top in sys.stdlib_module_names, f"imports {name}, which is not in the standard library"
         prefixes = {".".join(name.split(".")[:length]) for length in range(1, name.count(".") + 2)}
-        assert not prefixes & IMPURE_MODULES, f"imports {name}: what reaches outside belongs into edge/"
+        assert not prefixes & IMPURE_MODULES, f"imports {name}: what reaches outside belongs in _io/"
 
 
 @pytest.mark.parametrize("path", PURE, ids=ids(PURE))

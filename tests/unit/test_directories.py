@@ -6,11 +6,18 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.directories import model as m
-from ansible_collections.odh.persistency.plugins.module_utils.pure.directories import places as p
-from ansible_collections.odh.persistency.plugins.module_utils.pure.directories import planning as pl
-from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import ADOPT, CREATE, KEEP, REFUSE, UPDATE, Plan
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import ShareEntry, parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.directories import model as m
+from ansible_collections.odh.persistency.plugins.module_utils._core.directories import paths as p
+from ansible_collections.odh.persistency.plugins.module_utils._core.directories import plan as pl
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import (
+    ADOPT,
+    CREATE,
+    KEEP,
+    REFUSE,
+    UPDATE,
+    Plan,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec, parse_shares
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,17 +36,17 @@ def entries(*shares):
 def placed(*shares, root=ROOT):
     """The places of shares, none of them refused."""
     places = p.place_shares(entries(*shares), root)
-    assert not places.faults
+    assert not places.errors
     return places
 
 
 def refused(*shares, root=ROOT):
     """What is wrong with the places of shares."""
-    return p.place_shares(entries(*shares), root).faults
+    return p.place_shares(entries(*shares), root).errors
 
 
 def where(places):
-    return ["/".join(item.parts) for item in places.wanted if not item.way and not item.inside]
+    return ["/".join(item.parts) for item in places.desired if not item.way and not item.inside]
 
 
 def nfs(name, path=None, server="nfs.example.org", **more):
@@ -53,10 +60,10 @@ def directory(mode=0o2770, uid=0, gid=0, **more):
 def plan(places, live=None, contents=None, adopt=False, runner=None):
     known = {(): ROOT_NODE, **{tuple(key.split("/")): node for key, node in (live or {}).items()}}
     inside = {tuple(key.split("/")): names for key, names in (contents or {}).items()}
-    for item in places.wanted:
+    for item in places.desired:
         inside.setdefault(item.parts, ())
-    rules = pl.Settings("/exports", runner or m.Runner(), adopt)
-    return pl.plan_directories(places.wanted, places.left_out, known, inside, rules)
+    rules = pl.DirectorySettings("/exports", runner or m.Runner(), adopt)
+    return pl.plan_directories(places.desired, places.left_out, known, inside, rules)
 
 
 def actions(made: Plan):
@@ -69,7 +76,7 @@ def actions(made: Plan):
 def test_a_share_lies_under_its_name_or_its_directory() -> None:
     places = placed(nfs("a"), {"name": "b", "directory": "teams/b"})
     assert where(places) == ["a", "teams/b"]
-    assert [item.parts for item in places.wanted if item.way] == [("teams",)]
+    assert [item.parts for item in places.desired if item.way] == [("teams",)]
 
 
 def test_with_an_export_a_share_lies_where_its_backend_says() -> None:
@@ -118,8 +125,8 @@ def test_the_directories_of_a_share_come_with_those_above_them() -> None:
     places = placed(
         {"name": "s", "directory": "s", "directories": ["a/b/c", "a", "d"], "gid": 7, "owner": 8, "mode": "0750"}
     )
-    assert [item.inside for item in places.wanted] == ["", "a", "a/b", "a/b/c", "d"]
-    assert {(item.uid, item.gid, item.mode) for item in places.wanted} == {(8, 7, 0o750)}
+    assert [item.inside for item in places.desired] == ["", "a", "a/b", "a/b/c", "d"]
+    assert {(item.uid, item.gid, item.mode) for item in places.desired} == {(8, 7, 0o750)}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +172,7 @@ def test_what_cannot_be_meant_is_refused(shares, root, says) -> None:
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(root, says) -> None:
-    assert [fault for fault in p.root_faults(root, entries({"name": "shared"})) if says in fault]
+    assert [fault for fault in p.root_errors(root, entries({"name": "shared"})) if says in fault]
 
 
 # --- what becomes of them ---
@@ -174,9 +181,9 @@ def test_options_that_cannot_be_meant_are_refused(root, says) -> None:
 def test_what_is_missing_is_made_closed_and_opened_when_it_is_somebodys() -> None:
     made = plan(placed({"name": "s", "directory": "t/s", "gid": 5000}))
     way, top = made.changes
-    assert way.steps == (m.Mkdir(("t",), 0o755), m.Strip(("t",)), m.Chmod(("t",), 0o755))
+    assert way.operations == (m.Mkdir(("t",), 0o755), m.Strip(("t",)), m.Chmod(("t",), 0o755))
     here = ("t", "s")
-    assert top.steps == (m.Mkdir(here, 0o700), m.Strip(here), m.Chown(here, None, 5000), m.Chmod(here, 0o2770))
+    assert top.operations == (m.Mkdir(here, 0o700), m.Strip(here), m.Chown(here, None, 5000), m.Chmod(here, 0o2770))
     assert (way.after, top.after) == ("/exports/t: 0755 0:0", "/exports/t/s: 2770 0:5000")
     assert way.before is top.before is None
 
@@ -184,7 +191,7 @@ def test_what_is_missing_is_made_closed_and_opened_when_it_is_somebodys() -> Non
 def test_a_setgid_parent_gives_its_group_and_the_bit() -> None:
     places = placed({"name": "s", "directory": "t/s"})
     known = {(): directory(0o2775, 0, 77)}
-    made = pl.plan_directories(places.wanted, [], known, {}, pl.Settings("/exports"))
+    made = pl.plan_directories(places.desired, [], known, {}, pl.DirectorySettings("/exports"))
     assert [change.after for change in made.changes] == ["/exports/t: 2755 0:77", "/exports/t/s: 2770 0:77"]
 
 
@@ -200,9 +207,9 @@ def test_an_empty_one_is_corrected() -> None:
     (change,) = made.changes
     assert change.action == UPDATE
     # Neither the old group nor the new one ever has what only one of the two modes gives.
-    assert change.steps[1:] == (m.Chmod(("s",), 0o750), m.Chown(("s",), None, 5000), m.Chmod(("s",), 0o2770))
+    assert change.operations[1:] == (m.Chmod(("s",), 0o750), m.Chown(("s",), None, 5000), m.Chmod(("s",), 0o2770))
     assert (change.before, change.after) == ("/exports/s: 0755 0:0", "/exports/s: 2770 0:5000")
-    assert change.steps[0].empty
+    assert change.operations[0].empty
 
 
 @pytest.mark.parametrize("names", [("data.csv",), None])
@@ -217,13 +224,13 @@ def test_one_with_content_is_refused_unless_it_is_adopted(names) -> None:
     (change,) = plan(places, live, contents, adopt=True).changes
     assert change.action == ADOPT
     assert "stays as it is" in change.reason
-    assert not change.steps[0].empty
+    assert not change.operations[0].empty
 
 
 def test_what_nobody_looked_into_counts_as_content() -> None:
     places = placed({"name": "s", "directory": "s"})
     known = {(): ROOT_NODE, ("s",): directory(0o755)}
-    (change,) = pl.plan_directories(places.wanted, [], known, {}, pl.Settings("/exports")).changes
+    (change,) = pl.plan_directories(places.desired, [], known, {}, pl.DirectorySettings("/exports")).changes
     assert change.action == REFUSE
 
 
@@ -311,7 +318,7 @@ def lists_of_shares(draw, clashing=False):
         owner, gid, mode = draw(st.sampled_from(SETTINGS))
         directory = draw(st.sampled_from(PATHS)) if clashing else draw(st.sampled_from(["", "a/", "a/b/"])) + name
         shares.append(
-            ShareEntry(
+            ShareSpec(
                 name=name,
                 level="public",
                 directory=directory,
@@ -336,10 +343,10 @@ def cases(draw):
     """Shares, and a file system in which some of what they want is there, be it as wanted, wrong or in the way."""
     shares = draw(lists_of_shares())
     places = p.place_shares(shares, ROOT)
-    assert not places.faults
+    assert not places.errors
     live = {(): draw(st.sampled_from(NODES))}
     contents = {}
-    for item in places.wanted:
+    for item in places.desired:
         above = live.get(item.parts[:-1])
         node = draw(there) if above is not None and above.is_directory else "nothing"
         if node != "nothing":
@@ -356,7 +363,7 @@ def carried_out(made: Plan, live, runner):
     """The file system after the plan, as Linux would have it; written with no look at how plans are made."""
     after = dict(live)
     for change in made.changes:
-        for step in change.steps:
+        for step in change.operations:
             parts = step.parts
             if isinstance(step, m.Mkdir):
                 above = after[parts[:-1]]
@@ -365,7 +372,7 @@ def carried_out(made: Plan, live, runner):
                 setgid = above.mode & 0o2000
                 gid = above.gid if setgid else runner.gid
                 after[parts] = m.Node(m.DIRECTORY, runner.uid, gid, step.mode | setgid, acl=above.acl)
-            elif isinstance(step, m.Still):
+            elif isinstance(step, m.Precondition):
                 assert after[parts] == step.node
             elif isinstance(step, m.Chown):
                 now = after[parts]
@@ -390,12 +397,12 @@ def carried_out(made: Plan, live, runner):
 @given(cases())
 def test_a_plan_does_what_is_wanted_and_nothing_else(case) -> None:
     _shares, places, live, contents, runner, adopt = case
-    rules = pl.Settings("/exports", runner, adopt)
-    made = pl.plan_directories(places.wanted, places.left_out, live, contents, rules)
-    wanted = {item.parts: item for item in places.wanted}
+    rules = pl.DirectorySettings("/exports", runner, adopt)
+    made = pl.plan_directories(places.desired, places.left_out, live, contents, rules)
+    wanted = {item.parts: item for item in places.desired}
     for change in made.changes:
         item = change.subject
-        for step in change.steps:
+        for step in change.operations:
             assert step.parts == item.parts, "touches another directory than its own"
             assert step.parts in wanted
             assert step.parts, "touches the root"
@@ -422,10 +429,10 @@ def test_a_plan_does_what_is_wanted_and_nothing_else(case) -> None:
         now = after[change.subject.parts]
         assert change.after == f"{change.name}: {now.mode:04o} {now.uid}:{now.gid}"
     full = {parts: contents.get(parts) or () for parts in after}
-    again = pl.plan_directories(places.wanted, places.left_out, after, full, rules)
+    again = pl.plan_directories(places.desired, places.left_out, after, full, rules)
     assert not again.changed
     assert not again.refusals
-    assert not pl.differing(places.wanted, after)
+    assert not pl.differing(places.desired, after)
 
 
 @settings(max_examples=2000)
@@ -435,13 +442,13 @@ def test_the_order_of_shares_means_nothing(case, random) -> None:
     mixed = list(shares)
     random.shuffle(mixed)
     other = p.place_shares(mixed, ROOT)
-    assert not other.faults
-    rules = pl.Settings("/exports", runner, adopt)
-    one = pl.plan_directories(places.wanted, places.left_out, live, contents, rules)
-    two = pl.plan_directories(other.wanted, other.left_out, live, contents, rules)
+    assert not other.errors
+    rules = pl.DirectorySettings("/exports", runner, adopt)
+    one = pl.plan_directories(places.desired, places.left_out, live, contents, rules)
+    two = pl.plan_directories(other.desired, other.left_out, live, contents, rules)
 
     def told(made: Plan):
-        return {(change.action, change.name, change.before, change.after, change.steps) for change in made.changes}
+        return {(change.action, change.name, change.before, change.after, change.operations) for change in made.changes}
 
     assert told(one) == told(two)
 
@@ -450,10 +457,10 @@ def test_the_order_of_shares_means_nothing(case, random) -> None:
 @given(lists_of_shares(clashing=True))
 def test_no_two_shares_get_directories_in_one_another(shares) -> None:
     places = p.place_shares(shares, ROOT)
-    if places.faults:
+    if places.errors:
         return
-    tops = {item.parts: item.share for item in places.wanted if not item.way and not item.inside}
+    tops = {item.parts: item.share for item in places.desired if not item.way and not item.inside}
     assert len(tops) == len(shares)
-    for item in places.wanted:
+    for item in places.desired:
         above = [tops[item.parts[:n]] for n in range(1, len(item.parts) + 1) if item.parts[:n] in tops]
         assert above == ([] if item.way else [item.share])

@@ -6,24 +6,28 @@ import datetime
 import time
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import (
     KNOWN_KEYS,
     PlacedList,
-    UserEntry,
-    entries_of_hub,
-    parse_entries,
+    UserSpec,
+    parse_users,
+    specs_of_hub,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.text import did_you_mean, nearest, quote_list
+from ansible_collections.odh.persistency.plugins.module_utils._core.text import (
+    did_you_mean,
+    nearest,
+    quote_list,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 
 def refusals_of(*items: object) -> list[str]:
-    return parse_entries(list(items), "users")[1]
+    return parse_users(list(items), "users")[1]
 
 
 def test_names_and_mappings_become_entries() -> None:
-    entries, refusals = parse_entries(
+    entries, refusals = parse_users(
         [
             "alice",
             {"name": "bob", "server": "lab 1", "claim": "claim-old", "size": 10, "storage_class": ""},
@@ -33,16 +37,16 @@ def test_names_and_mappings_become_entries() -> None:
     )
     assert refusals == []
     assert entries == [
-        UserEntry("alice", position="users[0]"),
-        UserEntry("bob", "lab 1", claim="claim-old", size="10", storage_class="", position="users[1]"),
-        UserEntry("bob", size="20Gi", labels={"team": "x"}, position="users[2]"),
+        UserSpec("alice", position="users[0]"),
+        UserSpec("bob", "lab 1", claim="claim-old", size="10", storage_class="", position="users[1]"),
+        UserSpec("bob", size="20Gi", labels={"team": "x"}, position="users[2]"),
     ]
     assert entries[0].claim is None
     assert dict(entries[0].labels) == {}
 
 
 def test_an_empty_list_is_an_empty_list() -> None:
-    assert parse_entries([], "users") == ([], [])
+    assert parse_users([], "users") == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_an_empty_list_is_an_empty_list() -> None:
     ],
 )
 def test_what_is_no_list_is_refused(raw: object, words: str) -> None:
-    entries, refusals = parse_entries(raw, "users.yml")
+    entries, refusals = parse_users(raw, "users.yml")
     assert entries == []
     assert refusals == [
         f"users.yml: {words} stands where a list of users should: "
@@ -109,7 +113,7 @@ def test_what_is_no_list_is_refused(raw: object, words: str) -> None:
     ],
 )
 def test_a_faulty_item_is_refused_in_one_sentence(item: object, parts: list[str]) -> None:
-    entries, refusals = parse_entries(["zoe", item], "users")
+    entries, refusals = parse_users(["zoe", item], "users")
     assert [entry.name for entry in entries] == ["zoe"]
     assert len(refusals) == 1
     assert refusals[0].startswith("users[1]: ")
@@ -136,7 +140,7 @@ def test_a_faulty_item_is_refused_in_one_sentence(item: object, parts: list[str]
     ],
 )
 def test_what_a_hub_accepts_is_not_refused(name: str) -> None:
-    entries, refusals = parse_entries([name, {"name": name, "server": name}], "users")
+    entries, refusals = parse_users([name, {"name": name, "server": name}], "users")
     assert refusals == []
     assert [(entry.name, entry.server) for entry in entries] == [(name, ""), (name, name)]
 
@@ -168,13 +172,13 @@ def test_all_faults_are_listed_at_once() -> None:
 
 def test_lines_of_a_file_are_positions() -> None:
     raw = PlacedList(["ann", "bob", "ann"], [2, 4, 9])
-    entries, refusals = parse_entries(raw, "users.csv")
+    entries, refusals = parse_users(raw, "users.csv")
     assert [entry.position for entry in entries] == ["users.csv line 2", "users.csv line 4"]
     assert refusals == ["users.csv line 9: 'ann' is listed already at users.csv line 2: remove one of the two"]
 
 
 def test_users_of_a_hub() -> None:
-    entries = entries_of_hub([("ann", []), ("bo b ", ["", "lab", "gpu"])], "hub")
+    entries = specs_of_hub([("ann", []), ("bo b ", ["", "lab", "gpu"])], "hub")
     assert [(entry.name, entry.server) for entry in entries] == [
         ("ann", ""),
         ("bo b ", ""),
@@ -186,7 +190,7 @@ def test_users_of_a_hub() -> None:
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=40))
 def test_a_name_is_accepted_exactly_when_a_hub_could_have_it_and_it_is_clean(name: str) -> None:
-    entries, refusals = parse_entries([name], "users")
+    entries, refusals = parse_users([name], "users")
     assert len(entries) + len(refusals) == 1
     if entries:
         # JupyterHub's own rule (Authenticator.validate_username), and text that can be hashed and written.
@@ -208,7 +212,7 @@ def test_a_name_is_accepted_exactly_when_a_hub_could_have_it_and_it_is_clean(nam
     )
 )
 def test_any_data_is_either_entries_or_sentences(raw: object) -> None:
-    entries, refusals = parse_entries(raw, "users")
+    entries, refusals = parse_users(raw, "users")
     for entry in entries:
         assert isinstance(entry.name, str)
         assert isinstance(entry.server, str)
@@ -226,9 +230,9 @@ def test_100_000_names_take_little_time() -> None:
     # Measured in processor time against a loop that only touches each name, so that a busy machine does not count.
     names = [f"first.last{number}@example.org" for number in range(100_000)]
     start = time.process_time()
-    floor = [UserEntry(name, position=f"users[{index}]") for index, name in enumerate(names)]
+    floor = [UserSpec(name, position=f"users[{index}]") for index, name in enumerate(names)]
     middle = time.process_time()
-    entries, refusals = parse_entries(names, "users")
+    entries, refusals = parse_users(names, "users")
     end = time.process_time()
     assert entries == floor
     assert not refusals

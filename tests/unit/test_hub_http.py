@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.edge import hub_http
-from ansible_collections.odh.persistency.plugins.module_utils.edge.hub_api import HubClient, HubError
-from ansible_collections.odh.persistency.plugins.module_utils.edge.hub_http import api_address
+from ansible_collections.odh.persistency.plugins.module_utils._io.hub import http
+from ansible_collections.odh.persistency.plugins.module_utils._io.hub.client import HubClient, HubError
+from ansible_collections.odh.persistency.plugins.module_utils._io.hub.http import api_address
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_wrong_addresses(url: str, words: str) -> None:
         HubClient(url, "0123456789")
     assert words in str(caught.value)
     assert "hunter2" not in str(caught.value)
-    assert not caught.value.mends
+    assert not caught.value.retryable
 
 
 @pytest.mark.parametrize("token", ["", "abc def", "abcdef\n", "\tabcdef", "abc\x00def", "schlüssel"])
@@ -56,6 +56,6 @@ def test_tokens_that_cannot_be_sent(token: str) -> None:
 
 
 def test_without_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_http, "IMPORT_ERROR", ImportError("No module named urllib3"))
+    monkeypatch.setattr(http, "IMPORT_ERROR", ImportError("No module named urllib3"))
     with pytest.raises(HubError, match="urllib3"):
         HubClient("https://hub.example.org", "0123456789")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure import kubespawner as claims
+from ansible_collections.odh.persistency.plugins.module_utils._core import metadata
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes import kubespawner as claims
 
 KUBESPAWNERS = {
     "app": "jupyterhub",
@@ -46,7 +47,7 @@ def test_labels(user: str, label: str) -> None:
     assert claims.claim_labels(user, "lab") == expected
     assert claims.owner_hash(user) == owner
     for key, value in expected.items():
-        assert claims.label_fault(key, value) is None
+        assert metadata.label_error(key, value) is None
 
 
 def test_labels_of_ones_own() -> None:
@@ -123,8 +124,8 @@ def test_reserved_keys_cannot_be_set() -> None:
 
 @pytest.mark.parametrize("key", ["a", "A_b.c-1", "x" * 63, "example.com/a", "x" * 253 + "/a", "app.kubernetes.io/name"])
 def test_keys(key: str) -> None:
-    assert claims.label_fault(key, "") is None
-    assert claims.annotation_fault(key, "anything: {é}\n") is None
+    assert metadata.label_error(key, "") is None
+    assert metadata.annotation_error(key, "anything: {é}\n") is None
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_keys(key: str) -> None:
     ],
 )
 def test_keys_refused(key: object, word: str) -> None:
-    for fault in (claims.label_fault(key, "v"), claims.annotation_fault(key, "v")):
+    for fault in (metadata.label_error(key, "v"), metadata.annotation_error(key, "v")):
         assert fault is not None
         assert fault.startswith(repr(key))
         assert word in fault
@@ -154,23 +155,23 @@ def test_keys_refused(key: object, word: str) -> None:
 
 def test_upper_case_in_a_prefix() -> None:
     """The API server takes it for annotations and not for labels."""
-    assert claims.annotation_fault("Example.COM/a", "v") is None
-    assert claims.label_fault("Example.COM/a", "v") is not None
+    assert metadata.annotation_error("Example.COM/a", "v") is None
+    assert metadata.label_error("Example.COM/a", "v") is not None
 
 
 @pytest.mark.parametrize("value", ["", "a", "A.b_c-1", "x" * 63])
 def test_label_values(value: str) -> None:
-    assert claims.label_fault("key", value) is None
+    assert metadata.label_error("key", value) is None
 
 
 @pytest.mark.parametrize("value", ["-a", "a-", "a b", "a/b", "a\n", "é", "x" * 64, 7, None, True])
 def test_label_values_refused(value: object) -> None:
-    fault = claims.label_fault("key", value)
+    fault = metadata.label_error("key", value)
     assert fault is not None
     assert fault.startswith(f"key: {value!r}")
 
 
 def test_annotation_values_refused() -> None:
-    assert "no text" in (claims.annotation_fault("key", 7) or "")
-    assert claims.annotation_fault("key", "x" * 256 * 1024) is None
-    assert "256 KiB" in (claims.annotation_fault("key", "é" * 256 * 1024) or "")
+    assert "no text" in (metadata.annotation_error("key", 7) or "")
+    assert metadata.annotation_error("key", "x" * 256 * 1024) is None
+    assert "256 KiB" in (metadata.annotation_error("key", "é" * 256 * 1024) or "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure import naming
-from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import NamingError, Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes import naming
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import NamingError, Template
 
 # As the real KubeSpawner 7.1 and 6.2 gave them, and as the API server accepted them.
 TABLE = [
@@ -199,14 +199,14 @@ def test_length_of_a_claim_name() -> None:
 
 @pytest.mark.parametrize("name", ["a", "a.b", "a--b", "1", "a.1-2", "x" * 253])
 def test_claim_names(name: str) -> None:
-    assert naming.claim_name_fault(name) is None
+    assert naming.claim_name_error(name) is None
 
 
 @pytest.mark.parametrize(
     "name", ["", "A", "-a", "a-", "a.", ".a", "a..b", "a.-b", "a-.b", "a_b", "a\n", "é", "x" * 254]
 )
 def test_claim_names_refused(name: str) -> None:
-    fault = naming.claim_name_fault(name)
+    fault = naming.claim_name_error(name)
     assert fault is not None
     assert fault.startswith("is ")
 

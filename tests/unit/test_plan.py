@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure import plan as p
+from ansible_collections.odh.persistency.plugins.module_utils._core import plan as p
 
 
 def change(action, name, **more):
     return p.Change(action, "home", "ns", name, f"because of {name}", **more)
 
 
-CREATE = change(p.CREATE, "b", owner="bob", after="home b", steps=("post",))
-UPDATE = change(p.UPDATE, "a", before="home a: 1", after="home a: 2", steps=("patch",))
+CREATE = change(p.CREATE, "b", owner="bob", after="home b", operations=("post",))
+UPDATE = change(p.UPDATE, "a", before="home a: 1", after="home a: 2", operations=("patch",))
 KEEP = change(p.KEEP, "c")
 REFUSE = change(p.REFUSE, "d")
 
@@ -45,9 +45,9 @@ def test_changed_is_what_has_steps():
 
 def test_a_keep_cannot_do_anything():
     with pytest.raises(ValueError, match="cannot have steps"):
-        change(p.KEEP, "x", steps=("delete",))
+        change(p.KEEP, "x", operations=("delete",))
     with pytest.raises(ValueError, match="cannot have steps"):
-        change(p.REFUSE, "x", steps=("delete",))
+        change(p.REFUSE, "x", operations=("delete",))
     with pytest.raises(ValueError, match="unknown action"):
         change("destroy", "x")
 
@@ -60,13 +60,18 @@ def test_replacing_and_leaving_out():
 
 
 def test_warnings_are_bounded_and_none_is_lost():
-    drift = tuple(p.Drift("home", "ns", f"n{number}", f"reason {number}") for number in range(250))
+    drift = tuple(p.Unreconcilable("home", "ns", f"n{number}", f"reason {number}") for number in range(250))
     plan = p.Plan((), drift, ("first of all",))
     sentences = plan.warnings()
     assert sentences[:2] == ["first of all", "reason 0"]
     assert len(sentences) == 1 + p.MOST_WARNINGS + 1
     assert "150 more" in sentences[-1]
-    assert plan.drift[249].as_result() == {"kind": "home", "namespace": "ns", "name": "n249", "reason": "reason 249"}
+    assert plan.unreconcilable[249].as_result() == {
+        "kind": "home",
+        "namespace": "ns",
+        "name": "n249",
+        "reason": "reason 249",
+    }
 
 
 def test_refusals_are_told_all_at_once_and_bounded():
@@ -77,14 +82,14 @@ def test_refusals_are_told_all_at_once_and_bounded():
     assert "and 35 more" in many
 
 
-def test_failures_say_whether_a_second_run_mends_them():
-    lasting = p.Failure(CREATE, "no right", "forbidden", mends=False)
+def test_failures_say_whether_a_retryable_them():
+    lasting = p.Failure(CREATE, "no right", "forbidden", retryable=False)
     passing = p.Failure(UPDATE, "timed out")
     assert "the next run does just what is missing" in p.failure_message([passing], 3, "home")
     assert "1 of 4 changes" in p.failure_message([passing], 3, "home")
     assert "will not mend this" in p.failure_message([lasting], 0, "home")
     assert "mends 1 of them" in p.failure_message([lasting, passing], 0, "home")
-    assert lasting.as_result()["second_run_mends"] is False
+    assert lasting.as_result()["retryable"] is False
     assert lasting.as_result()["api"] == "forbidden"
 
 
@@ -93,7 +98,7 @@ def effect(number):
 
 
 def test_effects_are_told_with_what_brings_them_about():
-    index = p.Change("update", "acl-index", "ns", "acl", "changed", before="a", after="b", steps=("x",))
+    index = p.Change("update", "acl-index", "ns", "acl", "changed", before="a", after="b", operations=("x",))
     plan = p.Plan((effect(2), effect(1), index))
     assert plan.diff() == {"before": "a\n", "after": "b\nuser2 gains ro on data\nuser1 gains ro on data\n"}
     assert plan.summary() == {"create": 2, "update": 1, "keep": 0}
@@ -109,4 +114,4 @@ def test_a_diff_of_ten_thousand_effects_stays_readable():
 
 def test_an_effect_has_no_steps():
     with pytest.raises(ValueError, match="effect"):
-        p.Change("create", "acl", "ns", "data", "gains", steps=("x",), effect=True)
+        p.Change("create", "acl", "ns", "data", "gains", operations=("x",), effect=True)

@@ -9,19 +9,19 @@ from __future__ import annotations
 import copy
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.odh.persistency.plugins.module_utils.pure.growth import StorageClass
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import claims as c
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import desired as d
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import UserEntry
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.lookups import Lookups
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.planning import plan_homes
-from ansible_collections.odh.persistency.plugins.module_utils.pure.kubespawner import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes import desired as d
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import SCHEMES, Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.plan import plan_homes
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import UserSpec
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes import claims as c
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.expansion import StorageClass
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.facts import ClusterFacts
+from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import (
     PRIMARY_ANNOTATION,
     RETIRED_ANNOTATION,
     SERVERNAME_ANNOTATION,
     USERNAME_ANNOTATION,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import SCHEMES, Template
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,7 +79,7 @@ def wishes(draw):
     found = {}
     for number in range(draw(st.integers(0, 6))):
         user, server = draw(st.sampled_from(USERS)), draw(st.sampled_from(["", "gpu"]))
-        found[user, server] = UserEntry(
+        found[user, server] = UserSpec(
             name=user,
             server=server,
             claim=draw(st.one_of(st.none(), st.none(), st.sampled_from(NAMES))),
@@ -92,14 +92,14 @@ def wishes(draw):
 
 
 def settings_for(naming):
-    return d.Settings(
+    return d.HomeSettings(
         namespace="ns",
         template=Template.parse(naming),
         size="10Gi",
         storage_class=None,
         access_modes=("ReadWriteOnce",),
         state="present",
-        hold=timedelta(days=30),
+        retention=timedelta(days=30),
         keep_volume=True,
         assume_unused=True,
         now=NOW,
@@ -109,7 +109,7 @@ def settings_for(naming):
 def planned(entries, world, naming):
     rules = settings_for(naming)
     homes, faults = d.resolve(entries, rules)
-    lookups = Lookups()
+    lookups = ClusterFacts()
     lookups.set_classes(CLASSES)
     lookups.set_pods({})
     lookups.set_volume_right(None)
@@ -136,7 +136,7 @@ def merged(target, patch):
 def carried_out(plan, world):
     world = copy.deepcopy(world)
     for change in plan.pending:
-        for step in change.steps:
+        for step in change.operations:
             if step.resource.plural != "persistentvolumeclaims":
                 continue
             if step.verb == "create":
@@ -181,7 +181,7 @@ def test_the_promises(entries, world, naming):
         assert c.size_or_none(after_size) >= c.size_or_none(before_size)
 
     # A home belongs to whom its annotation names: nobody's claim becomes somebody else's.
-    named = {home.entry.claim for home in homes}
+    named = {home.spec.claim for home in homes}
     for name in world.keys() & after.keys():
         owners = [w[name]["metadata"]["annotations"].get(USERNAME_ANNOTATION) for w in (world, after)]
         assert owners[0] == owners[1] or (owners[0] is None and name in named)
@@ -216,9 +216,9 @@ def test_the_order_of_users_changes_nothing(entries, world, naming, random):
 @given(wishes(), worlds(), st.sampled_from(SCHEMES))
 def test_every_refusal_and_drift_is_a_sentence_that_names_its_item(entries, world, naming):
     plan, _faults, homes = planned(entries, world, naming)
-    positions = {home.entry.position for home in homes}
+    positions = {home.spec.position for home in homes}
     for change in plan.refusals:
         assert any(change.reason.startswith(f"{position} (") for position in positions), change.reason
         assert not change.reason.endswith(".")
-    for drift in plan.drift:
+    for drift in plan.unreconcilable:
         assert drift.name in drift.reason or drift.owner in drift.reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.quantity import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.quantity import (
     BINARY,
     DECIMAL,
     QuantityError,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes import claims as c
-from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import Template
-from ansible_collections.odh.persistency.plugins.module_utils.pure.plan import Plan
-from ansible_collections.odh.persistency.plugins.module_utils.pure.quota import quota_from, quota_warnings
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes import claims as c
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.quota import (
+    quota_from,
+    quota_warnings,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import Plan
 
 from tests.support.planning import claim, plan_for
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares import backends, wanted
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.backend_entries import Backend
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.backends import Source
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.cloning import clone_source
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import ShareEntry, parse_shares
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.live import volume_from
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares import backends, desired
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backend_spec import Backend
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backends import Source
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.copies import clone_source
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.observed import volume_from
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec, parse_shares
 
 from tests.support.share_worlds import settings_for
 
@@ -31,8 +31,8 @@ def csi(driver, handle="", handles=None, clone=False, secret=None, **attributes)
 
 
 def faults(backend, *namespaces):
-    entry = ShareEntry(name="data", backend=backend)
-    return backends.input_faults(entry, namespaces or ("a",))
+    entry = ShareSpec(name="data", backend=backend)
+    return backends.input_errors(entry, namespaces or ("a",))
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_what_a_driver_needs(backend, namespaces, words):
 
 def test_each_namespace_has_a_handle_of_its_own():
     for backend in (csi(NFS_CSI, server="nas", share="/x"), csi(ROOK, secret=SECRET, **CEPH)):
-        entry = ShareEntry(name="data", backend=backend)
+        entry = ShareSpec(name="data", backend=backend)
         one, two = (backends.static_source(entry, where) for where in ("a", "b"))
         assert one.handle != two.handle
         assert backends.data_of(one) == backends.data_of(two)
     # The driver of NFS reads its handle: server, share, subdir, something unique, and what becomes of the data.
-    entry = ShareEntry(name="data", backend=csi(NFS_CSI, server="nas", share="/x/y", subDir="z/"))
+    entry = ShareSpec(name="data", backend=csi(NFS_CSI, server="nas", share="/x/y", subDir="z/"))
     assert backends.static_source(entry, "a").handle == "nas#x/y#z#share.a.data#retain"
-    entry = ShareEntry(name="data", backend=csi("x.org", handle="h", handles={"b": "of-b"}))
+    entry = ShareSpec(name="data", backend=csi("x.org", handle="h", handles={"b": "of-b"}))
     assert [backends.static_source(entry, where).handle for where in ("a", "b")] == ["h", "of-b"]
 
 
@@ -203,12 +203,12 @@ def test_shares_as_the_inventory_says_them():
     ]
     entries, wrong = parse_shares(raw, "shares", "/home")
     assert wrong == []
-    shares, wrong = wanted.resolve(entries, settings_for(namespaces=("a", "b")))
+    shares, wrong = desired.resolve(entries, settings_for(namespaces=("a", "b")))
     assert [fault.split(": ")[0] for fault in wrong] == ["shares[0] (class)", "shares[2] (odd)", "shares[2] (odd)"]
     assert "`size` is missing" in wrong[0]
-    shares, wrong = wanted.resolve(entries[:2], settings_for(namespaces=("a",), size=5, size_text="5"))
+    shares, wrong = desired.resolve(entries[:2], settings_for(namespaces=("a",), size=5, size_text="5"))
     assert wrong == []
     # The default is for claims that are made; one that is there has the size that it has.
     assert [share.size for share in shares] == [5, None]
-    _shares, wrong = wanted.resolve(entries[1:2], settings_for())
+    _shares, wrong = desired.resolve(entries[1:2], settings_for())
     assert "it says no namespace" in wrong[0]

@@ -7,22 +7,22 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.inputs import PlacedList
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.backend_entries import Backend
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import ShareEntry, parse_shares
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.groups import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backend_spec import Backend
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import (
     named_groups,
     parse_groups,
     source_of,
     undefined_groups,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.paths import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.paths import (
     is_inside,
-    mount_path_fault,
+    mount_path_error,
     nested_mounts,
     normalised,
     shared_data,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec, parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.validation import PlacedList
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +33,7 @@ def csi(driver: str, **attributes: str) -> dict[str, Any]:
     return {"type": "csi", "driver": driver, "attributes": attributes}
 
 
-def one(**item: Any) -> ShareEntry:
+def one(**item: Any) -> ShareSpec:
     """The entry of a share that must be sound."""
     entries, faults = parse_shares([{"name": "data", "level": "private", **item}], "shares", HOME)
     assert faults == []
@@ -405,9 +405,7 @@ PATHS = PARTS.map(lambda parts: "/" + "/".join(parts))
 @given(st.lists(PATHS, min_size=2, max_size=8))
 def test_every_pair_that_meets_is_told_and_no_other(paths: list[str]) -> None:
     shares = [
-        ShareEntry(
-            f"s{n}", "public", f"s{n}", mount_path=path, backend=Backend("host_path", path=path), position=str(n)
-        )
+        ShareSpec(f"s{n}", "public", f"s{n}", mount_path=path, backend=Backend("host_path", path=path), position=str(n))
         for n, path in enumerate(paths)
     ]
     meeting = {
@@ -432,8 +430,8 @@ def test_what_is_taken_as_a_mount_path_is_below_the_home_and_in_its_shortest_for
     path = form.format(home=home, noise=noise)
     # Whatever lies below the home and is written without detours is taken.
     if form == "{home}/{noise}" and noise and normalised(path) == path != home and is_inside(path, home):
-        assert mount_path_fault(path, home, []) is None
-    if mount_path_fault(path, home, []) is None:
+        assert mount_path_error(path, home, []) is None
+    if mount_path_error(path, home, []) is None:
         parts = path.split("/")
         assert parts[0] == ""
         assert all(part not in ("", ".", "..") for part in parts[1:])

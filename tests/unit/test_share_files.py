@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.edge.data_files import FileError
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_files import (
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.data_files import FileError
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.share_files import (
     load_groups_file,
     load_shares_file,
 )
-from ansible_collections.odh.persistency.plugins.module_utils.edge.share_options import groups_of, shares_of
+from ansible_collections.odh.persistency.plugins.module_utils._io.options.shares import groups_of, shares_of
 
 SHARES = """\
 # the shares

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from ansible_collections.odh.persistency.plugins.module_utils.pure.kubespawner import label_value_fault
-from ansible_collections.odh.persistency.plugins.module_utils.pure.naming import claim_name_fault
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares import naming, wanted
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.backend_entries import Backend
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.backends import data_of, static_source
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.entries import ShareEntry
-from ansible_collections.odh.persistency.plugins.module_utils.pure.shares.live import volume_from
+from ansible_collections.odh.persistency.plugins.module_utils._core import metadata
+from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import claim_name_error, label_value_error
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares import desired, naming
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backend_spec import Backend
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backends import (
+    data_of,
+    static_source,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.observed import volume_from
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,7 +66,7 @@ MARKS = ["2026-01-01T00:00:00Z", "2026-11-22T00:00:00Z", "long ago"]
 
 
 def marks(share):
-    return {"labels": naming.share_labels(share), "annotations": {naming.SHARE_KEY: share}}
+    return {"labels": naming.share_labels(share), "annotations": {metadata.SHARE_KEY: share}}
 
 
 _WISHES = st.sampled_from(
@@ -98,7 +101,7 @@ def wishes(draw):
         backend, size, labels, state, namespaces = draw(_WISHES)
         found = backend.claim and number == 0
         entries.append(
-            ShareEntry(
+            ShareSpec(
                 name=name,
                 claim=backend.claim if found else name,
                 size=None if found else size * GIBI,
@@ -111,7 +114,7 @@ def wishes(draw):
             )
         )
     rules = settings_for()
-    shares, faults = wanted.resolve(entries, rules)
+    shares, faults = desired.resolve(entries, rules)
     assert not faults, faults
     return shares
 
@@ -146,7 +149,7 @@ def _draw_claim(draw, world, namespace, name, entry):
     volume_name = own if volume == "ours" else f"pv-{namespace}-{name}"
     volume_marks = {"ours": marks(name), "another's": marks("theirs")}.get(volume, {})
     if volume == "ours" and is_copy:
-        volume_marks["annotations"] = {**volume_marks["annotations"], naming.CLONE_ANNOTATION: "gone"}
+        volume_marks["annotations"] = {**volume_marks["annotations"], metadata.CLONE_ANNOTATION: "gone"}
     if what == "none":
         if left:
             claim = (namespace, name if left != "elsewhere" else "elsewhere", "gone" if left == "left" else "")
@@ -189,7 +192,7 @@ def _draw_claim(draw, world, namespace, name, entry):
 def cases(draw):
     """Some shares, and what there may be before: some of it ours, some in the way, some nobody's business."""
     shares = draw(wishes())
-    entries = {share.name: share.entry for share in shares}
+    entries = {share.name: share.spec for share in shares}
     world = World()
     for namespace in NAMESPACES:
         world.bound(namespace, "claim-bob", f"pvc-bob-{namespace}", SOURCES[5], annotations={USERNAME: "bob"})
@@ -206,7 +209,7 @@ def data_in(world, share, claim):
     found = {}
     for namespace in share.namespaces:
         live = world.claims.get((namespace, claim))
-        if live is not None and live["metadata"]["annotations"].get(naming.SHARE_KEY) == share.name:
+        if live is not None and live["metadata"]["annotations"].get(metadata.SHARE_KEY) == share.name:
             volume = world.volumes.get(live["spec"].get("volumeName", ""))
             if volume is not None:
                 found[namespace] = data_of(volume_from(volume).source)
@@ -222,21 +225,21 @@ def test_the_promises(case, backwards):
     if plan.refusals:
         assert all(change.reason.startswith("shares[") for change in plan.refusals)
         return  # nothing is carried out
-    world.carry_out(plan, shares, rules, backwards)
+    world.apply_plan(plan, shares, rules, backwards)
 
     # Converge: a second run has nothing to do, and, once classes have made their volumes, a third one or a fourth.
     again = planned(world, shares, rules)
     assert not again.changed, [change.reason for change in again.pending]
     assert not again.refusals, [change.reason for change in again.refusals]
     world.provision()
-    waiting = any("run again once it is" in drift.reason for drift in again.drift)
+    waiting = any("run again once it is" in drift.reason for drift in again.unreconcilable)
     for _run in range(2):
         more = planned(world, shares, rules)
         if more.refusals:
             # Only where the volume that others copy was not known before: it may be one that cannot be copied.
             assert waiting, [change.reason for change in more.refusals]
             break
-        world.carry_out(more, shares, rules, backwards)
+        world.apply_plan(more, shares, rules, backwards)
     else:
         last = planned(world, shares, rules)
         assert not last.changed, [change.reason for change in last.pending]
@@ -246,11 +249,11 @@ def test_the_promises(case, backwards):
     assert world.destroyed == []
     names = {share.name for share in shares}
     for gone in world.deleted:
-        assert gone["metadata"]["annotations"][naming.SHARE_KEY] in names
+        assert gone["metadata"]["annotations"][metadata.SHARE_KEY] in names
         assert gone["metadata"]["annotations"].get(RETIRED) == "2026-01-01T00:00:00Z"
 
     # What is somebody else's is not touched.
-    spots = {(namespace, share.entry.claim) for share in shares for namespace in share.namespaces}
+    spots = {(namespace, share.spec.claim) for share in shares for namespace in share.namespaces}
     for item in world.touched:
         metadata = item["metadata"]
         reference = item["spec"].get("claimRef", {})
@@ -259,17 +262,17 @@ def test_the_promises(case, backwards):
             if reference
             else (metadata.get("namespace"), metadata["name"])
         )
-        owner = metadata["annotations"].get(naming.SHARE_KEY)
+        owner = metadata["annotations"].get(metadata.SHARE_KEY)
         assert USERNAME not in metadata["annotations"]
         assert owner in names or (owner is None and at in spots)
 
     # One share is one place, and its volumes are kept wherever it is in several namespaces.
     for share in shares:
         if share.state == "present" and not share.is_found:
-            assert len(set(data_in(world, share, share.entry.claim).values())) <= 1
+            assert len(set(data_in(world, share, share.spec.claim).values())) <= 1
         if share.state == "present" and len(share.namespaces) > 1:
             for namespace in share.namespaces:
-                claim = world.claims.get((namespace, share.entry.claim))
+                claim = world.claims.get((namespace, share.spec.claim))
                 if claim is not None and claim["status"]["phase"] == "Bound":
                     volume = world.volumes[claim["spec"]["volumeName"]]
                     if not waiting and volume["spec"]["claimRef"].get("uid") == claim["metadata"]["uid"]:
@@ -285,8 +288,8 @@ def test_a_run_that_is_cut_short_is_completed_by_the_next_one(case, done):
     if plan.refusals:
         return
     whole = world.copy()
-    whole.carry_out(plan, shares, rules)
-    steps = [step for change in plan.pending for step in change.steps]
+    whole.apply_plan(plan, shares, rules)
+    steps = [step for change in plan.pending for step in change.operations]
     for step in steps[:done]:
         try:
             world.step(step)
@@ -295,7 +298,7 @@ def test_a_run_that_is_cut_short_is_completed_by_the_next_one(case, done):
         world.settle()
     again = planned(world, shares, rules)
     assert not again.refusals, [change.reason for change in again.refusals]
-    world.carry_out(again, shares, rules)
+    world.apply_plan(again, shares, rules)
     assert not planned(world, shares, rules).changed
     assert world.destroyed == []
     assert set(world.claims) == set(whole.claims)
@@ -315,17 +318,17 @@ PAIRS = st.tuples(_LABEL, _SHARE)
 def test_names_of_volumes_never_meet(one, two):
     for pair in (one, two):
         name = naming.volume_name(*pair)
-        assert claim_name_fault(name) is None
+        assert claim_name_error(name) is None
         assert len(name) <= 63
     assert (naming.volume_name(*one) == naming.volume_name(*two)) == (one == two)
     # Close pairs: the seam between the two names at another hyphen or dot.
     joined = f"{one[0]}-{one[1]}"
     seams = {(joined[:at], joined[at + 1 :]) for at, letter in enumerate(joined) if letter in "-."}
-    close = [pair for pair in seams if "." not in pair[0] and all(claim_name_fault(part) is None for part in pair)]
+    close = [pair for pair in seams if "." not in pair[0] and all(claim_name_error(part) is None for part in pair)]
     assert len({naming.volume_name(*pair) for pair in close}) == len(close)
 
 
 @settings(max_examples=2000)
 @given(_SHARE)
 def test_labels_of_shares_are_label_values(name):
-    assert label_value_fault(naming.share_label(name)) is None
+    assert label_value_error(naming.share_label(name)) is None

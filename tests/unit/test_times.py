@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.pure.times import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.times import (
     format_span,
     format_time,
     parse_span,

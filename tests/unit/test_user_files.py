@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils.edge import data_files
-from ansible_collections.odh.persistency.plugins.module_utils.edge.data_files import FileError
-from ansible_collections.odh.persistency.plugins.module_utils.edge.user_files import load_users_file
-from ansible_collections.odh.persistency.plugins.module_utils.pure.homes.entries import UserEntry, parse_entries
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import UserSpec, parse_users
+from ansible_collections.odh.persistency.plugins.module_utils._io.files import data_files
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.data_files import FileError
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.user_files import load_users_file
 
 YAML_USERS = """\
 # the analysts
@@ -39,8 +39,8 @@ def write(folder: Path, name: str, content: str | bytes) -> str:
     return str(path)
 
 
-def entries_in(path: str) -> list[UserEntry]:
-    entries, refusals = parse_entries(load_users_file(path), os.path.basename(path))
+def entries_in(path: str) -> list[UserSpec]:
+    entries, refusals = parse_users(load_users_file(path), os.path.basename(path))
     assert refusals == []
     return entries
 
@@ -205,13 +205,13 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 def test_faults_of_the_content_name_the_line(tmp_path: Path) -> None:
     csv_path = write(tmp_path, "u.csv", 'name,size\nann,"1\n0Gi"\nbob ,\n,5Gi\nann,\n,\n')
-    _entries, refusals = parse_entries(load_users_file(csv_path), "u.csv")
+    _entries, refusals = parse_users(load_users_file(csv_path), "u.csv")
     assert [refusal.split(":")[0] for refusal in refusals] == ["u.csv line 4", "u.csv line 5", "u.csv line 6"]
     assert "'bob '" in refusals[0]
     assert "the name is empty" in refusals[1]
     assert "listed already at u.csv line 2" in refusals[2]
     yaml_path = write(tmp_path, "u.yml", "- 123\n\n- no\n- 2026-01-02\n- ~\n")
-    _entries, refusals = parse_entries(load_users_file(yaml_path), "u.yml")
+    _entries, refusals = parse_users(load_users_file(yaml_path), "u.yml")
     assert [refusal.split(":")[0] for refusal in refusals] == [f"u.yml line {line}" for line in (1, 3, 4, 5)]
     assert all("quotes" in refusal for refusal in refusals)
 
@@ -223,4 +223,4 @@ def test_a_yaml_list_by_alias(tmp_path: Path) -> None:
         ("bob", {"a": "b"}),
     ]
     again = write(tmp_path, "loop.yml", "&me\n- ann\n- *me\n")
-    assert len(parse_entries(load_users_file(again), "loop.yml")[1]) == 1
+    assert len(parse_users(load_users_file(again), "loop.yml")[1]) == 1

@@ -1,0 +1,113 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Labels, annotations and names of Kubernetes objects: the keys that are ours, and what the API server accepts."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+OUR_PREFIX = "odh.persistency/"
+KIND_LABEL = OUR_PREFIX + "kind"
+OWNER_LABEL = OUR_PREFIX + "owner"
+PRIMARY_ANNOTATION = OUR_PREFIX + "primary"
+RETIRED_ANNOTATION = OUR_PREFIX + "retired-at"
+KIND_HOME = "home"
+KIND_SHARE = "share"
+#: A label (hashed where the name is no label value) and an annotation (the name as it is: the truth).
+SHARE_KEY = OUR_PREFIX + "share"
+#: On a static volume that was made as a copy of another one: the name of that one.
+CLONE_ANNOTATION = OUR_PREFIX + "clone-of"
+#: On a claim that was there, and that `existing_claim` made the share's: it stays when the share goes.
+FOUND_ANNOTATION = OUR_PREFIX + "found"
+
+USERNAME_LABEL = "hub.jupyter.org/username"
+USERNAME_ANNOTATION = "hub.jupyter.org/username"
+SERVERNAME_ANNOTATION = "hub.jupyter.org/servername"
+# Written by KubeSpawner 7 and never by us, nor compared.
+VERSION_ANNOTATIONS = ("hub.jupyter.org/kubespawner-version", "hub.jupyter.org/jupyterhub-version")
+STORAGE_CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+
+_KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_NAME_LENGTH = 63
+_ANNOTATIONS_BYTES = 256 * 1024
+_CLAIM_LENGTH = 253
+_SUBDOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+
+
+def claim_name_error(name: str) -> Optional[str]:
+    """Why the API server refuses this as the name of a claim ("is ..."), or None when it takes it.
+
+    Source: Kubernetes, ``ValidatePersistentVolumeName``: an RFC 1123 subdomain of at most 253 characters.
+    """
+    if not name:
+        return "is empty"
+    if len(name) > _CLAIM_LENGTH:
+        return f"is {len(name)} characters long where the API server takes {_CLAIM_LENGTH}"
+    if not _SUBDOMAIN.fullmatch(name):
+        return (
+            "is not made of lower-case letters, digits, '-' and '.' "
+            "with a letter or digit at its ends and beside each dot, as the API server wants it"
+        )
+    return None
+
+
+def label_error(key: object, value: object) -> Optional[str]:
+    """What the API server has against a label, as a clause that begins with the key and ends in the way out, or None.
+
+    Source: Kubernetes, ``k8s.io/apimachinery/pkg/api/validate/content/kube.go``: ``IsLabelKey``, ``IsLabelValue``.
+    """
+    error = label_key_error(key)
+    if error is not None:
+        return error
+    error = label_value_error(value)
+    return None if error is None else f"{key}: {error}"
+
+
+def annotation_error(key: object, value: object) -> Optional[str]:
+    """What the API server has against an annotation, as a clause that begins with the key, or None.
+
+    Source: Kubernetes, ``ValidateAnnotations``: a label's key in any case, any text as value, and all annotations of an
+    object together at most 256 KiB.
+    """
+    error = label_key_error(key.lower() if isinstance(key, str) else key)
+    if error is not None:
+        return error
+    if not isinstance(value, str):
+        return f"{key}: {value!r} is no text, and annotations are; put it in quotes"
+    if len(value.encode("utf-8", "surrogatepass")) > _ANNOTATIONS_BYTES:
+        return f"{key}: the value has more than the 256 KiB that an object's annotations may have; shorten it"
+    return None
+
+
+def label_key_error(key: object) -> Optional[str]:
+    """What the API server has against the key of a label, as a clause that begins with the key, or None."""
+    if not isinstance(key, str):
+        return f"{key!r} is no text, and keys are; put it in quotes"
+    prefix, slash, name = key.rpartition("/")
+    if slash and not prefix:
+        return f"{key!r} has an empty prefix; put a domain before the '/' or leave the '/' out"
+    if "/" in prefix:
+        return f"{key!r} has more than one '/'; write it as domain/name"
+    # The same rule as for the name of a claim: an RFC 1123 subdomain.
+    if prefix and claim_name_error(prefix):
+        return f"{key!r} has a prefix that is no lower-case domain of at most 253 characters; correct it"
+    if len(name) > _NAME_LENGTH or not _KEY_NAME.fullmatch(name):
+        return (
+            f"{key!r} is no key that the API server takes: write at most {_NAME_LENGTH} letters, digits, '-', '_' "
+            "and '.', with a letter or digit at both ends"
+        )
+    return None
+
+
+def label_value_error(value: object) -> Optional[str]:
+    """What the API server has against the value of a label, as a clause that begins with the value, or None."""
+    if not isinstance(value, str):
+        return f"{value!r} is no text, and values are; put it in quotes"
+    if value and (len(value) > _NAME_LENGTH or not _KEY_NAME.fullmatch(value)):
+        return (
+            f"{value!r} is no value that the API server takes for a label: write at most {_NAME_LENGTH} letters, "
+            "digits, '-', '_' and '.', with a letter or digit at both ends, or make it an annotation"
+        )
+    return None

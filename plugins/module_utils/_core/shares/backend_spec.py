@@ -1,0 +1,220 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a share's data is, as its entry says it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..metadata import claim_name_error
+from ..text import did_you_mean
+from ..validation import NOTHING, described, quoting, shown, texts_of
+from .paths import absolute_error, csi_path_errors, system_path_error
+
+STORAGE_CLASS, NFS, CSI, HOST_PATH, EXISTING_CLAIM = TYPES = (
+    "storage_class",
+    "nfs",
+    "csi",
+    "host_path",
+    "existing_claim",
+)
+#: The keys of each type besides `type`, and those of them that it needs.
+KEYS: Mapping[str, tuple[str, ...]] = {
+    STORAGE_CLASS: ("storage_class", "clone", "node_stage_secret"),
+    NFS: ("server", "path", "mount_options"),
+    CSI: (
+        "driver",
+        "volume_handle",
+        "volume_handles",
+        "attributes",
+        "fs_type",
+        "node_stage_secret",
+        "mount_options",
+        "clone",
+    ),
+    HOST_PATH: ("path",),
+    EXISTING_CLAIM: ("claim",),
+}
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    STORAGE_CLASS: (),
+    NFS: ("server", "path"),
+    CSI: ("driver",),
+    HOST_PATH: ("path",),
+    EXISTING_CLAIM: ("claim",),
+}
+_SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9.])?\Z|\[[0-9A-Fa-f:.]+\]\Z")
+NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+
+
+def _nothing() -> Mapping[str, str]:
+    return NOTHING
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where a share's data is. What was not said is empty; ``storage_class`` None is the cluster's default class.
+
+    ``volume_handles`` maps namespaces to handles. ``clone``: the driver takes one handle, or a copy of the volume's
+    attributes, under several volumes.
+    """
+
+    type: str = STORAGE_CLASS
+    storage_class: Optional[str] = None
+    server: str = ""
+    path: str = ""
+    mount_options: tuple[str, ...] = ()
+    driver: str = ""
+    volume_handle: str = ""
+    volume_handles: Mapping[str, str] = field(default_factory=_nothing)
+    attributes: Mapping[str, str] = field(default_factory=_nothing)
+    fs_type: str = ""
+    node_stage_secret: Mapping[str, str] = field(default_factory=_nothing)
+    clone: bool = False
+    claim: str = ""
+
+
+DYNAMIC = Backend()
+
+
+def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
+    """The backend of a share's entry; what is wrong with it goes to ``faults``. Without one, the default class."""
+    value = item.get("backend")
+    if value is None:
+        return DYNAMIC
+    if not isinstance(value, Mapping):
+        errors.append(
+            f"`backend` is {described(value)}, not a mapping: write `backend: {{type: nfs, server: ..., path: ...}}` (types are "
+            f"{', '.join(TYPES)})"
+        )
+        return DYNAMIC
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind not in KEYS:
+        if "type" not in value:
+            errors.append(f"`backend` has no `type`: write one of {', '.join(TYPES)}")
+        elif isinstance(kind, str):
+            errors.append(
+                f"the backend {shown(kind)} is unknown{did_you_mean(kind, TYPES)}: known are {', '.join(TYPES)}"
+            )
+        else:
+            errors.append(f"`backend.type` is {described(kind)}: write one of {', '.join(TYPES)}")
+        return DYNAMIC
+    known = ("type", *KEYS[kind])
+    errors += [
+        f"the backend {kind} has no key {shown(str(key))}{did_you_mean(str(key), known)}: known are {', '.join(known)}"
+        for key in value
+        if key not in known
+    ]
+    errors += [f"the backend {kind} needs `{key}`" for key in NEEDED[kind] if not value.get(key)]
+    reader = _Reader(value, errors)
+    server, path = reader.text("server"), reader.text("path")
+    storage_class, claim, driver = reader.text("storage_class"), reader.text("claim"), reader.text("driver")
+    if value.get("storage_class") == "":
+        errors.append(
+            "`backend.storage_class` is empty, which is no class at all, so that nothing would make its volume: name a class, or "
+            "leave it out for the cluster's default"
+        )
+    for key, name in (("storage_class", storage_class), ("claim", claim), ("driver", driver)):
+        wrong = claim_name_error(name.lower() if key == "driver" else name) if name else None
+        if wrong:
+            errors.append(f"`backend.{key}` {shown(name)} {wrong}")
+    if server and not _SERVER.match(server):
+        errors.append(
+            f"`backend.server` {shown(server)} is no name or address of a server: write it alone, without a path"
+        )
+    wrong = absolute_error(path, "/exports/NAME") if path else None
+    if wrong:
+        errors.append(f"`backend.path` {wrong}")
+    options = reader.texts("mount_options")
+    errors += [
+        f"`backend.mount_options` has {shown(option)}: write each option as an item of its own, without blanks and commas"
+        for option in options
+        if "," in option or any(character.isspace() for character in option)
+    ]
+    attributes = texts_of(value, "attributes", errors)
+    errors += [f"`backend.attributes` {wrong}" for wrong in csi_path_errors(driver, attributes)]
+    if kind == HOST_PATH:
+        wrong = system_path_error(path)
+        if wrong:
+            errors.append(f"`backend.path` {wrong}")
+    return Backend(
+        type=kind,
+        storage_class=storage_class or None,
+        server=server,
+        path=path,
+        mount_options=options,
+        driver=driver,
+        volume_handle=reader.text("volume_handle"),
+        volume_handles=_handles(value, errors),
+        attributes=attributes,
+        fs_type=reader.text("fs_type"),
+        node_stage_secret=_secret(value, errors),
+        clone=reader.flag("clone"),
+        claim=claim,
+    )
+
+
+class _Reader:
+    def __init__(self, value: Mapping[Any, object], errors: list[str]) -> None:
+        self.value = value
+        self.errors = errors
+
+    def text(self, key: str) -> str:
+        found = self.value.get(key)
+        if found is None:
+            return ""
+        if not isinstance(found, str):
+            self.errors.append(f"`backend.{key}` is {described(found)}, not text: {quoting(found)}")
+            return ""
+        if found != found.strip():
+            self.errors.append(f"`backend.{key}` {shown(found)} has white space around it: remove it")
+        return found
+
+    def flag(self, key: str) -> bool:
+        found = self.value.get(key)
+        if found is not None and not isinstance(found, bool):
+            self.errors.append(f"`backend.{key}` is {described(found)}: write true or false")
+        return found is True
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        found = self.value.get(key)
+        if found is None:
+            return ()
+        if not isinstance(found, (list, tuple)):
+            self.errors.append(f"`backend.{key}` is {described(found)}, not a list: write `{key}: [...]`")
+            return ()
+        for item in found:
+            if not isinstance(item, str) or not item.strip():
+                self.errors.append(f"`backend.{key}` has {described(item)} where text should be: {quoting(item)}")
+        return tuple(item for item in found if isinstance(item, str))
+
+
+def _handles(value: Mapping[Any, object], errors: list[str]) -> Mapping[str, str]:
+    handles = texts_of(value, "volume_handles", errors)
+    for namespace, handle in handles.items():
+        if not NAMESPACE.match(namespace):
+            errors.append(
+                f"`backend.volume_handles` has {shown(namespace)}, which is no name of a namespace: correct it"
+            )
+        if not handle:
+            errors.append(
+                f"`backend.volume_handles` has an empty handle for the namespace {namespace}: give it, or remove it"
+            )
+    if len(set(handles.values())) < len(handles):
+        errors.append(
+            "`backend.volume_handles` has one handle twice: each namespace's volume needs a handle of its own"
+        )
+    return handles
+
+
+def _secret(value: Mapping[Any, object], errors: list[str]) -> Mapping[str, str]:
+    secret = texts_of(value, "node_stage_secret", errors)
+    if secret and set(secret) != {"name", "namespace"}:
+        errors.append(
+            "`backend.node_stage_secret` names a Secret: write `{name: ..., namespace: ...}`, and nothing else"
+        )
+    return secret

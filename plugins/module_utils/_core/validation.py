@@ -1,0 +1,127 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values from inventories and files: what they are in words, and what is wrong with them, for sentences to people."""
+
+from __future__ import annotations
+
+import datetime
+import unicodedata
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+# Characters that str.strip() leaves, and that nobody sees: copied from web pages, or a byte order mark in mid-file.
+_INVISIBLE = "\ufeff\u200b\u2060"
+
+
+class PlacedList(list[Any]):
+    """A list that knows where in its file each item begins: ``lines`` has one number an item, from 1."""
+
+    def __init__(self, items: Iterable[Any], lines: list[int]) -> None:
+        super().__init__(items)
+        self.lines = lines
+
+
+def shown(text: str, most: int = 80) -> str:
+    """A text from outside, fit for a sentence: in quotes, what is invisible escaped, cut when it is long."""
+    return repr(text) if len(text) <= most else f"{text[:most]!r}... ({len(text)} characters)"
+
+
+def is_plain(text: str) -> bool:
+    """Whether nothing at all can be wrong with a name; False only says that it takes a closer look."""
+    return text != "" and text.isprintable() and text[0] != " " and text[-1] != " " and "/" not in text
+
+
+def user_name_error(what: str, text: str) -> str | None:
+    """What is wrong with the name of a user or of a server, as JupyterHub sees it; None when nothing is.
+
+    From JupyterHub 4 to 6, ``Authenticator.validate_username``: no ``/``, not empty, nothing that ``str.strip()``
+    takes away. Unicode, blanks inside and upper case are allowed (only the default authenticators make names lower
+    case). Its handlers refuse ``/`` in the name of a server.
+    """
+    if is_plain(text):
+        return None
+    if not text.strip():
+        return (
+            f"the {what} is {'empty' if not text else 'nothing but white space'}: give the {what}, or remove the item"
+        )
+    if "/" in text:
+        return f"the {what} {shown(text)} contains a `/`, which JupyterHub allows in no name: write it without"
+    bare = text.strip().strip(_INVISIBLE).strip()
+    if bare != text:
+        return (
+            f"the {what} {shown(text)} begins or ends with white space or an invisible character, and would be another "
+            f"than {shown(bare)}: remove what surrounds the name"
+        )
+    for character in text:
+        category = unicodedata.category(character)
+        if category == "Cs":
+            return f"the {what} {shown(text)} is no valid Unicode text (half a surrogate pair): write it in UTF-8"
+        if category in ("Cc", "Zl", "Zp"):
+            return (
+                f"the {what} {shown(text)} contains the control character {character!a}: "
+                "remove it, or make two items if two lines ran together"
+            )
+    return None
+
+
+def described(value: object) -> str:
+    """A value that has the wrong type, in words."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return f"the boolean `{str(value).lower()}`"
+    if isinstance(value, (int, float)):
+        return f"the number {str(value)[:40]}"
+    if isinstance(value, datetime.date):
+        return f"the date {value.isoformat()}"
+    if isinstance(value, str):
+        return f"the text {shown(value)}"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, (list, tuple, set)):
+        return "a list"
+    return f"a value of type {type(value).__name__}"
+
+
+def quoting(value: object) -> str:
+    """The way out for a value that YAML or JSON took for something other than text."""
+    if value is None:
+        return 'write it in quotes if `null` or `~` is meant as text (`"null"`)'
+    if isinstance(value, bool):
+        return 'put it in quotes, for YAML reads `yes`, `no`, `on`, `off`, `true` and `false` as booleans (`"no"`)'
+    if isinstance(value, (int, float, datetime.date)):
+        return "put it in quotes, as it is written there (a template makes it text with `| string`)"
+    return "write it as text"
+
+
+def text_of(item: Mapping[Any, object], key: str, errors: list[str], may_be_empty: bool = False) -> str | None:
+    value = item.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        errors.append(f"`{key}` is {described(value)}, not text: {quoting(value)}")
+        return None
+    if not value and not may_be_empty:
+        errors.append(f"`{key}` is empty: leave it out, or give its value")
+        return None
+    return value
+
+
+def texts_of(item: Mapping[Any, object], key: str, errors: list[str]) -> Mapping[str, str]:
+    value = item.get(key)
+    if value is None:
+        return NOTHING
+    if not isinstance(value, Mapping):
+        errors.append(f"`{key}` is {described(value)}, not a mapping of text to text: write `{key}: {{key: value}}`")
+        return NOTHING
+    wrong = len(errors)
+    for inner, text in value.items():
+        if not isinstance(inner, str):
+            errors.append(f"`{key}` has {described(inner)} as a key: {quoting(inner)}")
+        elif not isinstance(text, str):
+            errors.append(f"`{key}` has {described(text)} under {shown(inner)}, not text: {quoting(text)}")
+    return MappingProxyType(dict(value)) if value and len(errors) == wrong else NOTHING

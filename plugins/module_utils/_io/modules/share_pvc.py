@@ -1,0 +1,98 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `share_pvc` does, from options to result."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any, Optional
+
+from ..._core.quantity import QuantityError, parse_size
+from ..._core.shares.backend_spec import NAMESPACE
+from ..._core.shares.desired import Share, ShareSettings, resolve
+from ..._core.times import parse_span
+from ..._core.validation import shown
+from ..kubernetes.connection import argument_spec as connection_spec
+from ..kubernetes.shares import SharesRun
+from ..module import PlanRejected, finish, open_api, refuse, timings_result
+from ..options.shares import SHARES_SPEC, shares_of
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `share_pvc`."""
+    return {
+        **connection_spec(),
+        **SHARES_SPEC,
+        "namespaces": {"type": "list", "elements": "str", "default": []},
+        "size": {"type": "str"},
+        "state": {"type": "str", "default": "present", "choices": ["present", "retired", "absent"]},
+        "retention": {"type": "str", "default": "30d"},
+        "wait": {"type": "bool", "default": False},
+        "wait_timeout": {"type": "int", "default": 120},
+        "wait_sleep": {"type": "int", "default": 2},
+    }
+
+
+def manage_shares(module: Any) -> dict[str, Any]:
+    """Bring the shares' claims and volumes to what the options ask for, or, in check mode, show what that would take."""
+    params = module.params
+    shares, settings = _desired(params, module.check_mode)
+    run = SharesRun(open_api(module), settings, shares)
+    plan = run.plan()
+    refuse(plan)
+    errors, absent = run.namespace_errors(plan)
+    if errors:
+        raise PlanRejected(errors)
+    outcome = run.apply_plan(plan, absent)
+    if params["wait"] and not module.check_mode:
+        run.wait(outcome, params["wait_timeout"], params["wait_sleep"])
+    return finish(module, outcome, "share", **timings_result(run.timings))
+
+
+def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], ShareSettings]:
+    """Return what is wanted. Raises Refused with everything that is wrong with the options."""
+    errors: list[str] = []
+    namespaces: list[str] = params["namespaces"]
+    for name in namespaces:
+        if not NAMESPACE.match(name):
+            errors.append(
+                f"namespaces has {shown(name)}, which is no name of a namespace: write lower-case letters, digits and '-', at "
+                "most 63"
+            )
+    if len(set(namespaces)) < len(namespaces):
+        errors.append("namespaces names one namespace twice: remove one")
+    retention, size = timedelta(), None
+    try:
+        retention = parse_span(params["retention"])
+    except ValueError as invalid:
+        errors.append(f"retention: {invalid}")
+    size, error = _size_of(params["size"])
+    if error:
+        errors.append(error)
+    specs = shares_of(params, errors, params["state"])
+    settings = ShareSettings(
+        namespaces=tuple(namespaces),
+        # A default that is wrong itself was told already, and would be told again for each share.
+        size=1 if error else size,
+        size_text=params["size"] or "",
+        state=params["state"],
+        retention=retention,
+        check_mode=check_mode,
+        now=datetime.now(timezone.utc),
+    )
+    shares, wrong = resolve(specs, settings)
+    errors += wrong
+    if errors:
+        raise PlanRejected(errors)
+    return shares, settings
+
+
+def _size_of(text: Optional[str]) -> tuple[Optional[int], str]:
+    if text is None:
+        return None, ""
+    try:
+        return parse_size(text), ""
+    except QuantityError as invalid:
+        return None, f"size: {invalid}"

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `user_pvc` does, from options to result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..kubernetes.apply import Outcome
+from ..kubernetes.connection import argument_spec as connection_spec
+from ..kubernetes.homes import HomesRun
+from ..module import finish, open_api, refuse, timings_result
+from ..options.users import SOURCE_SPEC, Sources, homes_of, settings_of
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `user_pvc`."""
+    return {
+        **connection_spec(),
+        **SOURCE_SPEC,
+        "size": {"type": "str", "default": "10Gi"},
+        "storage_class": {"type": "str"},
+        "access_modes": {"type": "list", "elements": "str", "default": ["ReadWriteOnce"]},
+        "state": {"type": "str", "default": "present", "choices": ["present", "retired", "absent"]},
+        "retention": {"type": "str", "default": "30d"},
+        "keep_volume": {"type": "bool", "default": True},
+        "assume_unused": {"type": "bool", "default": False},
+        "wait": {"type": "bool", "default": False},
+        "wait_timeout": {"type": "int", "default": 120},
+        "wait_sleep": {"type": "int", "default": 2},
+    }
+
+
+def manage_homes(module: Any) -> dict[str, Any]:
+    """Bring the homes to what the options ask for, or, in check mode, show what that would take."""
+    params = module.params
+    errors: list[str] = []
+    sources = Sources(params)
+    settings = settings_of(params, errors)
+    homes, settings = homes_of(sources, settings, errors)
+
+    run = HomesRun(open_api(module), settings, sources.hub, module.check_mode)
+    plan = run.plan(homes)
+    refuse(plan)
+    missing = run.missing_namespace(plan)
+    if missing:
+        outcome = Outcome(plan, warnings=[missing])
+    else:
+        quotas = run.quota_warnings(plan) if module.check_mode else []
+        outcome = run.apply_plan(plan)
+        outcome.warnings.extend(quotas)
+    if params["wait"] and not module.check_mode:
+        run.wait(outcome, params["wait_timeout"], params["wait_sleep"])
+    return finish(module, outcome, "home", **timings_result(run.timings))

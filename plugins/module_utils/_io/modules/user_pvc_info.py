@@ -1,0 +1,73 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `user_pvc_info` does, from options to result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..._core import requests
+from ..._core.homes.census import Person, census, census_text
+from ..._core.kubernetes.claims import claim_from
+from ..._core.report.homes import home_row, table
+from ..errors import ApiError
+from ..kubernetes.connection import argument_spec as connection_spec
+from ..kubernetes.facts import read_pods
+from ..module import PlanRejected, open_api
+from ..options.users import SOURCE_SPEC, Sources, template_of
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `user_pvc_info`."""
+    return {**connection_spec(), **SOURCE_SPEC}
+
+
+def show_homes(module: Any) -> dict[str, Any]:
+    """Return the homes of a namespace and, where users are given, their census."""
+    params = module.params
+    errors: list[str] = []
+    template = template_of(params, errors)
+    given = any(params.get(option) is not None for option in ("users", "users_file", "users_from"))
+    specs = Sources(params).specs(errors) if given else []
+    if errors or template is None:
+        raise PlanRejected(errors)
+
+    api = open_api(module)
+    namespace = params["namespace"]
+    claims = api.list_all(requests.CLAIMS, namespace, claim_from)
+    if not claims:
+        _require_namespace(api, namespace)
+    try:
+        pods = read_pods(api, namespace)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        pods = None
+        module.warn(f"Which homes are mounted is not known: {error}")
+    now = api.now()
+    homes = [
+        home_row(claim, pods, now)
+        for claim in sorted(claims, key=lambda item: item.name)
+        if claim.user is not None and claim.other_kind is None
+    ]
+    result: dict[str, Any] = {"changed": False, "homes": homes, "text": table(homes)}
+    if given:
+        people = [Person(spec.name, spec.server) for spec in specs]
+        found = census(people, claims, template)
+        result["census"] = found
+        result["census_text"] = census_text(found)
+    return result
+
+
+def _require_namespace(api: Any, namespace: str) -> None:
+    """Tell an empty namespace from one that does not exist: the API server lists both alike."""
+    try:
+        found = api.get(requests.NAMESPACES, None, namespace)
+    except ApiError as error:
+        if error.status == 403:
+            return
+        raise
+    if found is None:
+        raise PlanRejected([f"Namespace {namespace} does not exist: correct `namespace`"])

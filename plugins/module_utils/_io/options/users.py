@@ -1,0 +1,153 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that modules about homes share, and what becomes of them: settings, entries, homes."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any, Optional
+
+from ..._core.homes.activity import HubUsers
+from ..._core.homes.desired import Home, HomeSettings, check_settings, merge_users, resolve
+from ..._core.homes.naming import SCHEMES, NamingError, Template
+from ..._core.homes.spec import UserSpec, parse_users, specs_of_hub
+from ..._core.times import parse_span
+from ..files.data_files import FileError
+from ..files.user_files import load_users_file
+from ..hub.client import LIST_USERS, READ_SERVERS, SCOPES, HubClient
+from ..module import PlanRejected
+
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+
+HUB_SPEC: dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "url": {"type": "str", "required": True},
+        "token": {"type": "str", "required": True, "no_log": True},
+        "validate_certs": {"type": "bool", "default": True},
+        "ca_cert": {"type": "path"},
+    },
+}
+
+SOURCE_SPEC: dict[str, Any] = {
+    "namespace": {"type": "str", "required": True},
+    "users": {"type": "list", "elements": "raw"},
+    "users_file": {"type": "path"},
+    "users_from": {"type": "str", "choices": ["hub"]},
+    "hub": HUB_SPEC,
+    "naming": {"type": "str", "default": "safe", "choices": list(SCHEMES)},
+    "name_template": {"type": "str"},
+    "hub_namespace": {"type": "str"},
+}
+
+
+class Sources:
+    """Where a run's users come from; the hub is asked once, and only when something turns on it."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self.params = params
+        self._listings: dict[tuple[str, ...], HubUsers] = {}
+
+    def hub(self, need: tuple[str, ...] = SCOPES) -> Optional[HubUsers]:
+        """Return what the hub says of its users, None where no hub is given; `need` are the scopes it takes."""
+        hub = self.params.get("hub")
+        if hub is None:
+            return None
+        if need not in self._listings:
+            client = HubClient(hub["url"], hub["token"], validate_certs=hub["validate_certs"], ca_cert=hub["ca_cert"])
+            self._listings[need] = client.listing(need)
+        return self._listings[need]
+
+    def specs(self, errors: list[str]) -> list[UserSpec]:
+        """Return the entries of all sources as one list; what is wrong with them goes to `faults`."""
+        params = self.params
+        lists = []
+        if params.get("users") is not None:
+            specs, wrong = parse_users(params["users"], "users")
+            lists.append(specs)
+            errors += wrong
+        if params.get("users_file") is not None:
+            path = params["users_file"]
+            try:
+                specs, wrong = parse_users(load_users_file(path), path.rpartition("/")[2])
+            except FileError as error:
+                specs, wrong = [], [str(error)]
+            lists.append(specs)
+            errors += wrong
+        from_hub: list[UserSpec] = []
+        if params.get("users_from") == "hub":
+            if params.get("state", "present") != "present":
+                errors.append(
+                    f"users_from: hub with state {params['state']} would mean everybody whom the hub knows: name those who "
+                    "are meant in `users` or `users_file`"
+                )
+            elif params.get("hub") is None:
+                errors.append("users_from: hub needs `hub` with the url of the hub's API and a token")
+            elif not errors:
+                known = self.hub((LIST_USERS, READ_SERVERS))
+                users = known.users.values() if known is not None else ()
+                from_hub = specs_of_hub(((user.name, user.servers) for user in users), "hub")
+        merged, meetings = merge_users(lists, from_hub)
+        errors += meetings
+        return merged
+
+
+def template_of(params: dict[str, Any], errors: list[str]) -> Optional[Template]:
+    """Return the parsed name template; what is wrong with it, or with the namespace, goes to `faults`."""
+    namespace = params["namespace"]
+    if not _NAMESPACE.match(namespace):
+        errors.append(
+            f"namespace {namespace!r} is no name of a namespace: write lower-case letters, digits and '-', at most 63"
+        )
+    try:
+        return Template.parse(
+            params["naming"],
+            params.get("name_template"),
+            namespace=namespace,
+            hub_namespace=params.get("hub_namespace"),
+        )
+    except NamingError as error:
+        errors.append(str(error))
+        return None
+
+
+def settings_of(params: dict[str, Any], errors: list[str]) -> Optional[HomeSettings]:
+    """Return the settings of a run of user_pvc; what is wrong with them goes to `faults`."""
+    template = template_of(params, errors)
+    wrong = check_settings(params["size"], params["access_modes"], params.get("storage_class"))
+    retention = timedelta()
+    try:
+        retention = parse_span(params["retention"])
+    except ValueError as error:
+        wrong.append(f"retention: {error}")
+    errors += wrong
+    if template is None:
+        return None
+    return HomeSettings(
+        namespace=params["namespace"],
+        template=template,
+        # A default that is wrong itself was told already, and would be told again for each user.
+        size="1Gi" if wrong else params["size"],
+        storage_class=params.get("storage_class"),
+        access_modes=tuple(params["access_modes"]),
+        state=params["state"],
+        retention=retention,
+        keep_volume=params["keep_volume"],
+        assume_unused=params["assume_unused"],
+        now=datetime.now(timezone.utc),
+    )
+
+
+def homes_of(sources: Sources, settings: Optional[HomeSettings], errors: list[str]) -> tuple[list[Home], HomeSettings]:
+    """Return the homes that are wanted. Raises Refused with all faults found so far and here."""
+    specs = sources.specs(errors)
+    if settings is None:
+        raise PlanRejected(errors)
+    homes, wrong = resolve(specs, settings)
+    errors += wrong
+    if errors:
+        raise PlanRejected(errors)
+    return homes, settings
