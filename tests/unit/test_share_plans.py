@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from ansible_collections.odh.persistency.plugins.module_utils._core import metadata
+from ansible_collections.odh.persistency.plugins.module_utils._core import metadata as keys
 from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import claim_name_error, label_value_error
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares import desired, naming
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backend_spec import Backend
@@ -66,7 +66,7 @@ MARKS = ["2026-01-01T00:00:00Z", "2026-11-22T00:00:00Z", "long ago"]
 
 
 def marks(share):
-    return {"labels": naming.share_labels(share), "annotations": {metadata.SHARE_KEY: share}}
+    return {"labels": naming.share_labels(share), "annotations": {keys.SHARE_KEY: share}}
 
 
 _WISHES = st.sampled_from(
@@ -149,7 +149,7 @@ def _draw_claim(draw, world, namespace, name, entry):
     volume_name = own if volume == "ours" else f"pv-{namespace}-{name}"
     volume_marks = {"ours": marks(name), "another's": marks("theirs")}.get(volume, {})
     if volume == "ours" and is_copy:
-        volume_marks["annotations"] = {**volume_marks["annotations"], metadata.CLONE_ANNOTATION: "gone"}
+        volume_marks["annotations"] = {**volume_marks["annotations"], keys.CLONE_ANNOTATION: "gone"}
     if what == "none":
         if left:
             claim = (namespace, name if left != "elsewhere" else "elsewhere", "gone" if left == "left" else "")
@@ -209,7 +209,7 @@ def data_in(world, share, claim):
     found = {}
     for namespace in share.namespaces:
         live = world.claims.get((namespace, claim))
-        if live is not None and live["metadata"]["annotations"].get(metadata.SHARE_KEY) == share.name:
+        if live is not None and live["metadata"]["annotations"].get(keys.SHARE_KEY) == share.name:
             volume = world.volumes.get(live["spec"].get("volumeName", ""))
             if volume is not None:
                 found[namespace] = data_of(volume_from(volume).source)
@@ -249,7 +249,7 @@ def test_the_promises(case, backwards):
     assert world.destroyed == []
     names = {share.name for share in shares}
     for gone in world.deleted:
-        assert gone["metadata"]["annotations"][metadata.SHARE_KEY] in names
+        assert gone["metadata"]["annotations"][keys.SHARE_KEY] in names
         assert gone["metadata"]["annotations"].get(RETIRED) == "2026-01-01T00:00:00Z"
 
     # What is somebody else's is not touched.
@@ -262,7 +262,7 @@ def test_the_promises(case, backwards):
             if reference
             else (metadata.get("namespace"), metadata["name"])
         )
-        owner = metadata["annotations"].get(metadata.SHARE_KEY)
+        owner = metadata["annotations"].get(keys.SHARE_KEY)
         assert USERNAME not in metadata["annotations"]
         assert owner in names or (owner is None and at in spots)
 
