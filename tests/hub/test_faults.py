@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._io.hub.client import HubClient, HubError
-from testbed.errors import Rule, cut, drop, hang, status
+from testbed.faults import Rule, cut, drop, hang, status
 
 from tests.hub.rig import NEWEST, RealHub, numbered, proxied
 

@@ -109,7 +109,7 @@ class World:
 
     # -- what the API server does --
 
-    def carry_out(self, plan: Plan, shares: list[Share], settings: ShareSettings, backwards: bool = False) -> None:
+    def apply_plan(self, plan: Plan, shares: list[Share], settings: ShareSettings, backwards: bool = False) -> None:
         """Do the steps of each pending change, in their order; the changes in any, for they are carried out at once."""
         for change in reversed(plan.pending) if backwards else plan.pending:
             try:
