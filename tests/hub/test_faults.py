@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._io.hub.client import HubClient, HubError
-from testbed.faults import Rule, cut, drop, hang, status
 
+from testbed.faults import Rule, cut, drop, hang, status
 from tests.hub.rig import NEWEST, RealHub, numbered, proxied
 
 # What is said and what is retried is ours; one hub is enough.

@@ -23,8 +23,8 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.hub.client imp
     HubClient,
     HubError,
 )
-from testbed.faults import Rule, call
 
+from testbed.faults import Rule, call
 from tests.hub.rig import NEWEST, PAGE, RealHub, now, numbered, proxied
 
 SECOND = timedelta(seconds=1)

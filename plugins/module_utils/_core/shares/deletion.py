@@ -208,7 +208,7 @@ def _remove(ctx: Context, target: ShareTarget, claim: Claim) -> Change:
         # As it was looked at, for the share may be taken up again as soon as its claim is gone. Where it changes by what is
         # done here, or by its claim going, that is a conflict, and the next look at it decides.
         planned.append(requests.delete(requests.VOLUMES, "", own.name, own.uid, own.version))
-    return change(DELETE, target, f"{told}; {fate}", claim.name, before=before, requests=tuple(planned))
+    return change(DELETE, target, f"{told}; {fate}", claim.name, before=before, operations=tuple(planned))
 
 
 def _release(
