@@ -43,7 +43,7 @@ def test_what_cannot_grow_is_drift_and_the_rest_goes_on(cluster, namespace, modu
         cluster.bind(namespace, name)
     make_home(cluster, namespace, "claim-pending", "pending")
     result = modules.ok("user_pvc", run(namespace, users=["fixed", "none", "big", "good", "pending"], size="2Gi"))
-    found = {drift["owner"]: drift["reason"] for drift in result.drift}
+    found = {drift["owner"]: drift["reason"] for drift in result.unreconcilable}
     assert sorted(found) == ["big", "fixed", "none", "pending"]
     assert "has 1Gi where 2Gi is asked for" in found["fixed"]
     assert "does not expand" in found["fixed"]

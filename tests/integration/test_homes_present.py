@@ -220,7 +220,7 @@ def test_class_and_modes_hold_for_new_homes_only(cluster, namespace, modules):
         "user_pvc", run(namespace, users=["kim", "new"], storage_class="fixed", access_modes=["ReadWriteMany"])
     )
     assert result.actions() == {"claim-new": "create"}
-    assert len(result.drift) == 2
+    assert len(result.unreconcilable) == 2
     assert any("storage class standard where fixed" in warning for warning in result.warnings)
     assert any("access modes ReadWriteOnce where ReadWriteMany" in warning for warning in result.warnings)
 

@@ -59,7 +59,7 @@ def test_profiles_are_made_once(cluster, namespace, modules, audit, chosen):
     assert volumes(cluster, namespace, "cat") == {**public, "notebooks": (f"{below}/notebooks", True)}
     assert volumes(cluster, namespace, "eve") == public
     assert sum("only offer mounts" in warning for warning in result.warnings) == 1
-    assert {left.split()[0] for left in (one["reason"] for one in result.drift)} >= {"empty", "payroll", "past"}
+    assert {left.split()[0] for left in (one["reason"] for one in result.unreconcilable)} >= {"empty", "payroll", "past"}
     with audit(user_agent=AGENT) as log:
         again = modules.ok("share_acl", chosen)
     assert not again.changed
@@ -120,7 +120,7 @@ def test_a_day_that_passes_is_no_withdrawal_and_ends_the_offer(cluster, namespac
         result = modules.ok("share_acl", chosen, diff=True, kubeconfig=Path(proxy.kubeconfig))
         assert result.changed
         assert "loses" not in result.diff["after"]
-        assert any(f"has ended on {tomorrow}" in drift["reason"] for drift in result.drift)
+        assert any(f"has ended on {tomorrow}" in drift["reason"] for drift in result.unreconcilable)
         assert not modules.ok("share_acl", chosen, kubeconfig=Path(proxy.kubeconfig)).changed
     assert volumes(cluster, namespace, "p1") == {}
     # A last day that is set to one gone by does withdraw.

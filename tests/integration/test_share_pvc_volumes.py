@@ -467,7 +467,7 @@ def test_growth(cluster, namespace, other, modules, audit):
     result = modules.ok("share_pvc", run([namespace], *larger), diff=True)
     assert result.actions() == {"made": "update"}
     assert "3Gi" in result.output["diff"]["after"]
-    reasons = {drift["name"]: drift["reason"] for drift in result.drift}
+    reasons = {drift["name"]: drift["reason"] for drift in result.unreconcilable}
     assert "does not expand" in reasons["fixed"]
     assert "static" in reasons["static"]
     assert cluster.claims(namespace)["made"]["spec"]["resources"]["requests"]["storage"] == "3Gi"
@@ -475,11 +475,11 @@ def test_growth(cluster, namespace, other, modules, audit):
     smaller = [entry | {"size": "2Gi"} for entry in shares[:1]]
     result = modules.ok("share_pvc", run([namespace], *smaller))
     assert not result.changed
-    assert "cannot shrink" in result.drift[0]["reason"]
+    assert "cannot shrink" in result.unreconcilable[0]["reason"]
     other_class = share("made", fixed, size="3Gi")
     result = modules.ok("share_pvc", run([namespace], other_class))
     assert not result.changed
-    assert "has the storage class standard where fixed is asked for" in result.drift[0]["reason"]
+    assert "has the storage class standard where fixed is asked for" in result.unreconcilable[0]["reason"]
     # A copy has the size that its origin has, and is never grown.
     modules.ok("share_pvc", run([namespace, other], share("made", DYNAMIC, size="3Gi"), wait=True))
     assert cluster.claims(other)["made"]["spec"]["resources"]["requests"]["storage"] == "3Gi"
