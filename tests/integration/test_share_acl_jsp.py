@@ -59,7 +59,11 @@ def test_profiles_are_made_once(cluster, namespace, modules, audit, chosen):
     assert volumes(cluster, namespace, "cat") == {**public, "notebooks": (f"{below}/notebooks", True)}
     assert volumes(cluster, namespace, "eve") == public
     assert sum("only offer mounts" in warning for warning in result.warnings) == 1
-    assert {left.split()[0] for left in (one["reason"] for one in result.unreconcilable)} >= {"empty", "payroll", "past"}
+    assert {left.split()[0] for left in (one["reason"] for one in result.unreconcilable)} >= {
+        "empty",
+        "payroll",
+        "past",
+    }
     with audit(user_agent=AGENT) as log:
         again = modules.ok("share_acl", chosen)
     assert not again.changed

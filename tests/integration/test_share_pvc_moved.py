@@ -142,7 +142,9 @@ def test_a_claim_that_can_never_be_bound_is_told_of(cluster, namespace, modules)
     shares = [share(name, nfs(f"/{namespace}/{name}")) for name in ("large", "classless", "narrow")]
     for _run in range(2):
         result = modules.ok("share_pvc", run([namespace], *shares, share("fine", nfs(f"/{namespace}/fine"))))
-        told = {drift["name"]: drift["reason"] for drift in result.unreconcilable if "is never bound" in drift["reason"]}
+        told = {
+            drift["name"]: drift["reason"] for drift in result.unreconcilable if "is never bound" in drift["reason"]
+        }
         assert set(told) == {"large", "narrow"}
         assert "asks for 5Gi where that has 1Gi" in told["large"]
         assert "asks for ReadWriteOnce, which that does not offer" in told["narrow"]

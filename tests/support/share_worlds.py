@@ -168,7 +168,7 @@ class World:
                 raise ApiRefusal(f"{key} is another one, or was changed")
             found[key] = live = merged(live, step.body)
         live["metadata"]["resourceVersion"] = self.number()
-        for path, wanted in step.expect:
+        for path, wanted in step.expected:
             value: Any = live
             for part in path:
                 value = value.get(part) if isinstance(value, dict) else None

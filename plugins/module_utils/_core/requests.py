@@ -2,22 +2,19 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Steps: what a plan asks of the Kubernetes API, as data.
-
-A step names one write: a resource, an object and a body. The edge sends it; nothing here does.
-"""
+"""Requests to the Kubernetes API, as data: each describes one write, and `_io` sends it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Union
 from urllib.parse import quote
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource type of the API: its group ("" for core), version, plural name and whether it is namespaced."""
+    """A resource type of the API. The group of the core API is ""."""
 
     group: str
     version: str
@@ -25,7 +22,7 @@ class Resource:
     namespaced: bool = True
 
     def path(self, namespace: Optional[str] = None, name: Optional[str] = None) -> str:
-        """Return the URL path of the collection, or of one object in it."""
+        """Return the URL path of the collection, or of one object in it when a name is given."""
         parts = ["/api", self.version] if not self.group else ["/apis", self.group, self.version]
         if self.namespaced and namespace:
             parts += ["namespaces", quote(namespace, safe="")]
@@ -49,20 +46,71 @@ PATCH = "patch"
 DELETE = "delete"
 
 
+#: Fields that the API server's answer must show: the path of each, and its value.
+Expected = tuple[tuple[tuple[str, ...], Any], ...]
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """The optimistic lock of a write: the API server answers 409 when the object has another version or UID.
+
+    An empty value is not checked. The resource version changes with every write of anybody; the UID changes only when
+    the object is deleted and created again.
+    """
+
+    resource_version: str = ""
+    uid: str = ""
+
+    def as_fields(self) -> dict[str, str]:
+        """Return the values to check, by the names that `metadata` and `DeleteOptions.preconditions` have for them."""
+        fields = {"resourceVersion": self.resource_version, "uid": self.uid}
+        return {key: value for key, value in fields.items() if value}
+
+
+#: Write whatever is there.
+UNCONDITIONAL = Precondition()
+
+
+@dataclass(frozen=True)
+class JsonPatch:
+    """The operations of a JSON patch (RFC 6902), by JSON pointer.
+
+    The API server applies either all of them or, when a test fails, none. `replaces` and `removes` need an existing
+    field, `adds` do not.
+    """
+
+    tests: Mapping[str, Any] = field(default_factory=dict)
+    replaces: Mapping[str, Any] = field(default_factory=dict)
+    removes: Sequence[str] = ()
+    adds: Mapping[str, Any] = field(default_factory=dict)
+
+    def operations(self) -> list[dict[str, Any]]:
+        """Return the body of the patch, the tests first."""
+        listed = [{"op": "test", "path": path, "value": value} for path, value in self.tests.items()]
+        listed += [{"op": "replace", "path": path, "value": value} for path, value in self.replaces.items()]
+        listed += [{"op": "remove", "path": path} for path in self.removes]
+        listed += [{"op": "add", "path": path, "value": value} for path, value in self.adds.items()]
+        return listed
+
+
 @dataclass(frozen=True)
 class ApiRequest:
-    """One write. `expect` are paths and values that the answer must show, else the step counts as failed."""
+    """One write to the API. It failed when the answer does not show what is `expected`."""
 
     verb: str
     resource: Resource
     namespace: str
     name: str
     body: Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
-    expect: tuple[tuple[tuple[str, ...], Any], ...] = ()
+    expected: Expected = ()
+
+    def expecting(self, expected: Expected) -> ApiRequest:
+        """Return the request with fields that its answer must show."""
+        return replace(self, expected=expected)
 
 
 def create(resource: Resource, namespace: str, manifest: Mapping[str, Any]) -> ApiRequest:
-    """Make an object."""
+    """Create an object."""
     return ApiRequest(CREATE, resource, namespace, manifest["metadata"]["name"], manifest)
 
 
@@ -71,65 +119,32 @@ def patch(
     namespace: str,
     name: str,
     changes: Mapping[str, Any],
-    resource_version: str = "",
-    uid: str = "",
-    expect: tuple[tuple[tuple[str, ...], Any], ...] = (),
+    precondition: Precondition = UNCONDITIONAL,
 ) -> ApiRequest:
-    """Change fields of an object by a JSON merge patch.
-
-    With a resource version the API refuses it (409) when somebody wrote the object since it was planned; with a uid,
-    when the object is another one of the same name.
-    """
+    """Change fields of an object with a JSON merge patch."""
     body: dict[str, Any] = dict(changes)
-    pins = {"resourceVersion": resource_version, "uid": uid}
-    pinned = {key: value for key, value in pins.items() if value}
-    if pinned:
-        body["metadata"] = {**body.get("metadata", {}), **pinned}
-    return ApiRequest(PATCH, resource, namespace, name, body, expect)
+    checked = precondition.as_fields()
+    if checked:
+        body["metadata"] = {**body.get("metadata", {}), **checked}
+    return ApiRequest(PATCH, resource, namespace, name, body)
 
 
-def patch_if(
-    resource: Resource,
-    namespace: str,
-    name: str,
-    where: Mapping[str, Any],
-    changes: Mapping[str, Any],
-    expect: tuple[tuple[tuple[str, ...], Any], ...] = (),
-    removes: Sequence[str] = (),
-    adds: Optional[Mapping[str, Any]] = None,
-) -> ApiRequest:
-    """Replace, remove and add fields of an object by a JSON patch, which the API refuses whole (422) unless `where` holds.
-
-    The mappings are of JSON pointers to values; `removes` are pointers to fields that are there; `adds` may be there.
-    """
-    tests = [{"op": "test", "path": path, "value": value} for path, value in where.items()]
-    writes = [{"op": "replace", "path": path, "value": value} for path, value in changes.items()]
-    writes += [{"op": "remove", "path": path} for path in removes]
-    writes += [{"op": "add", "path": path, "value": value} for path, value in (adds or {}).items()]
-    return ApiRequest(PATCH, resource, namespace, name, tests + writes, expect)
+def json_patch(resource: Resource, namespace: str, name: str, changes: JsonPatch) -> ApiRequest:
+    """Change fields of an object with a JSON patch. The API server answers 422 when one of its tests fails."""
+    return ApiRequest(PATCH, resource, namespace, name, changes.operations())
 
 
-def keep_volume(volume: str, claim_uid: str) -> ApiRequest:
-    """Set the volume that is bound to this claim to Retain, so that its data outlives the claim; the answer must show both."""
-    return patch_if(
-        VOLUMES,
-        "",
-        volume,
-        {"/spec/claimRef/uid": claim_uid},
-        {"/spec/persistentVolumeReclaimPolicy": "Retain"},
-        expect=((("spec", "persistentVolumeReclaimPolicy"), "Retain"), (("spec", "claimRef", "uid"), claim_uid)),
+def retain_volume(volume: str, claim_uid: str) -> ApiRequest:
+    """Set the reclaim policy of the volume bound to this claim to Retain, so that its data outlives the claim."""
+    changes = JsonPatch(
+        tests={"/spec/claimRef/uid": claim_uid}, replaces={"/spec/persistentVolumeReclaimPolicy": "Retain"}
+    )
+    return json_patch(VOLUMES, "", volume, changes).expecting(
+        ((("spec", "persistentVolumeReclaimPolicy"), "Retain"), (("spec", "claimRef", "uid"), claim_uid))
     )
 
 
-def delete(resource: Resource, namespace: str, name: str, uid: str, resource_version: str = "") -> ApiRequest:
-    """Delete the very object that was planned on: another one of the same name is a 409.
-
-    So is a changed one, where a resource version is given.
-    """
-    pins = {"uid": uid, "resourceVersion": resource_version}
-    body = {
-        "apiVersion": "v1",
-        "kind": "DeleteOptions",
-        "preconditions": {key: value for key, value in pins.items() if value},
-    }
+def delete(resource: Resource, namespace: str, name: str, precondition: Precondition) -> ApiRequest:
+    """Delete the object that was planned for deletion, not another one of the same name (give at least its UID)."""
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": precondition.as_fields()}
     return ApiRequest(DELETE, resource, namespace, name, body)

@@ -27,7 +27,7 @@ from ..._hub.access import (
     shares_errors,
 )
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change
-from ..requests import CONFIG_MAPS, ApiRequest, create, delete, patch
+from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, delete, patch
 from ..shares.groups import HUB
 from ..text import quote_list
 from .jsp import KEY, MOST_TEXT, unfit
@@ -188,11 +188,14 @@ def plan_profiles(live: Optional[Stored], desired: Profiles, settings: PublishSe
     reason = "its marks are not as they were written"
     if dict(live.data) != data:
         reason = "the profiles change" if live.text(KEY) != text else "what stands beside the profiles changes"
-    operations: tuple[ApiRequest, ...] = (delete(CONFIG_MAPS, namespace, NAME, live.uid, live.resource_version), made)
+    operations: tuple[ApiRequest, ...] = (
+        delete(CONFIG_MAPS, namespace, NAME, Precondition(live.resource_version, live.uid)),
+        made,
+    )
     if not live.immutable:
         others = {key: None for key in live.data if key not in data}
         body = {"metadata": {"labels": _LABELS, "annotations": marks}, "data": {**others, **data}}
-        operations = (patch(CONFIG_MAPS, namespace, NAME, body, live.resource_version, live.uid),)
+        operations = (patch(CONFIG_MAPS, namespace, NAME, body, Precondition(live.resource_version, live.uid)),)
     return Change(UPDATE, PROFILES, namespace, NAME, reason, before=before, after=after, operations=operations)
 
 
@@ -202,5 +205,5 @@ def plan_profiles_away(live: Optional[Stored], settings: PublishSettings) -> Cha
     if live is None:
         return Change(KEEP, PROFILES, namespace, NAME, "there are none")
     before = f"profiles {digest_of(live.text(KEY))[:12]}"
-    step = delete(CONFIG_MAPS, namespace, NAME, live.uid, live.resource_version)
+    step = delete(CONFIG_MAPS, namespace, NAME, Precondition(live.resource_version, live.uid))
     return Change(DELETE, PROFILES, namespace, NAME, "they are to be absent", before=before, operations=(step,))

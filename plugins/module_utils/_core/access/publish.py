@@ -25,7 +25,7 @@ from typing import Any, Optional
 from ..._hub.access import INDEX_KEY, INDEX_NAME, PART_KEY, SCHEMA, digest_of
 from ..kubernetes.quota import Quota
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change, Plan
-from ..requests import CONFIG_MAPS, ApiRequest, create, delete, patch
+from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, delete, patch
 from ..text import quote_list
 from ..times import format_span, format_time
 from .compile import Document, Part
@@ -280,11 +280,11 @@ def _part_manifest(part: Part, settings: PublishSettings) -> dict[str, Any]:
 
 
 def _patch(live: Stored, changes: Mapping[str, Any], settings: PublishSettings) -> ApiRequest:
-    return patch(CONFIG_MAPS, settings.namespace, live.name, changes, live.resource_version, live.uid)
+    return patch(CONFIG_MAPS, settings.namespace, live.name, changes, Precondition(live.resource_version, live.uid))
 
 
 def _delete(live: Stored, settings: PublishSettings) -> ApiRequest:
-    return delete(CONFIG_MAPS, settings.namespace, live.name, live.uid, live.resource_version)
+    return delete(CONFIG_MAPS, settings.namespace, live.name, Precondition(live.resource_version, live.uid))
 
 
 def _short(index: Stored) -> str:

@@ -75,8 +75,12 @@ def plan_deletion(
                 "`keep_volume: false` if the data may go",
             )
         fate = f"its volume {claim.volume} is kept (Retain)"
-        planned.append(requests.keep_volume(claim.volume, claim.uid))
-    planned.append(requests.delete(requests.CLAIMS, settings.namespace, claim.name, claim.uid, claim.version))
+        planned.append(requests.retain_volume(claim.volume, claim.uid))
+    planned.append(
+        requests.delete(
+            requests.CLAIMS, settings.namespace, claim.name, requests.Precondition(claim.version, claim.uid)
+        )
+    )
     return change_home(
         DELETE,
         home,

@@ -98,13 +98,19 @@ def plan_existing(
     planned = []
     if metadata:
         planned.append(
-            requests.patch(requests.CLAIMS, settings.namespace, claim.name, {"metadata": metadata}, claim.version)
+            requests.patch(
+                requests.CLAIMS,
+                settings.namespace,
+                claim.name,
+                {"metadata": metadata},
+                requests.Precondition(claim.version),
+            )
         )
     if grown:
         # A patch of its own and of this one field: what the API server refuses of it must not undo the marks.
         body = {"spec": {"resources": {"requests": {"storage": home.size_text}}}}
-        version, uid = ("", claim.uid) if planned else (claim.version, "")
-        planned.append(requests.patch(requests.CLAIMS, settings.namespace, claim.name, body, version, uid))
+        precondition = requests.Precondition(uid=claim.uid) if planned else requests.Precondition(claim.version)
+        planned.append(requests.patch(requests.CLAIMS, settings.namespace, claim.name, body, precondition))
     size = home.size if grown else claim.size
     return change_home(
         action,
@@ -158,7 +164,9 @@ def plan_unmarking(home: Home, claim: Claim, settings: HomeSettings) -> Change:
         f"{home.spec.claim} is the one to mount instead",
         before=home_line(claim.name, home.user, home.server, claim.size, claim.storage_class, ["primary"]),
         after=home_line(claim.name, home.user, home.server, claim.size, claim.storage_class),
-        operations=(requests.patch(requests.CLAIMS, settings.namespace, claim.name, body, claim.version),),
+        operations=(
+            requests.patch(requests.CLAIMS, settings.namespace, claim.name, body, requests.Precondition(claim.version)),
+        ),
     )
 
 
@@ -180,6 +188,12 @@ def plan_retirement(home: Home, claim: Claim, settings: HomeSettings) -> Change:
         before=home_line(claim.name, home.user, home.server, claim.size, claim.storage_class),
         after=home_line(claim.name, home.user, home.server, claim.size, claim.storage_class, [f"retired since {mark}"]),
         operations=(
-            requests.patch(requests.CLAIMS, settings.namespace, claim.name, {"metadata": metadata}, claim.version),
+            requests.patch(
+                requests.CLAIMS,
+                settings.namespace,
+                claim.name,
+                {"metadata": metadata},
+                requests.Precondition(claim.version),
+            ),
         ),
     )

@@ -125,7 +125,9 @@ def _retire(ctx: Context, target: ShareTarget, claim: Claim) -> Change:
     planned = []
     if claim.retired_at is None:
         body = {"metadata": {"annotations": {RETIRED_ANNOTATION: mark}}}
-        planned.append(requests.patch(requests.CLAIMS, target.namespace, claim.name, body, claim.version))
+        planned.append(
+            requests.patch(requests.CLAIMS, target.namespace, claim.name, body, requests.Precondition(claim.version))
+        )
     volume = _own_volume(ctx, target, claim)
     if volume is not None and volume.retired_at is None and parse_time(mark) is not None:
         planned.append(_mark_volume(volume, mark))
@@ -144,7 +146,7 @@ def _retire(ctx: Context, target: ShareTarget, claim: Claim) -> Change:
 
 def _mark_volume(volume: Volume, mark: str) -> requests.ApiRequest:
     body = {"metadata": {"annotations": {RETIRED_ANNOTATION: mark}}}
-    return requests.patch(requests.VOLUMES, "", volume.name, body, "", volume.uid)
+    return requests.patch(requests.VOLUMES, "", volume.name, body, requests.Precondition(uid=volume.uid))
 
 
 def _retire_volume(ctx: Context, target: ShareTarget, volume: Volume) -> Change:
@@ -200,14 +202,16 @@ def _remove(ctx: Context, target: ShareTarget, claim: Claim) -> Change:
     if own is not None and own.retired_at != claim.retired_at and claim.retired_at is not None:
         # Should the run be cut short after the claim is gone, the next one finds the mark here.
         planned.append(_mark_volume(own, claim.retired_at))
-    planned.append(requests.delete(requests.CLAIMS, target.namespace, claim.name, claim.uid, claim.version))
+    planned.append(
+        requests.delete(requests.CLAIMS, target.namespace, claim.name, requests.Precondition(claim.version, claim.uid))
+    )
     if own is not None:
         lacks = ctx.facts.may_not(facts.DELETE)
         if lacks:
             return refuse(target, f"its volume {own.name} cannot be removed after its claim, for {lacks}", claim.name)
         # As it was looked at, for the share may be taken up again as soon as its claim is gone. Where it changes by what is
         # done here, or by its claim going, that is a conflict, and the next look at it decides.
-        planned.append(requests.delete(requests.VOLUMES, "", own.name, own.uid, own.version))
+        planned.append(requests.delete(requests.VOLUMES, "", own.name, requests.Precondition(own.version, own.uid)))
     return change(DELETE, target, f"{told}; {fate}", claim.name, before=before, operations=tuple(planned))
 
 
@@ -219,7 +223,9 @@ def _release(
         "labels": dict.fromkeys((KIND_LABEL, SHARE_KEY)),
         "annotations": dict.fromkeys((SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION)),
     }
-    freed = requests.patch(requests.CLAIMS, target.namespace, claim.name, {"metadata": marks}, claim.version)
+    freed = requests.patch(
+        requests.CLAIMS, target.namespace, claim.name, {"metadata": marks}, requests.Precondition(claim.version)
+    )
     volume = ctx.live.volume(claim.volume) if claim.volume else None
     if volume is None or volume.share != target.share.name or not volume.is_for(target.namespace, claim.name):
         return (freed,), None
@@ -227,7 +233,10 @@ def _release(
     if error:
         what = f"the marks of its volume {volume.name} cannot be taken off, for {error}"
         return (), refuse(target, f"{what}: have that rule granted, or take them off by hand first", claim.name)
-    return (requests.patch(requests.VOLUMES, "", volume.name, {"metadata": marks}, "", volume.uid), freed), None
+    return (
+        requests.patch(requests.VOLUMES, "", volume.name, {"metadata": marks}, requests.Precondition(uid=volume.uid)),
+        freed,
+    ), None
 
 
 def _keep_data(
@@ -258,7 +267,11 @@ def _keep_data(
             "labels": {KIND_LABEL: KIND_SHARE, SHARE_KEY: share_label(target.share.name)},
             "annotations": {SHARE_KEY: target.share.name, RETIRED_ANNOTATION: claim.retired_at},
         }
-        planned.append(requests.patch(requests.VOLUMES, "", volume.name, {"metadata": metadata}, "", volume.uid))
+        planned.append(
+            requests.patch(
+                requests.VOLUMES, "", volume.name, {"metadata": metadata}, requests.Precondition(uid=volume.uid)
+            )
+        )
     error = ctx.facts.may_not(facts.PATCH) if planned else None
     if error:
         return (
@@ -301,5 +314,8 @@ def _remove_volume(ctx: Context, target: ShareTarget, volume: Volume, going: str
         before=f"volume {volume.name} of the share {target.share.name}",
         # Over the very version that was looked at: somebody may take it up meanwhile. What is set to Retain first is another
         # version by that, so it is a conflict, and is looked at and planned again.
-        operations=(*planned, requests.delete(requests.VOLUMES, "", volume.name, volume.uid, volume.version)),
+        operations=(
+            *planned,
+            requests.delete(requests.VOLUMES, "", volume.name, requests.Precondition(volume.version, volume.uid)),
+        ),
     )

@@ -121,13 +121,19 @@ def _claim_steps(
     planned = []
     if metadata:
         planned.append(
-            requests.patch(requests.CLAIMS, target.namespace, claim.name, {"metadata": metadata}, claim.version)
+            requests.patch(
+                requests.CLAIMS,
+                target.namespace,
+                claim.name,
+                {"metadata": metadata},
+                requests.Precondition(claim.version),
+            )
         )
     if expanding:
         # A patch of its own and of this one field: what the API server refuses of it must not undo the marks.
         body = {"spec": {"resources": {"requests": {"storage": target.share.size_text}}}}
-        version, uid = ("", claim.uid) if planned else (claim.version, "")
-        planned.append(requests.patch(requests.CLAIMS, target.namespace, claim.name, body, version, uid))
+        precondition = requests.Precondition(uid=claim.uid) if planned else requests.Precondition(claim.version)
+        planned.append(requests.patch(requests.CLAIMS, target.namespace, claim.name, body, precondition))
     return planned
 
 

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
 from .. import requests
@@ -31,7 +32,7 @@ NOTHING = Fix()
 
 def retain(volume: Volume) -> requests.ApiRequest:
     """Set a volume to Retain, if it still is the very one that was looked at; whose it is makes no difference to that."""
-    return _guarded(volume, {"/spec/persistentVolumeReclaimPolicy": RETAIN}, (), (_IS_RETAIN,))
+    return _guarded(volume, requests.JsonPatch(replaces={"/spec/persistentVolumeReclaimPolicy": RETAIN}), (_IS_RETAIN,))
 
 
 def fix(
@@ -101,12 +102,15 @@ def fix(
         if volume.policy != RETAIN:
             spec["persistentVolumeReclaimPolicy"] = RETAIN
     elif expect:
-        planned.append(_guarded(volume, replaces, removes, tuple(expect), adds))
+        planned.append(
+            _guarded(volume, requests.JsonPatch(replaces=replaces, removes=removes, adds=adds), tuple(expect))
+        )
     if spec:
         body["spec"] = spec
     if body:
         after = () if volume.claim_name else tuple(expect)
-        planned.append(requests.patch(requests.VOLUMES, "", volume.name, body, version, volume.uid, after))
+        precondition = requests.Precondition(version, volume.uid)
+        planned.append(requests.patch(requests.VOLUMES, "", volume.name, body, precondition).expecting(after))
     if not planned:
         return NOTHING, None
     error = ctx.facts.may_not(PATCH)
@@ -119,14 +123,8 @@ def fix(
 _IS_RETAIN: tuple[tuple[str, ...], Any] = (("spec", "persistentVolumeReclaimPolicy"), RETAIN)
 
 
-def _guarded(
-    volume: Volume,
-    replaces: Mapping[str, Any],
-    removes: Sequence[str],
-    expect: tuple[tuple[tuple[str, ...], Any], ...],
-    adds: Optional[Mapping[str, Any]] = None,
-) -> requests.ApiRequest:
-    where = {"/metadata/uid": volume.uid}
-    if volume.claim_uid and (removes or adds):
-        where["/spec/claimRef/uid"] = volume.claim_uid
-    return requests.patch_if(requests.VOLUMES, "", volume.name, where, replaces, expect, removes, adds)
+def _guarded(volume: Volume, changes: requests.JsonPatch, expected: requests.Expected) -> requests.ApiRequest:
+    tests = {"/metadata/uid": volume.uid}
+    if volume.claim_uid and (changes.removes or changes.adds):
+        tests["/spec/claimRef/uid"] = volume.claim_uid
+    return requests.json_patch(requests.VOLUMES, "", volume.name, replace(changes, tests=tests)).expecting(expected)

@@ -148,9 +148,9 @@ class Api:
             json.dumps(body),
             query,
         )
-        if step.expect:
+        if step.expected:
             answer = _parsed(data)
-            for path, desired in step.expect:
+            for path, desired in step.expected:
                 found = _at(answer, path)
                 if found != desired:
                     raise UnexpectedAnswer(
