@@ -1,7 +1,7 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attributes of modules, said once."""
+"""Attributes that modules share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in check mode and says what it would change, without changing it.
+    description: Can run in check mode and report the changes without making them.
   diff_mode:
-    description: Says what changed (or would change in check mode), as a line for each thing.
+    description: Reports each change, or in check mode each predicted change, as one line.
   idempotent:
-    description: When run twice in a row, and nothing else writes meanwhile, the second run changes nothing.
+    description: When run twice in a row, and nothing else writes in between, the second run changes nothing.
 """
 
     K8S = r"""

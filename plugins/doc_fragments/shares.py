@@ -1,7 +1,7 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of modules about shares: which, where they may be mounted, and the groups that they name."""
+"""Options of modules for shares: the shares, where they may be mounted, and the groups that they name."""
 
 from __future__ import annotations
 
@@ -11,35 +11,216 @@ class ModuleDocFragment:
 options:
   shares:
     description:
-      - The shares, each a dictionary. All modules about shares take the same list and check all of it, so that what is
-        wrong is said by the first of them, before anything is written.
-      - C(name) is also the name of the claim in each namespace. C(level) is C(public), C(private) or C(secret).
-      - C(backend) is a dictionary with a C(type) and its keys. C(storage_class) takes C(storage_class), C(clone) and
-        C(node_stage_secret) (for what C(clone) makes of CephFS);
-        C(nfs) takes C(server), C(path) and C(mount_options); C(csi) takes C(driver), C(volume_handle), C(volume_handles)
-        (one for each namespace), C(attributes), C(fs_type), C(node_stage_secret), C(mount_options) and C(clone);
-        C(host_path) takes C(path); C(existing_claim) takes C(claim). Without it the cluster's default class is used.
-      - C(size) is a Kubernetes quantity. C(namespaces) takes the place of those of the run. C(labels) and C(annotations)
-        go on its claims.
-      - C(mount_path) is where servers mount it; without it at its name below O(home_path). C(gid) is the group that owns
-        its files. C(until) is the last day on which it is granted (C(2027-03-31), in UTC).
-      - C(read) and C(write) each take C(users) and C(groups). A group is named with its source, C(analysts) of the
-        inventory, C(hub:analysts) of the hub, C(openshift:analysts) of the cluster, and the same word from two sources is
-        two groups. Everyone reads a public share; nobody else is anybody without being named. C(write) includes C(read).
-      - C(directory), C(directories), C(owner) and C(mode) are for M(odh.persistency.share_directory).
-      - C(state) goes before that of the run.
+      - The shares, a list of dictionaries. All modules for shares take the same list and validate all of it, so the first
+        module reports every error before anything is written.
+      - The modules validate the keys themselves, and report all errors of a list at once.
     type: list
     elements: raw
+    suboptions:
+      name:
+        description:
+          - The name of the share, and of its claim in each namespace.
+          - Lower-case letters, digits, C(-) and C(.).
+        type: str
+        required: true
+      level:
+        description:
+          - How the share may be granted.
+          - V(public) is readable by everyone on the hub. V(private) is readable by the people and groups named in
+            O(shares[].read) and O(shares[].write). V(secret) is V(private), and mounted only when requested at spawn.
+          - Required, unless the share is V(retired) or V(absent).
+        type: str
+        choices: [public, private, secret]
+      size:
+        description:
+          - The requested size, as a Kubernetes quantity such as V(100Gi). Defaults to the module's O(odh.persistency.share_pvc#module:size).
+          - Not needed for an existing claim.
+        type: str
+      mount_path:
+        description:
+          - The absolute path at which servers mount the share. Defaults to the share's name below O(home_path).
+          - Mount paths are unique, not nested, and lie below O(home_path) or one of O(mount_roots).
+        type: str
+      gid:
+        description:
+          - The group ID that owns the files. Pods that mount the share run with this supplemental group.
+          - Without it, new directories get the group of the process that creates them.
+        type: int
+      until:
+        description:
+          - The last day on which the share is granted, such as V(2027-03-31), in UTC.
+        type: str
+      backend:
+        description:
+          - Where the data is stored. Without it, the cluster's default storage class provisions the volume.
+        type: dict
+        suboptions:
+          type:
+            description:
+              - The type of the backend.
+              - V(storage_class) provisions the volume dynamically. V(nfs), V(csi) and V(host_path) use static volumes.
+                V(existing_claim) uses a claim that something other than this collection manages.
+            type: str
+            choices: [storage_class, nfs, csi, host_path, existing_claim]
+            required: true
+          storage_class:
+            description:
+              - With V(storage_class), the name of the class. Defaults to the cluster's default class.
+            type: str
+          server:
+            description:
+              - With V(nfs), the host name or address of the server. Required.
+            type: str
+          path:
+            description:
+              - With V(nfs), the exported path. With V(host_path), the path on the node. Required for both.
+            type: str
+          mount_options:
+            description:
+              - With V(nfs) and V(csi), the mount options of the volume.
+            type: list
+            elements: str
+          driver:
+            description:
+              - With V(csi), the name of the CSI driver. Required.
+            type: str
+          volume_handle:
+            description:
+              - With V(csi), the handle of the volume. For C(nfs.csi.k8s.io) and CephFS each namespace gets a handle
+                derived from it.
+            type: str
+          volume_handles:
+            description:
+              - With V(csi), the handle for each namespace, for drivers other than C(nfs.csi.k8s.io) and CephFS.
+            type: dict
+          attributes:
+            description:
+              - With V(csi), the volume attributes of the driver.
+            type: dict
+          fs_type:
+            description:
+              - With V(csi), the file system type.
+            type: str
+          node_stage_secret:
+            description:
+              - With V(csi), and with V(storage_class) for static volumes that O(shares[].backend.clone) creates from
+                CephFS volumes, the Secret that the node uses to mount the volume.
+            type: dict
+            suboptions:
+              name:
+                description: The name of the Secret.
+                type: str
+                required: true
+              namespace:
+                description: The namespace of the Secret.
+                type: str
+                required: true
+          clone:
+            description:
+              - With V(csi) and V(storage_class), whether the driver can mount one volume under several PersistentVolumes.
+                Needed to use a volume of such a driver in several namespaces.
+              - Not needed for NFS volumes and C(nfs.csi.k8s.io).
+            type: bool
+            default: false
+          claim:
+            description:
+              - With V(existing_claim), the name of the claim. Required.
+            type: str
+      namespaces:
+        description:
+          - The namespaces in which the share has a claim. Defaults to the namespaces of the run.
+        type: list
+        elements: str
+      read:
+        description:
+          - Who may read the share. An empty list means nobody.
+          - Everyone reads a V(public) share.
+        type: dict
+        suboptions:
+          users:
+            description:
+              - Names of users, exactly as the hub has them.
+            type: list
+            elements: str
+            default: []
+          groups:
+            description:
+              - Groups with their source. V(analysts) is a group of the inventory, V(hub:analysts) a group of the hub,
+                V(openshift:analysts) a group of the cluster. The same name from two sources means two groups.
+            type: list
+            elements: str
+            default: []
+          everyone:
+            description:
+              - Whether everyone on the hub may read the share. Always V(true) for V(public) shares, and not allowed for
+                other levels.
+            type: bool
+      write:
+        description:
+          - Who may write to the share. Includes reading. An empty list means nobody.
+        type: dict
+        suboptions:
+          users:
+            description:
+              - Names of users, exactly as the hub has them.
+            type: list
+            elements: str
+            default: []
+          groups:
+            description:
+              - Groups with their source, as in O(shares[].read.groups).
+            type: list
+            elements: str
+            default: []
+          everyone:
+            description:
+              - Not allowed to be V(true), because no level lets everyone write.
+            type: bool
+      directories:
+        description:
+          - Directories that M(odh.persistency.share_directory) creates inside the share, as relative paths.
+        type: list
+        elements: str
+        default: []
+      directory:
+        description:
+          - The directory of the share for M(odh.persistency.share_directory), relative to the module's path.
+          - Defaults to the path of the backend below the export, or to the name of the share.
+        type: str
+      owner:
+        description:
+          - The user ID that owns the directories.
+        type: int
+      mode:
+        description:
+          - The mode of the directories, as a quoted octal string.
+        type: str
+        default: "2770"
+      labels:
+        description:
+          - Labels for the claims and static volumes of the share. They are added and updated, never removed.
+        type: dict
+        default: {}
+      annotations:
+        description:
+          - Annotations for the claims and static volumes of the share. They are added and updated, never removed.
+        type: dict
+        default: {}
+      state:
+        description:
+          - The state of this share. Overrides the state of the run.
+        type: str
+        choices: [present, retired, absent]
   shares_file:
     description:
-      - Path of a JSON or YAML file of shares on the host that runs the task, opened by the module itself. It holds what
-        O(shares) takes, or a dictionary with the one key C(shares).
-      - May be given beside O(shares); a share in both is refused.
+      - Path of a JSON or YAML file of shares on the host that runs the task. The module opens it.
+      - The file holds what O(shares) takes, or a dictionary with the single key C(shares).
+      - Can be combined with O(shares). A share in both is rejected.
     type: path
   home_path:
     description:
-      - Where servers mount the home. Shares are mounted below it unless they say otherwise, for there the file browser of
-        a notebook shows them.
+      - Where servers mount the home. Shares are mounted below it by default, because the file browser of a notebook shows
+        them there.
     type: str
     default: /opt/app-root/src
   mount_roots:
@@ -54,15 +235,28 @@ options:
 options:
   groups:
     description:
-      - The groups of the inventory, each name with the list of its members. Names of users are those of the hub, exactly;
-        nothing is trimmed or folded.
+      - The groups of the inventory. Either a dictionary that maps the name of each group to the list of its members, or a
+        list of dictionaries with the keys below.
+      - Names of users are exactly those of the hub. They are not trimmed or case-folded.
       - An empty list is a group without members.
     type: raw
+    suboptions:
+      name:
+        description:
+          - The name of the group, without a prefix.
+        type: str
+        required: true
+      users:
+        description:
+          - The members of the group.
+        type: list
+        elements: str
+        default: []
   groups_file:
     description:
-      - Path of a file of groups on the host that runs the task, opened by the module itself.
-      - JSON and YAML files hold what O(groups) takes, or a list of dictionaries with C(name) and C(users), either of them
-        also below the one key C(groups). CSV files have the columns C(group) and C(user), and a row for each membership.
-      - May be given beside O(groups); a group in both is refused.
+      - Path of a file of groups on the host that runs the task. The module opens it.
+      - JSON and YAML files hold what O(groups) takes, or a dictionary with the single key C(groups). CSV files have the
+        columns C(group) and C(user), and one row for each membership.
+      - Can be combined with O(groups). A group in both is rejected.
     type: path
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of modules about homes: whose, and how their claims are named."""
+"""Options of modules for homes: the users, and how their claims are named."""
 
 from __future__ import annotations
 
@@ -11,38 +11,73 @@ class ModuleDocFragment:
 options:
   users:
     description:
-      - The users, each as a name or as a dictionary. Names are those of the hub, exactly; nothing is trimmed or folded.
-      - The keys of a dictionary are C(name), C(server) (a named server's home), C(claim) (the existing claim that is
-        the home; see the notes), C(size), C(storage_class), C(labels), C(annotations) and C(state), which goes before
-        that of the run.
-      - Lists of thousands of dictionaries are better given as O(users_file); Ansible takes seconds to carry them here.
+      - The users. Each element is the name of a user, or a dictionary with the keys below.
+      - Names are exactly those of the hub. They are not trimmed or case-folded.
+      - For thousands of dictionaries use O(users_file), because Ansible takes seconds to pass them to a module.
     type: list
     elements: raw
+    suboptions:
+      name:
+        description:
+          - The name of the user.
+        type: str
+        required: true
+      server:
+        description:
+          - The named server that the home belongs to. Without it, the home of the default server.
+        type: str
+      claim:
+        description:
+          - The name of the existing claim that is the home. See the notes of M(odh.persistency.user_pvc).
+        type: str
+      size:
+        description:
+          - The size of the home, as a Kubernetes quantity. Overrides the size of the run.
+        type: str
+      storage_class:
+        description:
+          - The storage class of a new home. Overrides the storage class of the run. An empty string means no class.
+        type: str
+      labels:
+        description:
+          - Labels for the claim. They are added and updated, never removed.
+        type: dict
+        default: {}
+      annotations:
+        description:
+          - Annotations for the claim. They are added and updated, never removed.
+        type: dict
+        default: {}
+      state:
+        description:
+          - The state of this home. Overrides the state of the run.
+        type: str
+        choices: [present, retired, absent]
   users_file:
     description:
-      - Path of a file of users on the host that runs the task, opened by the module itself.
-      - JSON and YAML files hold a list of what O(users) takes, or a dictionary with the one key C(users). CSV files have
+      - Path of a file of users on the host that runs the task. The module opens it.
+      - JSON and YAML files hold a list of what O(users) takes, or a dictionary with the single key C(users). CSV files have
         a header with C(name) and any of C(server), C(claim), C(size), C(storage_class), C(state), C(label:KEY) and
         C(annotation:KEY).
-      - May be given beside O(users); a user in both is refused.
-      - For tens of thousands of users take JSON or CSV; YAML takes a hundred times as long to read.
+      - Can be combined with O(users). A user in both is rejected.
+      - For tens of thousands of users use JSON or CSV. Reading YAML takes a hundred times as long.
     type: path
   users_from:
     description:
-      - With V(hub), the users and named servers that the hub knows are added, as its REST API lists them.
-      - What O(users) and O(users_file) say of a user goes before it.
+      - With V(hub), adds the users and named servers that the hub's REST API lists.
+      - An entry in O(users) or O(users_file) overrides what the hub says about that user.
     type: str
     choices: [hub]
   hub:
     description:
-      - The JupyterHub to ask for its users, and for when they were last active.
-      - The token is that of a service with the scopes C(list:users), C(read:users:name), C(read:users:activity) and
+      - The JupyterHub that is asked for its users, and for the time when they were last active.
+      - The token belongs to a service with the scopes C(list:users), C(read:users:name), C(read:users:activity) and
         C(read:servers).
     type: dict
     suboptions:
       url:
         description:
-          - Address of the hub or of its API, such as C(https://hub.example.org/hub/api).
+          - URL of the hub or of its API, such as V(https://hub.example.org/hub/api).
         type: str
         required: true
       token:
@@ -52,29 +87,29 @@ options:
         required: true
       validate_certs:
         description:
-          - Whether the hub's certificate is verified.
+          - Whether to verify the hub's certificate.
         type: bool
         default: true
       ca_cert:
         description:
-          - File with the CA certificates that the hub's certificate is verified with, instead of the system's.
+          - File with the CA certificates that verify the hub's certificate, instead of the system's.
         type: path
   naming:
     description:
       - How the hub names claims.
-      - V(safe) is KubeSpawner 7 (C(slug_scheme=safe)), V(escape) is KubeSpawner 6 and before, and 7 with
-        C(slug_scheme=escape), V(odh) is classic Open Data Hub.
+      - V(safe) is KubeSpawner 7 (C(slug_scheme=safe)). V(escape) is KubeSpawner 6 and earlier, and version 7 with
+        C(slug_scheme=escape). V(odh) is classic Open Data Hub.
     type: str
     choices: [safe, escape, odh]
     default: safe
   name_template:
     description:
-      - The hub's C(pvc_name_template), where it is not the default of O(naming).
-      - A template without a field for the server means one home a user, which all of the user's named servers share.
-      - C({userid}) cannot be used, for only the hub knows it.
+      - The hub's C(pvc_name_template), if it differs from the default of O(naming).
+      - A template without a field for the server means one home per user, which all named servers of the user share.
+      - C({userid}) is not supported, because only the hub knows it.
     type: str
   hub_namespace:
     description:
-      - The namespace that the hub itself runs in, for templates with C({hubnamespace}).
+      - The namespace in which the hub itself runs, for templates with C({hubnamespace}).
     type: str
 """
