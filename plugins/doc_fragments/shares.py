@@ -33,8 +33,8 @@ options:
         choices: [public, private, secret]
       size:
         description:
-          - The requested size, as a Kubernetes quantity such as V(100Gi). Defaults to the module's O(odh.persistency.share_pvc#module:size).
-          - Not needed for an existing claim.
+          - The requested size, as a Kubernetes quantity such as V(100Gi). Not needed for an existing claim.
+          - Defaults to O(odh.persistency.share_pvc#module:size).
         type: str
       mount_path:
         description:

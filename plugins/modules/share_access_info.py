@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: share_access_info
-short_description: Show who gets what of which share, by which rule, and what an input would change
+short_description: Show who has access to which share, by which rule, and what an input would change
 version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:
-  - Answers from the ACL that a hub reads when a server starts, with the very rules that the hub goes by.
-  - Without a question it shows all shares and the first hundred people, as a matrix in RV(text). O(for_users),
-    O(for_groups) and O(for_shares) ask for particular ones, and are answered in full, with the rule for each grant.
-  - Given O(shares), it says as well what would change if the ACL were compiled from them, without changing it.
-  - A cell is V(ro), V(rw), V(ask) (a secret share, mounted when its member asks for it) or V(-).
+  - Answers from the ACL that a hub reads when a server starts, with the same rules that the hub applies.
+  - By default it shows all shares and the first hundred people, as a matrix in RV(text). O(for_users), O(for_groups) and
+    O(for_shares) ask about particular ones, and the answer then includes the rule for each grant.
+  - Given O(shares), it also shows what would change if the ACL were compiled from them, without changing it.
+  - A cell is V(ro), V(rw), V(ask) (a secret share, mounted on request) or V(-).
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
@@ -27,71 +27,72 @@ extends_documentation_fragment:
 options:
   namespace:
     description:
-      - The namespace in which the hub starts its servers, and in which the ACL is.
+      - The namespace in which the hub starts its servers, and in which the ACL is stored.
     type: str
     required: true
   acl_from:
     description:
-      - With V(cluster), answers come from the ACL that stands in O(namespace). O(shares) and O(groups), where given, are
-        compared with it, and RV(what_if) says what they would change.
-      - With V(input), answers come from O(shares) and O(groups) alone. The cluster is asked for nothing but the members of
-        groups of C(openshift:), where shares name such groups.
+      - With V(cluster), answers come from the ACL that is published in O(namespace). O(shares) and O(groups), if given, are
+        compared with it, and RV(what_if) shows what they would change.
+      - With V(input), answers come from O(shares) and O(groups) only. The cluster is asked only for the members of groups of
+        C(openshift:), if shares name such groups.
     type: str
     choices: [cluster, input]
     default: cluster
   for_users:
     description:
-      - The people who are asked about, by the names that the hub has for them, exactly.
-      - Somebody whom nothing names gets what anybody gets; a warning says so.
+      - The people to report, by their exact names in the hub.
+      - A person whom nothing names gets what everyone gets. A warning says so.
     type: list
     elements: str
     default: []
   for_groups:
     description:
-      - The groups that are asked about, with their source, such as C(analysts), C(hub:analysts), C(openshift:analysts).
+      - The groups to report, with their source, such as V(analysts), V(hub:analysts), V(openshift:analysts).
     type: list
     elements: str
     default: []
   for_shares:
     description:
-      - The shares that are asked about. RV(shares) then lists everyone who can reach them.
-      - Beside O(for_users) or O(for_groups) these are answered for these shares only.
+      - The shares to report. RV(shares) then lists everyone who can reach them.
+      - Together with O(for_users) or O(for_groups), limits those answers to these shares.
     type: list
     elements: str
     default: []
   hub_groups:
     description:
-      - The groups that the hub knows of people, where you know them. Each person's name with a list of names of groups,
-        without C(hub:).
-      - The ACL has the names of such groups only. Whoever is in them, the hub tells when a server starts.
+      - The groups that the hub knows of people, if you know them. A dictionary of each person's name and a list of names of
+        groups, without C(hub:).
+      - The ACL has only the names of such groups. The hub provides their members when a server starts.
     type: dict
     default: {}
   asked:
     description:
-      - The secret shares that O(for_users) ask for when their servers start. Answers then are what is mounted in these
-        servers, where everything of a lower level is read-only.
+      - The secret shares that O(for_users) request when their servers start. The answers then show what these servers
+        mount, with everything of a lower level read-only.
     type: list
     elements: str
     default: []
   own_view:
     description:
-      - Show what O(for_users) may know themselves. Private and secret shares that do not name them are left out.
+      - Whether to show only what O(for_users) may know themselves. Private and secret shares that do not name them are left
+        out.
     type: bool
     default: false
   as_of:
     description:
-      - The day that is asked about, in UTC, such as C(2027-04-01), to see what has ended by then. Default is today, by
-        the clock of the API server.
+      - The day to report, in UTC, such as V(2027-04-01), to see which grants have ended by then. Defaults to today, by the
+        clock of the API server.
     type: str
   matrix:
     description:
-      - Of how many people RV(text) has a row where O(for_users) names none. V(first) are the first hundred, V(all) are all.
-      - With V(csv), all of them are in RV(csv). Take this for thousands of people.
+      - The people who have a row in RV(text) if O(for_users) names none. V(first) shows the first hundred, V(all) shows all.
+      - With V(csv), RV(csv) has all of them. Use this for thousands of people.
     type: str
     choices: [first, all, csv]
     default: first
 notes:
-  - An ACL that cannot be read grants nothing, and this module fails with the reason. Where there is none yet, a warning
+  - If the ACL cannot be read, it grants nothing, and this module fails with the reason. If there is none yet, a warning
     says so.
   - Needs the verb C(list) on C(configmaps) in the namespace, and C(get) for questions about eight people or fewer.
 seealso:
@@ -104,46 +105,46 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Who gets what
+- name: Show who gets what
   odh.persistency.share_access_info:
     namespace: jupyterhub
   register: access
 
-- name: Show it
+- name: Show the matrix
   ansible.builtin.debug:
     msg: "{{ access.text.splitlines() }}"
 
-- name: Why has Alice no shared-notebooks?
+- name: Find out why Alice does not get shared-notebooks
   odh.persistency.share_access_info:
     namespace: jupyterhub
     for_users: [alice@example.org]
     hub_groups:
       alice@example.org: [editors]
 
-- name: Everyone who can reach a share
+- name: Find everyone who can reach a share
   odh.persistency.share_access_info:
     namespace: jupyterhub
     for_shares: [shared-data-private]
 
-- name: What Bob's server mounts when he asks for the secret share
+- name: Show what Bob's server mounts when he requests the secret share
   odh.persistency.share_access_info:
     namespace: jupyterhub
     for_users: [bob@example.org]
     asked: [shared-data-secret]
 
-- name: What would the edited inventory change?
+- name: Show what the edited inventory would change
   odh.persistency.share_access_info:
     namespace: jupyterhub
     shares: "{{ shares_list }}"
     groups: "{{ shares_groups }}"
 
-- name: The matrix of ten thousand people
+- name: Get the matrix of ten thousand people
   odh.persistency.share_access_info:
     namespace: jupyterhub
     matrix: csv
   register: access
 
-- name: Keep it as a file
+- name: Save it as a file
   ansible.builtin.copy:
     content: "{{ access.csv }}"
     dest: /srv/reports/access.csv
@@ -152,7 +153,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 text:
-  description: The answer for people. A matrix, and the rules for whom or what was asked about.
+  description: The answer as text. A matrix, and the rules for the people, groups or shares that were asked about.
   returned: success
   type: str
   sample: |-
@@ -164,12 +165,12 @@ text:
     bob@example.org    -                    ro                  ask
     (anybody else)     -                    ro                  -
 csv:
-  description: The matrix, a line for each person and a column for each share.
+  description: The matrix, with one line for each person and one column for each share.
   returned: when O(matrix) is V(csv)
   type: str
 users:
   description:
-    - The people who were asked about. Without any question, the first hundred by name.
+    - The people who were asked about. By default, the first hundred by name.
   returned: when O(for_users) is given, or no question
   type: list
   elements: dict
@@ -193,11 +194,11 @@ users:
       type: list
       elements: str
     ask:
-      description: The secret shares that the person gets by asking for them.
+      description: The secret shares that the person gets on request.
       type: list
       elements: str
     shares:
-      description: What becomes of each share.
+      description: The person's access to each share.
       returned: when O(for_users) is given
       type: list
       elements: dict
@@ -212,22 +213,23 @@ users:
           description: V(ro), V(rw), V(ask) or V(-).
           type: str
         rule:
-          description: Why.
+          description: The rule that decides it.
           type: str
         mount_path:
-          description: Where it is mounted, if it is.
+          description: The path at which it is mounted, if it is.
           type: str
         visible:
-          description: Whether the person may know that there is such a share.
+          description: Whether the person may know that the share exists.
           type: bool
         unless:
           description:
-            - The groups of the hub by which the person would have more, where O(hub_groups) does not say which are theirs.
+            - The groups of the hub that would give the person more access, if O(hub_groups) does not say which groups the
+              person is in.
           returned: without O(own_view)
           type: list
           elements: str
 users_left_out:
-  description: How many people are not in RV(users).
+  description: The number of people who are not in RV(users).
   returned: when nothing in particular is asked
   type: int
 groups:
@@ -246,11 +248,11 @@ groups:
       description: V(inventory), V(hub) or V(openshift).
       type: str
     members:
-      description: Its members; of a group of the hub those that O(hub_groups) says.
+      description: Its members. For a group of the hub, those in O(hub_groups).
       type: list
       elements: str
     shares:
-      description: What a member gets who is in no other group and named nowhere, as in RV(users[].shares).
+      description: The access of a member who is in no other group and not named directly, as in RV(users[].shares).
       type: list
       elements: dict
 shares:
@@ -263,7 +265,7 @@ shares:
       description: The share.
       type: str
     known:
-      description: Whether the ACL has it. If not, nothing else is said of it.
+      description: Whether the ACL has it. If not, the other keys are missing.
       type: bool
     level:
       description: Its level.
@@ -272,7 +274,7 @@ shares:
       description: Its claim in the namespace.
       type: str
     mount_path:
-      description: Where it is mounted.
+      description: The path at which it is mounted.
       type: str
     gid:
       description: The group of its files.
@@ -281,7 +283,7 @@ shares:
       description: The last day on which it is granted.
       type: str
     grants_nothing:
-      description: Why nobody gets it, though it may name people; empty where there is no such reason.
+      description: The reason why nobody gets it, even if it names people. Empty if there is no such reason.
       type: str
     everyone:
       description: Whether everyone reads it.
@@ -295,30 +297,30 @@ shares:
       type: list
       elements: str
     hub_groups:
-      description: The groups of the hub whose members, whoever they are, get C(rw), and those whose members get C(ro).
+      description: The groups of the hub whose members get C(rw), and those whose members get C(ro).
       type: dict
     counts:
-      description: How many people get C(rw) and C(ro) of it, those left out who read it as everyone does.
+      description: The number of people who get C(rw) and C(ro), without those who read it only because everyone does.
       type: dict
     rw:
       description:
-        - Who writes to it, each person once; a list of C(rule) and C(people). Of a secret share, those who may once they
-          asked for it.
+        - The people who write to it, each once, as a list of C(rule) and C(people). For a secret share, those who may write
+          once they request it.
       returned: when O(for_shares) is given
       type: list
       elements: dict
     ro:
-      description: Who reads it and writes nothing, likewise. Whom RV(shares[].everyone) means is not listed.
+      description: The people who only read it, likewise. People who read it because of RV(shares[].everyone) are not listed.
       returned: when O(for_shares) is given
       type: list
       elements: dict
 everyone:
-  description: The shares that everyone reads, named or not.
+  description: The shares that everyone reads.
   returned: success
   type: list
   elements: str
 people:
-  description: How many people the ACL and O(hub_groups) name.
+  description: The number of people that the ACL and O(hub_groups) name.
   returned: unless O(for_users) is all that is asked
   type: int
 what_if:
@@ -327,14 +329,16 @@ what_if:
   type: dict
   contains:
     sentences:
-      description: The changes as sentences; none where there are no changes.
+      description: The changes as sentences. Empty if there are no changes.
       type: list
       elements: str
     gains:
-      description: How many grants are new or wider.
+      description: The number of grants that are new or wider.
       type: int
     withdrawals:
-      description: How many grants are gone or narrower, counted as for O(odh.persistency.share_acl#module:max_withdrawals).
+      description: >-
+        The number of grants that are gone or narrower, counted as for
+        O(odh.persistency.share_acl#module:max_withdrawals).
       type: int
     effects:
       description:
@@ -343,15 +347,15 @@ what_if:
       type: list
       elements: dict
 digest:
-  description: The digest of the ACL that the answer is by; empty where there is none.
+  description: The digest of the ACL behind the answer. Empty if there is none.
   returned: success
   type: str
 published:
-  description: Whether that ACL stands on the cluster.
+  description: Whether that ACL is published on the cluster.
   returned: success
   type: bool
 as_of:
-  description: The day that the answer is for.
+  description: The day of the answer.
   returned: success
   type: str
 """

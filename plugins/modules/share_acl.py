@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: share_acl
-short_description: Publish who may use which share, as an access list that a hub reads at each spawn
+short_description: Publish the access list of shares, which a hub reads at each spawn
 version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:
   - Compiles shares, groups and memberships into one access list (ACL) and stores it in ConfigMaps in the hub's namespace.
-  - Whoever reads the ACL gets the old one or the new one, whole, at any moment and whatever becomes of this run.
-  - The diff tells what changes for people, in sentences.
-  - An empty list means nobody, and what cannot be read grants nothing.
+  - At any moment readers get either the old ACL or the new ACL in full, even if the run fails.
+  - The diff describes in sentences how people's access changes.
+  - An empty list means nobody, and whatever cannot be read grants nothing.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
@@ -26,13 +26,13 @@ attributes:
   check_mode:
     support: full
     details:
-      - The API server validates what would be sent (server dry-run).
-      - In a namespace that does not exist yet nothing can be validated; a warning says so, and the plan is shown.
+      - The API server validates each request (server-side dry run).
+      - In a namespace that does not exist yet nothing can be validated. A warning says so, and the plan is shown.
   diff_mode:
     support: full
     details:
-      - A sentence for each change of somebody's access. Beyond a thousand the rest is counted; RV(changes) has them all,
-        and RV(access) has each person.
+      - One sentence for each change of somebody's access. Beyond a thousand the rest is counted. RV(changes) has all of
+        them, and RV(access) has each person.
   idempotent:
     support: full
 options:
@@ -43,9 +43,9 @@ options:
     required: true
   state:
     description:
-      - With V(present), the ACL is what O(shares) and O(groups) say.
-      - With V(absent), there is no ACL. Nobody gets a share then. O(shares) and O(groups) play no part, O(max_withdrawals)
-        holds.
+      - With V(present), the ACL is what O(shares) and O(groups) describe.
+      - With V(absent), there is no ACL, and nobody gets a share. O(shares) and O(groups) are ignored. O(max_withdrawals)
+        applies.
     type: str
     choices: [present, absent]
     default: present
@@ -53,53 +53,56 @@ options:
     description:
       - With V(acl), the access list of this collection.
       - With V(jsp), the ConfigMap C(odh-persistency-shares-profiles) for the singleuser-profiles of classic Open Data Hub,
-        with what of the ACL it can carry. Groups are expanded to users, and secret shares and those that have ended are left
-        out. Groups of C(hub:) are refused, for it knows none. There it only offers mounts and enforces nothing.
+        with those parts of the ACL that it can express. Groups are expanded to users. Secret shares and shares that have
+        ended are left out. Groups of C(hub:) are rejected, because their members are not known. The profiles only offer
+        mounts and enforce nothing.
     type: str
     choices: [acl, jsp]
     default: acl
   max_withdrawals:
     description:
-      - How many grants one run may withdraw. More are refused, with the people whom that concerns.
-      - One grant is one share that one person, or the members of one of the hub's groups, have less of or not at all. What
-        everyone loses counts for each person whom the ACLs know. A share that gets another claim is lost by all who had it.
-      - V(-1) sets no bound.
-      - V(-1) is also what it takes to replace an ACL that cannot be read whole, for then nobody can say what would be
-        withdrawn. To publish the same ACL again repairs it, and takes no option.
+      - The number of grants that one run may withdraw. More are rejected, and the message names the people.
+      - A grant is one share that one person, or the members of one of the hub's groups, lose in full or in part. What
+        everyone loses counts once for each person whom the ACLs know. A share that gets another claim is lost by everyone
+        who had it.
+      - V(-1) sets no limit.
+      - V(-1) is also needed to replace an ACL that cannot be read in full, because nobody can say what would be withdrawn.
+        Publishing the same ACL again repairs it without any option.
     type: int
     default: 50
   allow_empty:
     description:
-      - Whether the ACL may be left without any share, when the one that stands has some. Consents to everything that is
-        withdrawn by that.
+      - Whether the ACL may be left without any share, if the published one has some. Also allows everything that this
+        withdraws.
     type: bool
     default: false
   declassify:
     description:
-      - The shares whose level may be lowered, from secret to private or public, or from private to public.
-      - Names that no share has are refused.
+      - The shares whose level may be lowered, from V(secret) to V(private) or V(public), or from V(private) to V(public).
+      - Names that no share has are rejected.
     type: list
     elements: str
     default: []
   allow_source_change:
     description:
-      - The groups whose grants may go to a group of the same word from another source (C(analysts), C(hub:analysts),
-        C(openshift:analysts)) where somebody gains access by that, or only the hub knows.
+      - The groups whose grants may move to a group of the same name from another source (V(analysts), V(hub:analysts),
+        V(openshift:analysts)), if somebody gains access by that, or if only the hub knows.
     type: list
     elements: str
     default: []
 notes:
-  - A share whose C(namespaces) leave O(namespace) out, and one that is retired or absent, is not in the ACL.
-  - The ACL is one index, C(odh-persistency-acl), and parts that it names by their digest. Parts are written first and read back,
-    then the index, over the very one that was planned against. When another run was faster, all is read and planned anew,
-    guards included. Parts that nothing names any more are removed by a later run, an hour afterwards at the earliest.
-  - An ACL that was damaged (an index edited by hand, a part missing or changed) is told and written anew.
-  - An ACL of a newer schema is refused.
-  - Members of groups of C(openshift:) are read at each run, one Group by a C(get) and several by one C(list). A Group that
-    cannot be read fails the task, and the ACL that stands is kept.
-  - Needs the verbs C(list), C(get), C(create), C(patch) and C(delete) on C(configmaps) in the namespace; optionally C(get) on
-    the namespace and C(list) on C(resourcequotas); C(get) and C(list) on C(groups) of C(user.openshift.io) for groups of
-    C(openshift:).
+  - A share whose C(namespaces) do not include O(namespace), and a share that is retired or absent, is not in the ACL.
+  - The ACL is one index, C(odh-persistency-acl), and parts that it names by their digest. Parts are written first and read
+    back. Then the index is written, only over the index that was planned against. If another run was faster, everything is
+    read and planned again, guards included. A later run deletes parts that nothing names any more, after an hour at the
+    earliest.
+  - A damaged ACL (an index that was edited by hand, or a part that is missing or changed) is reported and written again.
+  - An ACL with a newer schema is rejected.
+  - Members of groups of C(openshift:) are read at each run, one Group with C(get) and several with one C(list). If a Group
+    cannot be read, the task fails and the published ACL stays in force.
+  - Needs the verbs C(list), C(get), C(create), C(patch) and C(delete) on C(configmaps) in the namespace, and C(get) and
+    C(list) on C(groups) of C(user.openshift.io) for groups of C(openshift:). Optionally C(get) on the namespace and C(list)
+    on C(resourcequotas).
 seealso:
   - module: odh.persistency.share_access_info
   - module: odh.persistency.share_pvc
@@ -111,7 +114,7 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Analysts work in the notebooks, and everyone reads the public data
+- name: Let analysts write to the notebooks, and everyone read the public data
   odh.persistency.share_acl:
     namespace: jupyterhub
     groups:
@@ -132,34 +135,34 @@ EXAMPLES = r"""
         until: 2027-03-31
         read: {groups: [openshift:auditors]}
 
-- name: Hundreds of shares and thousands of people, from files that the module opens itself
+- name: Publish hundreds of shares and thousands of people from files
   odh.persistency.share_acl:
     namespace: jupyterhub
     shares_file: /srv/inventory/shares.yml
     groups_file: /srv/inventory/groups.csv
 
-- name: What was private is public from now on, and that is meant
+- name: Allow a private share to become public
   odh.persistency.share_acl:
     namespace: jupyterhub
     shares_file: /srv/inventory/shares.yml
     groups_file: /srv/inventory/groups.csv
     declassify: [shared-data-private]
 
-- name: The summer school is over, and its hundred people leave
+- name: Allow the withdrawals at the end of a summer school with a hundred people
   odh.persistency.share_acl:
     namespace: jupyterhub
     shares_file: /srv/inventory/shares.yml
     groups_file: /srv/inventory/groups.csv
     max_withdrawals: 200
 
-- name: For classic Open Data Hub
+- name: Publish profiles for classic Open Data Hub
   odh.persistency.share_acl:
     namespace: opendatahub
     shares_file: /srv/inventory/shares.yml
     groups_file: /srv/inventory/groups.csv
     format: jsp
 
-- name: This hub has no shares any more
+- name: Remove the access list of a hub that has no shares any more
   odh.persistency.share_acl:
     namespace: jupyterhub
     state: absent
@@ -168,18 +171,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What changes for people, and each object that is written or removed.
+  description: How people's access changes, and each object that is written or deleted.
   returned: always
   type: list
   elements: dict
   contains:
     action:
-      description: V(create), V(update), V(delete) or V(refuse). Access that is new is created, access that is gone deleted.
+      description: V(create), V(update), V(delete) or V(refuse). New access is V(create), and withdrawn access is V(delete).
       type: str
     kind:
       description:
-        - V(acl) for what changes for people, V(acl-index) and V(acl-part) for the objects, V(acl-profiles) for the
-          ConfigMap of O(format=jsp).
+        - V(acl) for people's access, V(acl-index) and V(acl-part) for the objects, V(acl-profiles) for the ConfigMap of
+          O(format=jsp).
       type: str
     namespace:
       description: The namespace.
@@ -188,7 +191,7 @@ changes:
       description: The share, or the object.
       type: str
     owner:
-      description: The person, where it is about one.
+      description: The person, if the change is about one.
       type: str
     reason:
       description: What changes, or why, as a sentence.
@@ -206,29 +209,29 @@ changes:
       name: odh-persistency-acl
       reason: ACL 0f3a5cd1b2c4 is published over ACL 5d1f7c0e2a9b
 summary:
-  description: How often each action occurs.
+  description: The count per action.
   returned: always
   type: dict
   sample: {create: 1, update: 1, keep: 2}
 acl:
-  description: The ACL that stands after the run; in check mode, the one that would.
+  description: The ACL that is published after the run. In check mode, the ACL that would be published.
   returned: with O(format=acl), when the cluster was read
   type: dict
   contains:
     digest:
-      description: Its digest, empty where none stands. Servers name it in what they were granted.
+      description: Its digest. Empty if there is none. Servers record it with what they were granted.
       type: str
     shares:
-      description: How many shares it has; null where it is another run's.
+      description: The number of its shares. Null if another run published it.
       type: int
     people:
-      description: How many people it names; null where it is another run's.
+      description: The number of people that it names. Null if another run published it.
       type: int
     parts:
-      description: How many parts it has; null where it is another run's.
+      description: The number of its parts. Null if another run published it.
       type: int
     published:
-      description: When it was published (RFC 3339, UTC); empty in check mode where it would be now.
+      description: The time of its publication (RFC 3339, UTC). Empty in check mode if it would be published now.
       type: str
   sample:
     digest: 0f3a5cd1b2c41a2ef07c3d2b8c0f0d9f3c7f5f7c6a3f4de0c2b1a0f9e8d7c6b5
@@ -237,15 +240,15 @@ acl:
     parts: 2
     published: "2026-11-24T08:00:00Z"
 access:
-  description: What becomes different for people, or would have. All of it, where RV(changes) and messages put people together.
-  returned: when the cluster was read, also with a refusal
+  description: All changes of access, person by person. RV(changes) and messages combine several people.
+  returned: when the cluster was read, also if the plan is rejected
   type: dict
   contains:
     gains:
-      description: How many grants are new or wider.
+      description: The number of grants that are new or wider.
       type: int
     withdrawals:
-      description: How many grants are gone or narrower, counted as for O(max_withdrawals).
+      description: The number of grants that are gone or narrower, counted as for O(max_withdrawals).
       type: int
     effects:
       description:
@@ -264,14 +267,14 @@ access:
         new: rw
         cause: group analysts
 unreconcilable:
-  description: What differs and may not be corrected; empty for an ACL.
+  description: Always empty for an ACL.
   returned: when the cluster was read
   type: list
   elements: dict
 failed_items:
   description:
-    - What could not be carried out, each with its C(reason), what the C(api) said, and whether a second run mends it
-      (C(retryable)). The C(reason) says which ACL stands.
+    - The items that could not be applied, each with its C(reason), the message of the C(api), and whether a rerun helps
+      (C(retryable)). The C(reason) says which ACL is published.
   returned: failure
   type: list
   elements: dict

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: share_directory
-short_description: Make the directories of shares on the NFS server, or wherever their export is mounted
+short_description: Create the directories of shares on the NFS server, or on a host that mounts its export
 version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:
-  - Makes the directory of each share, and the C(directories) that the share lists inside it, with the share's C(owner),
-    C(gid) and C(mode) (C("2770") where it says none, so that what is put in belongs to its group). All shares in one call.
-  - A directory that has content is not given another owner, group or mode unless O(adopt) says so. What is in a directory
-    is never touched, nothing is done recursively, and nothing is deleted.
-  - Symbolic links below O(path) are refused, and cannot be swapped in while this runs.
-  - Needs no cluster, and no more on its host than Python.
+  - Creates the directory of each share, and the C(directories) inside it, with the share's C(owner), C(gid) and C(mode).
+    The default mode V("2770") lets new files belong to the share's group. Handles all shares in one call.
+  - The owner, group and mode of a directory that has content change only with O(adopt). The content of a directory is never
+    changed, nothing is recursive, and nothing is deleted.
+  - Symbolic links below O(path) are rejected, and cannot be swapped in while the module runs.
+  - Needs no cluster, and only Python on the host.
 extends_documentation_fragment:
   - odh.persistency.attributes
   - odh.persistency.shares
@@ -25,9 +25,9 @@ attributes:
   check_mode:
     support: full
     details:
-      - What the user who runs it may not do is refused in check mode as well. What only a server knows beforehand, such as a
-        quota or that it squashes root, shows when it is done.
-      - Where O(path) does not exist yet, or nothing is mounted there yet, a warning says so, and the plan is shown as for an
+      - Check mode also rejects what the user who runs the task may not do. Limits that only the server knows, such as quotas
+        and root squashing, show when the changes are made.
+      - If O(path) does not exist yet, or nothing is mounted there yet, a warning says so, and the plan is shown as for an
         empty folder.
   diff_mode:
     support: full
@@ -36,50 +36,49 @@ attributes:
 options:
   path:
     description:
-      - The folder on the host that runs the task in which the directories of shares lie. It must exist, and is never changed
-        itself.
-      - A share lies in it under its C(directory), which is its name where it says none, or, with O(export), where its backend
-        says. Directories on the way that are missing are made with the mode 0755; those that exist stay as they are.
+      - The folder, on the host that runs the task, that contains the directories of shares. It must exist, and is never
+        changed.
+      - The directory of a share is its C(directory), which defaults to its name. With O(export) it follows from the path of
+        the backend. Missing parent directories are created with the mode 0755. Existing ones stay as they are.
     type: path
     required: true
   export:
     description:
-      - What O(path) is called in the paths of backends, such as C(/exports). A share whose backend's path is
-        C(/exports/teams/a) then lies at C(teams/a) in O(path); one whose backend's path is outside is refused.
-      - Needed where shares are not all directly in one folder under their names.
-      - It is looked for in the backends C(nfs), C(host_path), and C(csi) with the attributes of nfs.csi.k8s.io (C(server),
-        C(share), C(subDir)) or of CephFS (C(rootPath)). Shares with other backends have no directory here unless they name
-        their C(directory).
+      - The path that backends use for O(path), such as V(/exports). A share with the backend path V(/exports/teams/a) then
+        has the directory C(teams/a) in O(path). A share with a backend path outside of it is rejected.
+      - Needed unless all shares are directly in one folder under their names.
+      - Applies to the backends V(nfs), V(host_path), and V(csi) with the attributes of nfs.csi.k8s.io (C(server),
+        C(share), C(subDir)) or CephFS (C(rootPath)). Shares with other backends have no directory here unless they set
+        O(shares[].directory).
     type: str
   server:
     description:
-      - The NFS server whose export O(path) is, as backends call it. Shares that lie elsewhere are left out.
-      - Needed where the shares lie on several servers.
+      - The NFS server that exports O(path), as backends call it. Shares on other servers are left out.
+      - Needed if the shares are on several servers.
     type: str
   elsewhere:
     description:
-      - Names of shares that do not lie in O(path), and are left out.
+      - Names of shares that are not in O(path). They are left out.
     type: list
     elements: str
     default: []
   mounted:
     description:
-      - Refuse to run unless something is mounted at O(path), so that the folder below an export that is not mounted is never
-        filled.
-      - Without it, that is so where O(export) is given and is another path than O(path), for then this host sees the export
-        through a mount.
+      - Whether to fail unless something is mounted at O(path), so that the folder below an unmounted export is never filled.
+      - Defaults to V(true) if O(export) is set and differs from O(path), because this host then sees the export through a
+        mount.
     type: bool
   adopt:
     description:
-      - Whether a directory that has content may be given the owner, group and mode of its share. Only the directory itself
-        is, never what is in it.
+      - Whether a directory that has content may get the owner, group and mode of its share. Only the directory itself is
+        changed, never its content.
     type: bool
     default: false
 notes:
-  - Shares whose C(state) is C(retired) or C(absent) are left alone, and so are directories of shares that are listed no more.
-  - Where the entry of such a share still says where it lies, that directory is given to no other share.
-  - An export that squashes root lets nobody change owners from a client; run this on the server then.
-  - In check mode and otherwise, O(shares_file) is a path on the host that runs the task, as O(path) is.
+  - Directories of shares whose C(state) is V(retired) or V(absent), and of shares that are no longer listed, are not changed.
+  - The directory that the entry of a retired or absent share names is given to no other share.
+  - On an export that squashes root, clients cannot change owners. Run the module on the server instead.
+  - O(shares_file) is a path on the host that runs the task, as O(path) is.
 seealso:
   - module: odh.persistency.share_pvc
   - module: odh.persistency.share_acl
@@ -89,7 +88,7 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: The directories of all shares, on the NFS server itself
+- name: Create the directories of all shares on the NFS server
   odh.persistency.share_directory:
     path: /exports
     shares:
@@ -102,14 +101,14 @@ EXAMPLES = r"""
   become: true
   delegate_to: nfs.example.org
 
-- name: The same from a host that has the export mounted elsewhere
+- name: Create them from a host that mounts the export at another path
   odh.persistency.share_directory:
     path: /mnt/nfs
     export: /exports
     shares: "{{ shares }}"
   become: true
 
-- name: Take over directories that were in use before, as they are inside
+- name: Adopt directories that are already in use
   odh.persistency.share_directory:
     path: /exports
     export: /exports
@@ -120,7 +119,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: Everything that is not a plain keep.
+  description: All changes of the plan.
   returned: always
   type: list
   elements: dict
@@ -132,13 +131,13 @@ changes:
       description: V(directory).
       type: str
     namespace:
-      description: Empty, for directories are in no namespace.
+      description: Empty, because directories have no namespace.
       type: str
     name:
-      description: The path of the directory on the host that runs the task; empty where a refusal is about the input itself.
+      description: The path of the directory on the host that runs the task. Empty if the input itself is rejected.
       type: str
     reason:
-      description: Why, as a sentence.
+      description: The reason, as a sentence.
       type: str
   sample:
     - action: create
@@ -147,19 +146,19 @@ changes:
       name: /exports/shared-data-public
       reason: share shared-data-public has no directory yet
 summary:
-  description: How often each action occurs. Shares that have no directory here count as kept.
+  description: The count per action. Shares that have no directory here count as kept.
   returned: always
   type: dict
   sample: {create: 3, keep: 12}
 unreconcilable:
-  description: Empty; a directory is either brought to what its share says, or refused.
+  description: Empty. A directory either becomes what its share describes, or is rejected.
   returned: always
   type: list
   elements: dict
 failed_items:
   description:
-    - What could not be carried out, each with its C(reason), what the system said (C(api), such as C(ENOSPC)), and whether a
-      second run mends it (C(retryable)).
+    - The items that could not be applied, each with its C(reason), the error of the system (C(api), such as C(ENOSPC)), and
+      whether a rerun helps (C(retryable)).
   returned: failure
   type: list
   elements: dict

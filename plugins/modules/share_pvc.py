@@ -7,21 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: share_pvc
-short_description: Provision, adopt, grow, retire and remove the claims and volumes of shares
+short_description: Provision, adopt, expand, retire and delete the claims and volumes of shares
 version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:
   - Gives each share a ReadWriteMany PersistentVolumeClaim in each of its namespaces, over the same data in all of them.
-  - With the backends C(nfs), C(csi) and C(host_path) each namespace gets a static volume of its own, C(Retain) and reserved
-    for its claim. With C(storage_class) the class makes a volume in the first namespace, and the other namespaces get static
-    volumes over the same data, where what made it allows that. With C(existing_claim) the claim is somebody else's.
-  - Claims and volumes that were made by hand are adopted when they hold the data that is meant, and refused with the
-    difference when they do not.
-  - What is made, adopted, taken up or taken out of retirement is held against all volumes of the cluster. Data that another
-    share or a home has is refused, wherever that is.
-  - The data of a share is never deleted. Every volume of a share is seen to be C(Retain) before it is shared with another
-    namespace, or its claim removed.
+  - With the backends V(nfs), V(csi) and V(host_path) each namespace gets its own static volume, with the reclaim policy
+    C(Retain) and reserved for its claim. With V(storage_class) the class provisions a volume in the first namespace, and
+    the other namespaces get static volumes over the same data, if the provisioner supports it. With V(existing_claim) the
+    claim is managed by something else.
+  - Claims and volumes that were created by hand are adopted if they hold the data that the share describes. Otherwise they
+    are rejected with the difference.
+  - A share that is created, adopted, reused or brought back from retirement is compared with all volumes of the cluster.
+    Data that another share or a home uses is rejected, in every namespace.
+  - The data of a share is never deleted. The module verifies that a volume is C(Retain) before it shares the volume with
+    another namespace or deletes its claim.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
@@ -31,83 +32,83 @@ attributes:
   check_mode:
     support: full
     details:
-      - The API server validates what would be sent (server dry-run).
-      - In a namespace that does not exist yet nothing can be validated; a warning says so, and the plan is shown.
-      - A claim of C(existing_claim) that does not exist is a warning, for an earlier task may be what makes it.
+      - The API server validates each request (server-side dry run).
+      - In a namespace that does not exist yet nothing can be validated. A warning says so, and the plan is shown.
+      - A claim of V(existing_claim) that does not exist is a warning, because an earlier task may create it.
   diff_mode:
     support: full
   idempotent:
     support: full
     details:
-      - A share of a storage class in several namespaces takes two runs, for its volume is there once its claim is bound.
-      - A volume of a class that is taken up again has the size that it had; what is asked beyond that comes with the next run.
+      - A share of a storage class in several namespaces takes two runs, because its volume exists once its claim is bound.
+      - A reused volume of a class keeps its size at first. The next run expands it.
 options:
   namespaces:
     description:
-      - The namespaces of shares that name none themselves. The first one is where a storage class makes the volume of a
-        share that is nowhere yet; after that the order means nothing.
-      - Taking a namespace off the list removes nothing there.
+      - The namespaces of shares whose entry has no C(namespaces). A storage class provisions the volume of a new share in
+        the first one. After that the order has no effect.
+      - Removing a namespace from the list deletes nothing there.
     type: list
     elements: str
     default: []
   size:
     description:
-      - The size of a share that says none itself, as a Kubernetes quantity.
-      - Sizes only grow, and only where a class made the volume and expands it. What cannot grow is a warning.
+      - The size of shares whose entry has no C(size), as a Kubernetes quantity.
+      - Sizes only grow, and only if a class provisioned the volume and allows expansion. Otherwise there is a warning.
     type: str
   state:
     description:
-      - V(present) makes the claims and volumes that are missing, adopts and grows those that exist, takes up again a volume
-        that an earlier claim of the same share left, and takes a retirement mark off.
-      - V(retired) marks the claims of these shares, and their static volumes, and keeps them.
-      - V(absent) deletes the claims of these shares that have been retired for longer than O(retention) and are mounted by no
-        pod, and then the static volumes that this module made. Volumes that a class made, and those that were made by hand,
-        are set to C(Retain) and stay. A claim of C(existing_claim) stays too, as its annotation C(odh.persistency/found)
-        says, and loses our marks, as its volume does.
+      - V(present) creates missing claims and volumes, adopts and expands existing ones, reuses a volume that an earlier
+        claim of the same share left, and removes the retirement mark.
+      - V(retired) marks the claims of these shares and their static volumes, and keeps them.
+      - V(absent) deletes the claims of these shares that have been retired for longer than O(retention) and are not mounted
+        by any pod, and then the static volumes that this module created. Volumes that a class provisioned, and volumes that
+        were created by hand, are set to C(Retain) and stay. A claim of V(existing_claim), which has the annotation
+        C(odh.persistency/found), also stays. It and its volume lose all marks of this collection.
     type: str
     choices: [present, retired, absent]
     default: present
   retention:
     description:
-      - How long a share stays at least after it was retired, as a number and one of C(s), C(m), C(h), C(d), C(w).
+      - The minimum time that a share stays after it was retired, as a number with a unit of C(s), C(m), C(h), C(d) or
+        C(w).
     type: str
     default: 30d
   wait:
     description:
-      - Wait until the claims are bound and have the capacity that they ask for.
-      - A claim that waits for its first consumer is not waited for, nor is a file system that is resized at its next
-        mount, which a warning names.
+      - Whether to wait until the claims are bound and have the requested capacity.
+      - Does not wait for a claim that waits for its first consumer, nor for a file system that is resized at its next
+        mount. A warning names the latter.
     type: bool
     default: false
   wait_timeout:
     description:
-      - How many seconds to wait at most.
+      - The maximum time to wait, in seconds.
     type: int
     default: 120
   wait_sleep:
     description:
-      - How many seconds to wait between two looks.
+      - The time between two checks, in seconds.
     type: int
     default: 2
 notes:
-  - Access modes do not keep anybody from writing. Read-only is set on the claim's volume and on the mount when a server
-    starts, as the access list says (M(odh.persistency.share_acl)).
-  - What would be other data (another server, path, handle, file system, existing claim or backend) is refused, with the way
-    to move a share. Another storage class or access mode is a warning.
-  - A volume of C(nfs.csi.k8s.io) or CephFS gets a C(volumeHandle) of its own in each namespace. For other CSI drivers give
-    C(volume_handle) or C(volume_handles). CephFS mounts static volumes with a Secret that holds C(userID) and C(userKey);
-    where the Secret of the class holds other keys, name one in C(node_stage_secret) of the backend.
-  - Copies of the volume of a class are made of in-tree NFS and of C(nfs.csi.k8s.io); of other CSI drivers only with
-    C(clone) set to V(true) in the share's backend, which says that the driver mounts one volume under several
-    PersistentVolumes.
+  - Access modes do not prevent anybody from writing. A share is made read-only on the claim's volume and mount when a
+    server starts, as the access list says (M(odh.persistency.share_acl)).
+  - A change that would mean other data (another server, path, handle, file system, existing claim or backend) is rejected,
+    and the message explains how to move a share. Another storage class or access mode is a warning.
+  - A volume of C(nfs.csi.k8s.io) or CephFS gets its own C(volumeHandle) in each namespace. For other CSI drivers set
+    O(shares[].backend.volume_handle) or O(shares[].backend.volume_handles). CephFS mounts static volumes with a Secret that
+    holds C(userID) and C(userKey). If the Secret of the class holds other keys, set O(shares[].backend.node_stage_secret).
+  - Volumes of a class are copied to other namespaces if they are in-tree NFS or C(nfs.csi.k8s.io). For other CSI drivers
+    set O(shares[].backend.clone=true), if the driver can mount one volume under several PersistentVolumes.
   - Needs the verbs C(list), C(get), C(create), C(patch) and C(delete) on C(persistentvolumeclaims) in each namespace and on
-    C(persistentvolumes) in the cluster, as far as O(state) and the backends use them; C(list) on C(pods) for V(absent);
-    optionally C(list) on C(persistentvolumeclaims) in the cluster (one request instead of one a namespace, where there are
-    more than three, and a warning of claims of a new share's name elsewhere), C(get) on C(persistentvolumeclaims) in other
-    namespaces (whose the data is that a new share overlaps; without it such a share is refused), C(get) on the namespaces,
-    C(list) on C(resourcequotas) and on C(storageclasses).
-  - A share of a storage class, or with an existing claim, in a single namespace takes no right on volumes until it is
-    removed.
+    C(persistentvolumes) in the cluster, as far as O(state) and the backends use them, and C(list) on C(pods) for V(absent).
+    Optionally C(list) on C(persistentvolumeclaims) in the cluster (one request instead of one for each namespace if there
+    are more than three, and a warning about claims with a new share's name in other namespaces), C(get) on
+    C(persistentvolumeclaims) in other namespaces (to find the owner of data that a new share overlaps; without it such a
+    share is rejected), C(get) on the namespaces, C(list) on C(resourcequotas) and on C(storageclasses).
+  - A share of a storage class, or with an existing claim, in a single namespace needs no permission on volumes until it is
+    deleted.
 seealso:
   - module: odh.persistency.share_acl
   - module: odh.persistency.share_directory
@@ -118,7 +119,7 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Two shares, in the namespaces of two hubs
+- name: Provision two shares in the namespaces of two hubs
   odh.persistency.share_pvc:
     namespaces: [jupyterhub, jupyterhub-gpu]
     shares:
@@ -139,7 +140,7 @@ EXAMPLES = r"""
         read:
           groups: [analysts]
 
-- name: CephFS, a directory that is there
+- name: Use an existing directory on CephFS
   odh.persistency.share_pvc:
     namespaces: [jupyterhub]
     shares:
@@ -159,14 +160,14 @@ EXAMPLES = r"""
         read:
           groups: [analysts]
 
-- name: A share goes out of use; its data stays
+- name: Retire a share and keep its data
   odh.persistency.share_pvc:
     namespaces: [jupyterhub, jupyterhub-gpu]
     state: retired
     shares:
       - name: shared-notebooks
 
-- name: What was retired three months ago goes, and its data stays where it is
+- name: Delete the claims and volumes of a share that was retired more than 90 days ago, and keep its data
   odh.persistency.share_pvc:
     namespaces: [jupyterhub, jupyterhub-gpu]
     state: absent
@@ -177,7 +178,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: Everything that is not a plain keep.
+  description: All changes of the plan.
   returned: always
   type: list
   elements: dict
@@ -195,7 +196,7 @@ changes:
       description: The name of the claim.
       type: str
     reason:
-      description: Why, and what becomes of the volume, as a sentence.
+      description: The reason, and what happens to the volume, as a sentence.
       type: str
   sample:
     - action: create
@@ -204,18 +205,18 @@ changes:
       name: shared-data-public
       reason: the share is not in jupyterhub yet
 summary:
-  description: How often each action occurs, counted in claims.
+  description: The count of claims per action.
   returned: always
   type: dict
   sample: {create: 2, keep: 38}
 unreconcilable:
-  description: What differs and may not, or cannot, be corrected. The warnings say the same.
+  description: What differs and the cluster cannot change. The warnings say the same.
   returned: when the cluster was read
   type: list
   elements: dict
 failed_items:
   description:
-    - What could not be carried out, each with its C(reason), what the C(api) said, and whether a second run mends it
+    - The items that could not be applied, each with its C(reason), the message of the C(api), and whether a rerun helps
       (C(retryable)).
   returned: failure
   type: list

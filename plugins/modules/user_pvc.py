@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: user_pvc
-short_description: Provision, adopt, grow, retire and delete the homes of JupyterHub users
+short_description: Provision, adopt, expand, retire and delete the homes of JupyterHub users
 version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:
   - Manages the homes of any number of users in one call. A home is the PersistentVolumeClaim that KubeSpawner mounts as
-    the home of a user, or of one of the user's named servers.
-  - New homes have the name, labels and annotations that KubeSpawner would give them, so that a home made beforehand and
-    one made at first launch are alike.
-  - A home belongs to whom its annotation C(hub.jupyter.org/username) names, never to whom its name suggests.
-  - Sizes only grow. Nothing is deleted that was not retired for longer than O(retention).
+    the home of a user, or of one named server of a user.
+  - New homes have the name, labels and annotations that KubeSpawner would set. A home that is provisioned in advance is
+    identical to a home that the hub creates at first launch.
+  - A home belongs to the user in its annotation C(hub.jupyter.org/username), never to a user whose name resembles its own.
+  - Sizes only grow. A home is deleted only after it was retired for longer than O(retention).
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
@@ -27,8 +27,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - The API server validates what would be sent (server dry-run).
-      - In a namespace that does not exist yet nothing can be validated; a warning says so, and the plan is shown.
+      - The API server validates each request (server-side dry run).
+      - In a namespace that does not exist yet nothing can be validated. A warning says so, and the plan is shown.
   diff_mode:
     support: full
   idempotent:
@@ -41,72 +41,72 @@ options:
     required: true
   size:
     description:
-      - The size of a home that says none itself, as a Kubernetes quantity.
+      - The size of homes whose entry has no C(size), as a Kubernetes quantity.
     type: str
     default: 10Gi
   storage_class:
     description:
-      - The storage class of new homes that say none themselves. Without it, the cluster's default is used; an empty
-        string means no class at all.
-      - An existing home keeps its class; a difference is a warning.
+      - The storage class of new homes whose entry has no C(storage_class). Without it, the cluster's default class is
+        used. An empty string means no class.
+      - An existing home keeps its class. A difference is a warning.
     type: str
   access_modes:
     description:
       - The access modes of new homes.
-      - An existing home keeps its own; a difference is a warning.
+      - An existing home keeps its access modes. A difference is a warning.
     type: list
     elements: str
     default: [ReadWriteOnce]
   state:
     description:
-      - V(present) makes the homes that are missing, adopts and grows those that exist, and takes a retirement mark off.
+      - V(present) creates missing homes, adopts and expands existing ones, and removes the retirement mark.
       - V(retired) marks the homes of these users and keeps them.
-      - V(absent) deletes the homes of these users that have been retired for longer than O(retention), are mounted by no pod,
-        and were not used since they were retired, as O(hub) or O(assume_unused) says. Homes that are still held stay.
+      - V(absent) deletes the homes of these users that have been retired for longer than O(retention), are not mounted by
+        any pod, and were not used since they were retired, according to O(hub) or O(assume_unused). Other homes stay.
     type: str
     choices: [present, retired, absent]
     default: present
   retention:
     description:
-      - How long a home stays at least after it was retired, as a number and one of C(s), C(m), C(h), C(d), C(w).
+      - The minimum time that a home stays after it was retired, as a number with a unit of C(s), C(m), C(h), C(d) or C(w).
     type: str
     default: 30d
   keep_volume:
     description:
-      - Set the reclaim policy of a bound volume to C(Retain) before its claim is deleted, so that the data stays until
-        somebody removes the volume. Takes the right to patch PersistentVolumes.
+      - Whether to set the reclaim policy of a bound volume to C(Retain) before its claim is deleted, so that the data
+        stays until somebody deletes the volume. Needs permission to patch PersistentVolumes.
     type: bool
     default: true
   assume_unused:
     description:
-      - Take it that nobody used a home since it was retired, where no O(hub) is given or where it cannot say. What the
-        hub knows to be used stays all the same.
+      - Whether to assume that nobody used a home since it was retired, if O(hub) is not set or the hub does not know.
+        A home that the hub reports as used stays in any case.
     type: bool
     default: false
   wait:
     description:
-      - Wait until the homes are bound and have the capacity that they ask for.
-      - A claim that waits for its first consumer is not waited for, nor is a file system that is resized at its next
-        mount, which a warning names.
+      - Whether to wait until the homes are bound and have the requested capacity.
+      - Does not wait for a claim that waits for its first consumer, nor for a file system that is resized at its next
+        mount. A warning names the latter.
     type: bool
     default: false
   wait_timeout:
     description:
-      - How many seconds to wait at most.
+      - The maximum time to wait, in seconds.
     type: int
     default: 120
   wait_sleep:
     description:
-      - How many seconds to wait between two looks.
+      - The time between two checks, in seconds.
     type: int
     default: 2
 notes:
-  - Where a person owns several claims, C(claim) in the user's entry says which one is the home; the others are reported
-    and left alone. It is also the only way to adopt a claim that names no owner.
-  - A refusal fails the task before its first write, and all refusals are listed at once. What the cluster cannot do
-    (shrink, grow an unbound claim, change a class) is a warning, and everything else goes ahead.
+  - If a user owns several claims, C(claim) in the user's entry selects the home. The other claims are reported and not
+    changed. C(claim) is also the only way to adopt a claim without an owner.
+  - If anything is rejected, the task fails before its first write and lists all reasons at once. What the cluster cannot
+    do (shrink a claim, expand an unbound claim, change a class) is a warning, and the rest of the run proceeds.
   - Needs the verbs C(list), C(get), C(create), C(patch) and C(delete) on C(persistentvolumeclaims) in the namespace, as
-    far as O(state) uses them; C(list) on C(pods) for V(absent); optionally C(get) on the namespace, C(list) on
+    far as O(state) uses them, and C(list) on C(pods) for V(absent). Optionally C(get) on the namespace, C(list) on
     C(resourcequotas) and on C(storageclasses).
 seealso:
   - module: odh.persistency.user_pvc_info
@@ -117,7 +117,7 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Every user of the course has a home before the first lecture
+- name: Provision a home for every user of the course
   odh.persistency.user_pvc:
     namespace: jupyterhub
     size: 10Gi
@@ -129,12 +129,12 @@ EXAMPLES = r"""
       - name: bob@example.org
         server: gpu
 
-- name: Ten thousand users, from a file that the module opens itself
+- name: Provision ten thousand homes from a file
   odh.persistency.user_pvc:
     namespace: jupyterhub
     users_file: "{{ playbook_dir }}/users.json"
 
-- name: Whoever the hub knows, on classic Open Data Hub
+- name: Provision homes for all users of a classic Open Data Hub
   odh.persistency.user_pvc:
     namespace: opendatahub
     naming: odh
@@ -143,20 +143,20 @@ EXAMPLES = r"""
       url: https://jupyterhub.example.org/hub/api
       token: "{{ hub_token }}"
 
-- name: Carol's home is the claim that she has had since before the upgrade
+- name: Select the claim that Carol has had since before the upgrade
   odh.persistency.user_pvc:
     namespace: jupyterhub
     users:
       - name: carol.meier
         claim: claim-carol-2emeier
 
-- name: Those who left are retired; their data stays
+- name: Retire the homes of users who left, and keep their data
   odh.persistency.user_pvc:
     namespace: jupyterhub
     state: retired
     users: [dave@example.org]
 
-- name: What was retired three months ago goes, and its volumes are kept
+- name: Delete homes that were retired more than 90 days ago, and keep their volumes
   odh.persistency.user_pvc:
     namespace: jupyterhub
     state: absent
@@ -169,7 +169,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: Everything that is not a plain keep.
+  description: All changes of the plan.
   returned: always
   type: list
   elements: dict
@@ -184,13 +184,13 @@ changes:
       description: The namespace.
       type: str
     name:
-      description: The name of the claim; empty where a refusal kept it from getting one.
+      description: The name of the claim. Empty if the entry was rejected before it had one.
       type: str
     owner:
       description: The user, as the hub names them.
       type: str
     reason:
-      description: Why, as a sentence.
+      description: The reason, as a sentence.
       type: str
   sample:
     - action: create
@@ -200,18 +200,18 @@ changes:
       owner: alice@example.org
       reason: alice@example.org has no home yet
 summary:
-  description: How often each action occurs.
+  description: The count per action.
   returned: always
   type: dict
   sample: {create: 2, keep: 38}
 unreconcilable:
-  description: What differs and may not, or cannot, be corrected. The warnings say the same.
+  description: What differs and the cluster cannot change. The warnings say the same.
   returned: when the cluster was read
   type: list
   elements: dict
 failed_items:
   description:
-    - What could not be carried out, each with its C(reason), what the C(api) said, and whether a second run mends it
+    - The items that could not be applied, each with its C(reason), the message of the C(api), and whether a rerun helps
       (C(retryable)).
   returned: failure
   type: list

@@ -12,12 +12,12 @@ version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:
-  - Lists the homes of a namespace, whatever scheme their names follow and whoever made them.
-  - Given users, it takes the census. For each user the name under each scheme, what exists, and which claim is the home;
-    orphans, duplicates and collisions; and who would find an empty home, or somebody else's, once the hub computes names by
-    O(naming) and O(name_template).
-  - RV(census.adoption) is the list that prevents it, in the form that O(odh.persistency.user_pvc#module:users) takes.
-  - Run it with the names of the version that you are about to upgrade to.
+  - Lists the homes of a namespace, whatever scheme their names follow and whoever created them.
+  - Given users, it also takes a census. It reports for each user the name under each scheme, the claims that exist, and
+    which of them is the home; orphans, duplicates and collisions; and the users who would get an empty home, or somebody
+    else's, if the hub computed names by O(naming) and O(name_template).
+  - RV(census.adoption) is the list that prevents this, in the form of O(odh.persistency.user_pvc#module:users).
+  - Before an upgrade of the hub, run it with the naming of the new version.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
@@ -31,7 +31,7 @@ options:
     type: str
     required: true
 notes:
-  - Needs the verb C(list) on C(persistentvolumeclaims) in the namespace, and on C(pods) to know which homes are mounted.
+  - Needs the verb C(list) on C(persistentvolumeclaims) in the namespace, and on C(pods) to report which homes are mounted.
 seealso:
   - module: odh.persistency.user_pvc
 requirements:
@@ -41,16 +41,16 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: The homes of a namespace, as a table
+- name: List the homes of a namespace
   odh.persistency.user_pvc_info:
     namespace: jupyterhub
   register: found
 
-- name: Show it
+- name: Show the table
   ansible.builtin.debug:
     msg: "{{ found.text.splitlines() }}"
 
-- name: Before the upgrade to KubeSpawner 7, who would lose a home?
+- name: Find users who would lose their home in the upgrade to KubeSpawner 7
   odh.persistency.user_pvc_info:
     namespace: jupyterhub
     naming: safe
@@ -60,7 +60,7 @@ EXAMPLES = r"""
       token: "{{ hub_token }}"
   register: upgrade
 
-- name: Show it
+- name: Show the census
   ansible.builtin.debug:
     msg: "{{ upgrade.census_text.splitlines() }}"
 
@@ -73,7 +73,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 homes:
-  description: The homes, in the order of the names of their claims.
+  description: The homes, sorted by the name of the claim.
   returned: success
   type: list
   elements: dict
@@ -82,16 +82,16 @@ homes:
       description: The name of the claim.
       type: str
     owner:
-      description: The user, as the annotation C(hub.jupyter.org/username) has it.
+      description: The user in the annotation C(hub.jupyter.org/username).
       type: str
     server:
-      description: The named server, empty for the default one.
+      description: The named server. Empty for the default server.
       type: str
     size:
-      description: What the claim asks for.
+      description: The size that the claim requests.
       type: str
     capacity:
-      description: What its volume has.
+      description: The capacity of its volume.
       type: str
     phase:
       description: The phase of the claim, or V(Terminating).
@@ -107,30 +107,30 @@ homes:
       description: The PersistentVolume that the claim is bound to.
       type: str
     created:
-      description: When the claim was made.
+      description: The time when the claim was created.
       type: str
     age:
-      description: How long ago that is.
+      description: The time since then.
       type: str
     schemes:
       description: The schemes whose default template gives this owner this name.
       type: list
       elements: str
     pods:
-      description: The pods that mount it; null where pods may not be listed.
+      description: The pods that mount it. Null if pods may not be listed.
       type: list
       elements: str
     primary:
-      description: Whether it is marked as the one to mount of several.
+      description: Whether it is marked as the home to mount if its owner has several.
       type: bool
     retired_at:
-      description: Since when it is retired.
+      description: The time when it was retired.
       type: str
     managed:
-      description: Whether it carries this collection's labels.
+      description: Whether it has this collection's labels.
       type: bool
 text:
-  description: The homes as a table for people.
+  description: The homes as a table.
   returned: success
   type: str
 census:
@@ -139,37 +139,39 @@ census:
   type: dict
   contains:
     users:
-      description: For each user (and server) the C(names) under each scheme and as C(given), what C(exists), and the C(home).
+      description: >-
+        For each user (and server) the C(names) under each scheme and as C(given), the claims that C(exists) lists, and the
+        C(home).
       type: list
       elements: dict
     orphans:
-      description: Homes of nobody listed.
+      description: Homes whose owner is not listed.
       type: list
       elements: dict
     duplicates:
-      description: Owners of several homes, with the C(primary) where one is marked.
+      description: Owners of several homes, with the C(primary) if one is marked.
       type: list
       elements: dict
     collisions:
-      description: Names that several users come to, by C(scheme).
+      description: Names that several users would share, by C(scheme).
       type: list
       elements: dict
     moves:
       description:
-        - For each scheme, and as C(given), what happens once the hub names by it. C(empty) are users who would find an
-          empty home, C(takeovers) those who would be given somebody else's, C(switched) those who would find another
-          home of their own, C(unnamed) those who would get no valid name.
+        - What happens if the hub uses a scheme, for each scheme and as C(given). C(empty) are users who would get an
+          empty home, C(takeovers) are users who would get somebody else's, C(switched) are users who would get another
+          home of their own, and C(unnamed) are users for whom the scheme has no valid name.
       type: dict
     adoption:
       description: Users for M(odh.persistency.user_pvc), with the C(claim) that keeps each one's home.
       type: list
       elements: dict
     undecided:
-      description: What a person must decide before anything adopts it.
+      description: What a person must decide before anything is adopted.
       type: list
       elements: dict
 census_text:
-  description: The census as sentences for people.
+  description: The census as sentences.
   returned: when users are given
   type: str
 """
