@@ -233,7 +233,7 @@ def test_without_the_right_to_patch_the_acl_stands(cluster, namespace, modules, 
     assert f"ACL {standing[:12]} stands" in result.output["msg"]
     assert result.acl["digest"] == standing == read(cluster, namespace, "ann").digest
     shown = modules.ok("share_acl", chosen, kubeconfig=login, check=True)
-    assert any("could not be asked to validate" in warning for warning in shown.warnings)
+    assert any("could not validate" in warning for warning in shown.warnings)
 
 
 def test_without_the_right_to_delete(namespace, modules, somebody):

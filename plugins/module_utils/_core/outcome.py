@@ -2,18 +2,32 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What came of carrying a plan out, whoever carried it out."""
+"""The outcome of applying a plan, whatever applied it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
 
-from .plan import Failure, Plan
+from .plan import Change, Failure, Plan
+
+#: How often one change is tried when others keep writing its object, each time planned again.
+CONFLICT_TRIES = 4
+
+
+class Applied(NamedTuple):
+    """The result of applying one change: the change as applied (after a conflict, a new one), or why it failed."""
+
+    change: Change
+    failure: Optional[Failure] = None
+    wrote: bool = False
+    warning: str = ""
 
 
 @dataclass
 class Outcome:
-    """What came of a plan: the plan as it turned out, without what failed; the failures; whether anything was written."""
+    """What a plan became: its changes as applied, without the failed ones; the failures; whether anything was written."""
 
     plan: Plan
     failures: list[Failure] = field(default_factory=list)
@@ -23,5 +37,22 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether the run changed (in check mode: would change) anything, half a failed change included."""
+        """Whether the run changed anything (in check mode: would change), a change that failed half-way included."""
         return self.plan.changed or self.wrote
+
+
+def collect(plan: Plan, results: Mapping[int, Applied]) -> Outcome:
+    """Return the outcome of a plan, given the results of its changes by position."""
+    outcome = Outcome(plan, wrote=any(result.wrote for result in results.values()))
+    outcome.failures = [result.failure for result in results.values() if result.failure is not None]
+    failed = [number for number, result in results.items() if result.failure is not None]
+    replanned = {number: result.change for number, result in results.items() if number not in failed}
+    outcome.plan = plan.replaced(replanned).without(failed)
+    counts: dict[str, int] = {}
+    for result in results.values():
+        if result.warning:
+            counts[result.warning] = counts.get(result.warning, 0) + 1
+    outcome.warnings = [
+        f"{text} (the plan is shown all the same; changes not validated: {count})" for text, count in counts.items()
+    ]
+    return outcome

@@ -15,13 +15,10 @@ from typing import Callable, Optional
 from ..._core.directories.changes import IMMUTABLE
 from ..._core.directories.model import SETGID, Chmod, Chown, Mkdir, Operation, Parts, Precondition, Strip
 from ..._core.directories.paths import shown_path
-from ..._core.outcome import Outcome
+from ..._core.outcome import CONFLICT_TRIES, Outcome
 from ..._core.plan import KEEP, REFUSE, Change, Failure, Plan
 from ..errors import ExternalError
 from .tree import ACLS, Moved, Tree, group_name, has_acl, names_in, open_in, user_name
-
-#: How often one directory is planned again when others keep changing it.
-ROUNDS = 4
 
 Replan = Callable[[Change], Optional[Change]]
 
@@ -154,7 +151,7 @@ def apply_plan(tree: Tree, plan: Plan, replan: Replan) -> Outcome:
 
 def _apply_change(hand: DirectoryExecutor, change: Change, replan: Replan) -> tuple[Change, Optional[Failure]]:
     asked = change
-    for _round in range(ROUNDS):
+    for _round in range(CONFLICT_TRIES):
         try:
             hand.do(change.operations)
             return change, None

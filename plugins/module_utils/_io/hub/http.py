@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from ..._core.validation import shown
 from ..errors import ExternalError
-from ..http import BACKOFF, LONGEST_RETRY_AFTER, TRIES, core, retry_after
+from ..http import Retrier, root_cause
 from ..version import USER_AGENT
 
 try:
@@ -60,9 +60,8 @@ class HubHttp:
         self._headers = {"Authorization": f"token {token}", "Accept": _ACCEPT, "User-Agent": USER_AGENT}
         self._quiet = not validate_certs
         self._timeout = urllib3.Timeout(connect=min(timeout, 5.0), read=timeout)
-        self._sleep = sleep
+        self._retrier = Retrier(sleep)
         self._pool = _pool(self.api, _tls(validate_certs, ca_cert))
-        self._answered = False
 
     def get(self, path: str, query: Mapping[str, str]) -> Any:
         """The JSON that the API answers with, retried within bounds. Raises HubError."""
@@ -82,41 +81,25 @@ class HubHttp:
             ) from None
 
     def _send(self, target: str) -> Any:
-        """One answer, whatever its status, after a bounded number of tries."""
-        tries = 0
-        while True:
-            tries += 1
-            wait = BACKOFF * 2 ** (tries - 1)
-            try:
-                with warnings.catch_warnings():
-                    if self._quiet:
-                        warnings.simplefilter("ignore", errors.InsecureRequestWarning)
-                    response = self._pool.request(
-                        "GET",
-                        self.api + target,
-                        headers=self._headers,
-                        timeout=self._timeout,
-                        retries=False,
-                        redirect=False,
-                    )
-            except errors.HTTPError as failure:
-                # Who never answered yet is told about at once; who did may be restarting. Waiting long twice is enough.
-                lasting = isinstance(failure, (errors.SSLError, errors.ProxyError)) or (
-                    not self._answered and isinstance(failure, (errors.NewConnectionError, errors.TimeoutError))
+        """Return the last answer, whatever its status."""
+
+        def request() -> Any:
+            with warnings.catch_warnings():
+                if self._quiet:
+                    warnings.simplefilter("ignore", errors.InsecureRequestWarning)
+                return self._pool.request(
+                    "GET",
+                    self.api + target,
+                    headers=self._headers,
+                    timeout=self._timeout,
+                    retries=False,
+                    redirect=False,
                 )
-                if isinstance(failure, errors.TimeoutError):
-                    tries += 2
-                if lasting or tries >= TRIES:
-                    raise self._no_answer(failure) from None
-            else:
-                self._answered = True
-                if response.status != 429 and response.status < 500:
-                    return response
-                asked = retry_after(response)
-                if tries >= TRIES or asked > LONGEST_RETRY_AFTER:
-                    return response
-                wait = max(wait, asked)
-            self._sleep(wait)
+
+        try:
+            return self._retrier.send(request).response
+        except errors.HTTPError as failure:
+            raise self._no_answer(failure) from None
 
     def _refused(self, path: str, response: Any) -> HubError:
         """What a status of 400 and above means, by what JupyterHub answers to what."""
@@ -182,16 +165,16 @@ class HubHttp:
                 elif "expired" in text:
                     way_out = "have it renewed"
                 return HubError(
-                    f"The certificate of the hub at {self.api} is not accepted ({core(failure)}): {way_out}",
+                    f"The certificate of the hub at {self.api} is not accepted ({root_cause(failure)}): {way_out}",
                     retryable=False,
                 )
             return HubError(
-                f"TLS with the hub at {self.api} failed ({core(failure)}): see that https, not http, is spoken there",
+                f"TLS with the hub at {self.api} failed ({root_cause(failure)}): see that https, not http, is spoken there",
                 retryable=False,
             )
         if isinstance(failure, errors.ProxyError):
             return HubError(
-                f"The proxy on the way to the hub at {self.api} failed ({core(failure)}): correct https_proxy or no_proxy",
+                f"The proxy on the way to the hub at {self.api} failed ({root_cause(failure)}): correct https_proxy or no_proxy",
             )
         if "Connection refused" in text:
             return HubError(
@@ -204,14 +187,16 @@ class HubHttp:
         secure = self.api.startswith("https:")
         doubt = (
             ""
-            if self._answered
+            if self._retrier.answered
             else f", and that {'https, not http,' if secure else 'http, not https,'} is spoken there"
         )
         if isinstance(failure, errors.TimeoutError):
             return HubError(
                 f"The hub at {self.api} did not answer in time: see that this host can reach it{doubt}, or raise `timeout`"
             )
-        return HubError(f"The connection to the hub at {self.api} broke ({core(failure)}): see that it is up{doubt}")
+        return HubError(
+            f"The connection to the hub at {self.api} broke ({root_cause(failure)}): see that it is up{doubt}"
+        )
 
 
 def api_address(url: str) -> str:

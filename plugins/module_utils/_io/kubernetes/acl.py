@@ -36,15 +36,16 @@ from ..._core.access.publish import (
     stands,
 )
 from ..._core.kubernetes.quota import quota_from
-from ..._core.outcome import Outcome
+from ..._core.outcome import CONFLICT_TRIES, Outcome
 from ..._core.plan import KEEP, REFUSE, UPDATE, Change, Failure, Plan
 from ..._core.requests import CONFIG_MAPS, CREATE, DELETE, QUOTAS
 from ..._hub.access import INDEX_KEY, INDEX_NAME
-from ..errors import ApiError, ExternalError
+from ..errors import ExternalError
 from ..module import PlanRejected
 from ..version import VERSION
 from .api import Api
-from .apply import ROUNDS, Replan, apply_plan, is_conflict, untried
+from .apply import Replan, api_message, apply_plan
+from .errors import ApiError
 from .facts import need_namespace
 
 WRITER = f"odh.persistency {VERSION}"
@@ -103,7 +104,7 @@ class AclRun:
         When another run publishes meanwhile, everything is read and planned anew. Raises Refused, before the first write
         only.
         """
-        for number in range(ROUNDS):
+        for number in range(CONFLICT_TRIES):
             live, settings = self._read()
             if number:
                 self._note_overtaking(live)
@@ -131,7 +132,7 @@ class AclRun:
                 self.timings["write"] += time.monotonic() - started
         self._note_standing(self._read()[0])
         return self._failed(
-            planned, f"other runs have changed the ACL {ROUNDS} times meanwhile: let one at a time publish"
+            planned, f"other runs have changed the ACL {CONFLICT_TRIES} times meanwhile: let one at a time publish"
         )
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -250,11 +251,9 @@ class AclRun:
             for step in triable(index) if self.check_mode else index.operations:
                 self.api.write(step, self.check_mode)
         except ExternalError as error:
-            if not (self.check_mode and isinstance(error, ApiError) and untried(error)):
+            if not (self.check_mode and isinstance(error, ApiError) and error.is_dry_run_unsupported):
                 return self._unwritten(index, error)
-            self._warnings.append(
-                f"The API server could not be asked to validate: {error} (the plan is shown all the same)"
-            )
+            self._warnings.append(f"The API server could not validate: {error} (the plan is shown all the same)")
         self._wrote = self._wrote or not self.check_mode
         return None
 
@@ -264,21 +263,21 @@ class AclRun:
         try:
             found = self._get(INDEX_NAME)
         except ExternalError as again:
-            return Failure(index, f"{error}; which ACL stands is not known ({again})", _said(error), retryable)
-        conflict = isinstance(error, ApiError) and is_conflict(error)
-        unclear = not isinstance(error, ApiError) or error.unsure or error.status >= 500
+            return Failure(index, f"{error}; which ACL stands is not known ({again})", api_message(error), retryable)
+        conflict = isinstance(error, ApiError) and error.is_conflict
+        unclear = not isinstance(error, ApiError) or error.may_be_applied or error.status >= 500
         if unclear and self._is_wanted(found) and not self.check_mode:
             # The answer was lost, the write was not.
             self._wrote = True
             return None
         if conflict and found is not None and found.label != INDEX and not self._unlisted:
             if not _is_ours(found):
-                return Failure(index, _foreign(index).reason, _said(error), retryable=False)
+                return Failure(index, _foreign(index).reason, api_message(error), retryable=False)
             self._unlisted = True
         if conflict:
             raise Conflict
         self._note_standing(ObservedAcl(found))
-        return Failure(index, f"{error}; {self._standing}", _said(error), retryable)
+        return Failure(index, f"{error}; {self._standing}", api_message(error), retryable)
 
     def _is_wanted(self, found: Optional[Stored]) -> bool:
         if self.desired is None:
@@ -347,7 +346,3 @@ def _foreign(change: Change) -> Change:
 def triable(change: Change) -> tuple[Any, ...]:
     """Return what of a change a dry-run can try: what is made anew under its name is in its own way until it is gone."""
     return change.operations[:1] if [step.verb for step in change.operations] == [DELETE, CREATE] else change.operations
-
-
-def _said(error: ExternalError) -> str:
-    return error.api_message if isinstance(error, ApiError) else ""

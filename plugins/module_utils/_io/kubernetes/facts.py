@@ -12,9 +12,9 @@ from typing import Any, Optional
 from ..._core import requests
 from ..._core.kubernetes.expansion import StorageClass
 from ..._core.kubernetes.facts import pods_by_claim
-from ..errors import ApiError, rule_for
 from ..module import PlanRejected
 from .api import Api
+from .errors import ApiError, rule_for
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 

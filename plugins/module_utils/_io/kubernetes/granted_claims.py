@@ -13,8 +13,8 @@ from typing import Any, Optional
 from ..._core.kubernetes.claims import Claim, claim_from
 from ..._core.requests import CLAIMS
 from ..._core.shares.observed import share_of, what_else
-from ..errors import ApiError
 from .api import CONNECTIONS, Api
+from .errors import ApiError
 
 #: More claims than this are not worth a request each.
 _FEW = 24

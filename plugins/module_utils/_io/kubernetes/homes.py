@@ -21,9 +21,10 @@ from ..._core.kubernetes.facts import ACTIVITY, CLASSES, PODS, VOLUME_RIGHT, Clu
 from ..._core.kubernetes.quota import Quota, quota_from, quota_warnings
 from ..._core.kubernetes.readiness import readiness
 from ..._core.plan import Change, Failure, Plan
-from ..errors import ApiError, ExternalError
+from ..errors import ExternalError
 from .api import Api
 from .apply import Outcome, apply_plan
+from .errors import ApiError
 from .facts import need_namespace, read_classes, read_pods, volume_error
 
 ReadHub = Callable[[], Optional[HubUsers]]

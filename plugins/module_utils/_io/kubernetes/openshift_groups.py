@@ -22,10 +22,11 @@ from ansible.module_utils.basic import missing_required_lib
 from ..._core.requests import Resource
 from ..._core.text import did_you_mean
 from ..._core.validation import described
-from ..errors import ApiError, ExternalError
+from ..errors import ExternalError
 from ..http import BACKOFF, LONGEST_RETRY_AFTER, TRIES, retry_after
-from .api import CONNECT_TIMEOUT, LIST_RESTARTS, PAGE, READ_TIMEOUT, no_answer
+from .api import CONNECT_TIMEOUT, LIST_RESTARTS, PAGE, READ_TIMEOUT
 from .connection import Connection
+from .errors import ApiCall, ApiError, connection_error
 
 GROUPS = Resource("user.openshift.io", "v1", "groups", namespaced=False)
 
@@ -185,7 +186,7 @@ class _Groups:
                 )
             except self._failures as error:
                 if isinstance(error, self._no_answer):
-                    failure = no_answer(self._server, error)
+                    failure = connection_error(self._server, error)
                 else:
                     refusal = _refusal(error)
                     if refusal.status and refusal.status != 429 and refusal.status < 500:
@@ -212,7 +213,7 @@ class _Groups:
                 "This cluster has no Groups (user.openshift.io/v1), so groups of openshift: cannot be read: is it OpenShift?",
                 retryable=False,
             )
-        return ApiError(refusal.status, verb, GROUPS, None, name, refusal.message)
+        return ApiError(refusal.status, ApiCall(verb, GROUPS, None, name), refusal.message)
 
 
 def _refusal(error: Any) -> _Refusal:

@@ -39,11 +39,11 @@ from ..._core.plan import REFUSE, Change, Plan, Unreconcilable
 from ..._core.requests import CONFIG_MAPS, QUOTAS
 from ..._core.shares.spec import ABSENT, ShareSpec
 from ..._hub.access import AccessError
-from ..errors import ApiError
 from ..module import PlanRejected, finish, timings_result
 from .acl import WRITER, consents, triable
 from .api import Api
 from .apply import apply_plan
+from .errors import ApiError
 from .facts import need_namespace
 from .granted_claims import claim_refusals, claims_granted
 

@@ -25,9 +25,10 @@ from ..._core.shares.naming import SELECTOR
 from ..._core.shares.observed import ObservedShares, volume_from
 from ..._core.shares.plan import plan_again, plan_shares
 from ..._core.shares.spec import PRESENT
-from ..errors import ApiError, ExternalError
+from ..errors import ExternalError
 from .api import CONNECTIONS, Api
 from .apply import Outcome, apply_plan
+from .errors import ApiError
 from .facts import namespace_error, read_classes, read_pods, unmade, volume_error
 
 #: In more namespaces than this, one list over the whole cluster is tried before a list in each.

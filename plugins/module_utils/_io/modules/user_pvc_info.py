@@ -12,8 +12,8 @@ from ..._core import requests
 from ..._core.homes.census import Person, census, census_text
 from ..._core.kubernetes.claims import claim_from
 from ..._core.report.homes import home_row, table
-from ..errors import ApiError
 from ..kubernetes.connection import argument_spec as connection_spec
+from ..kubernetes.errors import ApiError
 from ..kubernetes.facts import read_pods
 from ..module import PlanRejected, open_api
 from ..options.users import SOURCE_SPEC, Sources, template_of
