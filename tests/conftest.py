@@ -1,13 +1,34 @@
-"""For all tests: hypothesis repeats itself in CI, and looks for new cases with HYPOTHESIS_PROFILE=explore."""
+"""For all tests: how many cases a property test tries, and which tests are property tests.
+
+HYPOTHESIS_PROFILE chooses: `short` (the default) tries the same cases in each run, `soak` ten times as many and new ones in
+each run. A failure prints the line that repeats it. Tests set no number of their own: it would hold in both.
+"""
 
 from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
+
+CASES = {"short": 200, "soak": 2500}
 
 settings.register_profile(
-    "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    "short",
+    max_examples=CASES["short"],
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
-settings.register_profile("explore", settings.get_profile("repeatable"), derandomize=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+settings.register_profile(
+    "soak", settings.get_profile("short"), max_examples=CASES["soak"], derandomize=False, print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark property tests, so that `-m "not property"` leaves them out."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.function):
+            item.add_marker("property")

@@ -1,21 +1,12 @@
-"""The real KubeSpawners as fixtures, and how many examples hypothesis makes."""
+"""The real KubeSpawners as fixtures."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.oracle.real_kubespawner import RealKubeSpawner
-
-# The same examples in each run, so that a green run stays green. HYPOTHESIS_PROFILE=explore looks for new ones.
-settings.register_profile(
-    "oracle", max_examples=400, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-)
-settings.register_profile("explore", settings.get_profile("oracle"), max_examples=5000, derandomize=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "oracle"))
 
 
 @pytest.fixture(scope="session")

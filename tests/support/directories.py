@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
@@ -17,8 +16,6 @@ from typing import Any
 import pytest
 
 from tests.support.modules import Result, Running
-
-RUN_MODULE = Path(__file__).with_name("run_module.py")
 
 #: Someone without any right but their own, in one more group than their own.
 USER, GROUP, TEAM = 54321, 54321, 54400
@@ -112,10 +109,9 @@ class Directories:
         """Start it; `how` is what run_module.py takes."""
         shares = [{"level": "public", **share} for share in shares]
         given = {"path": str(self.root), "shares": shares, **options}
-        through = [str(RUN_MODULE), json.dumps(how)] if how else ()
         # One's home may be closed to whom the module runs as.
         chosen = {**os.environ, "HOME": "/tmp", **(environment or {})}
-        return Running("share_directory", given, chosen, check, True, through)
+        return Running("share_directory", given, chosen, check, True, how)
 
     def run(self, shares: list[dict[str, Any]], **how: Any) -> Result:
         return self.start(shares, **how).wait()

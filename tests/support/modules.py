@@ -1,18 +1,21 @@
-"""Modules run as Ansible runs them, each in a process of its own, without the cost of a playbook."""
+"""Modules run as Ansible runs them, each in a process of its own, without the cost of a playbook or of their imports.
+
+What only Ansible's own way shows (the archive that a module is packed into, the masking of its results in the output) is
+tested by the tests that run playbooks.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support import module_server, run_module
 from tests.support.cluster import Cluster
-
-_PACKAGE = "ansible_collections.odh.persistency.plugins.modules"
 
 
 @dataclass
@@ -54,9 +57,9 @@ class Running:
         environment: dict[str, str],
         check: bool,
         diff: bool,
-        through: Sequence[str] = (),
+        how: dict[str, Any] | None = None,
     ) -> None:
-        """Start it; `through` is a script, and its arguments, that runs the module named as its last argument."""
+        """Start it; `how` is what run_module.py takes."""
         arguments = {
             **options,
             "_ansible_check_mode": check,
@@ -64,17 +67,20 @@ class Running:
             "_ansible_remote_tmp": "/tmp",
             "_ansible_keep_remote_files": False,
         }
-        self.process = subprocess.Popen(
-            [sys.executable, *(through or ["-m"]), f"{_PACKAGE}.{name}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        )
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
-        self.process.stdin.close()
-        self.process.stdin = None
+        self.process: module_server.Forked | subprocess.Popen[bytes]
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+            stdin.seek(0)
+            if module_server.can_serve(environment):
+                self.process = module_server.fork(name, how or {}, environment, stdin)
+                return
+            self.process = subprocess.Popen(
+                [sys.executable, run_module.__file__, json.dumps(how or {}), name],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+            )
 
     def kill(self) -> None:
         """kill -9."""

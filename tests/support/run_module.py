@@ -1,4 +1,4 @@
-"""Run a module as somebody else, or with a fault in the file system: `python run_module.py JSON MODULE`.
+"""Run a module, as somebody else or with a fault in the file system where asked: `python run_module.py JSON MODULE`.
 
 JSON has any of "user": [uid, gid, [groups]], "umask", and "fault": {"calls": [of os], "at": the number of the call that
 goes wrong, from 1, "how": an errno by name, "kill" (after the call), or what a server does without a word: "ignore",
@@ -13,7 +13,11 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "ansible_collections.odh.persistency.plugins.modules"
 
 
 def break_calls(fault: dict[str, Any]) -> None:
@@ -44,12 +48,11 @@ def break_calls(fault: dict[str, Any]) -> None:
         setattr(os, name, broken(getattr(os, name)))
 
 
-def main() -> None:
-    how = json.loads(sys.argv[1])
-    name = sys.argv.pop()
-    del sys.argv[1:], sys.path[0]  # neither is the module's
+def run(name: str, how: dict[str, Any]) -> None:
+    """Run a module in this process, as `how` says. Its arguments are on standard input; it ends the process."""
+    sys.argv = [name]  # Ansible would take its arguments from there
     # Loaded before the user changes, for the checkout may be in a folder that only its owner may enter.
-    module = importlib.import_module(name)
+    module = importlib.import_module(f"{PACKAGE}.{name}")
     if "umask" in how:
         os.umask(how["umask"])
     if "user" in how:
@@ -63,4 +66,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    del sys.path[0]  # the folder of this file, which is none of the module's
+    run(sys.argv[2], json.loads(sys.argv[1]))

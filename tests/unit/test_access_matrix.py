@@ -13,7 +13,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.report.table
     matrix_text,
     table,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 CELLS = ("ro", "rw", "ask", "-")
@@ -94,7 +94,6 @@ def test_a_table_of_nothing() -> None:
     assert table([["a", "b"], ["longer", "c"]]) == "a       b\nlonger  c"
 
 
-@settings(max_examples=2000)
 @given(
     st.lists(st.text(max_size=8), max_size=6, unique=True).flatmap(
         lambda names: st.tuples(

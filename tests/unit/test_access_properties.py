@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._hub import access
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.access import (
@@ -38,7 +38,6 @@ from tests.support.access import (
     worlds,
 )
 
-thousands = settings(max_examples=2000)
 WIDTH = {None: 0, "ro": 1, "rw": 2}
 
 
@@ -68,7 +67,6 @@ def in_place(world: World, name: str) -> bool:
 # --- Who gets what --------------------------------------------------------------------------------------------------------
 
 
-@thousands
 @given(worlds(), people(), asked())
 def test_everybody_gets_what_the_levels_say(world: World, person: str, wishes: list[str]) -> None:
     decision = world.decide(person, wishes)
@@ -93,7 +91,6 @@ def test_everybody_gets_what_the_levels_say(world: World, person: str, wishes: l
     assert granted == {name: mode for name in shares for mode in [world.may(person, name)] if mode}
 
 
-@thousands
 @given(worlds(), people(), asked())
 def test_who_is_not_named_neither_gets_nor_sees_a_share_that_is_not_public(
     world: World, person: str, wishes: list[str]
@@ -109,7 +106,6 @@ def test_who_is_not_named_neither_gets_nor_sees_a_share_that_is_not_public(
     assert not unnamed & set(world.grants(person))
 
 
-@thousands
 @given(worlds(), people(), asked())
 def test_what_is_not_ones_own_to_ask_for_makes_no_difference(world: World, person: str, wishes: list[str]) -> None:
     """Or people could find out which shares there are by asking for them."""
@@ -118,7 +114,6 @@ def test_what_is_not_ones_own_to_ask_for_makes_no_difference(world: World, perso
     assert world.decide(person, wishes) == world.decide(person, theirs)
 
 
-@thousands
 @given(worlds(), people(), asked())
 def test_while_a_secret_share_is_mounted_nothing_else_is_writable(world: World, person: str, wishes: list[str]) -> None:
     world = world.validated()
@@ -132,7 +127,6 @@ def test_while_a_secret_share_is_mounted_nothing_else_is_writable(world: World, 
     assert secrets <= set(wishes)
 
 
-@thousands
 @given(worlds(), st.integers(0, 1000), people(), asked())
 def test_a_name_less_widens_nobodys_access(world: World, pick: int, person: str, wishes: list[str]) -> None:
     names = world.names()
@@ -152,7 +146,6 @@ def test_a_name_less_widens_nobodys_access(world: World, pick: int, person: str,
     assert visible(after) <= visible(before)
 
 
-@thousands
 @given(worlds(), st.integers(0, 1000), asked())
 def test_a_person_who_is_named_changes_nothing_for_others(world: World, pick: int, wishes: list[str]) -> None:
     """Taking one person's name out, or putting it in, is the same change seen from its two ends."""
@@ -166,7 +159,6 @@ def test_a_person_who_is_named_changes_nothing_for_others(world: World, pick: in
             assert before.decide(person, wishes) == after.decide(person, wishes)
 
 
-@thousands
 @given(worlds(), people(), asked(), st.sampled_from(ASKABLE))
 def test_a_person_added_to_a_share_gets_that_share_and_no_other(
     world: World, person: str, wishes: list[str], name: str
@@ -184,7 +176,6 @@ def test_a_person_added_to_a_share_gets_that_share_and_no_other(
     assert is_narrower(modes(world.decide(person)), modes(more.decide(person)))
 
 
-@thousands
 @given(worlds(), people(), asked())
 def test_write_includes_read(world: World, person: str, wishes: list[str]) -> None:
     """Who may write needs no place among the readers."""
@@ -197,7 +188,6 @@ def test_write_includes_read(world: World, person: str, wishes: list[str]) -> No
     assert other.decide(person, wishes) == world.decide(person, wishes)
 
 
-@thousands
 @given(worlds(), people(), asked(), st.integers(0, 10**6))
 def test_order_means_nothing(world: World, person: str, wishes: list[str], seed: int) -> None:
     by = random.Random(seed)
@@ -210,7 +200,6 @@ def test_order_means_nothing(world: World, person: str, wishes: list[str], seed:
     assert access.canonical(by_key) == '{"a":1,"schema":2,"é":{"b":2,"x":1}}'
 
 
-@thousands
 @given(st.dates(max_value=date(9999, 12, 30)), st.integers(-400, 400))
 @example(date(2028, 2, 29), 0)
 @example(date(2028, 2, 29), 1)
@@ -266,7 +255,6 @@ def _is_stored(group: str) -> bool:
     return access.members_errors(members_part(ana={"groups": [group]})) == []
 
 
-@thousands
 @given(_likenesses)
 @example(("/a/x", "/b/x"))
 @example(("/a/x", "x"))
@@ -290,7 +278,6 @@ def test_a_name_is_itself_and_no_other(names: tuple[str, str]) -> None:
             assert not stored.decide(name, hub_groups=(name, like)).mounts or name == "ana" or "hub:" in name + like
 
 
-@thousands
 @given(st.sampled_from(STORED_GROUPS), st.sampled_from(HUB_GROUPS), st.sampled_from(GROUPS))
 def test_one_word_from_two_sources_is_two_groups(stored: str, hub: str, granted: str) -> None:
     world = World(shares_part(a=share(write=[granted])), members_part(ana={"groups": [stored]}), {"ana": (hub,)})
@@ -340,7 +327,6 @@ def _is_sane(decision: access.Decision) -> None:
     assert len({mount.claim for mount in decision.mounts}) == len(decision.mounts)
 
 
-@thousands
 @given(garbage(), st.one_of(st.none(), garbage(), stored_members()))
 def test_no_garbage_breaks_a_decision_or_grants_anything(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
@@ -354,7 +340,6 @@ def test_no_garbage_breaks_a_decision_or_grants_anything(shares: Any, members: A
     _is_sane(decision)
 
 
-@thousands
 @given(mutated(stored_shares()), st.one_of(st.none(), stored_members()))
 def test_a_damaged_shares_part_grants_nothing_or_what_it_says(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
@@ -385,7 +370,6 @@ def _wanted(shares: Any, name: str) -> bool:
     return shares["shares"][name]["level"] != "secret" or name in ASKABLE
 
 
-@thousands
 @given(stored_shares(), mutated(stored_members()))
 def test_a_damaged_membership_part_grants_nothing_or_what_it_says(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
@@ -405,7 +389,6 @@ def test_a_damaged_membership_part_grants_nothing_or_what_it_says(shares: Any, m
 _questions = st.sampled_from(("person", "hub_groups", "asked", "today", "home", "roots"))
 
 
-@thousands
 @given(st.dictionaries(_questions, garbage(), min_size=1, max_size=2))
 def test_no_garbage_among_the_questions_breaks_a_decision(odd: dict[str, Any]) -> None:
     person = odd.pop("person", "ana")
@@ -426,7 +409,6 @@ def test_no_garbage_among_the_questions_breaks_a_decision(odd: dict[str, Any]) -
         assert mount.share == "a" or person == "ana"
 
 
-@thousands
 @given(
     worlds(),
     st.sampled_from(("shares", "members")),
@@ -456,7 +438,6 @@ def test_a_text_that_was_changed_never_loads_under_its_digest(
         load(text, access.digest_of(text + " "))
 
 
-@thousands
 @given(worlds(), st.one_of(st.text(" \n\t", min_size=1, max_size=2), st.sampled_from(("indent", "ascii", "twice"))))
 def test_one_content_has_one_text(world: World, change: str) -> None:
     """Else a key that stands there twice could mean one thing to us and another to somebody's parser."""
@@ -474,7 +455,6 @@ def test_one_content_has_one_text(world: World, change: str) -> None:
             access.load_members(other, access.digest_of(other))
 
 
-@thousands
 @given(worlds(), worlds(), people(), asked())
 def test_what_was_loaded_is_what_decides(world: World, other: World, person: str, wishes: list[str]) -> None:
     """Validated once is good for ever; so what is changed afterwards must not count."""
@@ -512,7 +492,6 @@ def _is_allowed(path: str, home: str, roots: tuple[str, ...]) -> bool:
     )
 
 
-@thousands
 @given(paths)
 @example(HOME)
 @example(HOME + "/")
@@ -533,7 +512,6 @@ def test_shares_are_mounted_where_the_hub_allows_it_and_nowhere_else(path: str) 
         assert decision.errors or where == {"b": "/data/zzz"}
 
 
-@thousands
 @given(paths, paths)
 @example("/data/a", "/data/a/b")
 @example("/data/a", "/data/a")
@@ -551,7 +529,6 @@ def test_no_share_lies_inside_another(one: str, other: str) -> None:
         assert f"{other}/".startswith(f"{one}/") or f"{one}/".startswith(f"{other}/")
 
 
-@thousands
 @given(st.lists(st.sampled_from(("", ".", "x/..", "./", "/")), max_size=4), st.sampled_from((HOME, "/", "/data")))
 def test_a_home_may_be_written_in_any_way(noise: list[str], path: str) -> None:
     """What the hub has in its settings need not be in the shortest form; shares may hide it all the same."""

@@ -18,7 +18,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.report.acces
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.report.access_text import answer_text
 from ansible_collections.odh.persistency.plugins.module_utils._hub import access
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 HOME = "/home/u"
@@ -28,8 +28,6 @@ GROUPS = ("a", "b", "openshift:a", "/x/a")
 HUB_GROUPS = ("hub:a", "hub:c")
 # People and groups of one name, names that only folding or trimming would make one, and a share's.
 PEOPLE = ("ann", "Ann", "ann ", "a", "s-one")
-
-many = settings(max_examples=2000)
 
 
 def share(level: str = "private", **more: Any) -> dict[str, Any]:
@@ -112,7 +110,6 @@ def everybody(acl: Acl, frame: Frame) -> list[str]:
     return sorted({*acl.people, *frame.hub_groups})
 
 
-@many
 @given(acls(), frames())
 def test_each_cell_is_what_the_rules_decide(acl: Acl, frame: Frame) -> None:
     found = answer(Access(acl, frame), Questions(matrix="csv"))
@@ -128,7 +125,6 @@ def test_each_cell_is_what_the_rules_decide(acl: Acl, frame: Frame) -> None:
     assert found.result["everyone"] == [name for name, verdict in nobody.items() if verdict.outcome != "-"]
 
 
-@many
 @given(acls(), frames())
 def test_the_reverse_is_the_inverse_of_the_forward(acl: Acl, frame: Frame) -> None:
     result = answer(Access(acl, frame), Questions(shares=tuple(acl.by_name))).result if acl.by_name else {"shares": []}
@@ -157,7 +153,6 @@ def test_the_reverse_is_the_inverse_of_the_forward(acl: Acl, frame: Frame) -> No
             assert row["hub_groups"] == {"rw": [], "ro": []}
 
 
-@many
 @given(acls(), frames(), st.sampled_from(("hub:a", *GROUPS)))
 def test_a_group_gets_what_somebody_gets_who_is_in_it_alone(acl: Acl, frame: Frame, group: str) -> None:
     [row] = answer(Access(acl, frame), Questions(groups=(group,))).result["groups"]
@@ -176,7 +171,6 @@ def test_a_group_gets_what_somebody_gets_who_is_in_it_alone(acl: Acl, frame: Fra
     assert row["members"] == members
 
 
-@many
 @given(acls(), frames(), st.sampled_from((*PEOPLE, "zoe", "nobody")), asking())
 def test_a_persons_own_view_has_no_share_that_they_may_not_know_of(
     acl: Acl, frame: Frame, person: str, asked: tuple[str, ...]
@@ -191,7 +185,6 @@ def test_a_persons_own_view_has_no_share_that_they_may_not_know_of(
     assert not found.warnings
 
 
-@many
 @given(acls(), frames(), st.sampled_from((*PEOPLE, "zoe")), asking())
 def test_a_person_asked_about_gets_the_verdicts_as_they_are(
     acl: Acl, frame: Frame, person: str, asked: tuple[str, ...]

@@ -16,7 +16,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.effec
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import SharesPart, grants_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.acl_worlds import (
@@ -66,7 +66,6 @@ def brute_force(old, new):
     return found
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), worlds())
 def test_the_effects_are_those_that_the_access_rules_show(first, second):
     old, new = acl_of(first), acl_of(second)
@@ -79,7 +78,6 @@ def test_the_effects_are_those_that_the_access_rules_show(first, second):
     assert len(comparison.gains) == len(expected) - narrowed
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), worlds(), picked(HUB_GROUPS))
 def test_no_effect_if_and_only_if_nobodys_access_changes(first, second, hub_groups):
     # The second is often nearly the first, else the two would hardly ever grant the same.
@@ -96,7 +94,6 @@ def test_no_effect_if_and_only_if_nobodys_access_changes(first, second, hub_grou
         assert all(sentence == sentence.strip() and "None" not in sentence for sentence in comparison.sentences)
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), st.data())
 def test_removing_a_name_widens_nothing(world, data):
     shares, groups = world
@@ -125,7 +122,6 @@ def test_removing_a_name_widens_nothing(world, data):
     assert compare(acl_of(world), acl_of((fewer, fewer_groups)), TODAY).gains == ()
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), worlds())
 def test_there_and_back_is_the_same_turned_round(first, second):
     there = compare(acl_of(first), acl_of(second), TODAY).effects

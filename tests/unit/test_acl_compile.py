@@ -26,7 +26,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.access import
     load_shares,
     prefix_of,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.acl_worlds import HUB_GROUPS, NAMESPACE, PEOPLE, STRANGER, TODAY, large, naive, picked, share, worlds
@@ -36,7 +36,6 @@ def texts_of(document):
     return {name: part.text for name, part in document.parts.items()}
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), picked(HUB_GROUPS))
 def test_nobody_gets_what_the_entries_do_not_say_nor_less(world, hub_groups):
     shares, groups = world
@@ -49,7 +48,6 @@ def test_nobody_gets_what_the_entries_do_not_say_nor_less(world, hub_groups):
         )
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds())
 def test_what_is_stored_is_read_back(world):
     acl = compile_acl(*world, NAMESPACE)
@@ -60,7 +58,6 @@ def test_what_is_stored_is_read_back(world):
         assert part.digest == digest_of(part.text)
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), st.integers(0, 2**32))
 def test_the_order_of_what_is_given_changes_no_byte(world, seed):
     shares, groups = world

@@ -9,7 +9,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.compi
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.guards import guard, unknown_levels
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import grants_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.acl_worlds import NAMESPACE, SHARES, TODAY, share, worlds
@@ -243,7 +243,6 @@ def test_all_reasons_are_told_at_once():
     assert all(word in fault for word, fault in zip(words, faults))
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), worlds(), st.integers(-1, 12), st.sets(st.sampled_from(SHARES)))
 def test_what_is_not_refused_withdraws_and_lowers_no_more_than_was_said(first, second, most, declassify):
     old, new = compile_acl(*first, NAMESPACE), compile_acl(*second, NAMESPACE)

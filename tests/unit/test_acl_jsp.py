@@ -15,7 +15,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.access import
     grants_of,
     place_error,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.acl_worlds import NAMESPACE, PEOPLE, STRANGER, TODAY, share, worlds
@@ -51,7 +51,6 @@ def modes_for(data, person):
     return {claim["claimName"]: "ro" if claim["readOnly"] else "rw" for claim in claims}
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds())
 def test_profiles_offer_what_the_acl_grants_and_cannot_carry_all(world):
     acl = compile_acl(*world, NAMESPACE)
@@ -71,7 +70,6 @@ def test_profiles_offer_what_the_acl_grants_and_cannot_carry_all(world):
                 assert any(name in sentence for sentence in left_out)
 
 
-@settings(max_examples=2000, deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4, unique=True))
 def test_names_come_out_of_yaml_as_they_went_in(names):
     people = {name: {"read": ["lab"]} for name in names}

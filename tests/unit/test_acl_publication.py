@@ -45,7 +45,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.access import
     AccessError,
     digest_of,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.acl_worlds import NAMESPACE, PEOPLE, TODAY, share, worlds
@@ -141,7 +141,6 @@ SHARED = document_of(  # has TWO's membership part, and a shares part of its own
 )
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), worlds(), st.randoms(use_true_random=False))
 def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random):
     old, new = (document_of(compile_acl(*world, NAMESPACE)) for world in (before, after))
@@ -216,7 +215,6 @@ _RUNS = st.lists(
 )
 
 
-@settings(max_examples=2000, deadline=None)
 @given(_RUNS)
 def test_runs_beside_each_other_and_killed_anywhere(epochs):
     """Each epoch some runs go on in any order, some are killed, and time passes. Readers never see anything broken."""
@@ -249,7 +247,6 @@ def test_runs_beside_each_other_and_killed_anywhere(epochs):
     assert set(store.objects) == {INDEX_NAME, *ONE.parts}
 
 
-@settings(max_examples=2000, deadline=None)
 @given(st.sampled_from([ONE, TWO, SHARED]), st.lists(st.integers(0, 1), max_size=16), st.booleans())
 def test_a_removal_beside_a_publication_ends_whole(wanted, order, marked):
     store = Store()
@@ -389,7 +386,6 @@ def test_what_is_young_is_named_again_as_it_is_and_what_is_old_is_marked_first()
 # -- what stands ---------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds())
 def test_what_is_published_is_read_back(world):
     acl = compile_acl(*world, NAMESPACE)
@@ -401,7 +397,6 @@ def test_what_is_published_is_read_back(world):
     assert compare(standing.acl, acl, TODAY).told == ()
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds(), st.data())
 def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data):
     acl = compile_acl(*world, NAMESPACE)
@@ -481,7 +476,6 @@ def test_an_effect_is_told_with_its_share_and_person():
 # -- profiles ------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=2000, deadline=None)
 @given(worlds())
 def test_profiles_are_read_back_as_what_they_offer(world):
     acl = compile_acl(*world, NAMESPACE)

@@ -8,7 +8,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.homes.census
     census_text,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import SCHEMES, Template
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.planning import claim, plan_for
@@ -31,7 +31,6 @@ def namespaces(draw):
     return list(found.values())
 
 
-@settings(max_examples=800, deadline=None)
 @given(namespaces(), st.lists(st.sampled_from(PEOPLE), unique=True), st.sampled_from(SCHEMES))
 def test_the_adoption_list_keeps_every_home(claims, people, scheme):
     template = Template.parse(scheme)
@@ -51,7 +50,6 @@ def test_the_adoption_list_keeps_every_home(claims, people, scheme):
     assert census_text(found)
 
 
-@settings(max_examples=800, deadline=None)
 @given(namespaces(), st.lists(st.sampled_from(PEOPLE), unique=True), st.sampled_from(SCHEMES))
 def test_every_takeover_is_told_and_refused(claims, people, scheme):
     """What KubeSpawner would mount by name alone, and what user_pvc refuses, is what the census calls a takeover."""

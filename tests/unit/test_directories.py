@@ -18,7 +18,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.plan import 
     Plan,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec, parse_shares
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 ROOT = p.Root("/exports")
@@ -393,7 +393,6 @@ def carried_out(made: Plan, live, runner):
     return after
 
 
-@settings(max_examples=2000)
 @given(cases())
 def test_a_plan_does_what_is_wanted_and_nothing_else(case) -> None:
     _shares, places, live, contents, runner, adopt = case
@@ -435,7 +434,6 @@ def test_a_plan_does_what_is_wanted_and_nothing_else(case) -> None:
     assert not pl.differing(places.desired, after)
 
 
-@settings(max_examples=2000)
 @given(cases(), st.randoms(use_true_random=False))
 def test_the_order_of_shares_means_nothing(case, random) -> None:
     shares, places, live, contents, runner, adopt = case
@@ -453,7 +451,6 @@ def test_the_order_of_shares_means_nothing(case, random) -> None:
     assert told(one) == told(two)
 
 
-@settings(max_examples=2000)
 @given(lists_of_shares(clashing=True))
 def test_no_two_shares_get_directories_in_one_another(shares) -> None:
     places = p.place_shares(shares, ROOT)

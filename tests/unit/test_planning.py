@@ -22,7 +22,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.metadata imp
     SERVERNAME_ANNOTATION,
     USERNAME_ANNOTATION,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -157,7 +157,6 @@ def carried_out(plan, world):
     return world
 
 
-@settings(max_examples=1500, deadline=None)
 @given(wishes(), worlds(), st.sampled_from(SCHEMES))
 def test_the_promises(entries, world, naming):
     plan, faults, homes = planned(entries, world, naming)
@@ -197,7 +196,6 @@ def test_the_promises(entries, world, naming):
             assert (other.get(USERNAME_ANNOTATION), server) != key
 
 
-@settings(max_examples=500, deadline=None)
 @given(wishes(), worlds(), st.sampled_from(SCHEMES), st.randoms())
 def test_the_order_of_users_changes_nothing(entries, world, naming, random):
     plan, faults, _homes = planned(entries, world, naming)
@@ -212,7 +210,6 @@ def test_the_order_of_users_changes_nothing(entries, world, naming, random):
         assert told(plan) == told(other)
 
 
-@settings(max_examples=500, deadline=None)
 @given(wishes(), worlds(), st.sampled_from(SCHEMES))
 def test_every_refusal_and_drift_is_a_sentence_that_names_its_item(entries, world, naming):
     plan, _faults, homes = planned(entries, world, naming)

@@ -23,7 +23,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.shares.paths
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec, parse_shares
 from ansible_collections.odh.persistency.plugins.module_utils._core.validation import PlacedList
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 HOME = "/opt/app-root/src"
@@ -401,7 +401,6 @@ PARTS = st.lists(st.sampled_from(["a", "b", "ab", "a.b"]), min_size=1, max_size=
 PATHS = PARTS.map(lambda parts: "/" + "/".join(parts))
 
 
-@settings(max_examples=2000)
 @given(st.lists(PATHS, min_size=2, max_size=8))
 def test_every_pair_that_meets_is_told_and_no_other(paths: list[str]) -> None:
     shares = [
@@ -422,7 +421,6 @@ def test_every_pair_that_meets_is_told_and_no_other(paths: list[str]) -> None:
         assert len(told) == len(meeting)
 
 
-@settings(max_examples=2000)
 @given(st.text(alphabet="/.ab", max_size=8), PATHS, st.sampled_from(["{home}/{noise}", "{home}{noise}", "{noise}"]))
 def test_what_is_taken_as_a_mount_path_is_below_the_home_and_in_its_shortest_form(
     noise: str, home: str, form: str

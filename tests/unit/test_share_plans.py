@@ -15,7 +15,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backe
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.observed import volume_from
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.share_worlds import Conflict, World, planned, settings_for
@@ -216,7 +216,6 @@ def data_in(world, share, claim):
     return found
 
 
-@settings(max_examples=2500)
 @given(cases(), st.booleans())
 def test_the_promises(case, backwards):
     shares, world = case
@@ -279,7 +278,6 @@ def test_the_promises(case, backwards):
                         assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
 
 
-@settings(max_examples=2000)
 @given(cases(), st.integers(0, 6))
 def test_a_run_that_is_cut_short_is_completed_by_the_next_one(case, done):
     shares, world = case
@@ -313,7 +311,6 @@ _SHARE = st.lists(_LABEL, min_size=1, max_size=4).map(".".join)
 PAIRS = st.tuples(_LABEL, _SHARE)
 
 
-@settings(max_examples=3000)
 @given(PAIRS, PAIRS)
 def test_names_of_volumes_never_meet(one, two):
     for pair in (one, two):
@@ -328,7 +325,6 @@ def test_names_of_volumes_never_meet(one, two):
     assert len({naming.volume_name(*pair) for pair in close}) == len(close)
 
 
-@settings(max_examples=2000)
 @given(_SHARE)
 def test_labels_of_shares_are_label_values(name):
     assert label_value_error(naming.share_label(name)) is None
