@@ -7,16 +7,16 @@ import urllib.error
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes.activity import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import (
+    parse_users,
+    specs_of_hub,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.hub_activity import (
     UNKNOWN,
     UNUSED,
     USED,
     HubUsers,
     use_since,
-)
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import (
-    parse_users,
-    specs_of_hub,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._io.hub.client import (
     SCOPES,

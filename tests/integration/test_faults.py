@@ -105,7 +105,7 @@ def test_a_lasting_fault_fails_its_items_and_no_other(cluster, namespace, module
     assert result.output["changed"]
     assert result.summary == {"create": 28, "keep": 0}
     assert broken.isdisjoint(result.actions())
-    assert "the next run does just what is missing" in result.output["msg"]
+    assert "run again to apply what is missing" in result.output["msg"]
     assert len(cluster.claims(namespace)) == 28
     with audit(user_agent="odh.persistency/") as log:
         modules.ok("user_pvc", run(namespace))

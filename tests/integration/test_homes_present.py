@@ -139,7 +139,7 @@ def test_two_new_homes_of_one_name_are_refused_together(cluster, namespace, modu
     # z2jh 3: the user alicebob, and alice's server bob.
     options = run(namespace, naming="escape", name_template="claim-{username}{servername}")
     message = modules.refused("user_pvc", {**options, "users": ["alicebob", {"name": "alice", "server": "bob"}]})
-    assert message.count("the homes of alicebob and alice (server bob) come to one name, claim-alicebob") == 2
+    assert message.count("the homes of alicebob and alice (server bob) would share claim claim-alicebob") == 2
     assert cluster.claims(namespace) == {}
 
 

@@ -109,7 +109,7 @@ def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says
     assert says in first["reason"]
     assert (first["api"], first["retryable"]) == (f"{how}: {os.strerror(getattr(errno, how))}", mends)
     assert "was not tried" in second["reason"]
-    assert result.msg.startswith("2 of 6 changes of kind directory could not be carried out")
+    assert result.msg.startswith("2 of 6 changes of kind directory failed")
     assert {change["name"] for change in directories.ok(shares).changes} == {f"{root}/s2", f"{root}/s2/d"}
     assert directories.ok(shares).changed is False
 

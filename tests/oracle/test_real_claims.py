@@ -54,12 +54,14 @@ def check(real: RealKubeSpawner, scheme: str, user: str, server: str, storage_cl
     expected = without_versions(answer["manifest"])
     ours = without_ours(
         claims.claim_manifest(
-            naming.Template.parse(scheme).render(user, server),
-            user,
-            server,
-            size="3Gi",
-            storage_class=storage_class,
-            access_modes=["ReadWriteMany"],
+            claims.NewHome(
+                naming.Template.parse(scheme).render(user, server),
+                user,
+                server,
+                size="3Gi",
+                storage_class=storage_class,
+                access_modes=["ReadWriteMany"],
+            )
         )
     )
     label = expected["metadata"]["labels"]["hub.jupyter.org/username"]
@@ -102,7 +104,7 @@ def test_every_name_of_the_table(kubespawner: Get, scheme: str) -> None:
 def test_storage_class_unset_is_the_default_of_the_real_one(kubespawner: Get) -> None:
     """KubeSpawner asked for nothing: no class, no annotation, ReadWriteOnce."""
     real = without_versions(kubespawner("7.1").ask("alice", storage_capacity="10Gi")["manifest"])
-    assert without_ours(claims.claim_manifest("claim-alice", "alice", size="10Gi")) == real
+    assert without_ours(claims.claim_manifest(claims.NewHome("claim-alice", "alice", size="10Gi"))) == real
     assert "storageClassName" not in real["spec"]
     assert "volume.beta.kubernetes.io/storage-class" not in real["metadata"]["annotations"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes import desired as d
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.observed import ObservedHomes
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.plan import plan_homes
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import parse_users
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes import claims as c
@@ -48,6 +49,6 @@ def plan_for(users: Sequence[Any], claims: Sequence[c.Claim], template: Template
     homes, more = d.resolve(entries, rules)
     assert not faults + more
     lookups = ClusterFacts()
-    lookups.set_classes([])
-    lookups.set_pods({})
-    return plan_homes(homes, c.Index(claims, template.has_server), rules, lookups)
+    lookups.set_storage_classes([])
+    lookups.set_pods("ns", {})
+    return plan_homes(homes, ObservedHomes(claims, template.has_server), rules, lookups)

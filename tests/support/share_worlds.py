@@ -10,7 +10,7 @@ import copy
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.expansion import StorageClass
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.storage_classes import StorageClass
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import Change, Plan
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.changes import Context
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.desired import Share, ShareSettings

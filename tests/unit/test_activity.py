@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes.activity import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.hub_activity import (
     UNKNOWN,
     UNUSED,
     USED,

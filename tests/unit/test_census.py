@@ -5,9 +5,9 @@ from __future__ import annotations
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.census import (
     Person,
     census,
-    census_text,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import SCHEMES, Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.census import census_text
 from hypothesis import given
 from hypothesis import strategies as st
 

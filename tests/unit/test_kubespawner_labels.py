@@ -90,7 +90,9 @@ def test_annotations(server: str, storage_class: str | None, expected: dict[str,
 
 
 def test_manifest() -> None:
-    manifest = claims.claim_manifest("claim-alice", "alice", "lab", size="1.5Gi", storage_class="", namespace="homes")
+    manifest = claims.claim_manifest(
+        claims.NewHome("claim-alice", "alice", "lab", size="1.5Gi", storage_class="", namespace="homes")
+    )
     assert manifest == {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -107,7 +109,7 @@ def test_manifest() -> None:
         },
     }
     other = claims.claim_manifest(
-        "c", "a", size="1Gi", access_modes=("ReadWriteMany",), labels={"l": "1"}, annotations={"n": "2"}
+        claims.NewHome("c", "a", size="1Gi", access_modes=("ReadWriteMany",), labels={"l": "1"}, annotations={"n": "2"})
     )
     assert other["spec"] == {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
     assert other["metadata"]["labels"]["l"] == "1"

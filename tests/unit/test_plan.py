@@ -44,9 +44,9 @@ def test_changed_is_what_has_steps():
 
 
 def test_a_keep_cannot_do_anything():
-    with pytest.raises(ValueError, match="cannot have steps"):
+    with pytest.raises(ValueError, match="cannot have operations"):
         change(p.KEEP, "x", operations=("delete",))
-    with pytest.raises(ValueError, match="cannot have steps"):
+    with pytest.raises(ValueError, match="cannot have operations"):
         change(p.REFUSE, "x", operations=("delete",))
     with pytest.raises(ValueError, match="unknown action"):
         change("destroy", "x")
@@ -85,10 +85,12 @@ def test_refusals_are_told_all_at_once_and_bounded():
 def test_failures_say_whether_a_retryable_them():
     lasting = p.Failure(CREATE, "no right", "forbidden", retryable=False)
     passing = p.Failure(UPDATE, "timed out")
-    assert "the next run does just what is missing" in p.failure_message([passing], 3, "home")
+    assert "run again to apply what is missing" in p.failure_message([passing], 3, "home")
     assert "1 of 4 changes" in p.failure_message([passing], 3, "home")
-    assert "will not mend this" in p.failure_message([lasting], 0, "home")
-    assert "mends 1 of them" in p.failure_message([lasting, passing], 0, "home")
+    assert "rerunning will not help" in p.failure_message([lasting], 0, "home")
+    assert "rerunning helps with 1 of them, the others need a correction first" in p.failure_message(
+        [lasting, passing], 0, "home"
+    )
     assert lasting.as_result()["retryable"] is False
     assert lasting.as_result()["api"] == "forbidden"
 
@@ -109,7 +111,7 @@ def test_effects_are_told_with_what_brings_them_about():
 def test_a_diff_of_ten_thousand_effects_stays_readable():
     lines = p.Plan(tuple(effect(number) for number in range(10_000))).diff()["after"].splitlines()
     assert len(lines) == p.MOST_EFFECTS + 1
-    assert lines[-1] == "and 9000 more; all are listed in `changes`"
+    assert lines[-1] == "and 9000 more; `changes` lists all of them"
 
 
 def test_an_effect_has_no_steps():

@@ -11,17 +11,19 @@ from datetime import datetime, timedelta, timezone
 
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes import desired as d
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import SCHEMES, Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.observed import ObservedHomes
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.plan import plan_homes
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import UserSpec
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes import claims as c
-from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.expansion import StorageClass
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.facts import ClusterFacts
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.storage_classes import StorageClass
 from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import (
     PRIMARY_ANNOTATION,
     RETIRED_ANNOTATION,
     SERVERNAME_ANNOTATION,
     USERNAME_ANNOTATION,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.quantity import size_or_none
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,11 +112,11 @@ def planned(entries, world, naming):
     rules = settings_for(naming)
     homes, faults = d.resolve(entries, rules)
     lookups = ClusterFacts()
-    lookups.set_classes(CLASSES)
-    lookups.set_pods({})
-    lookups.set_volume_right(None)
+    lookups.set_storage_classes(CLASSES)
+    lookups.set_pods("ns", {})
+    lookups.set_volume_error("patch", None)
     lookups.set_hub(None)
-    index = c.Index([c.claim_from(item) for item in world.values()], rules.template.has_server)
+    index = ObservedHomes([c.claim_from(item) for item in world.values()], rules.template.has_server)
     plan = plan_homes(homes, index, rules, lookups)
     assert not lookups.missing
     return plan, faults, homes
@@ -177,7 +179,7 @@ def test_the_promises(entries, world, naming):
         assert "deletionTimestamp" not in world[name]["metadata"]
     for name in world.keys() & after.keys():
         before_size, after_size = (w[name]["spec"]["resources"]["requests"]["storage"] for w in (world, after))
-        assert c.size_or_none(after_size) >= c.size_or_none(before_size)
+        assert size_or_none(after_size) >= size_or_none(before_size)
 
     # A home belongs to whom its annotation names: nobody's claim becomes somebody else's.
     named = {home.spec.claim for home in homes}

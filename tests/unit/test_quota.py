@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import Template
-from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes import claims as c
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.quota import (
+    claim_demands,
     quota_from,
     quota_warnings,
 )
@@ -23,7 +23,9 @@ def quota(**hard):
 
 
 def warnings(plan: Plan, found, default="standard"):
-    return quota_warnings(plan, [found], c.Index([claim("claim-zed", "zed")], True), default)
+    claims = {"claim-zed": claim("claim-zed", "zed")}
+    demands = claim_demands(plan.pending, lambda _namespace, name: claims.get(name), lambda: default)
+    return quota_warnings([demand for _namespace, demand in demands], [found])
 
 
 @pytest.mark.parametrize(

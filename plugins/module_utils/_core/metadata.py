@@ -15,6 +15,7 @@ PRIMARY_ANNOTATION = OUR_PREFIX + "primary"
 RETIRED_ANNOTATION = OUR_PREFIX + "retired-at"
 KIND_HOME = "home"
 KIND_SHARE = "share"
+KIND_TREE = "tree"
 #: A label (hashed where the name is no label value) and an annotation (the name as it is: the truth).
 SHARE_KEY = OUR_PREFIX + "share"
 #: On a static volume that was made as a copy of another one: the name of that one.
@@ -28,6 +29,12 @@ SERVERNAME_ANNOTATION = "hub.jupyter.org/servername"
 # Written by KubeSpawner 7 and never by us, nor compared.
 VERSION_ANNOTATIONS = ("hub.jupyter.org/kubespawner-version", "hub.jupyter.org/jupyterhub-version")
 STORAGE_CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+
+#: The states of a home or share. The `state` of an entry takes precedence over that of the run.
+STATES = PRESENT, RETIRED, ABSENT = ("present", "retired", "absent")
+
+#: A namespace is an RFC 1123 label.
+NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 _KEY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _NAME_LENGTH = 63

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan: what a run would do and why, before anything is done.
+"""The plan: what a run would change and why, before the first write.
 
-Every state-changing module turns what is desired and what is live into one Plan. Diff, `changed`, the returned
-changes and summary are printed from it and from nothing else, so check mode and the real run cannot differ. The
-engine knows nothing of homes or shares: a Change carries sentences for people and steps for whoever carries it out.
+Every state-changing module turns the desired and the observed state into one Plan. `changed`, `diff`, `changes` and
+`summary` come from the plan alone, so check mode and a real run cannot differ. This module knows nothing of homes or
+shares: a Change carries texts for people, and operations for the code that applies it.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ RETIRE = "retire"
 DELETE = "delete"
 ACTIONS = (CREATE, UPDATE, ADOPT, KEEP, REFUSE, RETIRE, DELETE)
 
-#: How many refusals a failure message spells out; the rest is counted there, and complete in `changes`.
+#: How many reasons a failure message lists. It counts the others, and `changes` has all of them.
 MOST_REFUSALS = 25
-#: How many effects the diff spells out; all of them are in `changes`.
+#: How many effects the diff lists. `changes` has all of them.
 MOST_EFFECTS = 1000
-#: How many warnings of one run are spelt out; beyond it the run says how many more there are (all are in `unreconcilable`).
+#: How many unreconcilable differences a run warns of. It counts the others, and `unreconcilable` has all of them.
 MOST_WARNINGS = 100
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing and what becomes of it.
+    """What a run does to one object.
 
-    `before` and `after` are one line each, as the diff shows it (None: it does not exist then). `steps` are what
-    carries the change out, in order, in the executor's own terms; a keep and a refusal have none. `subject` is the
-    desired thing it came from, handed back when a conflict asks for planning it again. An `effect` is what other changes
-    of the plan bring about: it has no steps of its own, and is told with them.
+    `before` and `after` are one line of the diff each (None: the object does not exist). `operations` apply the change,
+    in order, in the terms of the code that applies it; a keep and a refusal have none. `subject` is the desired object
+    that the change comes from, to plan it again after a conflict. An `effect` results from other changes of the plan:
+    it has no operations of its own and is reported with them.
     """
 
     action: str
@@ -58,12 +58,12 @@ class Change:
         if self.action not in ACTIONS:
             raise ValueError(f"unknown action {self.action!r}")
         if self.operations and self.action in (KEEP, REFUSE):
-            raise ValueError(f"a {self.action} of {self.name} cannot have steps")
+            raise ValueError(f"a {self.action} of {self.name} cannot have operations")
         if self.effect and self.operations:
-            raise ValueError(f"an effect on {self.name} cannot have steps")
+            raise ValueError(f"an effect on {self.name} cannot have operations")
 
     def as_result(self) -> dict[str, Any]:
-        """Return the change as modules return it: action, kind, namespace, name, reason, and owner where there is one."""
+        """Return the change as modules return it: action, kind, namespace, name, reason, and owner if there is one."""
         result = {
             "action": self.action,
             "kind": self.kind,
@@ -78,7 +78,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Unreconcilable:
-    """What differs from what is wanted and may not, or cannot, be corrected: one warning, everything else goes on."""
+    """A difference that the cluster cannot change, or that must not be changed: a warning. The run continues."""
 
     kind: str
     namespace: str
@@ -87,7 +87,7 @@ class Unreconcilable:
     owner: Optional[str] = None
 
     def as_result(self) -> dict[str, Any]:
-        """Return the drift as modules return it."""
+        """Return the difference as an item of `unreconcilable`."""
         result = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "reason": self.reason}
         if self.owner is not None:
             result["owner"] = self.owner
@@ -96,7 +96,7 @@ class Unreconcilable:
 
 @dataclass(frozen=True)
 class Failure:
-    """A change that could not be carried out: why, what the API said, and whether a second run will mend it."""
+    """A change that was not applied: why, the message of the API server, and whether a rerun can help."""
 
     change: Change
     reason: str
@@ -112,7 +112,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do. Immutable: planning an item again gives a new plan (`replaced`)."""
+    """What a run would do. Immutable: planning an item again returns a new plan (see `replaced`)."""
 
     changes: tuple[Change, ...] = ()
     unreconcilable: tuple[Unreconcilable, ...] = ()
@@ -120,32 +120,32 @@ class Plan:
 
     @property
     def refusals(self) -> list[Change]:
-        """The changes that would be wrong to carry out; one is enough to stop the whole run before its first write."""
+        """The rejected changes. A single one stops the run before its first write."""
         return [change for change in self.changes if change.action == REFUSE]
 
     @property
     def pending(self) -> list[Change]:
-        """The changes that there is something to do for."""
+        """The changes that have operations to apply."""
         return [change for change in self.changes if change.operations]
 
     @property
     def changed(self) -> bool:
-        """Whether carrying it out changes anything."""
+        """Whether applying the plan changes anything."""
         return any(change.operations for change in self.changes)
 
     def summary(self) -> dict[str, int]:
-        """Count each action that occurs; `keep` always, so that "nothing to do" has a number."""
+        """Count each action that occurs, and `keep` always, so that a run without changes has a number too."""
         counts = dict.fromkeys(ACTIONS, 0)
         for change in self.changes:
             counts[change.action] += 1
         return {action: count for action, count in counts.items() if count or action == KEEP}
 
     def results(self) -> list[dict[str, Any]]:
-        """Return everything that is not a plain keep, as `changes`."""
+        """Return all changes but the keeps, as `changes`."""
         return [change.as_result() for change in self.changes if change.action != KEEP]
 
     def diff(self) -> dict[str, str]:
-        """Return Ansible's before/after: one line for each thing that changes, in the order of names, then the effects."""
+        """Return the before and after of Ansible's diff: a line for each changed object, sorted by name, then the effects."""
         before, after = [], []
         effects = [change for change in self.changes if change.effect]
         for change in sorted(self.pending, key=lambda item: (item.kind, item.namespace, item.name)):
@@ -155,26 +155,28 @@ class Plan:
                 after.append(change.after + "\n")
         after += [change.reason + "\n" for change in effects[:MOST_EFFECTS]]
         if len(effects) > MOST_EFFECTS:
-            after.append(f"and {len(effects) - MOST_EFFECTS} more; all are listed in `changes`\n")
+            after.append(f"and {len(effects) - MOST_EFFECTS} more; `changes` lists all of them\n")
         return {"before": "".join(before), "after": "".join(after)}
 
     def warnings(self) -> list[str]:
-        """Return the sentences a run warns with: notes first, then one for each drift, bounded."""
+        """Return the warnings of the run: its notes, then at most MOST_WARNINGS unreconcilable differences."""
         sentences = list(self.notes)
         sentences.extend(unreconcilable.reason for unreconcilable in self.unreconcilable[:MOST_WARNINGS])
         if len(self.unreconcilable) > MOST_WARNINGS:
             rest = len(self.unreconcilable) - MOST_WARNINGS
-            sentences.append(f"{rest} more differ in ways that cannot be corrected; all are listed in `unreconcilable`")
+            sentences.append(
+                f"{rest} more objects have differences that cannot be changed; `unreconcilable` lists all of them"
+            )
         return sentences
 
     def without(self, dropped: Iterable[int]) -> Plan:
-        """Return the plan less the changes at these positions: what a failed run did do."""
+        """Return the plan without the changes at these positions, for instance those that failed."""
         positions = set(dropped)
         kept = tuple(change for number, change in enumerate(self.changes) if number not in positions)
         return replace(self, changes=kept)
 
     def replaced(self, changes: Mapping[int, Change]) -> Plan:
-        """Return the plan with the changes at these positions planned again."""
+        """Return the plan with new changes at these positions."""
         return replace(self, changes=tuple(changes.get(number, old) for number, old in enumerate(self.changes)))
 
     def joined(self, other: Plan) -> Plan:
@@ -182,36 +184,66 @@ class Plan:
         return Plan(self.changes + other.changes, self.unreconcilable + other.unreconcilable, self.notes + other.notes)
 
 
+class Unchanged(Exception):
+    """Raised while one object is planned: the run keeps it as it is.
+
+    `reason` is a clause without a full stop. `name` is the object, "" for the one that is being planned. `warns` says
+    that the user expects a change, so the reason is also a warning.
+    """
+
+    def __init__(self, reason: str, name: str = "", warns: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.name = name
+        self.warns = warns
+
+
+class Rejected(Exception):
+    """Raised while one object is planned: applying the plan would be wrong, so the run must not write anything.
+
+    `reason` is a clause without a full stop that ends in the way out. `name` is the object, "" for the one that is
+    being planned. The planner of the object turns it into a Change with the action REFUSE.
+    """
+
+    def __init__(self, reason: str, name: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.name = name
+
+
 def refusal_message(reasons: Sequence[str]) -> str:
-    """Return the failure message for refusals: all of them, or the first of them and a count."""
+    """Return the failure message of a rejected run: all reasons, or the first of them and a count."""
     shown = list(dict.fromkeys(reasons))
     lines = shown[:MOST_REFUSALS]
     if len(shown) > MOST_REFUSALS:
-        lines.append(f"and {len(shown) - MOST_REFUSALS} more of the kind; all are listed in `changes`")
+        lines.append(f"and {len(shown) - MOST_REFUSALS} more; `changes` lists all of them")
     if len(lines) == 1:
         return f"{lines[0]}. Nothing was changed."
     return "Nothing was changed, for {} reasons:\n{}".format(len(shown), "\n".join(f"- {line}" for line in lines))
 
 
 def failure_message(failures: Sequence[Failure], done: int, kind: str) -> str:
-    """Return the failure message for changes that were tried and failed, when the others were carried out."""
+    """Return the failure message when some changes failed and `done` others were applied."""
     retryable = sum(1 for failure in failures if failure.retryable)
-    lines = [f"- {failure.change.name}: {failure.reason}" for failure in failures[:MOST_REFUSALS]]
-    if len(failures) > MOST_REFUSALS:
-        lines.append(f"- and {len(failures) - MOST_REFUSALS} more; all are listed in `failed_items`")
     if retryable == len(failures):
-        outlook = "the next run does just what is missing"
+        outlook = "run again to apply what is missing"
     elif retryable:
-        outlook = f"the next run mends {retryable} of them, the others need a hand"
+        outlook = f"rerunning helps with {retryable} of them, the others need a correction first"
     else:
-        outlook = "another run will not mend this by itself"
-    head = f"{len(failures)} of {len(failures) + done} changes of kind {kind} could not be carried out ({outlook}):"
-    return "\n".join([head, *lines])
+        outlook = "rerunning will not help"
+    head = f"{len(failures)} of {len(failures) + done} changes of kind {kind} failed ({outlook}):"
+    return "\n".join([head, *_failure_lines(failures)])
 
 
 def unready_message(failures: Sequence[Failure]) -> str:
-    """Return the failure message for things that were waited for in vain; what was to be done to them is done."""
+    """Return the failure message for objects that were changed and are not ready in time."""
+    return "\n".join(
+        [f"{len(failures)} of the objects that the run waited for are not ready:", *_failure_lines(failures)]
+    )
+
+
+def _failure_lines(failures: Sequence[Failure]) -> list[str]:
     lines = [f"- {failure.change.name}: {failure.reason}" for failure in failures[:MOST_REFUSALS]]
     if len(failures) > MOST_REFUSALS:
-        lines.append(f"- and {len(failures) - MOST_REFUSALS} more; all are listed in `failed_items`")
-    return "\n".join([f"{len(failures)} of what was waited for is not ready:", *lines])
+        lines.append(f"- and {len(failures) - MOST_REFUSALS} more; `failed_items` lists all of them")
+    return lines

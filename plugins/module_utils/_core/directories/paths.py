@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
+from ..metadata import ABSENT, RETIRED
 from ..shares.paths import absolute_error, is_inside, places_of, server_name
-from ..shares.spec import ABSENT, RETIRED, ShareSpec
+from ..shares.spec import ShareSpec
 from ..text import did_you_mean, quote_list
 from ..validation import shown
 from .model import Desired, Parts

@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ..kubernetes.claims import Claim, Index, owner_text
+from ..kubernetes.claims import Claim
 from .naming import SCHEMES, NamingError, Template, collisions, scheme_names
+from .observed import ObservedHomes, is_home, other_kind
+from .spec import owner_text
 
 
 class Person(NamedTuple):
@@ -32,7 +34,7 @@ def census(people: Sequence[Person], claims: Sequence[Claim], template: Template
     to, by scheme. `moves`: for each scheme, and for the template as `given`, who would find an empty home and who
     somebody else's. `adoption`: entries for `user_pvc` that keep everybody's home, whatever it is called.
     """
-    index = Index(claims, template.has_server)
+    index = ObservedHomes(claims, template.has_server)
     desired = list(
         dict.fromkeys(Person(person.user, person.server if template.has_server else "") for person in people)
     )
@@ -46,7 +48,7 @@ def census(people: Sequence[Person], claims: Sequence[Claim], template: Template
             {"name": claim.name, "owner": claim.user, "server": claim.server, "retired_at": claim.retired_at}
             for claim in sorted(claims, key=lambda item: item.name)
             if claim.user is not None
-            and claim.other_kind is None
+            and is_home(claim)
             and Person(claim.user, claim.server if template.has_server else "") not in listed
         ],
         "duplicates": [
@@ -71,11 +73,11 @@ def census(people: Sequence[Person], claims: Sequence[Claim], template: Template
     }
 
 
-def _living(index: Index, user: str, server: str) -> list[Claim]:
+def _living(index: ObservedHomes, user: str, server: str) -> list[Claim]:
     return [claim for claim in index.owned(user, server) if not claim.deleting]
 
 
-def _home(index: Index, person: Person) -> Optional[Claim]:
+def _home(index: ObservedHomes, person: Person) -> Optional[Claim]:
     """The claim that is this person's home now; None where there is none, or where several are and none is marked."""
     living = _living(index, person.user, person.server)
     if len(living) == 1:
@@ -96,7 +98,7 @@ def _name(template: Template, person: Person) -> Optional[str]:
         return None
 
 
-def _names_of(person: Person, index: Index, template: Template) -> dict[str, Any]:
+def _names_of(person: Person, index: ObservedHomes, template: Template) -> dict[str, Any]:
     names = scheme_names(person.user, person.server)
     given = _name(template, person)
     home = _home(index, person)
@@ -111,7 +113,7 @@ def _names_of(person: Person, index: Index, template: Template) -> dict[str, Any
     }
 
 
-def _move(desired: Iterable[Person], index: Index, template: Template) -> dict[str, Any]:
+def _move(desired: Iterable[Person], index: ObservedHomes, template: Template) -> dict[str, Any]:
     """Who finds what, once the hub computes names by this template and mounts what has that name."""
     empty: list[dict[str, Any]] = []
     takeovers: list[dict[str, Any]] = []
@@ -137,7 +139,7 @@ def _is_theirs(claim: Claim, person: Person, template: Template) -> bool:
 
 
 def _adoption(
-    desired: Sequence[Person], index: Index, template: Template
+    desired: Sequence[Person], index: ObservedHomes, template: Template
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
     """Entries that hold on to homes whose name is not what the template gives, and what a person must decide.
 
@@ -153,7 +155,7 @@ def _adoption(
         names = {*scheme_names(person.user, person.server).values(), _name(template, person)}
         for name in names:
             claim = index.by_name.get(name or "")
-            if claim is not None and claim.user is None and claim.other_kind is None and not claim.deleting:
+            if claim is not None and claim.user is None and other_kind(claim) is None and not claim.deleting:
                 candidates.setdefault(claim.name, []).append(person)
     taken: dict[Person, list[str]] = {}
     for name, people in candidates.items():
@@ -191,33 +193,3 @@ def _spec(person: Person, claim: str) -> dict[str, str]:
     if person.server:
         spec["server"] = person.server
     return spec
-
-
-def census_text(found: dict[str, Any]) -> str:
-    """Return a census as sentences for people."""
-    lines = [f"{len(found['users'])} homes asked about, {sum(1 for user in found['users'] if user['home'])} exist."]
-    given = found["moves"]["given"]
-    for row in given["takeovers"]:
-        who = owner_text(row["name"], row["server"])
-        lines.append(f"DANGER: {who} would be given {row['claim']}, the home of {row['belongs_to']}.")
-    for row in given["empty"]:
-        who = owner_text(row["name"], row["server"])
-        lines.append(f"{who} would find an empty home, {row['would_get']}, instead of {row['claim']}.")
-    for row in given["switched"]:
-        who = owner_text(row["name"], row["server"])
-        lines.append(f"{who} would find another home of theirs, {row['would_get']}, instead of {row['claim']}.")
-    for row in found["collisions"]:
-        if row["scheme"] == "given":
-            lines.append(f"{' and '.join(row['owners'])} come to one name, {row['name']}.")
-    for row in found["duplicates"]:
-        mark = f"{row['primary']} is the one to mount" if row["primary"] else "none is marked as the one to mount"
-        lines.append(f"{owner_text(row['owner'], row['server'])} owns {', '.join(row['claims'])}; {mark}.")
-    for row in found["orphans"]:
-        lines.append(f"{row['name']} belongs to {owner_text(row['owner'], row['server'])}, who is not listed.")
-    for row in found["undecided"]:
-        lines.append(f"To decide: {row['claim']} ({row['why']}), perhaps of {' or '.join(row['owners'])}.")
-    if found["adoption"]:
-        lines.append(
-            f"{len(found['adoption'])} entries in `adoption` keep these homes; give them to user_pvc as users."
-        )
-    return "\n".join(lines)

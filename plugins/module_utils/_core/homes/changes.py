@@ -2,27 +2,83 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Changes and drift that are about one home, in one form."""
+"""Changes of homes, the unreconcilable differences of homes, and the lines that describe them in a diff."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Optional
 
+from ..kubernetes.claims import Claim
+from ..kubernetes.facts import ClusterFacts
 from ..metadata import KIND_HOME
-from ..plan import KEEP, Change, Unreconcilable
+from ..plan import KEEP, REFUSE, Change, Rejected, Unchanged, Unreconcilable
+from ..quantity import format_size
 from .desired import Home, HomeSettings
+from .observed import ObservedHomes
 
 
-def change_home(action: str, home: Home, settings: HomeSettings, name: str, reason: str, **more: Any) -> Change:
-    """Return what becomes of a home, under the name of its claim ("" where it has none)."""
-    return Change(action, KIND_HOME, settings.namespace, name, reason, home.user, subject=home, **more)
+@dataclass
+class HomesContext:
+    """What a plan of homes is made from. Planning adds the unreconcilable differences that it finds."""
+
+    settings: HomeSettings
+    observed: ObservedHomes
+    facts: ClusterFacts
+    unreconcilable: list[Unreconcilable] = field(default_factory=list)
+
+    def warn(self, home: Home, claim: str, reason: str) -> None:
+        """Add a difference that the run cannot, or must not, change."""
+        self.unreconcilable.append(Unreconcilable(KIND_HOME, home.namespace, claim, reason, home.user))
+
+    def warn_claim(self, home: Home, claim: Claim, difference: str) -> None:
+        """Add such a difference of a claim, if there is one: a clause without its subject ("has 1Gi, not 2Gi: ...")."""
+        if difference:
+            self.warn(home, claim.name, f"Claim {claim.name} of {home.owner} {difference}")
 
 
-def keep_home(home: Home, settings: HomeSettings, name: str, reason: str) -> Change:
+def change_home(action: str, home: Home, name: str, reason: str, **more: Any) -> Change:
+    """Return a change of a home under the name of its claim ("" when it has none)."""
+    return Change(action, KIND_HOME, home.namespace, name, reason, home.user, subject=home, **more)
+
+
+def keep_home(home: Home, name: str, reason: str) -> Change:
     """Return that a home stays as it is."""
-    return change_home(KEEP, home, settings, name, reason)
+    return change_home(KEEP, home, name, reason)
 
 
-def unreconcilable_home(home: Home, settings: HomeSettings, name: str, reason: str) -> Unreconcilable:
-    """Return how a home differs in a way that may not, or cannot, be corrected."""
-    return Unreconcilable(KIND_HOME, settings.namespace, name, reason, home.user)
+def reject_home(home: Home, name: str, rejected: Rejected) -> Change:
+    """Return the refusal of a home, with the entry of the inventory in front of the reason."""
+    reason = f"{home.spec.position} ({home.owner}): {rejected.reason}"
+    return change_home(REFUSE, home, rejected.name or name, reason)
+
+
+def leave_home(context: HomesContext, home: Home, name: str, unchanged: Unchanged) -> Change:
+    """Return that a home stays as it is although the inventory asks for a change, with a warning if it says so."""
+    if unchanged.warns:
+        context.warn(home, name, f"Claim {name} of {home.owner} is kept: {unchanged.reason}")
+    return keep_home(home, name, unchanged.reason)
+
+
+def new_home_line(home: Home, name: str) -> str:
+    """Return the diff line of a home that is created as claim `name`."""
+    return _line(home, name, [format_size(home.size), _class(home.storage_class)])
+
+
+def home_line(home: Home, claim: Claim, details: Iterable[str] = (), size: Optional[int] = None) -> str:
+    """Return the diff line of an existing home. `size` in bytes replaces that of its claim."""
+    shown = claim.size if size is None else size
+    return _line(
+        home,
+        claim.name,
+        [format_size(shown) if shown is not None else "no size", _class(claim.storage_class), *details],
+    )
+
+
+def _class(name: Optional[str]) -> str:
+    return f"class {name}" if name else ""
+
+
+def _line(home: Home, name: str, parts: Iterable[str]) -> str:
+    return f"home {name} of {home.owner}: {', '.join(part for part in parts if part)}"

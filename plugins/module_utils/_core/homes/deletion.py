@@ -2,93 +2,109 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Removal: the only way a home goes away, and everything that must be true before."""
+"""Retirement and deletion of homes: what must be true before a home is deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from .. import requests
-from ..kubernetes.claims import Claim, home_line
-from ..kubernetes.facts import ClusterFacts
-from ..kubernetes.retention import retirement
-from ..metadata import KIND_HOME
-from ..plan import DELETE, KEEP, REFUSE, Change, Unreconcilable
+from ..hub_activity import UNUSED, USED
+from ..kubernetes.claims import BOUND, LOST, Claim
+from ..kubernetes.deletion import check_deletion, check_retain
+from ..kubernetes.retention import Retention, retire_claim
+from ..metadata import ABSENT, KIND_HOME
+from ..plan import DELETE, RETIRE, Change, Rejected, Unchanged
+from ..requests import ApiRequest, Precondition
 from ..text import quote_list
-from ..times import format_span
-from .activity import UNUSED, USED
-from .changes import change_home, unreconcilable_home
-from .desired import Home, HomeSettings
+from ..times import format_span, format_time
+from .changes import HomesContext, change_home, home_line, keep_home, leave_home, reject_home
+from .desired import Home
+from .update import missing_labels
 
 
-def plan_deletion(
-    home: Home, claim: Claim, settings: HomeSettings, facts: ClusterFacts, unreconcilable: list[Unreconcilable]
-) -> Change:
-    """Return a deletion, or why not (yet).
+def plan_departure(context: HomesContext, home: Home, claims: Sequence[Claim], owned: Sequence[Claim]) -> list[Change]:
+    """Retire or delete `claims`: all claims of the owner, or the one that the entry names. `owned` are all of them."""
+    if not claims:
+        deleting = [claim.name for claim in owned]
+        reason = f"{quote_list(deleting)} is already being deleted" if deleting else "has no home here"
+        return [keep_home(home, deleting[0] if deleting else "", reason)]
+    if home.state == ABSENT:
+        return [_plan_deletion(context, home, claim) for claim in claims]
+    return [_plan_retirement(context, home, claim) for claim in claims]
 
-    A home that was never retired, or whose mark cannot be read, is refused: that is a mistake in what was asked. One
-    that is held, mounted or was used since is kept: the next run asks again.
-    """
-    who = f"{home.spec.position} ({home.owner})"
 
-    def result(action: str, reason: str) -> Change:
-        return change_home(action, home, settings, claim.name, reason)
-
-    def keep(reason: str) -> Change:
-        unreconcilable.append(
-            unreconcilable_home(home, settings, claim.name, f"{claim.name} of {home.owner} is kept: {reason}")
-        )
-        return result(KEEP, reason)
-
-    retired = retirement(claim.retired_at, claim.name, KIND_HOME, settings.retention, settings.now)
-    if retired.error or retired.since is None:
-        return result(REFUSE, f"{who}: {retired.error}")
-    if retired.held:
-        return result(KEEP, retired.held)
-    pods = facts.pods_of(claim.name)
-    if facts.pods_error:
-        return result(REFUSE, f"{who}: whether a pod mounts {claim.name} is not known, for {facts.pods_error}")
-    if pods:
-        return keep(f"pod {quote_list(pods)} mounts it; stop that server first")
-    proof = "that nobody used it since is assumed (assume_unused)"
-    use = facts.use_since(home.user, claim.server if settings.template.has_server else None, retired.since)
-    if use is not None and use.state == USED:
-        return keep(f"{use.reason}; run with state present to take it out of retirement")
-    if use is not None and use.state == UNUSED:
-        proof = use.reason
-    elif use is not None and not settings.assume_unused:
-        return result(
-            REFUSE,
-            f"{who}: whether {claim.name} was used since {claim.retired_at} is not known, for {use.reason}: give "
-            "`hub`, so that the hub can be asked, or say `assume_unused: true`",
-        )
-    planned: list[requests.ApiRequest] = []
-    fate = "its volume goes as its reclaim policy says"
-    if not claim.volume or claim.phase not in ("Bound", "Lost"):
-        fate = "it has no volume"
-    elif claim.phase == "Lost":
-        fate = "its volume is gone already"
-    elif settings.keep_volume:
-        error = facts.volume_error()
-        if error:
-            return result(
-                REFUSE,
-                f"{who}: the volume of {claim.name} cannot be kept, for {error}: have that rule granted, or say "
-                "`keep_volume: false` if the data may go",
-            )
-        fate = f"its volume {claim.volume} is kept (Retain)"
-        planned.append(requests.retain_volume(claim.volume, claim.uid))
-    planned.append(
-        requests.delete(
-            requests.CLAIMS, settings.namespace, claim.name, requests.Precondition(claim.version, claim.uid)
-        )
+def _plan_retirement(context: HomesContext, home: Home, claim: Claim) -> Change:
+    """Set the retirement annotation. A home that is retired keeps the time of its annotation."""
+    if claim.retired_at is not None:
+        return keep_home(home, claim.name, f"is retired since {claim.retired_at}")
+    retired_at = format_time(context.settings.now)
+    return change_home(
+        RETIRE,
+        home,
+        claim.name,
+        f"{home.owner} is retired; the data stays",
+        before=home_line(home, claim),
+        after=home_line(home, claim, [f"retired since {retired_at}"]),
+        operations=(retire_claim(home.namespace, claim, retired_at, missing_labels(home, claim)),),
     )
+
+
+def _plan_deletion(context: HomesContext, home: Home, claim: Claim) -> Change:
+    """Plan a deletion, or the reason against it.
+
+    A home that was never retired, or whose annotation cannot be read, is rejected: the input is wrong. One that is
+    retained, mounted or was used since is kept: the next run checks again.
+    """
+    settings = context.settings
+    try:
+        retention = Retention(KIND_HOME, settings.retention, settings.now)
+        since = check_deletion(home.namespace, claim, retention, context.facts)
+        unused = _check_unused(context, home, claim, since)
+        operations, volume = _release_volume(context, claim)
+    except Rejected as rejected:
+        return reject_home(home, claim.name, rejected)
+    except Unchanged as unchanged:
+        return leave_home(context, home, claim.name, unchanged)
+    delete = requests.delete(requests.CLAIMS, home.namespace, claim.name, Precondition(claim.version, claim.uid))
     return change_home(
         DELETE,
         home,
-        settings,
         claim.name,
-        f"{home.owner} is retired since {claim.retired_at}, longer than {format_span(settings.retention)}; {proof}; {fate}",
-        before=home_line(
-            claim.name, home.user, home.server, claim.size, claim.storage_class, [f"retired since {claim.retired_at}"]
-        ),
-        operations=tuple(planned),
+        f"{home.owner} is retired since {claim.retired_at}, longer than {format_span(settings.retention)}; {unused}; {volume}",
+        before=home_line(home, claim, [f"retired since {claim.retired_at}"]),
+        operations=(*operations, delete),
     )
+
+
+def _check_unused(context: HomesContext, home: Home, claim: Claim, since: datetime) -> str:
+    """Return the evidence that nobody used a home since its retirement. Raises Rejected when there is none."""
+    settings = context.settings
+    use = context.facts.use_since(home.user, claim.server if settings.template.has_server else None, since)
+    if use is None or use.state not in (USED, UNUSED):
+        if use is not None and not settings.assume_unused:
+            raise Rejected(
+                f"whether claim {claim.name} was used since {claim.retired_at} is unknown: {use.reason}; set `hub` so that "
+                "the hub can be asked, or set `assume_unused: true`"
+            )
+        return "nobody used it since by assumption (assume_unused)"
+    if use.state == USED:
+        raise Unchanged(f"{use.reason}; run with state present to end its retirement", warns=True)
+    return use.reason
+
+
+def _release_volume(context: HomesContext, claim: Claim) -> tuple[list[ApiRequest], str]:
+    """Return the requests that keep the volume of a claim which is deleted, and what happens to the volume."""
+    if not claim.volume or claim.phase not in (BOUND, LOST):
+        return [], "it has no volume"
+    if claim.phase == LOST:
+        return [], "its volume is already gone"
+    if not context.settings.keep_volume:
+        return [], "its volume follows its reclaim policy"
+    check_retain(
+        f"claim {claim.name}",
+        context.facts,
+        "have that rule granted, or set `keep_volume: false` if the data may be deleted",
+    )
+    return [requests.retain_volume(claim.volume, claim.uid)], f"its volume {claim.volume} is kept (Retain)"

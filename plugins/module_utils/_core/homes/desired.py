@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Callable, Optional
 
-from ..kubernetes.claims import owner_text
 from ..metadata import annotation_error, claim_name_error, label_error
 from ..quantity import QuantityError, parse_size
 from ..text import did_you_mean
 from ..validation import shown
 from .kubespawner import reserved_keys
 from .naming import Template
-from .spec import STATES, UserSpec
-
-PRESENT, RETIRED, ABSENT = STATES
+from .spec import UserSpec, owner_text
 
 _OUR_PREFIXES = ("hub.jupyter.org", "odh.persistency")
 ACCESS_MODES = ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod", "ReadOnlyMany")
@@ -48,6 +45,7 @@ class Home:
 
     user: str
     server: str
+    namespace: str
     spec: UserSpec
     state: str
     size: int
@@ -108,6 +106,7 @@ def resolve(specs: Sequence[UserSpec], settings: HomeSettings) -> tuple[list[Hom
         home = Home(
             user=spec.name,
             server=server,
+            namespace=settings.namespace,
             spec=spec,
             state=spec.state or settings.state,
             size=size,

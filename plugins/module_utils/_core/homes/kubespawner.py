@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..metadata import (
@@ -100,33 +101,40 @@ def claim_annotations(
     return annotations
 
 
-def claim_manifest(
-    name: str,
-    user: str,
-    server: str = "",
-    *,
-    size: str,
-    storage_class: Optional[str] = None,
-    access_modes: Sequence[str] = ("ReadWriteOnce",),
-    labels: Optional[Mapping[str, str]] = None,
-    annotations: Optional[Mapping[str, str]] = None,
-    namespace: Optional[str] = None,
-) -> dict[str, Any]:
-    """The PersistentVolumeClaim of a new home as a JSON object, ready for a POST.
+@dataclass(frozen=True)
+class NewHome:
+    """The claim of a new home.
 
-    ``size`` is a Kubernetes quantity, passed on as it is written. ``storage_class`` as in :func:`claim_annotations`;
-    ``labels`` and ``annotations`` are ``extra`` there. ``namespace`` is named in the object only when it is given.
+    `size` is a Kubernetes quantity, passed on as written. `storage_class` is None for the cluster's default class and ""
+    for no class. `labels` and `annotations` are those of the inventory. `namespace` is set in the manifest when given.
     """
+
+    name: str
+    user: str
+    server: str = ""
+    size: str = ""
+    storage_class: Optional[str] = None
+    access_modes: Sequence[str] = ("ReadWriteOnce",)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    namespace: Optional[str] = None
+
+
+def claim_manifest(home: NewHome) -> dict[str, Any]:
+    """Return the PersistentVolumeClaim of a new home as a JSON object."""
     metadata: dict[str, Any] = {
-        "name": name,
-        "labels": claim_labels(user, server, labels),
-        "annotations": claim_annotations(user, server, storage_class, annotations),
+        "name": home.name,
+        "labels": claim_labels(home.user, home.server, home.labels),
+        "annotations": claim_annotations(home.user, home.server, home.storage_class, home.annotations),
     }
-    if namespace is not None:
-        metadata["namespace"] = namespace
-    spec: dict[str, Any] = {"accessModes": list(access_modes), "resources": {"requests": {"storage": size}}}
-    if storage_class is not None:
-        spec["storageClassName"] = storage_class
+    if home.namespace is not None:
+        metadata["namespace"] = home.namespace
+    spec: dict[str, Any] = {
+        "accessModes": list(home.access_modes),
+        "resources": {"requests": {"storage": home.size}},
+    }
+    if home.storage_class is not None:
+        spec["storageClassName"] = home.storage_class
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..metadata import STATES
 from ..text import did_you_mean
 from ..validation import (
     NOTHING,
@@ -27,9 +28,6 @@ from ..validation import (
 )
 
 KNOWN_KEYS = ("name", "server", "claim", "size", "storage_class", "labels", "annotations", "state")
-
-#: What may become of a home; an entry's own `state` goes before that of the run.
-STATES = ("present", "retired", "absent")
 
 
 def _nothing() -> Mapping[str, str]:
@@ -54,6 +52,11 @@ class UserSpec:
     annotations: Mapping[str, str] = field(default_factory=_nothing)
     state: str | None = None
     position: str = ""
+
+
+def owner_text(user: str, server: str) -> str:
+    """Return an owner for messages: `alice`, `alice (server lab)`."""
+    return f"{user} (server {server})" if server else user
 
 
 def parse_users(raw: object, source: str) -> tuple[list[UserSpec], list[str]]:

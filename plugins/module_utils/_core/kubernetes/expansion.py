@@ -2,61 +2,59 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Growth of claims: sizes only grow, and only where Kubernetes can. What it cannot is said with both sizes."""
+"""Expansion of claims: a claim only grows, and only when Kubernetes can expand its volume."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 from ..quantity import format_size
-from .claims import Claim
+from .claims import BOUND, Claim
+from .storage_classes import StorageClasses
 
 
-class StorageClass(NamedTuple):
-    """What matters of a StorageClass."""
+class Expansion(NamedTuple):
+    """Whether to expand a claim now. `obstacle`: the sizes differ and Kubernetes cannot expand it, for this reason."""
 
-    name: str
-    expandable: bool
-    default: bool
-    waits_for_consumer: bool
+    expands: bool
+    obstacle: str = ""
 
 
-#: Asks for the storage classes by name; None where they are not known (yet).
-Classes = Callable[[], Optional[Mapping[str, StorageClass]]]
+_AS_IS = Expansion(False)
+_EXPAND = Expansion(True)
 
 
-def decide_expansion(size: int, size_text: str, claim: Claim, classes: Classes) -> tuple[bool, str]:
-    """Return whether to grow a claim to a size (bytes) now, and, where it differs and cannot, why ("has 1Gi where ...").
+def decide_expansion(size: int, size_text: str, claim: Claim, classes: Callable[[], StorageClasses]) -> Expansion:
+    """Decide whether to expand a claim to `size` bytes (`size_text` as written).
 
-    The API server's own rules (validation.go, ValidatePersistentVolumeClaimUpdate, and the admission plugin
-    PersistentVolumeClaimResize): only a bound claim, only to more than it has, only dynamic volumes of a class that
-    allows expansion.
+    `classes` is called only when the storage class matters. The rules are those of the API server (validation.go,
+    ValidatePersistentVolumeClaimUpdate, and the admission plugin PersistentVolumeClaimResize): a claim must be bound,
+    must grow, and must be of a storage class that allows expansion.
     """
     has = claim.size
     if has is None or size == has:
-        return False, ""
+        return _AS_IS
 
-    def differs(why: str) -> tuple[bool, str]:
-        return False, f"has {format_size(has)} where {size_text} is asked for: {why}"
+    def cannot(why: str) -> Expansion:
+        return Expansion(False, f"has {format_size(has)}, not {size_text}: {why}")
 
     if size < has:
-        return differs("a volume cannot shrink, so ask for at least what it has")
+        return cannot("Kubernetes cannot shrink a volume, set at least the current size")
     if claim.capacity is not None and size <= claim.capacity:
-        return False, ""  # its volume is larger than what was asked for, and large enough
-    if claim.phase != "Bound":
-        return differs(f"it is {claim.phase or 'not bound'} and can grow once it is bound to a volume")
+        return _AS_IS  # The volume was larger than requested, and is large enough.
+    if claim.phase != BOUND:
+        return cannot(f"the claim is {claim.phase or 'not bound'} and can be expanded once it is bound to a volume")
     if not claim.storage_class:
-        return differs("it has no storage class, so its volume was made by hand and must be grown there")
+        return cannot("the claim has no storage class, so its volume was created manually and must be expanded there")
     known_classes = classes()
     if known_classes is None:
-        return True, ""
+        return _EXPAND
     known = known_classes.get(claim.storage_class)
     if known is None:
-        return differs(f"its storage class {claim.storage_class} does not exist any more")
+        return cannot(f"storage class {claim.storage_class} no longer exists")
     if not known.expandable:
-        return differs(
-            f"its storage class {claim.storage_class} does not expand (allowVolumeExpansion is not set); set it there if "
-            "the storage can"
+        return cannot(
+            f"storage class {claim.storage_class} does not allow expansion; set allowVolumeExpansion there if the "
+            "storage supports it"
         )
-    return True, ""
+    return _EXPAND

@@ -2,98 +2,111 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the cluster must be asked besides the claims, and only when a plan turns on it.
+"""Facts about the cluster, read only when a plan depends on them.
 
-Planning asks a Lookups object; what it does not hold yet is noted there (`missing`), the edge reads it, and planning
-is done again. So a run that has nothing to do asks nothing.
+Planning asks a ClusterFacts object. It notes in `missing` what was asked and is not known, the I/O layer reads that,
+and planning starts again. A run without anything to do therefore reads nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from ..homes.activity import HubUsers, Use, use_since
-from .expansion import StorageClass
+from ..hub_activity import HubUsers, Use, use_since
+from .storage_classes import StorageClass, StorageClasses
 
-CLASSES = "storage classes"
+STORAGE_CLASSES = "storage classes"
 PODS = "pods"
-ACTIVITY = "activity"
-VOLUME_RIGHT = "the right to patch volumes"
+HUB_ACTIVITY = "hub activity"
+VOLUME_ACCESS = "volume access"
+
+PATCH, DELETE = "patch", "delete"
+
+
+class Fact(NamedTuple):
+    """Something to read. `scope` is the namespace of PODS and the verb of VOLUME_ACCESS, else ""."""
+
+    kind: str
+    scope: str = ""
+
+
+class Mounts(NamedTuple):
+    """The pods that mount a claim, or why that is not known."""
+
+    pods: Sequence[str] = ()
+    error: str = ""
 
 
 class ClusterFacts:
-    """Answers that planning may need. None means: not read yet (asking for it notes that it is missing)."""
+    """What was read so far, for homes and shares. Asking for anything else adds it to `missing`."""
 
     def __init__(self) -> None:
-        self.missing: set[str] = set()
-        self.pods_error = ""
-        self._classes: Optional[Mapping[str, StorageClass]] = None
-        self._classes_known = False
-        self._pods: Optional[Mapping[str, Sequence[str]]] = None
+        self.missing: set[Fact] = set()
+        self._classes: StorageClasses = None
+        self._pods: dict[str, tuple[Mapping[str, Sequence[str]], str]] = {}
         self._hub: Optional[HubUsers] = None
-        self._hub_known = False
-        self._volume_error: Optional[str] = None
-        self._volume_known = False
+        self._volume_errors: dict[str, Optional[str]] = {}
+        self._known: set[Fact] = set()
 
-    def set_classes(self, classes: Optional[Sequence[StorageClass]]) -> None:
-        """Give the storage classes; None where they may not be read, so that the API server itself must tell."""
+    def set_storage_classes(self, classes: Optional[Sequence[StorageClass]]) -> None:
+        """Store the storage classes, or None when this login may not read them. The API server then decides."""
         self._classes = {item.name: item for item in classes} if classes is not None else None
-        self._classes_known = True
-        self.missing.discard(CLASSES)
+        self._add(Fact(STORAGE_CLASSES))
 
-    def set_pods(self, claims: Mapping[str, Sequence[str]], error: str = "") -> None:
-        """Give, for each claim that pods mount, the names of these pods; or why pods cannot be read."""
-        self._pods = claims
-        self.pods_error = error
-        self.missing.discard(PODS)
+    def set_pods(self, namespace: str, by_claim: Mapping[str, Sequence[str]], error: str = "") -> None:
+        """Store the names of the pods that mount each claim of a namespace, or why pods cannot be listed."""
+        self._pods[namespace] = (by_claim, error)
+        self._add(Fact(PODS, namespace))
 
     def set_hub(self, hub: Optional[HubUsers]) -> None:
-        """Give what the hub says of its users; None where there is no hub to ask."""
+        """Store the users of the hub, or None without a hub."""
         self._hub = hub
-        self._hub_known = True
-        self.missing.discard(ACTIVITY)
+        self._add(Fact(HUB_ACTIVITY))
 
-    def set_volume_right(self, error: Optional[str]) -> None:
-        """Give why volumes may not be patched, None where they may."""
-        self._volume_error = error
-        self._volume_known = True
-        self.missing.discard(VOLUME_RIGHT)
+    def set_volume_error(self, verb: str, error: Optional[str]) -> None:
+        """Store why this login may not use a verb on PersistentVolumes, or None when it may."""
+        self._volume_errors[verb] = error
+        self._add(Fact(VOLUME_ACCESS, verb))
 
-    def classes(self) -> Optional[Mapping[str, StorageClass]]:
-        """The storage classes by name; None where they are not known (yet)."""
-        if not self._classes_known:
-            self.missing.add(CLASSES)
+    def storage_classes(self) -> StorageClasses:
+        """Return the storage classes by name, None when they are not known."""
+        self._need(Fact(STORAGE_CLASSES))
         return self._classes
 
     def default_class(self) -> Optional[str]:
-        """The name of the default storage class, None where there is none or it is not known."""
-        return next((item.name for item in (self.classes() or {}).values() if item.default), None)
+        """Return the name of the default storage class, None when there is none or it is not known."""
+        return next((item.name for item in (self.storage_classes() or {}).values() if item.is_default), None)
 
-    def pods_of(self, claim: str) -> Sequence[str]:
-        """The pods that mount a claim."""
-        if self._pods is None:
-            self.missing.add(PODS)
-            return ()
-        return self._pods.get(claim, ())
+    def mounts(self, namespace: str, claim: str) -> Mounts:
+        """Return the pods that mount a claim."""
+        self._need(Fact(PODS, namespace))
+        by_claim, error = self._pods.get(namespace, ({}, ""))
+        return Mounts(by_claim.get(claim, ()), error)
 
-    def use_since(self, user: str, server: Optional[str], mark: datetime) -> Optional[Use]:
-        """Whether a home was used since it was retired; None where the hub was not asked yet."""
-        if not self._hub_known:
-            self.missing.add(ACTIVITY)
-            return None
-        return use_since(self._hub, user, server, mark)
+    def use_since(self, user: str, server: Optional[str], moment: datetime) -> Optional[Use]:
+        """Return whether the hub shows use of a home since a time, None when the hub was not asked yet."""
+        fact = Fact(HUB_ACTIVITY)
+        self._need(fact)
+        return use_since(self._hub, user, server, moment) if fact in self._known else None
 
-    def volume_error(self) -> Optional[str]:
-        """Why the reclaim policy of volumes cannot be changed, None where it can."""
-        if not self._volume_known:
-            self.missing.add(VOLUME_RIGHT)
-        return self._volume_error
+    def volume_error(self, verb: str) -> Optional[str]:
+        """Return why this login may not use a verb on PersistentVolumes, None when it may."""
+        self._need(Fact(VOLUME_ACCESS, verb))
+        return self._volume_errors.get(verb)
+
+    def _need(self, fact: Fact) -> None:
+        if fact not in self._known:
+            self.missing.add(fact)
+
+    def _add(self, fact: Fact) -> None:
+        self._known.add(fact)
+        self.missing.discard(fact)
 
 
 def pods_by_claim(mounts: Sequence[tuple[str, Sequence[str]]]) -> dict[str, list[str]]:
-    """Turn (pod, claims it mounts) into claim -> pods."""
+    """Turn (pod, claims that it mounts) into the pods of each claim."""
     found: dict[str, list[str]] = {}
     for pod, claims in mounts:
         for claim in claims:

@@ -2,23 +2,23 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ResourceQuotas: whether the sum of a plan fits. A dry-run is held against a quota singly, as if it were alone."""
+"""ResourceQuotas: whether the sum of a plan fits. A dry run checks each change against the quota alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
-from ..plan import CREATE, Change, Plan
-from ..quantity import format_size, parse_quantity
-from ..requests import CLAIMS, PATCH
-from .claims import Index
+from ..plan import Change
+from ..quantity import format_size, parse_quantity, size_or_none
+from ..requests import CLAIMS, CREATE, PATCH
+from .claims import Claim
 
 _PER_CLASS = ".storageclass.storage.k8s.io/"
 
 
 class Quota(NamedTuple):
-    """A ResourceQuota: what is left of each resource it bounds (bytes, or a number of objects)."""
+    """An observed ResourceQuota: what is left of each resource that it limits (bytes, or a number of objects)."""
 
     name: str
     left: Mapping[str, int]
@@ -33,48 +33,61 @@ def quota_from(item: Mapping[str, Any]) -> Quota:
     return Quota(item["metadata"]["name"], left)
 
 
-class Ask(NamedTuple):
-    """What one change asks of a quota: more bytes of a storage class (None: of none), and a claim where it is a new one."""
+class Demand(NamedTuple):
+    """What one change needs of a quota: more bytes of a storage class (None: of no class), and a claim if it is new."""
 
     storage_class: Optional[str]
     size: int
     is_new: bool
 
 
-def quota_warnings(plan: Plan, quotas: Iterable[Quota], index: Index, default_class: Optional[str]) -> list[str]:
-    """Return a sentence for each bound of a quota that a plan of homes, carried out whole, would run into."""
-    asks = []
-    for change in plan.pending:
-        home = change.subject
-        if change.action == CREATE:
-            asks.append(Ask(home.storage_class if home.storage_class is not None else default_class, home.size, True))
-            continue
-        claim = index.by_name.get(change.name)
-        if claim is not None and expands(change):
-            asks.append(Ask(claim.storage_class, home.size - (claim.size or 0), False))
-    return exceeded(asks, quotas)
+def claim_demands(
+    changes: Iterable[Change],
+    observed: Callable[[str, str], Optional[Claim]],
+    default_class: Callable[[], Optional[str]],
+) -> list[tuple[str, Demand]]:
+    """Return what changes need of the quotas, as (namespace, demand), from the requests that create or expand claims.
+
+    `observed` returns a claim by namespace and name. `default_class` is called when a new claim names no class.
+    """
+    demands = []
+    for change in changes:
+        for request in change.operations:
+            if request.resource is not CLAIMS or request.verb not in (CREATE, PATCH):
+                continue
+            size = _requested_size(request.body)
+            if size is None:
+                continue
+            if request.verb == CREATE:
+                storage_class = request.body["spec"].get("storageClassName")
+                demand = Demand(default_class() if storage_class is None else storage_class, size, True)
+                demands.append((request.namespace, demand))
+                continue
+            claim = observed(request.namespace, request.name)
+            if claim is not None:
+                demands.append((request.namespace, Demand(claim.storage_class, size - (claim.size or 0), False)))
+    return demands
 
 
-def expands(change: Change) -> bool:
-    """Whether a change raises what a claim asks for."""
-    patches = [step.body for step in change.operations if (step.verb, step.resource) == (PATCH, CLAIMS)]
-    return any(body.get("spec", {}).get("resources") for body in patches)
+def _requested_size(body: Mapping[str, Any]) -> Optional[int]:
+    resources = body.get("spec", {}).get("resources", {})
+    return size_or_none(resources.get("requests", {}).get("storage"))
 
 
-def exceeded(asks: Iterable[Ask], quotas: Iterable[Quota]) -> list[str]:
-    """Return a sentence for each bound of the quotas of a namespace that all this together would run into."""
+def quota_warnings(demands: Iterable[Demand], quotas: Iterable[Quota]) -> list[str]:
+    """Return a warning for each limit of a namespace's quotas that all demands together exceed."""
     desired: dict[str, int] = {}
 
     def add(key: str, amount: int) -> None:
         desired[key] = desired.get(key, 0) + amount
 
-    for ask in asks:
-        add("requests.storage", ask.size)
-        add("persistentvolumeclaims", ask.is_new)
-        add("count/persistentvolumeclaims", ask.is_new)
-        if ask.storage_class:
-            add(f"{ask.storage_class}{_PER_CLASS}requests.storage", ask.size)
-            add(f"{ask.storage_class}{_PER_CLASS}persistentvolumeclaims", ask.is_new)
+    for demand in demands:
+        add("requests.storage", demand.size)
+        add("persistentvolumeclaims", demand.is_new)
+        add("count/persistentvolumeclaims", demand.is_new)
+        if demand.storage_class:
+            add(f"{demand.storage_class}{_PER_CLASS}requests.storage", demand.size)
+            add(f"{demand.storage_class}{_PER_CLASS}persistentvolumeclaims", demand.is_new)
     warnings = []
     for quota in quotas:
         for key, left in quota.left.items():
@@ -84,7 +97,7 @@ def exceeded(asks: Iterable[Ask], quotas: Iterable[Quota]) -> list[str]:
             storage = key.endswith("requests.storage")
             has, asked = (format_size(max(left, 0)), format_size(need)) if storage else (str(max(left, 0)), str(need))
             warnings.append(
-                f"ResourceQuota {quota.name} has {has} of {key} left and the plan needs {asked}: some of its changes would "
-                "fail; raise the quota or ask for less"
+                f"ResourceQuota {quota.name} has {has} of {key} left and the plan needs {asked}: some changes would fail, raise "
+                "the quota or request less"
             )
     return warnings

@@ -12,7 +12,8 @@ from typing import Any, Optional
 
 from ..homes.kubespawner import owner_hash
 from ..homes.naming import scheme_of
-from ..kubernetes.claims import Claim, owner_text
+from ..homes.spec import owner_text
+from ..kubernetes.claims import Claim
 from ..metadata import KIND_LABEL, OWNER_LABEL
 from ..quantity import format_size
 from ..times import format_span, parse_time

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..metadata import claim_name_error
+from ..metadata import NAMESPACE, claim_name_error
 from ..text import did_you_mean
 from ..validation import NOTHING, described, quoting, shown, texts_of
 from .paths import absolute_error, csi_path_errors, system_path_error
@@ -48,7 +48,6 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     EXISTING_CLAIM: ("claim",),
 }
 _SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9.])?\Z|\[[0-9A-Fa-f:.]+\]\Z")
-NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 
 def _nothing() -> Mapping[str, str]:

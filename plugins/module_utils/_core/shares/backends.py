@@ -8,34 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from ..kubernetes.volumes import Source
 from .backend_spec import CSI, HOST_PATH, NFS, Backend
 from .naming import volume_name
 from .paths import NFS_CSI, csi_place, is_cephfs, nfs_attributes, normalised, server_name
 from .spec import ShareSpec
-
-
-class Source(NamedTuple):
-    """Where a volume's data is: the field of its spec (`nfs`, `csi`, `hostPath`, ...) and what it holds."""
-
-    kind: str
-    fields: Mapping[str, Any]
-
-    @property
-    def driver(self) -> str:
-        """The CSI driver, "" for volumes that have none."""
-        return str(self.fields.get("driver", "")) if self.kind == "csi" else ""
-
-    @property
-    def handle(self) -> str:
-        """The volume's handle, "" for volumes that have none."""
-        return str(self.fields.get("volumeHandle", "")) if self.kind == "csi" else ""
-
-    @property
-    def attributes(self) -> Mapping[str, str]:
-        """What the CSI driver is told of the volume."""
-        return self.fields.get("volumeAttributes") or {}
 
 
 def input_errors(spec: ShareSpec, namespaces: Sequence[str]) -> list[str]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ..kubernetes.volumes import Source
 from ..metadata import KIND_SHARE
 from ..plan import KEEP, REFUSE, Change, Unreconcilable
 from ..quantity import format_size
-from .backends import Source, described
+from .backends import described
 from .desired import ShareSettings, ShareTarget
 from .facts import ShareClusterFacts
 from .observed import ObservedShares

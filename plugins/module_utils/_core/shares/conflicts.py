@@ -15,16 +15,17 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
+from ..kubernetes.volumes import Source
+from ..metadata import PRESENT
 from ..plan import ADOPT, CREATE, UPDATE, Change
 from ..requests import CLAIMS, VOLUMES
 from ..requests import CREATE as MAKE
-from .backends import Source, described, on_other_file_systems, place_of
+from .backends import described, on_other_file_systems, place_of
 from .changes import Context, refuse
 from .desired import Share, ShareTarget
 from .naming import share_label
 from .observed import Volume, share_of, volume_from, what_else
 from .paths import is_inside
-from .spec import PRESENT
 
 
 class _Run(NamedTuple):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Union
 
+from ..kubernetes.volumes import Source
 from .backend_spec import Backend
-from .backends import Source, ceph_root, csi_source, described, own_handle
+from .backends import ceph_root, csi_source, described, own_handle
 from .observed import MANY, Volume
 from .paths import NFS_CSI, is_cephfs, nfs_attributes
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from .. import requests
-from ..kubernetes.retention import retirement
-from ..metadata import FOUND_ANNOTATION, KIND_LABEL, KIND_SHARE, RETIRED_ANNOTATION, SHARE_KEY
-from ..plan import DELETE, KEEP, RETIRE, UPDATE, Change
+from ..kubernetes.retention import Retention
+from ..metadata import FOUND_ANNOTATION, KIND_LABEL, KIND_SHARE, RETIRED, RETIRED_ANNOTATION, SHARE_KEY
+from ..plan import DELETE, KEEP, RETIRE, UPDATE, Change, Rejected, Unchanged
 from ..text import did_you_mean, quote_list
 from ..times import format_span, format_time, parse_time
 from . import facts
@@ -20,7 +20,6 @@ from .changes import Context, change, keep, line, place, refuse
 from .desired import Share, ShareTarget
 from .naming import share_label
 from .observed import RETAIN, Claim, Volume, share_of
-from .spec import RETIRED
 from .volumes import retain
 
 
@@ -162,16 +161,21 @@ def _retire_volume(ctx: Context, target: ShareTarget, volume: Volume) -> Change:
     )
 
 
+def _retention(ctx: Context) -> Retention:
+    return Retention(KIND_SHARE, ctx.settings.retention, ctx.settings.now)
+
+
 # -- removing -------------------------------------------------------------------------------------------------------
 
 
 def _remove(ctx: Context, target: ShareTarget, claim: Claim) -> Change:
     """Return a deletion, or why not (yet): what is a mistake in what was asked is refused, what may come later is kept."""
-    retired = retirement(claim.retired_at, claim.name, KIND_SHARE, ctx.settings.retention, ctx.settings.now)
-    if retired.error:
-        return refuse(target, retired.error, claim.name)
-    if retired.held:
-        return keep(target, retired.held, claim.name)
+    try:
+        _retention(ctx).check(claim.retired_at, f"claim {claim.name}")
+    except Rejected as rejected:
+        return refuse(target, rejected.reason, claim.name)
+    except Unchanged as unchanged:
+        return keep(target, unchanged.reason, claim.name)
     pods, error = ctx.facts.pods_in(target.namespace, claim.name)
     if error:
         return refuse(target, f"whether a pod mounts {claim.name} is not known, for {error}", claim.name)
@@ -292,15 +296,12 @@ def _keep_data(
 def _remove_volume(ctx: Context, target: ShareTarget, volume: Volume, going: str = "") -> Change:
     """Remove a static volume whose claim is gone, or going: a run was cut short, or somebody removed the claim by hand."""
     told = f"its claim {going} is being deleted already" if going else "its claim is gone already"
-    retired = retirement(
-        volume.retired_at, f"the volume {volume.name}", KIND_SHARE, ctx.settings.retention, ctx.settings.now
-    )
-    if going and (retired.error or retired.held):
-        return keep(target, told, going)
-    if retired.error:
-        return refuse(target, retired.error)
-    if retired.held:
-        return keep(target, f"its volume {volume.name} {retired.held}")
+    try:
+        _retention(ctx).check(volume.retired_at, f"volume {volume.name}")
+    except Rejected as rejected:
+        return keep(target, told, going) if going else refuse(target, rejected.reason)
+    except Unchanged as unchanged:
+        return keep(target, told, going) if going else keep(target, f"its volume {volume.name} {unchanged.reason}")
     for verb in (facts.PATCH, facts.DELETE) if volume.policy != RETAIN else (facts.DELETE,):
         error = ctx.facts.may_not(verb)
         if error:

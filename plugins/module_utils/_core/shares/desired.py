@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Optional
 
-from ..metadata import SHARE_KEY
+from ..metadata import PRESENT, SHARE_KEY
 from .backend_spec import EXISTING_CLAIM, STORAGE_CLASS
 from .backends import input_errors
 from .naming import share_labels, volume_name
-from .spec import PRESENT, ShareSpec
+from .spec import ShareSpec
 
 
 @dataclass(frozen=True)

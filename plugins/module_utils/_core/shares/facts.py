@@ -2,53 +2,39 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the cluster must be asked besides claims and volumes, and only when a plan turns on it: see the homes' Lookups."""
+"""The shared ClusterFacts under the names that the planner of shares still uses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Optional
 
-from ..kubernetes.facts import ClusterFacts
+from ..kubernetes.facts import DELETE, PATCH, ClusterFacts
+from ..kubernetes.storage_classes import StorageClasses
 
-PATCH, DELETE = "patch", "delete"
+__all__ = ["DELETE", "PATCH", "ShareClusterFacts"]
 
 
 class ShareClusterFacts(ClusterFacts):
-    """As for homes, but of several namespaces, and of each verb on volumes."""
+    """Names to be replaced by those of ClusterFacts."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.missing_pods: set[str] = set()
-        self.missing_verbs: set[str] = set()
-        self._pods_in: dict[str, tuple[Mapping[str, Sequence[str]], str]] = {}
-        self._verbs: dict[str, Optional[str]] = {}
+    set_classes = ClusterFacts.set_storage_classes
+    set_pods_in = ClusterFacts.set_pods
+    set_volume_verb = ClusterFacts.set_volume_error
 
     @property
     def is_missing(self) -> bool:
         """Whether planning asked for what was not read."""
-        return bool(self.missing or self.missing_pods or self.missing_verbs)
+        return bool(self.missing)
 
-    def set_pods_in(self, namespace: str, claims: Mapping[str, Sequence[str]], error: str = "") -> None:
-        """Give, for each claim of a namespace that pods mount, the names of these pods; or why pods cannot be read."""
-        self._pods_in[namespace] = (claims, error)
-        self.missing_pods.discard(namespace)
-
-    def set_volume_verb(self, verb: str, error: Optional[str]) -> None:
-        """Give why this may not be done to volumes, None where it may."""
-        self._verbs[verb] = error
-        self.missing_verbs.discard(verb)
+    def classes(self) -> StorageClasses:
+        """The storage classes by name."""
+        return self.storage_classes()
 
     def pods_in(self, namespace: str, claim: str) -> tuple[Sequence[str], str]:
-        """The pods that mount a claim, and why pods cannot be read, if so."""
-        known = self._pods_in.get(namespace)
-        if known is None:
-            self.missing_pods.add(namespace)
-            return (), ""
-        return known[0].get(claim, ()), known[1]
+        """The pods that mount a claim, and why they cannot be listed."""
+        return self.mounts(namespace, claim)
 
     def may_not(self, verb: str) -> Optional[str]:
-        """Why this may not be done to volumes, None where it may."""
-        if verb not in self._verbs:
-            self.missing_verbs.add(verb)
-        return self._verbs.get(verb)
+        """Why this login may not use a verb on volumes."""
+        return self.volume_error(verb)

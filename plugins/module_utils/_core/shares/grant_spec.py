@@ -14,7 +14,6 @@ from ..text import did_you_mean
 from ..validation import described, quoting, shown, user_name_error
 from .groups import group_name_error
 
-LEVELS = ("public", "private", "secret")
 KEYS = ("users", "groups", "everyone")
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ..kubernetes.volumes import Source
 from ..metadata import CLONE_ANNOTATION
-from .backends import Source
 from .desired import ShareTarget
 from .observed import MANY, RETAIN
 

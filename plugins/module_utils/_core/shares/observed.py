@@ -6,117 +6,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Optional
+from collections.abc import Iterable
+from typing import Optional
 
 from ..kubernetes.claims import Claim, claim_from
+from ..kubernetes.volumes import PROVISIONED_BY_ANNOTATION as PROVISIONED
+from ..kubernetes.volumes import RETAIN, Volume, volume_from
+from ..kubernetes.volumes import RWX as MANY
 from ..metadata import (
-    CLONE_ANNOTATION,
     KIND_HOME,
     KIND_LABEL,
     KIND_SHARE,
-    RETIRED_ANNOTATION,
     SHARE_KEY,
     USERNAME_LABEL,
 )
-from ..quantity import size_or_none
-from .backends import Source
 from .naming import share_label
 from .reserved import is_spawner_name, reserved_name
 
-RETAIN = "Retain"
-MANY = "ReadWriteMany"
-#: On volumes that a class made, by the Kubernetes controllers and drivers.
-PROVISIONED = "pv.kubernetes.io/provisioned-by"
-
 _COMPONENTS = {"hub": "the hub's own", "singleuser-storage": "a home by its labels"}
-_NOTHING: Mapping[str, Any] = {}
-_SETTINGS = frozenset(
-    {
-        "capacity",
-        "accessModes",
-        "claimRef",
-        "persistentVolumeReclaimPolicy",
-        "storageClassName",
-        "mountOptions",
-        "volumeMode",
-        "nodeAffinity",
-        "volumeAttributesClassName",
-    }
-)
-
-
-class Volume(NamedTuple):
-    """A live PersistentVolume. `mode` is its volumeMode."""
-
-    name: str
-    uid: str
-    version: str
-    deleting: bool
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    phase: str
-    policy: str
-    capacity: Optional[int]
-    capacity_text: str
-    access_modes: tuple[str, ...]
-    storage_class: str
-    mode: str
-    mount_options: tuple[str, ...]
-    affinity: Optional[Mapping[str, Any]]
-    claim_namespace: str
-    claim_name: str
-    claim_uid: str
-    source: Source
-
-    @property
-    def share(self) -> Optional[str]:
-        """The share whose volume it is by its annotation, None where nothing says so."""
-        return self.annotations.get(SHARE_KEY)
-
-    @property
-    def retired_at(self) -> Optional[str]:
-        """The retirement mark as it stands, None where there is none."""
-        return self.annotations.get(RETIRED_ANNOTATION)
-
-    @property
-    def clone_of(self) -> Optional[str]:
-        """The volume that it was made as a copy of, None where it was made by itself."""
-        return self.annotations.get(CLONE_ANNOTATION)
-
-    def is_for(self, namespace: str, claim: str) -> bool:
-        """Whether it is reserved for (or bound to) a claim of this name."""
-        return self.claim_name == claim and self.claim_namespace == namespace
-
-
-def volume_from(item: Mapping[str, Any]) -> Volume:
-    """Reduce a PersistentVolume of the API to a Volume."""
-    metadata = item["metadata"]
-    spec = item.get("spec") or _NOTHING
-    claim = spec.get("claimRef") or _NOTHING
-    kind = next((key for key in spec if key not in _SETTINGS), "")
-    capacity = (spec.get("capacity") or _NOTHING).get("storage", "")
-    return Volume(
-        metadata["name"],
-        metadata.get("uid", ""),
-        metadata.get("resourceVersion", ""),
-        "deletionTimestamp" in metadata,
-        metadata.get("labels") or _NOTHING,
-        metadata.get("annotations") or _NOTHING,
-        (item.get("status") or _NOTHING).get("phase", ""),
-        spec.get("persistentVolumeReclaimPolicy", ""),
-        size_or_none(capacity),
-        capacity,
-        tuple(spec.get("accessModes") or ()),
-        spec.get("storageClassName", ""),
-        spec.get("volumeMode", "Filesystem"),
-        tuple(spec.get("mountOptions") or ()),
-        spec.get("nodeAffinity"),
-        claim.get("namespace", ""),
-        claim.get("name", ""),
-        claim.get("uid", ""),
-        Source(kind, spec.get(kind) or _NOTHING),
-    )
 
 
 def share_of(claim: Claim) -> Optional[str]:
@@ -320,4 +227,15 @@ class ObservedShares:
         return self._by_claim
 
 
-__all__ = ["MANY", "RETAIN", "Claim", "ObservedShares", "Volume", "claim_from", "share_of", "volume_from", "what_else"]
+__all__ = [
+    "MANY",
+    "PROVISIONED",
+    "RETAIN",
+    "Claim",
+    "ObservedShares",
+    "Volume",
+    "claim_from",
+    "share_of",
+    "volume_from",
+    "what_else",
+]

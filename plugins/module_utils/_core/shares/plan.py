@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from ..plan import CREATE, Change, Plan
-from ..text import did_you_mean
+from ..kubernetes.storage_classes import classes_of_new_claims, unknown_class_warnings
+from ..metadata import PRESENT
+from ..plan import Change, Plan
 from .changes import Context, keep, refuse
 from .conflicts import made_volume, reject_conflicts, source_of
 from .deletion import overlooked, plan_deletion
@@ -18,7 +19,6 @@ from .desired import Share, ShareTarget
 from .dynamic import plan_dynamic
 from .existing import keep_up, objection
 from .same_place import made_elsewhere, other_place
-from .spec import PRESENT
 from .static import made_by_entry, plan_static, unreadable
 from .volumes import NOTHING, fix
 
@@ -32,7 +32,9 @@ def plan_shares(ctx: Context, shares: Sequence[Share]) -> Plan:
         if share.state != PRESENT:
             overlooked(ctx, share, changes)
     changes = reject_conflicts(ctx, shares, changes)
-    notes = [*ctx.notes, *_unknown_classes(ctx, changes), *made_elsewhere(ctx, changes)]
+    classes = classes_of_new_claims(changes)
+    unknown = unknown_class_warnings(classes, ctx.facts.storage_classes()) if classes else []
+    notes = [*ctx.notes, *unknown, *made_elsewhere(ctx, changes)]
     return Plan(tuple(changes), tuple(ctx.unreconcilable), tuple(notes))
 
 
@@ -108,22 +110,3 @@ def _plan_found(ctx: Context, target: ShareTarget, several: bool) -> Change:
             if refused is not None:
                 return refused
     return keep_up(ctx, target, claim, volume, fixes, expands=True, size=target.share.size)
-
-
-def _unknown_classes(ctx: Context, changes: Sequence[Change]) -> list[str]:
-    """Warn of classes that new claims ask for and the cluster does not have: such a claim waits for ever."""
-    desired: dict[str, int] = {}
-    for change in changes:
-        if change.action == CREATE and len(change.operations) == 1:
-            name = change.operations[0].body["spec"].get("storageClassName")
-            if name and not change.operations[0].body["spec"].get("volumeName"):
-                desired[name] = desired.get(name, 0) + 1
-    classes = ctx.facts.classes() if desired else None
-    if classes is None:
-        return []
-    return [
-        f"There is no storage class {name}{did_you_mean(name, classes)}: {count} new "
-        f"{'shares wait' if count > 1 else 'share waits'} until there is one, or until volumes of that class are made by hand"
-        for name, count in desired.items()
-        if name not in classes
-    ]

@@ -16,12 +16,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..metadata import OUR_PREFIX, annotation_error, claim_name_error, label_error
+from ..._hub.access import LEVELS
+from ..metadata import (
+    ABSENT,
+    NAMESPACE,
+    OUR_PREFIX,
+    PRESENT,
+    RETIRED,
+    STATES,
+    annotation_error,
+    claim_name_error,
+    label_error,
+)
 from ..quantity import QuantityError, parse_size
 from ..text import did_you_mean
 from ..validation import NOTHING, PlacedList, described, quoting, shown, text_of, texts_of
-from .backend_spec import DYNAMIC, EXISTING_CLAIM, NAMESPACE, Backend, read_backend
-from .grant_spec import LEVELS, NOBODY, Grants, read_grants
+from .backend_spec import DYNAMIC, EXISTING_CLAIM, Backend, read_backend
+from .grant_spec import NOBODY, Grants, read_grants
 from .paths import absolute_error, mount_path_error, nested_mounts, normalised, place_errors, shared_data
 from .reserved import reserved_name
 
@@ -44,7 +55,6 @@ KNOWN_KEYS = (
     "annotations",
     "state",
 )
-STATES = PRESENT, RETIRED, ABSENT = ("present", "retired", "absent")
 DEFAULT_MODE = "2770"
 #: The largest id of a user: the one above means "leave it" to chown(2). Pods take no group above 2^31 - 1 (Kubernetes,
 #: ``IsValidGroupID``).

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
 from .. import requests
+from ..kubernetes.volumes import Source
 from ..plan import CREATE, Change
 from ..quantity import format_size
 from ..text import quote_list
-from .backends import Source, described, difference, given_handle, lesser_differences, static_source
+from .backends import described, difference, given_handle, lesser_differences, static_source
 from .changes import Context, change, line, place, refuse
 from .desired import ShareTarget
 from .existing import keep_up, objection

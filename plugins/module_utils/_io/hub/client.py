@@ -12,7 +12,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from ..._core.homes.activity import HubUser, HubUsers
+from ..._core.hub_activity import HubUser, HubUsers
 from ..._core.text import quote_list
 from ..._core.times import parse_time
 from .http import HubError, HubHttp

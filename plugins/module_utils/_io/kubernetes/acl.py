@@ -46,7 +46,7 @@ from ..version import VERSION
 from .api import Api
 from .apply import Replan, api_message, apply_plan
 from .errors import ApiError
-from .facts import need_namespace
+from .facts import check_namespace
 
 WRITER = f"odh.persistency {VERSION}"
 
@@ -179,7 +179,7 @@ class AclRun:
         """
         if not publication.plan.changed and (live.index is not None or live.parts):
             return ""
-        return need_namespace(self.api, self.namespace, self.check_mode)
+        return check_namespace(self.api, self.namespace, self.check_mode)
 
     def _quota_warnings(self, publication: Publication) -> list[str]:
         """In check mode: hold the sum of what would be made against the quotas; a dry-run passes them singly."""

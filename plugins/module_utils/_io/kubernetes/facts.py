@@ -2,37 +2,75 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What modules read besides the objects that they manage: storage classes, pods, namespaces, quotas, rights."""
+"""Read facts about the cluster: storage classes, pods, access to volumes, hub activity, namespaces."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from ..._core import requests
-from ..._core.kubernetes.expansion import StorageClass
-from ..._core.kubernetes.facts import pods_by_claim
+from ..._core.hub_activity import HubUsers
+from ..._core.kubernetes.facts import (
+    HUB_ACTIVITY,
+    PODS,
+    STORAGE_CLASSES,
+    VOLUME_ACCESS,
+    ClusterFacts,
+    Fact,
+    pods_by_claim,
+)
+from ..._core.kubernetes.storage_classes import StorageClass, storage_class_from
 from ..module import PlanRejected
 from .api import Api
 from .errors import ApiError, rule_for
 
-_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+def _no_hub() -> Optional[HubUsers]:
+    return None
 
 
-def read_classes(api: Api) -> Optional[list[StorageClass]]:
-    """Return the storage classes, None where this login may not read them."""
+class FactsReader:
+    """Reads what planning asked for. `read_hub` returns the users of the hub, None without a hub."""
 
-    def convert(item: Mapping[str, Any]) -> StorageClass:
-        metadata = item["metadata"]
-        return StorageClass(
-            metadata["name"],
-            bool(item.get("allowVolumeExpansion")),
-            (metadata.get("annotations") or {}).get(_DEFAULT_CLASS) == "true",
-            item.get("volumeBindingMode") == "WaitForFirstConsumer",
-        )
+    def __init__(self, api: Api, read_hub: Callable[[], Optional[HubUsers]] = _no_hub) -> None:
+        self.api = api
+        self._read_hub = read_hub
 
+    def read_missing(self, facts: ClusterFacts) -> None:
+        """Read every fact that is missing."""
+        for fact in sorted(facts.missing):
+            self._read(facts, fact)
+
+    def default_class(self, facts: ClusterFacts) -> Optional[str]:
+        """Return the name of the default storage class. Reads the storage classes if they are not known."""
+        facts.default_class()
+        self.read_missing(facts)
+        return facts.default_class()
+
+    def _read(self, facts: ClusterFacts, fact: Fact) -> None:
+        if fact.kind == STORAGE_CLASSES:
+            facts.set_storage_classes(read_storage_classes(self.api))
+        elif fact.kind == PODS:
+            self._read_pods(facts, fact.scope)
+        elif fact.kind == VOLUME_ACCESS:
+            facts.set_volume_error(fact.scope, volume_error(self.api, fact.scope))
+        elif fact.kind == HUB_ACTIVITY:
+            facts.set_hub(self._read_hub())
+
+    def _read_pods(self, facts: ClusterFacts, namespace: str) -> None:
+        try:
+            facts.set_pods(namespace, read_pods(self.api, namespace))
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            facts.set_pods(namespace, {}, str(error))
+
+
+def read_storage_classes(api: Api) -> Optional[list[StorageClass]]:
+    """Return the storage classes, None when this login may not read them."""
     try:
-        return api.list_all(requests.STORAGE_CLASSES, None, convert)
+        return api.list_all(requests.STORAGE_CLASSES, None, storage_class_from)
     except ApiError as error:
         if error.status == 403:
             return None
@@ -40,7 +78,7 @@ def read_classes(api: Api) -> Optional[list[StorageClass]]:
 
 
 def read_pods(api: Api, namespace: str) -> dict[str, list[str]]:
-    """Return, for each claim of a namespace that pods mount, these pods' names. Finished pods mount nothing."""
+    """Return the names of the pods that mount each claim of a namespace. Finished pods mount nothing."""
 
     def convert(item: Mapping[str, Any]) -> tuple[str, list[str]]:
         if (item.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
@@ -54,8 +92,8 @@ def read_pods(api: Api, namespace: str) -> dict[str, list[str]]:
     return pods_by_claim(api.list_all(requests.PODS, namespace, convert))
 
 
-def volume_error(api: Api, verb: str = "patch") -> Optional[str]:
-    """Return why this login may not patch (or `verb`) volumes, None where it may. Asks the API server; nothing is stored."""
+def volume_error(api: Api, verb: str) -> Optional[str]:
+    """Return why this login may not use a verb on PersistentVolumes, None when it may. Stores nothing."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
@@ -64,28 +102,29 @@ def volume_error(api: Api, verb: str = "patch") -> Optional[str]:
     answer = api.post(requests.ACCESS_REVIEWS, review)
     if (answer.get("status") or {}).get("allowed"):
         return None
-    return f"this login may not {verb} volumes, which takes {rule_for(requests.VOLUMES, verb, None)}"
+    return f"this login may not {verb} persistentvolumes, it needs {rule_for(requests.VOLUMES, verb, None)}"
 
 
-def unmade(namespace: str) -> str:
-    """What to warn of where a plan for a namespace that does not exist is shown, in check mode: an earlier task may make it."""
-    return f"Namespace {namespace} does not exist yet, so what is planned there is shown and the API server could not validate it"
+def missing_namespace_warning(namespace: str) -> str:
+    """Return the warning of check mode about a namespace that an earlier task may create."""
+    return f"Namespace {namespace} does not exist yet: the plan is shown, but the API server could not validate it"
 
 
-def need_namespace(api: Api, name: str, check_mode: bool) -> str:
-    """Return what to warn of in check mode where a namespace does not exist yet, else "". Raises Refused with what is
-    wrong with it otherwise.
+def check_namespace(api: Api, name: str, check_mode: bool) -> str:
+    """Return the warning about a namespace that does not exist in check mode, "" otherwise.
+
+    Raises PlanRejected when the namespace does not exist, or is being deleted.
     """
     error, missing = namespace_error(api, name)
     if error and not (missing and check_mode):
         raise PlanRejected([error])
-    return unmade(name) if error else ""
+    return missing_namespace_warning(name) if error else ""
 
 
 def namespace_error(api: Api, name: str) -> tuple[str, bool]:
-    """Return what is wrong with a namespace, and whether that is only that it does not exist; ("", False) for nothing.
+    """Return why a namespace cannot be used, and whether the only reason is that it does not exist; ("", False) if it can.
 
-    A login that may not read namespaces is told by the writes themselves.
+    A login that may not read namespaces gets ("", False): the writes themselves then show the error.
     """
     try:
         found = api.get(requests.NAMESPACES, None, name)
@@ -97,7 +136,7 @@ def namespace_error(api: Api, name: str) -> tuple[str, bool]:
         return f"Namespace {name} does not exist: create it first, or correct `namespace`", True
     if (found.get("status") or {}).get("phase") == "Terminating":
         return (
-            f"Namespace {name} is being deleted: wait until it is gone and create it anew, or correct `namespace`",
+            f"Namespace {name} is being deleted: wait until it is gone and create it again, or correct `namespace`",
             False,
         )
     return "", False

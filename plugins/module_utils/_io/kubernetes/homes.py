@@ -2,30 +2,31 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Homes in the cluster: what planning needs read, the plan carried out, and new capacity waited for."""
+"""One run over the homes of a namespace: read, plan, apply and wait."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Callable, Optional
 
 from ..._core import requests
-from ..._core.homes.activity import HubUsers
-from ..._core.homes.changes import keep_home
-from ..._core.homes.desired import PRESENT, Home, HomeSettings
+from ..._core.homes.changes import HomesContext, keep_home
+from ..._core.homes.desired import Home, HomeSettings
+from ..._core.homes.observed import ObservedHomes
 from ..._core.homes.plan import plan_home, plan_homes
-from ..._core.kubernetes.claims import Index, claim_from
-from ..._core.kubernetes.facts import ACTIVITY, CLASSES, PODS, VOLUME_RIGHT, ClusterFacts
-from ..._core.kubernetes.quota import Quota, quota_from, quota_warnings
-from ..._core.kubernetes.readiness import readiness
-from ..._core.plan import Change, Failure, Plan
-from ..errors import ExternalError
+from ..._core.hub_activity import HubUsers
+from ..._core.kubernetes.claims import Claim, claim_from
+from ..._core.kubernetes.facts import ClusterFacts
+from ..._core.kubernetes.quota import Quota, claim_demands, quota_from, quota_warnings
+from ..._core.metadata import PRESENT
+from ..._core.plan import DELETE, Change, Plan
 from .api import Api
 from .apply import Outcome, apply_plan
 from .errors import ApiError
-from .facts import need_namespace, read_classes, read_pods, volume_error
+from .facts import FactsReader, check_namespace
+from .readiness import Timings, Wait, wait_until_ready
 
 ReadHub = Callable[[], Optional[HubUsers]]
 
@@ -39,127 +40,95 @@ class HomesRun:
         self.check_mode = check_mode
         self.timings: dict[str, float] = {}
         self._read_hub = read_hub
-        self._lookups = ClusterFacts()
-        self._index = Index((), settings.template.has_server)
-        self._count = 0
+        self._facts = ClusterFacts()
+        self._reader = FactsReader(api, self._hub_users)
+        self._observed = ObservedHomes((), settings.template.has_server)
 
     def plan(self, homes: Sequence[Home]) -> Plan:
-        """Read the namespace's claims, and what else the plan turns out to need, and return the plan."""
+        """Read the claims of the namespace, and the facts that the plan depends on, and return the plan."""
         started = time.monotonic()
         claims = self.api.list_all(requests.CLAIMS, self.settings.namespace, claim_from)
-        self._count = len(claims)
         self.settings = replace(self.settings, now=self.api.now())
-        self._index = Index(claims, self.settings.template.has_server)
+        self._observed = ObservedHomes(claims, self.settings.template.has_server)
         self.timings["read"] = time.monotonic() - started
         started = time.monotonic()
-        while True:
-            plan = plan_homes(homes, self._index, self.settings, self._lookups)
-            if not self._lookups.missing:
-                break
-            self._read(set(self._lookups.missing))
+        plan = plan_homes(homes, self._observed, self.settings, self._facts)
+        while self._facts.missing:
+            self._reader.read_missing(self._facts)
+            plan = plan_homes(homes, self._observed, self.settings, self._facts)
         self.timings["plan"] = time.monotonic() - started
         return plan
 
-    def missing_namespace(self, plan: Plan) -> str:
-        """Return what to warn of where the namespace is missing, in check mode, "" where it is there; else refuse.
+    def namespace_warning(self, plan: Plan) -> str:
+        """Return the warning about a namespace that does not exist in check mode, "" when it exists.
 
-        Asked only where it matters: before writing, and where not one claim was found, for an empty list is all that
-        the API server says of a namespace that is not there.
+        The namespace is read only before a write, or when it has no claims: the API server lists a namespace that does
+        not exist like an empty one. Raises PlanRejected outside check mode.
         """
-        if not plan.changed and self._count:
+        if not plan.changed and self._observed.by_name:
             return ""
-        return need_namespace(self.api, self.settings.namespace, self.check_mode)
+        return check_namespace(self.api, self.settings.namespace, self.check_mode)
 
     def quota_warnings(self, plan: Plan) -> list[str]:
-        """In check mode: hold what the plan asks for in sum against the namespace's quotas; a dry-run passes them singly."""
+        """Compare the sum of the plan with the quotas, for check mode: a dry run checks each request alone."""
         if not plan.changed:
             return []
         try:
             quotas: list[Quota] = self.api.list_all(requests.QUOTAS, self.settings.namespace, quota_from)
         except ApiError as error:
-            return [f"Whether a ResourceQuota allows the plan is not known: {error}"]
+            return [f"Whether a ResourceQuota allows the plan is unknown: {error}"]
         if not quotas:
             return []
-        return quota_warnings(plan, quotas, self._index, self._lookups.default_class())
+        demands = claim_demands(
+            plan.pending,
+            lambda _namespace, name: self._observed.by_name.get(name),
+            lambda: self._reader.default_class(self._facts),
+        )
+        return quota_warnings((demand for _namespace, demand in demands), quotas)
 
     def apply_plan(self, plan: Plan) -> Outcome:
-        """Carry the plan out; in check mode, have the API server validate it."""
+        """Apply the plan. In check mode the API server only validates it."""
         started = time.monotonic()
-        outcome = apply_plan(self.api, plan, self._replan, self.check_mode)
+        outcome = apply_plan(self.api, plan, self._plan_again, self.check_mode)
         self.timings["write"] = time.monotonic() - started
         return outcome
 
-    def wait(self, outcome: Outcome, timeout: float, sleep: float) -> None:
-        """Wait until every wanted home has its capacity; what has not by then is unready in the outcome."""
-        desired = {
-            change.name: change
+    def wait(self, outcome: Outcome, timings: Timings) -> None:
+        """Wait until the claim of every present home is bound and has its capacity."""
+        namespace = self.settings.namespace
+        awaited = {
+            (namespace, change.name): change
             for change in outcome.plan.changes
             if change.name and change.subject is not None and change.subject.state == PRESENT
         }
-        try:
-            self._wait_for(desired, outcome, timeout, sleep)
-        except ExternalError as error:
-            # What was done stays told, whatever becomes of the looking.
-            reason = f"whether it is ready is not known: {error}"
-            asked = [change for change in desired.values() if change.operations] or list(desired.values())
-            outcome.unready.extend(Failure(change, reason, retryable=error.retryable) for change in asked)
 
-    def _wait_for(self, desired: Mapping[str, Change], outcome: Outcome, timeout: float, sleep: float) -> None:
-        deadline = time.monotonic() + timeout
-        while True:
-            claims = self.api.list_all(requests.CLAIMS, self.settings.namespace, claim_from)
-            pending, warnings = readiness(claims, desired, self._lookups)
-            while CLASSES in self._lookups.missing:
-                self._read({CLASSES})
-                pending, warnings = readiness(claims, desired, self._lookups)
-            if not pending or time.monotonic() >= deadline:
-                break
-            time.sleep(max(0.0, min(sleep, deadline - time.monotonic())))
-        outcome.warnings.extend(warnings)
-        for name, why in pending.items():
-            reason = f"{why} after {timeout:g} s of waiting: see the events of claim {name}, or raise `wait_timeout`"
-            outcome.unready.append(Failure(desired[name], reason, retryable=True))
+        def list_claims() -> Iterable[tuple[str, Claim]]:
+            return ((namespace, claim) for claim in self.api.list_all(requests.CLAIMS, namespace, claim_from))
 
-    def _replan(self, change: Change) -> Change:
-        """Read one home again that somebody else wrote, and plan it again."""
+        wait_until_ready(Wait(awaited, list_claims, self._facts, self._reader), outcome, timings)
+
+    def _plan_again(self, change: Change) -> Change:
+        """Read the claim of one home again after a conflict, and plan this home again."""
         home: Home = change.subject
         found = self.api.get(requests.CLAIMS, self.settings.namespace, change.name)
-        fresh = claim_from(found) if found is not None else None
-        if change.action == "delete" and (fresh is None or fresh.deleting):
-            return keep_home(home, self.settings, change.name, "is gone already")
-        index = self._index.around(home.user, home.server, change.name, fresh)
-        again = [item for item in self._planned_alone(home, index) if item.name == change.name or not item.name]
-        if again:
-            return again[0]
-        return keep_home(home, self.settings, change.name, "needs nothing any more")
+        claim = claim_from(found) if found is not None else None
+        if change.action == DELETE and (claim is None or claim.deleting):
+            return keep_home(home, change.name, "is already gone")
+        observed = self._observed.for_replanning((home.user, home.server), change.name, claim)
+        for planned in self._plan_one(home, observed):
+            if planned.name in (change.name, ""):
+                return planned
+        return keep_home(home, change.name, "needs no change any more")
 
-    def _planned_alone(self, home: Home, index: Index) -> list[Change]:
+    def _plan_one(self, home: Home, observed: ObservedHomes) -> list[Change]:
         while True:
-            changes = plan_home(home, index, self.settings, self._lookups, [])
-            if not self._lookups.missing:
+            changes = plan_home(HomesContext(self.settings, observed, self._facts), home)
+            if not self._facts.missing:
                 return changes
-            self._read(set(self._lookups.missing))
+            self._reader.read_missing(self._facts)
 
-    def _hub(self) -> Optional[HubUsers]:
+    def _hub_users(self) -> Optional[HubUsers]:
         hub = self._read_hub()
-        if hub is None or not hub.users or hub.knows_any(user for user, _server in self._index.owners()):
+        if hub is None or not hub.users or hub.knows_any(user for user, _server in self._observed.owners()):
             return hub
         return replace(hub, foreign=True)
-
-    def _read_pods(self) -> None:
-        try:
-            self._lookups.set_pods(read_pods(self.api, self.settings.namespace))
-        except ApiError as error:
-            if error.status != 403:
-                raise
-            self._lookups.set_pods({}, str(error))
-
-    def _read(self, missing: set[str]) -> None:
-        if CLASSES in missing:
-            self._lookups.set_classes(read_classes(self.api))
-        if PODS in missing:
-            self._read_pods()
-        if ACTIVITY in missing:
-            self._lookups.set_hub(self._hub())
-        if VOLUME_RIGHT in missing:
-            self._lookups.set_volume_right(volume_error(self.api))

@@ -34,17 +34,18 @@ from ..._core.access.profiles import (
 )
 from ..._core.access.publish import Publication, PublishSettings, effects_of, quota_warnings
 from ..._core.kubernetes.quota import quota_from
+from ..._core.metadata import ABSENT
 from ..._core.outcome import Outcome
 from ..._core.plan import REFUSE, Change, Plan, Unreconcilable
 from ..._core.requests import CONFIG_MAPS, QUOTAS
-from ..._core.shares.spec import ABSENT, ShareSpec
+from ..._core.shares.spec import ShareSpec
 from ..._hub.access import AccessError
 from ..module import PlanRejected, finish, timings_result
 from .acl import WRITER, consents, triable
 from .api import Api
 from .apply import apply_plan
 from .errors import ApiError
-from .facts import need_namespace
+from .facts import check_namespace
 from .granted_claims import claim_refusals, claims_granted
 
 
@@ -147,7 +148,7 @@ class ProfilesRun:
         """Carry the plan out; when somebody else writes meanwhile, plan anew over that, guards included."""
         warnings = []
         if plan.changed or live is None:
-            missing = need_namespace(self.api, self.namespace, check_mode)
+            missing = check_namespace(self.api, self.namespace, check_mode)
             if missing:
                 return Outcome(plan, warnings=[missing])
         if check_mode:

@@ -7,29 +7,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Callable, Optional, TypeVar
 
 from ..._core import requests
 from ..._core.kubernetes.claims import Claim, claim_from
-from ..._core.kubernetes.facts import CLASSES
-from ..._core.kubernetes.quota import Ask, Quota, exceeded, expands, quota_from
-from ..._core.kubernetes.readiness import readiness
-from ..._core.plan import CREATE, Change, Failure, Plan
+from ..._core.kubernetes.quota import Demand, Quota, claim_demands, quota_from, quota_warnings
+from ..._core.metadata import PRESENT
+from ..._core.plan import Change, Plan
 from ..._core.shares.changes import Context, keep
 from ..._core.shares.desired import Share, ShareSettings, ShareTarget
 from ..._core.shares.facts import ShareClusterFacts
 from ..._core.shares.naming import SELECTOR
 from ..._core.shares.observed import ObservedShares, volume_from
 from ..._core.shares.plan import plan_again, plan_shares
-from ..._core.shares.spec import PRESENT
-from ..errors import ExternalError
 from .api import CONNECTIONS, Api
 from .apply import Outcome, apply_plan
 from .errors import ApiError
-from .facts import namespace_error, read_classes, read_pods, unmade, volume_error
+from .facts import FactsReader, missing_namespace_warning, namespace_error
+from .readiness import Timings, Wait, wait_until_ready
 
 #: In more namespaces than this, one list over the whole cluster is tried before a list in each.
 FEW_NAMESPACES = 3
@@ -51,6 +49,7 @@ class SharesRun:
         self.timings: dict[str, float] = {}
         self._live = ObservedShares()
         self._lookups = ShareClusterFacts()
+        self._reader = FactsReader(api)
         self._namespaces = list(dict.fromkeys(name for share in shares for name in share.namespaces))
         self._populated: set[str] = set()
         self._cluster_wide = len(self._namespaces) > FEW_NAMESPACES
@@ -131,12 +130,7 @@ class SharesRun:
             self._read_everywhere(live)
         live.wants_all_volumes = live.wants_marked_volumes = live.wants_everywhere = False
         live.missing_volumes.clear()
-        if CLASSES in facts.missing:
-            facts.set_classes(read_classes(self.api))
-        for namespace in sorted(facts.missing_pods):
-            self._read_pods(facts, namespace)
-        for verb in sorted(facts.missing_verbs):
-            facts.set_volume_verb(verb, volume_error(self.api, verb))
+        self._reader.read_missing(facts)
 
     def _read_claims(self, live: ObservedShares) -> None:
         asked = sorted(live.missing_claims)
@@ -192,14 +186,6 @@ class SharesRun:
         for name, item in zip(names, found):
             live.put_volume(name, volume_from(item) if item is not None else None)
 
-    def _read_pods(self, facts: ShareClusterFacts, namespace: str) -> None:
-        try:
-            facts.set_pods_in(namespace, read_pods(self.api, namespace))
-        except ApiError as error:
-            if error.status != 403:
-                raise
-            facts.set_pods_in(namespace, {}, str(error))
-
     # -- namespaces and quotas -------------------------------------------------------------------------------------
 
     def namespace_errors(self, plan: Plan) -> tuple[list[str], set[str]]:
@@ -220,42 +206,22 @@ class SharesRun:
 
     def _quota_warnings(self, plan: Plan) -> list[str]:
         """In check mode: hold what the plan asks for in sum against the quotas; a dry-run passes them singly."""
-        asks: dict[str, list[Ask]] = {}
-        for change in plan.pending:
-            ask = self._ask(change)
-            if ask is not None:
-                asks.setdefault(change.namespace, []).append(ask)
+        demands: dict[str, list[Demand]] = {}
+        found = claim_demands(plan.pending, self._live.claim, lambda: self._reader.default_class(self._lookups))
+        for namespace, demand in found:
+            demands.setdefault(namespace, []).append(demand)
         return [
             warning
-            for found in _in_parallel(lambda item: self._held_against(*item), list(asks.items()))
-            for warning in found
+            for warnings in _in_parallel(lambda item: self._check_quotas(*item), list(demands.items()))
+            for warning in warnings
         ]
 
-    def _held_against(self, namespace: str, asks: Sequence[Ask]) -> list[str]:
+    def _check_quotas(self, namespace: str, demands: Sequence[Demand]) -> list[str]:
         try:
             quotas: list[Quota] = self.api.list_all(requests.QUOTAS, namespace, quota_from)
         except ApiError as error:
-            return [f"Whether a ResourceQuota allows the plan is not known: {error}"]
-        return [f"{warning} (namespace {namespace})" for warning in (exceeded(asks, quotas) if quotas else ())]
-
-    def _ask(self, change: Change) -> Optional[Ask]:
-        target: ShareTarget = change.subject
-        size = target.share.size or 0
-        if change.action == CREATE:
-            body: Any = change.operations[-1].body
-            storage_class = body["spec"].get("storageClassName")
-            return Ask(self._default_class() if storage_class is None else storage_class, size, True)
-        claim = self._live.claim(change.namespace, change.name)
-        return (
-            Ask(claim.storage_class, size - (claim.size or 0), False) if claim is not None and expands(change) else None
-        )
-
-    def _default_class(self) -> Optional[str]:
-        found = self._lookups.default_class()
-        if CLASSES in self._lookups.missing:
-            self._lookups.set_classes(read_classes(self.api))
-            found = self._lookups.default_class()
-        return found
+            return [f"Whether a ResourceQuota allows the plan is unknown: {error}"]
+        return [f"{warning} (namespace {namespace})" for warning in quota_warnings(demands, quotas)]
 
     # -- carrying out ----------------------------------------------------------------------------------------------
 
@@ -268,7 +234,7 @@ class SharesRun:
         outcome = apply_plan(self.api, tried, self._replan, self.settings.check_mode)
         outcome.plan = outcome.plan.joined(shown)
         for name in sorted(absent):
-            outcome.warnings.append(unmade(name))
+            outcome.warnings.append(missing_namespace_warning(name))
         outcome.warnings.extend(warnings)
         self.timings["write"] = time.monotonic() - started
         return outcome
@@ -297,53 +263,19 @@ class SharesRun:
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
-    def wait(self, outcome: Outcome, timeout: float, sleep: float) -> None:
-        """Wait until every wanted share is bound and has its capacity; what is not by then is unready in the outcome."""
-        desired: dict[str, dict[str, Change]] = {}
-        for change in outcome.plan.changes:
-            if change.subject.share.state == PRESENT:
-                desired.setdefault(change.namespace, {})[change.name] = change
-        try:
-            self._wait_for(desired, outcome, timeout, sleep)
-        except ExternalError as error:
-            # What was done stays told, whatever becomes of the looking.
-            reason = f"whether it is ready is not known: {error}"
-            every = [change for changes in desired.values() for change in changes.values()]
-            asked = [change for change in every if change.operations] or every
-            outcome.unready.extend(Failure(change, reason, retryable=error.retryable) for change in asked)
-
-    def _wait_for(
-        self, desired: Mapping[str, Mapping[str, Change]], outcome: Outcome, timeout: float, sleep: float
-    ) -> None:
-        deadline = time.monotonic() + timeout
-        while True:
-            by_namespace: dict[str, list[Claim]] = {}
-            for namespace, claim in self._list_claims(list(desired), SELECTOR) if desired else ():
-                by_namespace.setdefault(namespace, []).append(claim)
-            pending: list[tuple[Change, str]] = []
-            warnings: list[str] = []
-            for namespace, changes in desired.items():
-                missing, told = self._missing_in(by_namespace.get(namespace, ()), changes)
-                pending += [(changes[name], why) for name, why in missing.items()]
-                warnings += told
-            if not pending or time.monotonic() >= deadline:
-                break
-            time.sleep(max(0.0, min(sleep, deadline - time.monotonic())))
-        outcome.warnings.extend(warnings)
-        for change, why in pending:
-            reason = (
-                f"{why} after {timeout:g} s of waiting: see the events of claim {change.name} in {change.namespace}, or raise "
-                "`wait_timeout`"
-            )
-            outcome.unready.append(Failure(change, reason, retryable=True))
-
-    def _missing_in(self, claims: Iterable[Claim], desired: Mapping[str, Change]) -> tuple[dict[str, str], list[str]]:
-        found = list(claims)
-        answer = readiness(found, desired, self._lookups)
-        while CLASSES in self._lookups.missing:
-            self._lookups.set_classes(read_classes(self.api))
-            answer = readiness(found, desired, self._lookups)
-        return answer
+    def wait(self, outcome: Outcome, timings: Timings) -> None:
+        """Wait until the claim of every present share is bound and has its capacity."""
+        awaited = {
+            (change.namespace, change.name): change
+            for change in outcome.plan.changes
+            if change.subject.share.state == PRESENT
+        }
+        namespaces = list(dict.fromkeys(namespace for namespace, _name in awaited))
+        wait_until_ready(
+            Wait(awaited, lambda: self._list_claims(namespaces, SELECTOR), self._lookups, self._reader),
+            outcome,
+            timings,
+        )
 
 
 def _placed(item: dict[str, Any]) -> Placed:

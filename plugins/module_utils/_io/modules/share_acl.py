@@ -25,9 +25,9 @@ from ..._core.access.publish import (
     schema_refusal,
     stands,
 )
-from ..._core.shares.backend_spec import NAMESPACE
+from ..._core.metadata import ABSENT, NAMESPACE, PRESENT, RETIRED
 from ..._core.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
-from ..._core.shares.spec import ABSENT, PRESENT, RETIRED, ShareSpec
+from ..._core.shares.spec import ShareSpec
 from ..._core.text import nearest, quote_list
 from ..kubernetes.acl import AclRun, Planned, consents
 from ..kubernetes.api import Api

@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
+from ..._core.metadata import NAMESPACE
 from ..._core.quantity import QuantityError, parse_size
-from ..._core.shares.backend_spec import NAMESPACE
 from ..._core.shares.desired import Share, ShareSettings, resolve
 from ..._core.times import parse_span
 from ..._core.validation import shown
 from ..kubernetes.connection import argument_spec as connection_spec
+from ..kubernetes.readiness import Timings
 from ..kubernetes.shares import SharesRun
 from ..module import PlanRejected, finish, open_api, refuse, timings_result
 from ..options.shares import SHARES_SPEC, shares_of
@@ -47,7 +48,7 @@ def manage_shares(module: Any) -> dict[str, Any]:
         raise PlanRejected(errors)
     outcome = run.apply_plan(plan, absent)
     if params["wait"] and not module.check_mode:
-        run.wait(outcome, params["wait_timeout"], params["wait_sleep"])
+        run.wait(outcome, Timings(params["wait_timeout"], params["wait_sleep"]))
     return finish(module, outcome, "share", **timings_result(run.timings))
 
 

@@ -2,15 +2,17 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `user_pvc` does, from options to result."""
+"""The module user_pvc, from its options to its result."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..._core.metadata import STATES
 from ..kubernetes.apply import Outcome
 from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.homes import HomesRun
+from ..kubernetes.readiness import Timings
 from ..module import finish, open_api, refuse, timings_result
 from ..options.users import SOURCE_SPEC, Sources, homes_of, settings_of
 
@@ -23,7 +25,7 @@ def argument_spec() -> dict[str, Any]:
         "size": {"type": "str", "default": "10Gi"},
         "storage_class": {"type": "str"},
         "access_modes": {"type": "list", "elements": "str", "default": ["ReadWriteOnce"]},
-        "state": {"type": "str", "default": "present", "choices": ["present", "retired", "absent"]},
+        "state": {"type": "str", "default": "present", "choices": list(STATES)},
         "retention": {"type": "str", "default": "30d"},
         "keep_volume": {"type": "bool", "default": True},
         "assume_unused": {"type": "bool", "default": False},
@@ -34,7 +36,7 @@ def argument_spec() -> dict[str, Any]:
 
 
 def manage_homes(module: Any) -> dict[str, Any]:
-    """Bring the homes to what the options ask for, or, in check mode, show what that would take."""
+    """Apply the desired state of the homes. In check mode, show what would change."""
     params = module.params
     errors: list[str] = []
     sources = Sources(params)
@@ -44,13 +46,13 @@ def manage_homes(module: Any) -> dict[str, Any]:
     run = HomesRun(open_api(module), settings, sources.hub, module.check_mode)
     plan = run.plan(homes)
     refuse(plan)
-    missing = run.missing_namespace(plan)
-    if missing:
-        outcome = Outcome(plan, warnings=[missing])
+    warning = run.namespace_warning(plan)
+    if warning:
+        outcome = Outcome(plan, warnings=[warning])
     else:
         quotas = run.quota_warnings(plan) if module.check_mode else []
         outcome = run.apply_plan(plan)
         outcome.warnings.extend(quotas)
     if params["wait"] and not module.check_mode:
-        run.wait(outcome, params["wait_timeout"], params["wait_sleep"])
+        run.wait(outcome, Timings(params["wait_timeout"], params["wait_sleep"]))
     return finish(module, outcome, "home", **timings_result(run.timings))

@@ -2,15 +2,17 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `user_pvc_info` does, from options to result."""
+"""The module user_pvc_info, from its options to its result."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..._core import requests
-from ..._core.homes.census import Person, census, census_text
+from ..._core.homes.census import Person, census
+from ..._core.homes.observed import is_home
 from ..._core.kubernetes.claims import claim_from
+from ..._core.report.census import census_text
 from ..._core.report.homes import home_row, table
 from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.errors import ApiError
@@ -25,7 +27,7 @@ def argument_spec() -> dict[str, Any]:
 
 
 def show_homes(module: Any) -> dict[str, Any]:
-    """Return the homes of a namespace and, where users are given, their census."""
+    """Return the homes of a namespace and, when users are given, their census."""
     params = module.params
     errors: list[str] = []
     template = template_of(params, errors)
@@ -45,13 +47,9 @@ def show_homes(module: Any) -> dict[str, Any]:
         if error.status != 403:
             raise
         pods = None
-        module.warn(f"Which homes are mounted is not known: {error}")
+        module.warn(f"Which homes are mounted is unknown: {error}")
     now = api.now()
-    homes = [
-        home_row(claim, pods, now)
-        for claim in sorted(claims, key=lambda item: item.name)
-        if claim.user is not None and claim.other_kind is None
-    ]
+    homes = [home_row(claim, pods, now) for claim in sorted(claims, key=lambda item: item.name) if is_home(claim)]
     result: dict[str, Any] = {"changed": False, "homes": homes, "text": table(homes)}
     if given:
         people = [Person(spec.name, spec.server) for spec in specs]
@@ -62,7 +60,7 @@ def show_homes(module: Any) -> dict[str, Any]:
 
 
 def _require_namespace(api: Any, namespace: str) -> None:
-    """Tell an empty namespace from one that does not exist: the API server lists both alike."""
+    """Raise PlanRejected when the namespace does not exist. The API server lists it like an empty one."""
     try:
         found = api.get(requests.NAMESPACES, None, namespace)
     except ApiError as error:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..._core.metadata import PRESENT
 from ..._core.shares.groups import parse_groups
-from ..._core.shares.spec import PRESENT, ShareSpec, parse_shares, positions_of
+from ..._core.shares.spec import ShareSpec, parse_shares, positions_of
 from ..files.data_files import FileError
 from ..files.share_files import load_groups_file, load_shares_file
 

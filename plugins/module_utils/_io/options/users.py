@@ -6,21 +6,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
-from ..._core.homes.activity import HubUsers
 from ..._core.homes.desired import Home, HomeSettings, check_settings, merge_users, resolve
 from ..._core.homes.naming import SCHEMES, NamingError, Template
 from ..._core.homes.spec import UserSpec, parse_users, specs_of_hub
+from ..._core.hub_activity import HubUsers
+from ..._core.metadata import NAMESPACE
 from ..._core.times import parse_span
 from ..files.data_files import FileError
 from ..files.user_files import load_users_file
 from ..hub.client import LIST_USERS, READ_SERVERS, SCOPES, HubClient
 from ..module import PlanRejected
-
-_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 HUB_SPEC: dict[str, Any] = {
     "type": "dict",
@@ -98,7 +96,7 @@ class Sources:
 def template_of(params: dict[str, Any], errors: list[str]) -> Optional[Template]:
     """Return the parsed name template; what is wrong with it, or with the namespace, goes to `faults`."""
     namespace = params["namespace"]
-    if not _NAMESPACE.match(namespace):
+    if not NAMESPACE.match(namespace):
         errors.append(
             f"namespace {namespace!r} is no name of a namespace: write lower-case letters, digits and '-', at most 63"
         )

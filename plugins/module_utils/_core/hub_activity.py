@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from ..times import format_time
-from ..validation import shown
+from .times import format_time
+from .validation import shown
 
 USED = "used"
 UNUSED = "unused"

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Creation of a home: its claim, and what stands in the way of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import requests
+from ..kubernetes.claims import Claim
+from ..kubernetes.deletion import reject_terminating
+from ..plan import CREATE, Change, Rejected
+from ..text import quote_list
+from .changes import HomesContext, change_home, new_home_line, reject_home
+from .desired import Home
+from .kubespawner import NewHome, claim_manifest
+from .naming import NamingError
+from .observed import claim_owner, describe_other_kind, other_kind
+
+
+def plan_creation(context: HomesContext, home: Home, owned: Sequence[Claim]) -> Change:
+    """Plan a new home. `owned` are the owner's claims, which are all being deleted.
+
+    Raises Rejected while one of these exists, or when the name of the new claim is taken.
+    """
+    for claim in owned:
+        reject_terminating(home.namespace, claim, context.facts)
+    try:
+        name = context.settings.template.claim_name(home.user, home.server)
+    except NamingError as error:
+        raise Rejected(str(error)) from None
+    existing = context.observed.by_name.get(name)
+    if existing is not None:
+        _reject_existing(context, home, existing)
+    manifest = claim_manifest(
+        NewHome(
+            name=name,
+            user=home.user,
+            server=home.server,
+            size=home.size_text,
+            storage_class=home.storage_class,
+            access_modes=context.settings.access_modes,
+            labels=home.spec.labels,
+            annotations=home.spec.annotations,
+        )
+    )
+    return change_home(
+        CREATE,
+        home,
+        name,
+        f"{home.owner} has no home yet",
+        after=new_home_line(home, name),
+        operations=(requests.create(requests.CLAIMS, home.namespace, manifest),),
+    )
+
+
+def _reject_existing(context: HomesContext, home: Home, claim: Claim) -> None:
+    name = claim.name
+    way_out = "give this user another `name_template` or `naming`, or set `claim` to an existing claim"
+    if other_kind(claim) is not None:
+        raise Rejected(
+            f"the name of this home, {name}, is taken by a claim that {describe_other_kind(claim)}: {way_out}", name
+        )
+    if claim.user is not None:
+        raise Rejected(
+            f"the name of this home, {name}, is taken by the home of {claim_owner(claim)}, which is not touched: {way_out}",
+            name,
+        )
+    if claim.deleting:
+        reject_terminating(home.namespace, claim, context.facts)
+    raise Rejected(
+        f"claim {name} exists and names no owner: if it is the home of {home.owner}, set `claim: {name}`, otherwise give "
+        "this user another `name_template` or `naming`",
+        name,
+    )
+
+
+def reject_shared_names(changes: Sequence[Change], homes: Sequence[Home]) -> list[Change]:
+    """Return the changes with a refusal for each new home whose name another one has too.
+
+    The other one is a new home as well, or an entry that names a claim which does not exist.
+    """
+    by_name: dict[str, list[int]] = {}
+    for number, change in enumerate(changes):
+        if change.action == CREATE:
+            by_name.setdefault(change.name, []).append(number)
+    named = {home.spec.claim: home for home in homes if home.spec.claim is not None}
+    checked = list(changes)
+    for name, numbers in by_name.items():
+        sharing = [changes[number].subject for number in numbers]
+        if name in named and named[name] not in sharing:
+            sharing.append(named[name])
+        if len(sharing) < 2:
+            continue
+        owners = quote_list([home.owner for home in sharing])
+        for number in numbers:
+            rejected = Rejected(
+                f"the homes of {owners} would share claim {name}: change `name_template`, `naming` or `claim` so that the "
+                "names differ"
+            )
+            checked[number] = reject_home(changes[number].subject, name, rejected)
+    return checked

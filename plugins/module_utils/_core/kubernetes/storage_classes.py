@@ -1,0 +1,70 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Storage classes: what planning needs of them, and the warning about new claims whose class does not exist."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Optional
+
+from ..plan import Change
+from ..requests import CLAIMS, CREATE
+from ..text import did_you_mean
+
+DEFAULT_CLASS_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
+
+
+class StorageClass(NamedTuple):
+    """An observed StorageClass. `waits_for_consumer`: it binds a claim only when a pod mounts it."""
+
+    name: str
+    expandable: bool
+    is_default: bool
+    waits_for_consumer: bool
+
+
+#: The storage classes by name, None when they are not known.
+StorageClasses = Optional[Mapping[str, StorageClass]]
+
+
+def storage_class_from(item: Mapping[str, Any]) -> StorageClass:
+    """Reduce a StorageClass of the API to a StorageClass."""
+    metadata = item["metadata"]
+    return StorageClass(
+        metadata["name"],
+        bool(item.get("allowVolumeExpansion")),
+        (metadata.get("annotations") or {}).get(DEFAULT_CLASS_ANNOTATION) == "true",
+        item.get("volumeBindingMode") == "WaitForFirstConsumer",
+    )
+
+
+def classes_of_new_claims(changes: Iterable[Change]) -> Counter[str]:
+    """Count the new claims of each storage class. Claims for the default class or for a given volume do not count."""
+    counts: Counter[str] = Counter()
+    for change in changes:
+        for request in change.operations:
+            if (request.verb, request.resource) == (CREATE, CLAIMS):
+                spec = request.body["spec"]
+                name = spec.get("storageClassName")
+                if name and not spec.get("volumeName"):
+                    counts[name] += 1
+    return counts
+
+
+def unknown_class_warnings(counts: Mapping[str, int], classes: StorageClasses) -> list[str]:
+    """Return a warning for each storage class that new claims name and the cluster does not have.
+
+    Kubernetes accepts such a claim and leaves it Pending, because the class may be created later.
+    """
+    if classes is None:
+        return []
+    return [
+        f"Storage class {name} does not exist{did_you_mean(name, classes)}: {count} new "
+        f"{'claims stay' if count > 1 else 'claim stays'} Pending until the class is created, or until volumes of that "
+        "class are created manually"
+        for name, count in counts.items()
+        if name not in classes
+    ]

@@ -1,0 +1,129 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""PersistentVolumes as observed in the cluster, reduced to what planning needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+from ..metadata import CLONE_ANNOTATION, RETIRED_ANNOTATION, SHARE_KEY
+from ..quantity import size_or_none
+
+RETAIN = "Retain"
+RWX = "ReadWriteMany"
+#: Set by the Kubernetes controllers and CSI drivers on volumes that a storage class provisioned.
+PROVISIONED_BY_ANNOTATION = "pv.kubernetes.io/provisioned-by"
+
+_NOTHING: Mapping[str, Any] = {}
+#: The fields of a volume's spec that do not name its source.
+_COMMON_FIELDS = frozenset(
+    {
+        "capacity",
+        "accessModes",
+        "claimRef",
+        "persistentVolumeReclaimPolicy",
+        "storageClassName",
+        "mountOptions",
+        "volumeMode",
+        "nodeAffinity",
+        "volumeAttributesClassName",
+    }
+)
+
+
+class Source(NamedTuple):
+    """Where the data of a volume is: the field of its spec (`nfs`, `csi`, `hostPath`, ...) and the value of that field."""
+
+    kind: str
+    fields: Mapping[str, Any]
+
+    @property
+    def driver(self) -> str:
+        """The CSI driver, "" for a volume without one."""
+        return str(self.fields.get("driver", "")) if self.kind == "csi" else ""
+
+    @property
+    def handle(self) -> str:
+        """The CSI volume handle, "" for a volume without one."""
+        return str(self.fields.get("volumeHandle", "")) if self.kind == "csi" else ""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """The volume attributes that the CSI driver receives."""
+        return self.fields.get("volumeAttributes") or {}
+
+
+class Volume(NamedTuple):
+    """An observed PersistentVolume. `policy` is its reclaim policy, `mode` its volumeMode."""
+
+    name: str
+    uid: str
+    version: str
+    deleting: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    phase: str
+    policy: str
+    capacity: Optional[int]
+    capacity_text: str
+    access_modes: tuple[str, ...]
+    storage_class: str
+    mode: str
+    mount_options: tuple[str, ...]
+    affinity: Optional[Mapping[str, Any]]
+    claim_namespace: str
+    claim_name: str
+    claim_uid: str
+    source: Source
+
+    @property
+    def share(self) -> Optional[str]:
+        """The share that the volume belongs to by its annotation, None without one."""
+        return self.annotations.get(SHARE_KEY)
+
+    @property
+    def retired_at(self) -> Optional[str]:
+        """The retirement annotation as written, None without one."""
+        return self.annotations.get(RETIRED_ANNOTATION)
+
+    @property
+    def clone_of(self) -> Optional[str]:
+        """The volume that this one was created as a copy of, None when it is not a copy."""
+        return self.annotations.get(CLONE_ANNOTATION)
+
+    def is_for(self, namespace: str, claim: str) -> bool:
+        """Whether the volume is reserved for, or bound to, a claim of this name."""
+        return self.claim_name == claim and self.claim_namespace == namespace
+
+
+def volume_from(item: Mapping[str, Any]) -> Volume:
+    """Reduce a PersistentVolume of the API to a Volume."""
+    metadata = item["metadata"]
+    spec = item.get("spec") or _NOTHING
+    claim = spec.get("claimRef") or _NOTHING
+    kind = next((key for key in spec if key not in _COMMON_FIELDS), "")
+    capacity = (spec.get("capacity") or _NOTHING).get("storage", "")
+    return Volume(
+        metadata["name"],
+        metadata.get("uid", ""),
+        metadata.get("resourceVersion", ""),
+        "deletionTimestamp" in metadata,
+        metadata.get("labels") or _NOTHING,
+        metadata.get("annotations") or _NOTHING,
+        (item.get("status") or _NOTHING).get("phase", ""),
+        spec.get("persistentVolumeReclaimPolicy", ""),
+        size_or_none(capacity),
+        capacity,
+        tuple(spec.get("accessModes") or ()),
+        spec.get("storageClassName", ""),
+        spec.get("volumeMode", "Filesystem"),
+        tuple(spec.get("mountOptions") or ()),
+        spec.get("nodeAffinity"),
+        claim.get("namespace", ""),
+        claim.get("name", ""),
+        claim.get("uid", ""),
+        Source(kind, spec.get(kind) or _NOTHING),
+    )
