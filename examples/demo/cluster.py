@@ -1,4 +1,4 @@
-"""The cluster that the demo runs on: the testbed of this checkout, or the one that KUBECONFIG names."""
+"""The cluster of the demo: the testbed of this checkout, or the cluster in KUBECONFIG."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from testbed import paths
 
-#: On the testbed: the inventory's own, so that its commands can be repeated by hand.
+#: The namespace on the testbed. It is the inventory's own, so that its commands can be repeated by hand.
 NAMESPACE = "jupyter-demo"
-#: On each volume made here, with the namespace as its value: two demos on one testbed leave each other alone.
+#: A label with the namespace as its value, on each volume that the demo creates. It keeps two demos on one testbed apart.
 LABEL = "odh-persistency-demo"
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message is for people."""
+    """The demo cannot continue; the message is for people."""
 
 
 def is_testbed() -> bool:
@@ -30,7 +30,7 @@ def generated_name() -> str:
 
 
 def kubectl(*arguments: str, given: str | None = None) -> str:
-    """What `kubectl` prints. Raises DemoError with what it complains about."""
+    """Run kubectl and return its output. Raises DemoError with its error message."""
     answer = subprocess.run(["kubectl", *arguments], input=given, capture_output=True, text=True, timeout=300)
     if answer.returncode:
         raise DemoError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
@@ -38,7 +38,7 @@ def kubectl(*arguments: str, given: str | None = None) -> str:
 
 
 def exists(namespace: str) -> bool:
-    """Whether anything of a demo is there: one of its namespaces, or a volume that outlived them."""
+    """Whether anything of a demo exists: one of its namespaces, or a volume that outlived them."""
     found = kubectl("get", "namespace", namespace, jobs(namespace), "--ignore-not-found", "-o", "name")
     return bool(found.strip() or _volumes(namespace))
 
@@ -49,12 +49,12 @@ def claims(namespace: str, selector: str) -> list[dict[str, Any]]:
 
 
 def jobs(namespace: str) -> str:
-    """The second namespace of a demo, as the inventory calls it: one share has a claim there too."""
+    """Return the name of the demo's second namespace, in which one share also has a claim."""
     return f"{namespace}-jobs"
 
 
 def remove(namespace: str) -> None:
-    """Remove the namespaces of the demo and the volumes that were made for it, and wait until all are gone."""
+    """Delete the namespaces of the demo and the volumes that were created for it, and wait until all are gone."""
     kubectl("delete", "namespace", namespace, jobs(namespace), "--ignore-not-found", "--timeout=240s")
     volumes = _volumes(namespace)
     if volumes:
@@ -62,9 +62,9 @@ def remove(namespace: str) -> None:
 
 
 def _volumes(namespace: str) -> list[str]:
-    """The volumes that were made by the demo, or by the collection for its shares; not what a storage driver made.
+    """Return the volumes that the demo created, or the collection for its shares, but not those of a storage driver.
 
-    Volumes belong to no namespace, and these are kept when their claims go, as they should be where there is data.
+    Volumes have no namespace, and these outlive their claims, because volumes with data must.
     """
     found = []
     for volume in json.loads(kubectl("get", "persistentvolumes", "-o", "json"))["items"]:
@@ -77,7 +77,7 @@ def _volumes(namespace: str) -> list[str]:
 
 
 def bind(namespace: str) -> int:
-    """Do what a storage driver does, which the testbed has none of: make a volume for each claim. Return how many."""
+    """Create a volume for each claim, because the testbed has no storage driver. Return the number of volumes."""
     claims = json.loads(kubectl("get", "persistentvolumeclaims", "-n", namespace, "-o", "json"))["items"]
     volumes = [_volume(claim) for claim in claims if not claim["spec"].get("volumeName")]
     if volumes:
@@ -97,7 +97,7 @@ def _volume(claim: dict[str, Any]) -> dict[str, Any]:
             "accessModes": spec["accessModes"],
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": spec.get("storageClassName", ""),
-            # Nothing is mounted: the testbed has no node.
+            # Nothing mounts it, because the testbed has no node.
             "hostPath": {"path": f"/var/lib/odh-persistency-demo/{metadata['name']}"},
             "claimRef": {
                 "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""Somebody edits the demo's inventory, in a copy: a home grows, a person joins, a person leaves, a share is public no more."""
+"""An edit of the demo's inventory, in a copy: a home grows, a person joins, a person leaves, a public share becomes private."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ GROWS = "wei.zhang@students.example.org"
 JOINS = "mei.lin@students.example.org"
 LEAVES = "farid.haddad@example.org"
 GROUP = "analysts"
-"""The group of who leaves."""
+"""The group of the person who leaves."""
 NARROWED = "shared-notebooks"
-"""The share that is public no more."""
+"""The share that becomes private."""
 
 _FILES = (
     "group_vars/all/users.csv",
@@ -23,7 +23,7 @@ _FILES = (
 
 
 def edited_copy(inventory: Path, target: Path) -> tuple[Path, str]:
-    """Copy an inventory into a new folder `target` and edit it; return it, and what was edited as a diff."""
+    """Copy an inventory into a new folder `target` and edit it. Return the folder and the edit as a diff."""
     shutil.copytree(inventory, target)
     users, homes, common, shares = (target / name for name in _FILES)
     _replace(users, f"{GROWS},,5Gi,interns\n", f"{GROWS},,25Gi,interns\n{JOINS},,5Gi,interns\n")
@@ -46,7 +46,5 @@ def edited_copy(inventory: Path, target: Path) -> tuple[Path, str]:
 def _replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     if text.count(old) != 1:
-        raise ValueError(
-            f"{path} has {old!r} {text.count(old)} times, and the demo edits the one place where it stands"
-        )
+        raise ValueError(f"{path} contains {old!r} {text.count(old)} times, but the demo edits exactly one place")
     path.write_text(text.replace(old, new))

@@ -1,4 +1,4 @@
-"""What the demo prints: headings, commands, and the output of Ansible without what a newcomer need not read."""
+"""What the demo prints: headings, commands, and the parts of Ansible's output that a newcomer needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 COLOR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-#: Of a long diff as many lines as this are shown.
+#: The number of lines of a long diff that are shown.
 MOST_DIFF_LINES = 8
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -31,12 +31,12 @@ def say(text: str) -> None:
 
 
 def command(words: Sequence[str]) -> None:
-    """Show a command as one would type it."""
+    """Print a command as a user would type it."""
     print(f"\n{_bold('$ bin/dev ' + shlex.join(words))}", flush=True)
 
 
 def ansible(words: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    """Run Ansible and show what matters of its output; return the exit code and all of the output, without colours."""
+    """Run Ansible and print what matters of its output. Return the exit code and the full output without colours."""
     settings = _SETTINGS | ({"ANSIBLE_FORCE_COLOR": "yes"} if COLOR else {})
     process = subprocess.Popen(
         list(words),
@@ -58,7 +58,7 @@ def ansible(words: Sequence[str], environment: Mapping[str, str]) -> tuple[int, 
             if cut > MOST_DIFF_LINES:
                 continue
         elif cut > MOST_DIFF_LINES:
-            print(f"    ... and {cut - MOST_DIFF_LINES} lines more")
+            print(f"    ... and {cut - MOST_DIFF_LINES} more lines")
         if not in_diff:
             cut = 0
         if plain or not blank:
@@ -68,7 +68,7 @@ def ansible(words: Sequence[str], environment: Mapping[str, str]) -> tuple[int, 
 
 
 def changed(output: str) -> int:
-    """The sum of `changed=N` in Ansible's recap."""
+    """Return the sum of `changed=N` in Ansible's recap."""
     return sum(int(number) for number in re.findall(r"\bchanged=(\d+)", output))
 
 

@@ -1,10 +1,10 @@
 """The demo: homes and shares for everybody in examples/inventories/demo, on a real API server. `make demo` runs it.
 
-On the testbed of this checkout what it made stays for a look around, until `make demo-down` or the next demo. On a cluster
-of your own (KUBECONFIG) it works in namespaces with generated names, which it removes in the end.
+On the testbed of this checkout the objects stay, so that you can look around, until `make demo-down` or the next demo. On
+your own cluster (KUBECONFIG) the demo uses namespaces with generated names, and deletes them at the end.
 
-    examples/demo/run [--namespace NAME]     NAME: another namespace, on the testbed; removed first where it exists
-    examples/demo/run --down                 remove what is left of a demo
+    examples/demo/run [--namespace NAME]     NAME: another namespace on the testbed, which is deleted first if it exists
+    examples/demo/run --down                 delete what is left of a demo
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from testbed import audit
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = Path("examples/inventories/demo")
 NOTE = ROOT / ".dev" / "demo-namespace"
-"""Where a namespace on somebody's own cluster is remembered, for `make demo-down` after a demo that was killed."""
+"""The file with the namespace on the user's own cluster, for `make demo-down` after a demo that was killed."""
 
 
 def export_of(namespace: str) -> Path:
-    """The folder that stands in for what a file server exports."""
+    """Return the folder that stands in for the export of a file server."""
     return ROOT / ".dev" / "demo-export" / namespace
 
 
 def remove(namespace: str) -> None:
-    """Remove all that a demo made."""
+    """Delete everything that a demo created."""
     cluster.remove(namespace)
     shutil.rmtree(export_of(namespace), ignore_errors=True)
 
@@ -57,34 +57,34 @@ class Demo:
         self.extra = [] if namespace == cluster.NAMESPACE else ["-e", f"homes_namespace={namespace}"]
 
     def playbook(self, name: str, inventory: Path, *flags: str) -> str:
-        """Show and run a playbook. Raises DemoError when it fails."""
+        """Print and run a playbook. Raises DemoError if it fails."""
         words = ["ansible-playbook", "-i", str(inventory), f"playbooks/{name}.yml", *self.extra, *flags]
         command(words)
         code, text = output.ansible(words, {})
         if code:
-            raise DemoError(f"that playbook failed ({code}); its output above says why")
+            raise DemoError(f"the playbook failed ({code}): see its output above")
         return text
 
     def first_run(self) -> None:
-        heading("1. Everybody gets a home")
-        say(f"{INVENTORY}/ describes one hub and who works there:")
+        heading("1. Provision a home for everybody")
+        say(f"{INVENTORY}/ describes one hub and its users:")
         say("  group_vars/all/homes.yml   sizes, names, and a few people")
-        say("  group_vars/all/users.csv   the others, as the directory exports them")
+        say("  group_vars/all/users.csv   all other people, as the company directory exports them")
         self.playbook("homes", INVENTORY, "--diff")
         if self.on_testbed:
             count = cluster.bind(self.namespace)
-            say(f"The testbed has no storage driver, so the demo made the {count} volumes that one would have made.")
+            say(f"The testbed has no storage driver, so the demo created the {count} volumes in its place.")
 
     def shares(self) -> None:
-        heading("2. Shared data and notebooks, and who may use them")
+        heading("2. Provision shared data and notebooks, and grant access")
         say(
-            "group_vars/all/shares.yml lists four shares, common.yml the groups that they are granted to. Three shares lie on"
+            "group_vars/all/shares.yml lists four shares, and common.yml the groups that get access. Three shares are on a file"
         )
-        say("a file server, for which a folder of this machine stands in.")
+        say("server. A folder on this machine stands in for it.")
         self.playbook("shares", INVENTORY, "--diff", *self.directories())
         if self.on_testbed:
             cluster.bind(self.namespace)
-        say("The claims, and what is in the folder:\n")
+        say("The claims, and the content of the folder:\n")
         rows = [
             (
                 claim["metadata"]["namespace"],
@@ -102,23 +102,23 @@ class Demo:
             say(f"{stat.filemode(path.stat().st_mode)}  {path.relative_to(self.export)}")
 
     def directories(self) -> list[str]:
-        """What stands in for the file server of the inventory: a folder on this machine."""
+        """Return the options that replace the file server of the inventory by a folder on this machine."""
         return ["-e", f"shares_path={self.export}"]
 
     def matrix(self) -> None:
-        heading("4. Who gets what, and why")
+        heading("4. Show who gets what, and why")
         everybody = self.asked("share_access_info")["text"].splitlines()
         one = self.asked("share_access_info", for_users=[edit.LEAVES])["text"].splitlines()
         say(
-            "The playbook shares_report asks the same of an inventory. ro: may read, rw: may change, ask: a secret share, when"
+            "The playbook shares_report answers the same for an inventory. ro: read, rw: read and write, ask: a secret share, on"
         )
-        say("the person asks for it as the server starts, -: is not there.\n")
+        say("request when the server starts, -: no access.\n")
         say("\n".join(everybody))
         say("\n".join(one[next(number for number, line in enumerate(one) if line.startswith(f"{edit.LEAVES},")) - 1 :]))
-        say("\nThe rules that answer here are those by which a hub decides, in the same file.")
+        say("\nThe answers come from the access rules that also run in the hub.")
 
     def asked(self, module: str, **options: Any) -> dict[str, Any]:
-        """What an info module of the collection says of the demo's namespace."""
+        """Run an info module of the collection on the demo's namespace and return its result."""
         words = ["ansible", "demo-hub", "-i", str(INVENTORY), "-m", f"odh.persistency.{module}"]
         words += ["-a", json.dumps({"namespace": self.namespace} | options)]
         answer = subprocess.run(words, capture_output=True, text=True)
@@ -128,21 +128,19 @@ class Demo:
         return found
 
     def second_run(self) -> None:
-        heading("3. Run it all again: nothing to do")
+        heading("3. Run everything again: nothing to do")
         with self.recorded() as writes:
             text = self.playbook("site", INVENTORY, *self.directories())
         if output.changed(text):
-            raise DemoError("the second run changed something, which it must not; please report this as a bug")
+            raise DemoError("the second run changed something. Please report this as a bug")
         if writes:
-            raise DemoError(
-                f"the second run wrote, which it must not; please report this as a bug: {'; '.join(writes)}"
-            )
-        proof = " The audit log of the API server agrees: not one write." if self.on_testbed else ""
+            raise DemoError(f"the second run sent writes. Please report this as a bug: {'; '.join(writes)}")
+        proof = " The audit log of the API server confirms it: not one write." if self.on_testbed else ""
         say(f"changed=0.{proof}")
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[str]]:
-        """The writes into the demo's namespace that the API server saw meanwhile; on the testbed, which has the log."""
+        """Yield the list of writes to the demo's namespaces in the audit log. Empty outside of the testbed."""
         writes: list[str] = []
         if not self.on_testbed:
             yield writes
@@ -154,28 +152,30 @@ class Demo:
             for request in log.writes
             if (
                 {self.namespace, cluster.jobs(self.namespace)} & {request.namespace, request.name}
-                # Volumes are in no namespace, and have it in their names.
+                # Volumes have no namespace, but their names contain it.
                 or (request.resource == "persistentvolumes" and self.namespace in request.name)
             )
             and not request.user.startswith("system:")
         ]
 
     def edited_run(self) -> None:
-        heading("5. The inventory is edited; what would happen?")
+        heading("5. Preview an edit of the inventory")
         with tempfile.TemporaryDirectory(prefix="odh-persistency-demo-") as folder:
             inventory, difference = edit.edited_copy(INVENTORY, Path(folder) / "edited")
-            say(f"In a copy of it, which goes when this is over, {edit.GROWS} gets more room,")
+            say(f"In a temporary copy of the inventory, {edit.GROWS} gets a larger home,")
             say(f"{edit.JOINS} joins, {edit.LEAVES} leaves, and {edit.NARROWED}")
-            say("is public no more:\n")
+            say("becomes private:\n")
             say(difference)
             self.playbook("site", inventory, "--check", "--diff", *self.directories())
         say(
-            "Check mode asked the API server to validate each change, and made none. Nobody loses data by leaving: the home is"
+            "In check mode the API server validated each change and stored none. Nobody loses data by leaving: the home is"
         )
-        say("marked as retired and kept. What changes of access is said in sentences, and who loses what is named.")
+        say(
+            "marked as retired and kept. Changes of access are described in sentences, with the people who lose access."
+        )
 
     def show_homes(self) -> None:
-        heading("6. The homes")
+        heading("6. Show the homes")
         rows = [
             (
                 f"{home['owner']} ({home['server']})" if home["server"] else home["owner"],
@@ -192,60 +192,58 @@ class Demo:
     def farewell(self, seconds: float) -> None:
         heading("Next")
         if self.on_testbed:
-            say("All of this stays until `make demo-down`. To look around:")
+            say("Everything stays until `make demo-down`. To look around:")
             say(f"  bin/dev kubectl get pvc -n {self.namespace} -L example.org/team")
             say(f"  bin/dev kubectl get pv,configmaps -n {self.namespace} -l odh.persistency/kind")
-            say(
-                "Edit users.csv or shares.yml in examples/inventories/demo/group_vars/all, and see what your edit would do:"
-            )
+            say("Edit users.csv or shares.yml in examples/inventories/demo/group_vars/all, and preview your edit:")
             directories = shlex.join(self.directories())
             say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/site.yml --check --diff {directories}")
-            say("Who gets what, and what would your edit change of it?")
+            say("Show who gets what, and what your edit would change:")
             say("  bin/dev ansible-playbook -i examples/inventories/demo playbooks/shares_report.yml")
-            say("Who would find an empty home, if this hub still ran KubeSpawner 6?")
+            say("Show who would find an empty home if this hub ran KubeSpawner 6:")
             say(
                 "  bin/dev ansible-playbook -i examples/inventories/demo playbooks/homes_report.yml -e homes_naming=escape"
             )
         else:
             say(
-                "The demo's namespaces and volumes are gone again. For a hub of your own, README.md has a first inventory in 15"
+                "The demo's namespaces and volumes are deleted. For your own hub, README.md has a first inventory in 15 lines."
             )
             say(
-                "lines. Without KUBECONFIG, `make demo` runs on a control plane of its own, and leaves it up to look around in."
+                "Without KUBECONFIG, `make demo` runs on its own control plane, and keeps it up so that you can look around."
             )
         say(f"\nThe demo took {seconds:.0f} s.")
 
 
 @contextlib.contextmanager
 def namespace_for_demo(name: str) -> Iterator[str]:
-    """The demo's namespace, not made yet; on somebody's own cluster it goes in the end, come what may."""
+    """Yield the name of the demo's namespace. On the user's own cluster, always delete it at the end."""
     if cluster.is_testbed():
         if cluster.exists(name):
-            say(f"Removing what the last demo left in {name}, to begin anew.")
+            say(f"Deleting what the last demo left in {name}.")
             remove(name)
         export_of(name).mkdir(parents=True, exist_ok=True)
         yield name
         return
     namespace = cluster.generated_name()
     NOTE.write_text(namespace)
-    say(f"Running on the cluster of KUBECONFIG, in the namespace {namespace}, which goes in the end,")
-    say(f"and so do {cluster.jobs(namespace)} and all volumes made for the two.")
+    say(f"Running on the cluster of KUBECONFIG, in the namespace {namespace}, which is deleted at the end,")
+    say(f"with {cluster.jobs(namespace)} and all volumes that were created for the two.")
     export_of(namespace).mkdir(parents=True, exist_ok=True)
     try:
         yield namespace
     finally:
-        say(f"\nRemoving the namespaces {namespace} and {cluster.jobs(namespace)}.")
+        say(f"\nDeleting the namespaces {namespace} and {cluster.jobs(namespace)}.")
         remove(namespace)
         NOTE.unlink(missing_ok=True)
 
 
 def down(name: str) -> None:
-    """Remove what a demo left: on the testbed its namespace, elsewhere that of a demo that was killed."""
+    """Delete what a demo left: its namespace on the testbed, or the namespace of a demo that was killed elsewhere."""
     if not cluster.is_testbed():
         name = NOTE.read_text() if NOTE.exists() else ""
     if name and cluster.exists(name):
         remove(name)
-        say(f"The demo's namespaces {name} and {cluster.jobs(name)} are removed.")
+        say(f"The demo's namespaces {name} and {cluster.jobs(name)} are deleted.")
     NOTE.unlink(missing_ok=True)
 
 
@@ -253,14 +251,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Homes and shares for everybody in examples/inventories/demo, on a real API server."
     )
-    parser.add_argument("--down", action="store_true", help="remove what is left of a demo, and do nothing else")
-    parser.add_argument("--namespace", default=cluster.NAMESPACE, help="on the testbed: another namespace")
+    parser.add_argument("--down", action="store_true", help="delete what is left of a demo, and do nothing else")
+    parser.add_argument("--namespace", default=cluster.NAMESPACE, help="another namespace on the testbed")
     options = parser.parse_args()
     os.chdir(ROOT)
     begun = time.monotonic()
     try:
         if not os.environ.get("KUBECONFIG"):
-            raise DemoError("it takes a kubeconfig: set KUBECONFIG, or unset K8S_AUTH_HOST to run on the testbed")
+            raise DemoError("a kubeconfig is needed: set KUBECONFIG, or unset K8S_AUTH_HOST to run on the testbed")
         if options.down:
             down(options.namespace)
             return 0
@@ -277,7 +275,7 @@ def main() -> int:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("demo: interrupted; `make demo-down` removes what is left", file=sys.stderr)
+        print("demo: interrupted; `make demo-down` deletes what is left", file=sys.stderr)
         return 130
     return 0
 

@@ -55,7 +55,7 @@ def test_on_the_testbed(cluster, testbed):
         output = demo(cluster.environment, "--namespace", namespace)
         first, shared, second, who, edited = re.split(r"\n\d\. ", output)[1:6]
         assert "changed=2" in first
-        assert "lines more" in first
+        assert "more lines" in first
         table = [line.split() for line in shared.split("NAMESPACE")[1].split("\n\n")[0].splitlines()[1:]]
         assert [(row[0], row[1], row[3]) for row in table] == [
             (namespace, "shared-data-private", "Bound"),
@@ -111,7 +111,7 @@ def test_leaves_nothing_on_a_cluster_of_ones_own(cluster, tmp_path):
     kubeconfig = shutil.copy(cluster.kubeconfig, tmp_path / "own.kubeconfig")
     environment = cluster.environment | {"KUBECONFIG": kubeconfig, "K8S_AUTH_KUBECONFIG": kubeconfig}
     output = demo(environment)
-    namespace = re.search(r"in the namespace (\S+), which goes", output)[1]
+    namespace = re.search(r"in the namespace (\S+), which is deleted", output)[1]
     assert len(rows(output)) == 45
     assert "shared-data-secret" in output
     assert left_of(cluster, namespace) == []
