@@ -238,7 +238,6 @@ options:
       - The groups of the inventory. Either a dictionary that maps the name of each group to the list of its members, or a
         list of dictionaries with the keys below.
       - Names of users are exactly those of the hub. They are not trimmed or case-folded.
-      - An empty list is a group without members.
     type: raw
     suboptions:
       name:
@@ -248,10 +247,10 @@ options:
         required: true
       users:
         description:
-          - The members of the group.
+          - The members of the group. An empty list is a group without members.
         type: list
         elements: str
-        default: []
+        required: true
   groups_file:
     description:
       - Path of a file of groups on the host that runs the task. The module opens it.
