@@ -273,7 +273,7 @@ def test_a_fault_while_waiting_does_not_hide_what_was_done(cluster, namespace, m
     assert result.failed
     assert result.output["changed"]
     assert result.actions() == {"claim-ann": "create"}
-    assert "whether it is ready is not known" in result.failed_items[0]["reason"]
+    assert "whether it is ready is unknown" in result.failed_items[0]["reason"]
     assert "claim-ann" in cluster.claims(namespace)
 
 

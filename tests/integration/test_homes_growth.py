@@ -45,10 +45,10 @@ def test_what_cannot_grow_is_drift_and_the_rest_goes_on(cluster, namespace, modu
     result = modules.ok("user_pvc", run(namespace, users=["fixed", "none", "big", "good", "pending"], size="2Gi"))
     found = {drift["owner"]: drift["reason"] for drift in result.unreconcilable}
     assert sorted(found) == ["big", "fixed", "none", "pending"]
-    assert "has 1Gi where 2Gi is asked for" in found["fixed"]
+    assert "has 1Gi, not 2Gi" in found["fixed"]
     assert "does not expand" in found["fixed"]
     assert "no storage class" in found["none"]
-    assert "has 9Gi where 2Gi is asked for" in found["big"]
+    assert "has 9Gi, not 2Gi" in found["big"]
     assert "cannot shrink" in found["big"]
     assert "Pending" in found["pending"]
     assert len(result.warnings) == 4

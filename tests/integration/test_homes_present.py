@@ -156,7 +156,7 @@ def test_twins_are_reported_and_none_is_made(cluster, namespace, modules, audit)
     assert chosen.actions() == {"claim-old": "adopt"}
     claims = cluster.claims(namespace)
     assert annotations(claims["claim-old"])[PRIMARY] == "true"
-    assert any("claim-tim is a second home of tim" in warning for warning in chosen.warnings)
+    assert any("Claim claim-tim of tim is a second home" in warning for warning in chosen.warnings)
     # From now on the mark says it.
     assert not modules.ok("user_pvc", run(namespace, users=["tim"])).changed
     moved = modules.ok("user_pvc", run(namespace, users=[{"name": "tim", "claim": "claim-tim"}]))
@@ -173,7 +173,7 @@ def test_a_claim_being_deleted_is_refused_with_its_pod(cluster, namespace, modul
     cluster.delete("persistentvolumeclaims", "claim-tess", namespace)
     wait_for(lambda: "deletionTimestamp" in cluster.claims(namespace)["claim-tess"]["metadata"], "claim-tess going")
     message = modules.refused("user_pvc", run(namespace, users=["tess", "other"]))
-    assert f"claim claim-tess is being deleted, held by pod {pod}" in message
+    assert f"claim claim-tess is being deleted, and pod {pod} still mounts it" in message
     assert list(cluster.claims(namespace)) == ["claim-tess"]
     cluster.delete("pods", pod, namespace, gracePeriodSeconds=0)
 
@@ -227,7 +227,9 @@ def test_class_and_modes_hold_for_new_homes_only(cluster, namespace, modules):
 
 def test_a_class_that_does_not_exist_is_told(cluster, namespace, modules):
     result = modules.ok("user_pvc", run(namespace, users=["kim"], storage_class="standart"))
-    assert any("no storage class standart (did you mean `standard`?)" in warning for warning in result.warnings)
+    assert any(
+        "Storage class standart does not exist (did you mean `standard`?)" in warning for warning in result.warnings
+    )
 
 
 def test_a_renamed_user_keeps_the_home_by_its_annotation(cluster, namespace, modules):

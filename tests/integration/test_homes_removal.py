@@ -139,7 +139,7 @@ def test_a_mounted_home_stays(cluster, namespace, modules):
 def test_without_a_hub_use_must_be_assumed_aloud(cluster, namespace, modules):
     retired_home(cluster, namespace, "ann")
     message = modules.refused("user_pvc", run(namespace, users=["ann"], state="absent"))
-    assert "is not known" in message
+    assert "is unknown: no hub was asked" in message
     assert "assume_unused: true" in message
     assert "claim-ann" in cluster.claims(namespace)
 
@@ -249,7 +249,7 @@ def test_who_may_not_list_pods_deletes_nothing(cluster, namespace, modules, rest
     login = restricted_user([{**CLAIM_RULE, "resources": ["persistentvolumeclaims"]}])
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
     message = modules.refused("user_pvc", options, kubeconfig=login)
-    assert "whether a pod mounts claim-ann is not known" in message
+    assert "whether a pod mounts claim claim-ann is unknown" in message
     assert 'resources: ["pods"], verbs: ["list"]' in message
     assert "claim-ann" in cluster.claims(namespace)
 

@@ -260,11 +260,11 @@ def test_report_of_the_demo_inventory(cluster, namespace, playbooks):
     assert found["wei.zhang@students.example.org", ""]["metadata"]["labels"]["example.org/team"] == "interns"
 
     report = playbooks.ok("odh.persistency.homes_report", demo, extra=extra).output
-    assert "45 homes asked about, 45 exist." in report
+    assert "45 of 45 homes exist." in report
     row = next(line for line in report.splitlines() if "hiroshi.tanaka@example.org (server gpu)" in line)
     assert "100Gi" in row
     other = playbooks.ok("odh.persistency.homes_report", demo, extra={**extra, "homes_naming": "escape"}).output
-    assert "kofi.mensah@students.example.org would find an empty home" in other
+    assert "kofi.mensah@students.example.org would get an empty home" in other
 
 
 def test_first_inventory_of_the_readme(namespace, playbooks):

@@ -166,7 +166,9 @@ def test_a_class_makes_the_volume_of_a_share_in_one_namespace(cluster, namespace
     result = modules.ok(
         "share_pvc", run([namespace], share("odd", {"type": "storage_class", "storage_class": "standart"}))
     )
-    assert any("no storage class standart (did you mean `standard`?)" in warning for warning in result.warnings)
+    assert any(
+        "Storage class standart does not exist (did you mean `standard`?)" in warning for warning in result.warnings
+    )
 
 
 def test_labels_annotations_and_mount_options_are_kept_up(cluster, namespace, modules, share_volumes):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NoReturn
 
@@ -26,7 +27,7 @@ def check_deletion(namespace: str, claim: Claim, retention: Retention, facts: Cl
     if mounts.error:
         raise Rejected(f"whether a pod mounts claim {claim.name} is unknown: {mounts.error}")
     if mounts.pods:
-        raise Unchanged(f"pod {quote_list(mounts.pods)} mounts it, stop that server first", warns=True)
+        raise Unchanged(f"{_mounting(mounts.pods)} it, stop that server first", warns=True)
     return since
 
 
@@ -49,8 +50,11 @@ def reject_terminating(namespace: str, claim: Claim, facts: ClusterFacts) -> NoR
         )
     if mounts.pods:
         raise Rejected(
-            f"{state}, and pod {quote_list(mounts.pods)} still mounts it: stop that pod and run again once the claim "
-            "is gone",
+            f"{state}, and {_mounting(mounts.pods, 'still ')} it: stop that pod and run again once the claim is gone",
             claim.name,
         )
     raise Rejected(f"{state}, and no pod mounts it: run again once the claim is gone", claim.name)
+
+
+def _mounting(pods: Sequence[str], adverb: str = "") -> str:
+    return f"pod {pods[0]} {adverb}mounts" if len(pods) == 1 else f"pods {quote_list(pods)} {adverb}mount"
