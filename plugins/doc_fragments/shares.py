@@ -217,6 +217,23 @@ options:
       - The file holds what O(shares) takes, or a dictionary with the single key C(shares).
       - Can be combined with O(shares). A share in both is rejected.
     type: path
+  retired:
+    description:
+      - Shares that are retired, a list of names, or of dictionaries with C(name) and C(namespaces). The same as O(shares)
+        with O(shares[].state) set to V(retired), and rejected if an entry says something else.
+      - A share in two of O(shares), O(shares_file), O(retired) and O(absent) is rejected.
+    type: raw
+  absent:
+    description:
+      - Shares that are deleted, a list of names, or of dictionaries with C(name) and C(namespaces). The same as O(shares)
+        with O(shares[].state) set to V(absent), and rejected if an entry says something else.
+    type: raw
+  overrides:
+    description:
+      - What differs from O(shares), a dictionary of dictionaries by the name of the share. Each key replaces the share's own
+        value completely, so O(shares[].read) with one group means that group and nobody else.
+      - Useful if several environments have one list. A name that is not in O(shares) is rejected.
+    type: raw
   home_path:
     description:
       - Where servers mount the home. Shares are mounted below it by default, because the file browser of a notebook shows

@@ -68,6 +68,17 @@ options:
       - An entry in O(users) or O(users_file) overrides what the hub says about that user.
     type: str
     choices: [hub]
+  retired:
+    description:
+      - Users whose homes are retired, a list of what O(users) takes. The same as O(users) with O(users[].state) set to
+        V(retired), and rejected if an entry says something else.
+      - A user in two of O(users), O(users_file), O(retired) and O(absent) is rejected.
+    type: raw
+  absent:
+    description:
+      - Users whose homes are deleted, a list of what O(users) takes. The same as O(users) with O(users[].state) set to
+        V(absent), and rejected if an entry says something else.
+    type: raw
   hub:
     description:
       - The JupyterHub that is asked for its users, and for the time when they were last active.

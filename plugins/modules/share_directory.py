@@ -118,6 +118,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+root_error:
+  description:
+    - Why O(path) cannot be used yet (it does not exist, or nothing is mounted there), empty if it can.
+    - Only in check mode, because an earlier task may create or mount it. Otherwise this is an error.
+  returned: success
+  type: str
+  sample: ''
 changes:
   description: All changes of the plan.
   returned: always
@@ -175,7 +182,6 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_
 def main() -> None:
     module = AnsibleModule(
         argument_spec=argument_spec(),
-        required_one_of=[("shares", "shares_file")],
         supports_check_mode=True,
     )
     run(module, manage_directories, "directory")

@@ -68,6 +68,15 @@ options:
     type: str
     choices: [present, retired, absent]
     default: present
+  only_states:
+    description:
+      - Change only shares in these states. The others are validated and otherwise ignored.
+      - Lets one list be applied in two steps, with the access list (M(odh.persistency.share_acl)) in between. New shares get
+        their claims before they are granted, and nobody is granted a share whose claims are retired or deleted.
+      - Without it, shares in all states are changed.
+    type: list
+    elements: str
+    choices: [present, retired, absent]
   retention:
     description:
       - The minimum time that a share stays after it was retired, as a number with a unit of C(s), C(m), C(h), C(d) or
@@ -234,7 +243,6 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_
 def main() -> None:
     module = AnsibleModule(
         argument_spec=argument_spec(),
-        required_one_of=[("shares", "shares_file")],
         supports_check_mode=True,
     )
     run(module, manage_shares, "share")

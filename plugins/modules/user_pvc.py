@@ -229,7 +229,6 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.user_p
 def main() -> None:
     module = AnsibleModule(
         argument_spec=argument_spec(),
-        required_one_of=[("users", "users_file", "users_from")],
         supports_check_mode=True,
     )
     run(module, manage_homes, "home")

@@ -82,10 +82,10 @@ def test_sizes(refusal, size):
         ({"access_modes": ["ReadWriteOncePod", "ReadWriteMany"]}, "only by itself"),
         ({"storage_class": "Not A Class"}, "storage_class"),
         ({"retention": "30"}, "such as 30d"),
-        ({"namespace": "Not_A_Namespace"}, "is no name of a namespace"),
+        ({"namespace": "Not_A_Namespace"}, "is not a valid namespace name"),
         ({"users": "ann bob", "users_file": "/nowhere/users.json"}, "/nowhere/users.json does not exist"),
         ({"users_from": "hub"}, "needs `hub`"),
-        ({"users": None}, "one of the following is required: users, users_file, users_from"),
+        ({"users": None}, "one of the following is required: users, users_file, users_from, retired, absent"),
         (
             {"users_from": "hub", "hub": {"url": "hub.example.org", "token": "not-a-real-token"}},
             "write it as https://hub.example.org",

@@ -118,7 +118,7 @@ def inventory_of(namespace, **more):
 
 def outcome(played):
     """What the role's last task says, by part: {"access": "create 3", ...}."""
-    text = played.output.split("TASK [odh.persistency.shares : What became of them]")[1]
+    text = played.output.split("TASK [odh.persistency.shares : Summary]")[1]
     return dict(re.findall(r'"([a-z ]+): ([a-z]+ \d+(?:, [a-z]+ \d+)*)"', text))
 
 
@@ -265,13 +265,13 @@ def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
     leaving = {**inventory, "shares_list": everything[:2], "shares_retired": ["data-secret"]}
     with audit() as log:
         played = playbooks.ok(SITE, leaving)
-    assert outcome(played)["leaving"] == "keep 0, retire 1"
+    assert outcome(played)["deletion"] == "keep 0, retire 1"
     assert "data-secret" not in acl(cluster, namespace)[0]
     assert RETIRED in cluster.claims(namespace)["data-secret"]["metadata"]["annotations"]
     writes = [request for request in log.writes if request.user_agent.startswith("odh.persistency/")]
     kinds = [request.resource for request in writes if not request.dry_run]
     assert kinds.index("configmaps") < kinds.index("persistentvolumeclaims")
-    assert outcome(playbooks.ok(SITE, leaving))["leaving"] == "keep 1"
+    assert outcome(playbooks.ok(SITE, leaving))["deletion"] == "keep 1"
 
     # Back again.
     playbooks.ok(SITE, inventory)
@@ -289,24 +289,24 @@ def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
     assert set(cluster.claims(namespace)) == {"data-public", "data-private"}
 
 
-def test_what_nobody_can_have_meant_is_refused(cluster, namespace, playbooks):
+def test_invalid_variables_are_rejected(cluster, namespace, playbooks):
     message = playbooks.refused(
         SITE,
         {
             **inventory_of(namespace),
-            "shares_holds": "365d",
+            "shares_retentoin": "365d",
             "shares_retired": [{"name": "old", "state": "present"}, "older", "data-private"],
             "shares_absent": ["older"],
             "shares_overrides": {"data-pubic": {"size": "5Gi"}, "data-secret": {"name": "other"}},
         },
     )
-    assert "shares_holds is no variable of the role shares" in message
-    assert "old: the list (shares_retired, shares_absent) says what becomes of those on it" in message
-    assert "shares_overrides: data-pubic is no share of shares_list" in message
-    assert "there are data-private, data-public, data-secret" in message
-    assert "shares_overrides: data-secret says another `name`" in message
-    assert "data-private is on two of the lists" in message
-    assert "older is on two of the lists" in message
+    assert "shares_retentoin is not a variable of the role shares (did you mean `shares_retention`?)" in message
+    assert "shares_retired[0] (old) has `state: present`, but the entries of shares_retired are retired" in message
+    assert "shares_overrides: data-pubic is not a share in shares_list (did you mean `data-public`?)" in message
+    assert "(it has data-private, data-public, data-secret)" in message
+    assert "shares_overrides: data-secret sets `name`" in message
+    assert "data-private is on shares_list and shares_retired" in message
+    assert "older is on shares_retired and shares_absent" in message
     assert cluster.claims(namespace) == {}
     assert acl(cluster, namespace) is None
 
@@ -317,7 +317,7 @@ def test_a_text_is_no_list_of_letters(cluster, namespace, playbooks, value):
     variables = ["shares_list", "shares_retired", "shares_absent", "shares_namespaces"]
     message = playbooks.refused(SITE, {**inventory_of(namespace), **dict.fromkeys(variables, value)})
     for variable in variables:
-        assert re.search(rf"{variable}' is|{variable} is no list", message), variable
+        assert re.search(rf"{variable}' is|{variable} must be a list", message), variable
     assert cluster.claims(namespace) == {}
 
 
@@ -413,7 +413,7 @@ def test_every_option_of_the_modules_is_a_variable_of_the_role():
     main = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
     report = yaml.safe_load((ROLE / "tasks" / "report.yml").read_text())
     # State is said by list (shares_list, shares_retired, shares_absent).
-    for module in ("share_acl", "share_pvc", "share_directory"):
+    for module in ("share_acl", "share_pvc", "share_directory", "share_preflight"):
         assert handed_on(main, module) == module_options(module) - {"state", "wait_sleep"}, module
     assert handed_on(report, "share_access_info") <= module_options("share_access_info")
 
@@ -423,8 +423,8 @@ def test_every_option_of_the_modules_is_a_variable_of_the_role():
     text += (ROLE / "vars" / "main.yml").read_text()
     assert [name for name in variables if not re.search(rf"\b{name}\b", text)] == []
     internal = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
-    known, registered = set(internal["__shares_known"]), set(internal["__shares_registered"])
-    assert known == variables | registered
+    known, registered = set(internal["__shares_variables"]), set(internal["__shares_results"])
+    assert known == variables
     assert registered == set(re.findall(r"register: (shares_\w+)", text))
     readme = (ROLE / "README.md").read_text()
     assert [name for name in variables if f"`{name}`" not in readme] == []
@@ -490,7 +490,7 @@ def test_two_environments_said_once_and_narrowed_in_production(cluster, playbook
     message = playbooks.refused(
         SHARES, INVENTORIES / "two-environments" / "production.yml", extra=typo, kubeconfig=kubeconfig
     )
-    assert "shares_overrides: case is no share of shares_list" in message
+    assert "shares_overrides: case is not a share in shares_list" in message
 
 
 def test_report_of_the_demo_inventory(cluster, unmade, playbooks):
@@ -573,9 +573,9 @@ def test_the_service_account_of_the_examples_may_do_all_of_it(cluster, testbed, 
         names = [share["name"] for share in inventory["shares_list"]]
         retired = [{"name": names[0], "namespaces": [namespace, jobs]}, *names[1:]]
         inventory |= {"shares_list": [], "shares_allow_empty": True, "shares_retired": retired}
-        assert run(inventory)["leaving"] == "keep 0, retire 5"
+        assert run(inventory)["deletion"] == "keep 0, retire 5"
         inventory |= {"shares_retired": [], "shares_absent": retired}
-        assert run(inventory)["leaving"] == "delete 5, keep 0"
+        assert run(inventory)["deletion"] == "delete 5, keep 0"
         wait_for(lambda: not cluster.claims(namespace) and not cluster.claims(jobs), "the claims gone")
         report = playbooks.ok("odh.persistency.shares_report", inventory, kubeconfig=kubeconfig)
         assert "WARNING" not in report.output

@@ -51,7 +51,7 @@ from ..._hub.access import (
 )
 from ..errors import ExternalError
 from ..module import PlanRejected, open_api, timings_result
-from ..options.shares import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_of
+from ..options.shares import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_given, shares_of
 
 CLUSTER = "cluster"
 INPUT = "input"
@@ -248,7 +248,7 @@ class Given:
     @classmethod
     def of(cls, params: dict[str, Any], errors: list[str]) -> Optional[Given]:
         """Return what the options give, None where they give no shares; what is wrong with it goes to `faults`."""
-        if params.get("shares") is None and params.get("shares_file") is None:
+        if not shares_given(params):
             return None
         wrong: list[str] = []
         given = cls(shares_of(params, wrong), groups_of(params, wrong))

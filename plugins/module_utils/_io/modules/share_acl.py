@@ -35,7 +35,7 @@ from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.granted_claims import claim_refusals, claims_granted
 from ..kubernetes.openshift_groups import read_members
 from ..module import PlanRejected, finish, open_api, timings_result
-from ..options.shares import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_of
+from ..options.shares import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_given, shares_of
 
 ACL = "acl"
 JSP = "jsp"
@@ -105,7 +105,7 @@ def _input(params: dict[str, Any]) -> tuple[list[ShareSpec], dict[str, Sequence[
         errors.append(
             f"max_withdrawals is {params['max_withdrawals']}: write how many grants one run may withdraw, or -1 for no bound"
         )
-    if params["state"] == PRESENT and params.get("shares") is None and params.get("shares_file") is None:
+    if params["state"] == PRESENT and not shares_given(params):
         errors.append("neither `shares` nor `shares_file` is given: list the shares, or set `state: absent`")
     shares = shares_of(params, errors, params["state"])
     wrong: list[str] = []

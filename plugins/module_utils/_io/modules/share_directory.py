@@ -17,7 +17,7 @@ from ..._core.plan import Change, Plan
 from ..filesystem.executor import Replan, apply_plan
 from ..filesystem.tree import LOOKS, NAMES, RootError, Tree, runner
 from ..module import PlanRejected, finish, refuse
-from ..options.shares import SHARES_SPEC, shares_of
+from ..options.shares import SHARES_SPEC, require_shares, shares_of
 
 
 def argument_spec() -> dict[str, Any]:
@@ -37,6 +37,7 @@ def manage_directories(module: Any) -> dict[str, Any]:
     """Bring the directories of shares to what the options ask for, or, in check mode, show what that would take."""
     params = module.params
     errors: list[str] = []
+    require_shares(params, errors)
     shares = shares_of(params, errors)
     root = Root(
         _bare(params["path"]),
@@ -61,12 +62,13 @@ def manage_directories(module: Any) -> dict[str, Any]:
             plan = plan_directories(places.desired, places.left_out, {(): Node(DIRECTORY)}, {}, settings)
             refuse(plan)
             note = f"{problem}; an earlier task may be what does that, so the plan is shown as for an empty folder"
-            return finish(module, Outcome(plan, warnings=[note, *places.notes]), KIND_DIRECTORY)
+            outcome = Outcome(plan, warnings=[note, *places.notes])
+            return finish(module, outcome, KIND_DIRECTORY, root_error=problem)
         plan = _plan(tree, places, settings)
         refuse(plan)
         outcome = Outcome(plan) if module.check_mode else apply_plan(tree, plan, replan_in(tree, settings))
         outcome.warnings.extend(places.notes)
-        return finish(module, outcome, KIND_DIRECTORY)
+        return finish(module, outcome, KIND_DIRECTORY, root_error="")
     finally:
         if tree is not None:
             tree.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
-from ..._core.metadata import NAMESPACE
+from ..._core.metadata import NAMESPACE, PRESENT, STATES
 from ..._core.quantity import QuantityError, parse_size
 from ..._core.shares.desired import Share, ShareSettings, resolve
 from ..._core.times import parse_span
@@ -18,7 +18,7 @@ from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.readiness import Timings
 from ..kubernetes.shares import SharesRun
 from ..module import PlanRejected, finish, open_api, refuse, timings_result
-from ..options.shares import SHARES_SPEC, shares_of
+from ..options.shares import SHARES_SPEC, require_shares, shares_of
 
 
 def argument_spec() -> dict[str, Any]:
@@ -28,7 +28,8 @@ def argument_spec() -> dict[str, Any]:
         **SHARES_SPEC,
         "namespaces": {"type": "list", "elements": "str", "default": []},
         "size": {"type": "str"},
-        "state": {"type": "str", "default": "present", "choices": ["present", "retired", "absent"]},
+        "state": {"type": "str", "default": PRESENT, "choices": list(STATES)},
+        "only_states": {"type": "list", "elements": "str", "choices": list(STATES)},
         "retention": {"type": "str", "default": "30d"},
         "wait": {"type": "bool", "default": False},
         "wait_timeout": {"type": "int", "default": 120},
@@ -72,6 +73,7 @@ def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sha
     size, error = _size_of(params["size"])
     if error:
         errors.append(error)
+    require_shares(params, errors)
     specs = shares_of(params, errors, params["state"])
     settings = ShareSettings(
         namespaces=tuple(namespaces),
@@ -85,6 +87,9 @@ def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sha
     )
     shares, wrong = resolve(specs, settings)
     errors += wrong
+    only = params["only_states"]
+    if only is not None:
+        shares = [share for share in shares if share.state in only]
     if errors:
         raise PlanRejected(errors)
     return shares, settings

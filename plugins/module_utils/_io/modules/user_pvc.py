@@ -14,7 +14,7 @@ from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.homes import HomesRun
 from ..kubernetes.readiness import Timings
 from ..module import finish, open_api, refuse, timings_result
-from ..options.users import SOURCE_SPEC, Sources, homes_of, settings_of
+from ..options.users import SOURCE_SPEC, Sources, homes_of, settings_of, users_given
 
 
 def argument_spec() -> dict[str, Any]:
@@ -39,6 +39,8 @@ def manage_homes(module: Any) -> dict[str, Any]:
     """Apply the desired state of the homes. In check mode, show what would change."""
     params = module.params
     errors: list[str] = []
+    if not users_given(params):
+        errors.append("one of the following is required: users, users_file, users_from, retired, absent")
     sources = Sources(params)
     settings = settings_of(params, errors)
     homes, settings = homes_of(sources, settings, errors)

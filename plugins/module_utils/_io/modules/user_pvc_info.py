@@ -18,7 +18,7 @@ from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.errors import ApiError
 from ..kubernetes.facts import read_pods
 from ..module import PlanRejected, open_api
-from ..options.users import SOURCE_SPEC, Sources, template_of
+from ..options.users import SOURCE_SPEC, Sources, template_of, users_given
 
 
 def argument_spec() -> dict[str, Any]:
@@ -31,7 +31,7 @@ def show_homes(module: Any) -> dict[str, Any]:
     params = module.params
     errors: list[str] = []
     template = template_of(params, errors)
-    given = any(params.get(option) is not None for option in ("users", "users_file", "users_from"))
+    given = users_given(params)
     specs = Sources(params).specs(errors) if given else []
     if errors or template is None:
         raise PlanRejected(errors)

@@ -2,13 +2,20 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options that modules about shares have in common, and what becomes of them: entries and groups."""
+"""Options that modules for shares have in common, and the shares and groups that follow from them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..._core.metadata import PRESENT
+from ..._core.inventory import (
+    entries_with_state,
+    names_of,
+    overridden,
+    override_errors,
+    overrides_error,
+)
+from ..._core.metadata import ABSENT, PRESENT, RETIRED
 from ..._core.shares.groups import parse_groups
 from ..._core.shares.spec import ShareSpec, parse_shares, positions_of
 from ..files.data_files import FileError
@@ -17,6 +24,10 @@ from ..files.share_files import load_groups_file, load_shares_file
 SHARES_SPEC: dict[str, Any] = {
     "shares": {"type": "list", "elements": "raw"},
     "shares_file": {"type": "path"},
+    # Raw, because Ansible would make a list of a text: `absent: ab` must be rejected.
+    "retired": {"type": "raw"},
+    "absent": {"type": "raw"},
+    "overrides": {"type": "raw"},
     "home_path": {"type": "str", "default": "/opt/app-root/src"},
     "mount_roots": {"type": "list", "elements": "str", "default": []},
 }
@@ -27,16 +38,25 @@ GROUPS_SPEC: dict[str, Any] = {
 }
 
 
-def shares_of(params: dict[str, Any], errors: list[str], run_state: str = PRESENT) -> list[ShareSpec]:
-    """Return the shares of both sources as one list; what is wrong with them goes to `faults`.
+def shares_given(params: dict[str, Any]) -> bool:
+    """Return whether the options name shares. An empty `shares` does, empty `retired` and `absent` do not."""
+    listed = any(params.get(option) is not None for option in ("shares", "shares_file"))
+    return listed or any(params.get(state) for state in (RETIRED, ABSENT))
 
-    Shares of both sources are held against each other too, as if they stood in one list.
+
+def require_shares(params: dict[str, Any], errors: list[str]) -> None:
+    """Append an error if the options do not name shares."""
+    if not shares_given(params):
+        errors.append("one of the following is required: shares, shares_file, retired, absent")
+
+
+def shares_of(params: dict[str, Any], errors: list[str], run_state: str = PRESENT) -> list[ShareSpec]:
+    """Return the shares of all sources as one list. Errors are appended to `errors`.
+
+    Shares of different sources are compared with each other too, as if they were in one list.
     """
-    raw: list[Any] = []
-    positions: list[str] = []
-    if params.get("shares") is not None:
-        raw += params["shares"]
-        positions += positions_of(params["shares"], "shares")
+    raw: list[Any] = _overridden_shares(params, errors)
+    positions = positions_of(params.get("shares") or (), "shares")
     path = params.get("shares_file")
     if path is not None:
         try:
@@ -46,13 +66,28 @@ def shares_of(params: dict[str, Any], errors: list[str], run_state: str = PRESEN
         else:
             raw += listed
             positions += positions_of(listed, path.rpartition("/")[2])
+    for state in (RETIRED, ABSENT):
+        entries = entries_with_state(params.get(state), state, state, errors)
+        raw += entries
+        positions += positions_of(entries, state)
     specs, wrong = parse_shares(raw, "shares", params["home_path"], params["mount_roots"], positions, run_state)
     errors += wrong
     return specs
 
 
+def _overridden_shares(params: dict[str, Any], errors: list[str]) -> list[Any]:
+    shares = list(params.get("shares") or ())
+    overrides = params.get("overrides") or {}
+    wrong = overrides_error(overrides, "overrides")
+    if wrong is not None:
+        errors.append(wrong)
+        return shares
+    errors += override_errors(names_of(shares), overrides, "overrides", "`shares`")
+    return overridden(shares, overrides)
+
+
 def groups_of(params: dict[str, Any], errors: list[str]) -> dict[str, tuple[str, ...]]:
-    """Return the inventory's groups of both sources; what is wrong with them, and a group in both, goes to `faults`."""
+    """Return the inventory's groups of both sources. Errors, and groups in both, are appended to `errors`."""
     found: dict[str, tuple[str, ...]] = {}
     if params.get("groups") is not None:
         found, wrong = parse_groups(params["groups"], "groups")

@@ -1,0 +1,156 @@
+#!/usr/bin/python
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: share_preflight
+short_description: Validate a run over shares before anything is changed
+version_added: 0.1.0
+author:
+  - odh.persistency contributors (@odh-persistency)
+description:
+  - Previews in one call what M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) would do, and fails with everything
+    that either of them would reject.
+  - Returns the namespaces that do not exist yet, and how many shares are retired or absent.
+  - Claims and volumes are previewed only if something else is changed before them (a new namespace, or the access list if
+    shares are retired or absent), or if the run is rejected anyway. Otherwise M(odh.persistency.share_pvc) is the first to
+    run, and rejects before its first write.
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - odh.persistency.attributes
+  - odh.persistency.attributes.k8s
+  - odh.persistency.attributes.info
+  - odh.persistency.shares
+  - odh.persistency.shares.groups
+options:
+  namespace:
+    description:
+      - The namespace in which the hub starts its servers, and in which the access list is stored.
+    type: str
+    required: true
+  namespaces:
+    description:
+      - The namespaces in which shares have claims, as in M(odh.persistency.share_pvc).
+    type: list
+    elements: str
+    default: []
+  create_namespaces:
+    description:
+      - Whether a later task creates namespaces that do not exist. RV(missing_namespaces) lists them.
+    type: bool
+    default: false
+  other_results:
+    description:
+      - What other modules of this collection returned in check mode, such as M(odh.persistency.share_directory) on a file
+        server. What they rejected is reported together with the rest.
+    type: list
+    elements: dict
+    default: []
+  size:
+    description:
+      - As in M(odh.persistency.share_pvc).
+    type: str
+  retention:
+    description:
+      - As in M(odh.persistency.share_pvc).
+    type: str
+    default: 30d
+  format:
+    description:
+      - As in M(odh.persistency.share_acl).
+    type: str
+    choices: [acl, jsp]
+    default: acl
+  max_withdrawals:
+    description:
+      - As in M(odh.persistency.share_acl).
+    type: int
+    default: 50
+  allow_empty:
+    description:
+      - As in M(odh.persistency.share_acl).
+    type: bool
+    default: false
+  declassify:
+    description:
+      - As in M(odh.persistency.share_acl).
+    type: list
+    elements: str
+    default: []
+  allow_source_change:
+    description:
+      - As in M(odh.persistency.share_acl).
+    type: list
+    elements: str
+    default: []
+notes:
+  - Needs the rights that M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) need in check mode. With
+    O(create_namespaces), also C(get) on namespaces.
+seealso:
+  - module: odh.persistency.share_acl
+  - module: odh.persistency.share_pvc
+  - module: odh.persistency.share_directory
+requirements:
+  - python >= 3.9
+  - kubernetes >= 24.2.0
+  - openshift >= 0.13.2, for groups of C(openshift:)
+  - PyYAML >= 5.1, for O(shares_file) and O(groups_file) in YAML
+"""
+
+EXAMPLES = r"""
+- name: Preview the directories on the file server
+  odh.persistency.share_directory:
+    path: /srv/exports
+    export: /exports
+    shares_file: /srv/inventory/shares.yml
+  delegate_to: nfs.example.org
+  check_mode: true
+  failed_when: false
+  register: directories
+
+- name: Reject the run if anything is wrong
+  odh.persistency.share_preflight:
+    namespace: jupyterhub
+    namespaces: [jupyterhub, nightly-jobs]
+    shares_file: /srv/inventory/shares.yml
+    groups_file: /srv/inventory/groups.csv
+    other_results: ["{{ directories }}"]
+"""
+
+RETURN = r"""
+missing_namespaces:
+  description: The namespaces that do not exist and are needed, if O(create_namespaces) is set.
+  returned: success
+  type: list
+  elements: str
+  sample: [nightly-jobs]
+deletions:
+  description: How many shares are retired or absent.
+  returned: success
+  type: int
+  sample: 0
+changes:
+  description: What is rejected. Each element has C(action) V(refuse) and a C(reason).
+  returned: failure
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_preflight import (
+    argument_spec,
+    preflight,
+)
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    run(module, preflight, "share")
+
+
+if __name__ == "__main__":
+    main()

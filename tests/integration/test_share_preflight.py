@@ -1,0 +1,73 @@
+"""share_preflight against a real API server: everything that is wrong, at once and before anything is written."""
+
+from __future__ import annotations
+
+from tests.support.acl import AGENT, options, share
+
+GROUPS = {"analysts": ["ann", "ben"]}
+DATA = share("data", read={"groups": ["analysts"]}, size="1Gi")
+
+
+def test_errors_of_all_modules_are_reported_at_once(cluster, namespace, modules, audit):
+    unsized = share("unsized", read={"users": ["ann"]})
+    unsized.pop("size", None)
+    directories = {"msg": "...", "changes": [{"action": "refuse", "reason": "data: /srv/data is a symbolic link"}]}
+    modules.ok("share_acl", options(namespace, [{**DATA, "level": "secret"}], groups=GROUPS))
+    chosen = options(namespace, [DATA, unsized], groups=GROUPS, namespaces=[namespace])
+    with audit(user_agent=AGENT) as log:
+        result = modules.run("share_preflight", {**chosen, "other_results": [directories]})
+    assert result.failed
+    assert result.msg.startswith("Nothing was changed, for 3 reasons:")
+    for part in ("is a symbolic link", "declassify: [data]", "(unsized): `size` is missing"):
+        assert part in result.msg
+    assert [change["action"] for change in result.changes] == ["refuse"] * 3
+    assert [str(request) for request in log.writes if not request.dry_run] == []
+    assert cluster.claims(namespace) == {}
+
+
+def test_namespaces_that_are_missing_and_shares_that_are_deleted(namespace, modules):
+    shares = [DATA, share("jobs", namespaces=[f"{namespace}-jobs"], read={"users": ["ann"]}, size="1Gi")]
+    chosen = options(namespace, shares, groups=GROUPS, namespaces=[namespace], create_namespaces=True)
+    result = modules.ok("share_preflight", chosen)
+    assert result.changed is False
+    assert result.missing_namespaces == [f"{namespace}-jobs"]
+    assert result.deletions == 0
+    assert result.warnings == []
+    result = modules.ok("share_preflight", {**chosen, "create_namespaces": False, "retired": ["old"]})
+    assert result.missing_namespaces == []
+    assert result.deletions == 1
+    # Claims and volumes are previewed only if something precedes them: this one was never retired.
+    modules.ok("share_pvc", {"namespaces": [namespace], "shares": [share("old", size="1Gi", read={"users": ["ann"]})]})
+    assert "old" in modules.refused("share_preflight", {**chosen, "absent": ["old"]})
+
+
+def test_a_root_of_directories_that_is_missing(namespace, modules):
+    chosen = options(namespace, [DATA], groups=GROUPS, namespaces=[namespace])
+    chosen["other_results"] = [
+        {"changes": [], "root_error": "path: /srv does not exist on the host"},
+        {"skipped": True},
+    ]
+    assert "/srv does not exist" in modules.refused("share_preflight", chosen)
+    # In check mode an earlier playbook may be what creates it.
+    modules.ok("share_preflight", chosen, check=True)
+
+
+def test_no_connection_is_one_reason(namespace, modules, tmp_path):
+    chosen = options(namespace, [DATA], groups=GROUPS, namespaces=[namespace], retired=["old"])
+    message = modules.refused("share_preflight", chosen, kubeconfig=tmp_path / "nothing-here")
+    assert "nothing-here" in message
+    assert "reasons" not in message
+
+
+def test_claims_of_one_state_at_a_time(cluster, namespace, modules):
+    """share_pvc with the same list before and after the access list."""
+    old = share("old", read={"users": ["ann"]}, size="1Gi")
+    modules.ok("share_pvc", {"namespaces": [namespace], "shares": [old]})
+    chosen = {"namespaces": [namespace], "shares": [DATA], "retired": ["old"]}
+    first = modules.ok("share_pvc", {**chosen, "only_states": ["present"]})
+    assert first.actions() == {"data": "create"}
+    second = modules.ok("share_pvc", {**chosen, "only_states": ["retired", "absent"]})
+    assert second.actions() == {"old": "retire"}
+    assert "state" in modules.refused(
+        "share_pvc", {**chosen, "only_states": ["present"], "absent": [{"name": "x", "state": "retired"}]}
+    )
