@@ -259,7 +259,7 @@ def test_all_refusals_at_once_and_nothing_made(directories, root, folder) -> Non
         ({"path": "/tmp/a\0b"}, "control character"),
         (
             {"shares": [{**EXPORTED, "level": "public"}], "server": "nfs.exmple.org"},
-            "server: 'nfs.exmple.org' is the server of no share (did you mean `nfs.example.org`?)",
+            "server: no share is on the server 'nfs.exmple.org' (did you mean `nfs.example.org`?)",
         ),
         ({"path": "/nowhere/at/all"}, "path: /nowhere/at/all does not exist on the host that runs the task"),
         ({"path": "/etc/passwd"}, "path: /etc/passwd is not a directory"),
@@ -268,7 +268,7 @@ def test_all_refusals_at_once_and_nothing_made(directories, root, folder) -> Non
         ({"shares": [{"name": "s", "level": "public", "directory": "/etc"}]}, "is absolute"),
         ({"shares": [{"name": "s", "level": "public", "mode": 2770}]}, "write it in quotes, in octal digits"),
         ({"export": "exports"}, "export: 'exports' is not absolute"),
-        ({"elsewhere": ["x"]}, "elsewhere: 'x' is the name of no share"),
+        ({"elsewhere": ["x"]}, "elsewhere: there is no share 'x'"),
         ({"shares": "s"}, "list"),
     ],
 )
@@ -291,7 +291,8 @@ def test_the_root_is_never_made_and_check_mode_says_what_would_be(directories, r
     share = [{"name": "s", "directory": "s"}]
     missing = {"path": str(root / "not-yet")}
     shown = directories.ok(share, check=True, **missing)
-    assert "an earlier task may be what does that" in shown.warnings[0]
+    assert "an earlier task may do that" in shown.warnings[0]
+    assert shown.warnings[0].startswith(shown.output["root_error"] + ";")
     assert shown.actions() == {f"{root}/not-yet/s": "create"}
     assert "does not exist" in directories.run(share, **missing).output["msg"]
     assert os.listdir(root) == []
@@ -314,8 +315,8 @@ def test_a_folder_in_a_mount_is_told_from_one_that_is_not_mounted(directories, r
         (root / "team").mkdir()
         at = {"path": str(root / "team"), "export": "/exports"}
         message = directories.run([EXPORTED], **at).output["msg"]
-        assert f"nothing is mounted at {root}/team itself (it lies in what is mounted at {root})" in message
-        assert f"name {root} in `path` if that is the export" in message
+        assert f"nothing is mounted at {root}/team itself (it is inside the mount {root})" in message
+        assert f"set `path` to {root} if that is the export" in message
         assert os.listdir(root / "team") == []
         assert directories.ok([EXPORTED], mounted=False, **at).actions() == {f"{root}/team/s": "create"}
 

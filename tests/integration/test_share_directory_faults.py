@@ -14,21 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.directories.paths import (
-    Root,
-    place_shares,
+from ansible_collections.odh.persistency.plugins.module_utils._core.directories.desired import (
+    RootDirectory,
+    desired_directories,
 )
-from ansible_collections.odh.persistency.plugins.module_utils._core.directories.plan import (
-    DirectorySettings,
-    plan_directories,
-)
+from ansible_collections.odh.persistency.plugins.module_utils._core.directories.model import DirectorySettings
+from ansible_collections.odh.persistency.plugins.module_utils._core.directories.plan import plan_directories
 from ansible_collections.odh.persistency.plugins.module_utils._core.outcome import Outcome
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
 from ansible_collections.odh.persistency.plugins.module_utils._io.filesystem.executor import apply_plan
 from ansible_collections.odh.persistency.plugins.module_utils._io.filesystem.tree import Tree
 from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_directory import (
+    read_directories,
     replan_in,
-    seen_in,
 )
 
 from tests.support.directories import (
@@ -71,7 +69,7 @@ def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories
         assert attributes(root)["s3"] == "2770 0:0"
         failed = {item["name"]: item for item in result.failed_items}
         assert len(failed) + len(done) == 8
-        assert failed[f"{root}/s2/d"]["reason"] == f"{root}/s2/d was not tried, for {root}/s2 failed"
+        assert failed[f"{root}/s2/d"]["reason"] == f"{root}/s2/d was not tried, because {root}/s2 failed"
         assert failed[f"{root}/s2"]["api"].startswith("ENOSPC: ")
         assert failed[f"{root}/s2"]["retryable"] is True
         subprocess.run(["mount", "-o", "remount,nr_inodes=100", str(root)], check=True)
@@ -86,15 +84,15 @@ def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories
     [
         # Each directory takes a mkdir and a chmod; a chown is the share's own only, for what is in it inherits the group.
         ("chown", "EPERM", "export to this host with `no_root_squash`", False),
-        ("chown", "EINVAL", "a container that maps users", False),
-        ("chmod", "EPERM", "it takes its owner or root", False),
+        ("chown", "EINVAL", "an id may not exist here, as in a container that maps users", False),
+        ("chmod", "EPERM", "only its owner or root can do this", False),
         ("mkdir", "EACCES", "on the server itself", False),
         ("mkdir", "EROFS", "with `rw`", False),
         ("mkdir", "ENOSPC", "make room", True),
         ("mkdir", "EDQUOT", "raise the quota", True),
         ("mkdir", "EMLINK", "as many as its file system allows", False),
-        ("mkdir", "ESTALE", "look at its file system and its server", True),
-        ("chmod", "EIO", "look at its file system and its server", True),
+        ("mkdir", "ESTALE", "check its file system and its server", True),
+        ("chmod", "EIO", "check its file system and its server", True),
     ],
 )
 def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says, mends) -> None:
@@ -120,7 +118,7 @@ def test_an_export_that_went_stale_is_told_and_nothing_planned(directories, root
     fault = {"calls": [call], "at": 1, "how": "ESTALE"}
     result = directories.run(SHARES, how={"fault": fault})
     assert result.failed
-    told = f"path: {root} cannot be looked at ({os.strerror(errno.ESTALE)}): look at its mount and its server"
+    told = f"path: {root} cannot be examined ({os.strerror(errno.ESTALE)}): check its mount and its server"
     assert told in result.output["msg"]
     assert "Traceback" not in str(result.output)
     assert os.listdir(root) == []
@@ -194,10 +192,10 @@ def between(root: Path, meddle: Callable[[Path], Any], adopt: bool = False) -> O
         [{"name": "s", "level": "public", "directory": "t/s", "gid": 5000}], "shares", "/home", []
     )
     assert not faults
-    places = place_shares(entries, Root(str(root)))
+    desired = desired_directories(entries, RootDirectory(str(root)))
     tree = Tree(str(root))
     settings = DirectorySettings(str(root), adopt=adopt)
-    plan = plan_directories(places.desired, [], *seen_in(tree, places.desired), settings)
+    plan = plan_directories(desired, *read_directories(tree, desired.directories), settings)
     assert not plan.refusals
     assert plan.changed
     meddle(root / "t" / "s")
@@ -292,7 +290,7 @@ def test_a_parent_that_goes_meanwhile(root) -> None:
     (root / "t").mkdir()
     outcome = between(root, lambda place: place.parent.rmdir())
     (failure,) = outcome.failures
-    assert "is being changed by somebody else while this runs" in failure.reason
+    assert "is being changed by somebody else: find out by whom, and run again" in failure.reason
     assert failure.retryable is True
     assert os.listdir(root) == []
 
@@ -334,10 +332,10 @@ def test_a_link_that_is_swapped_in_and_out_is_never_followed(root, folder) -> No
                 "directory": "s",
             }
             entries, _faults = parse_shares([share], "shares", "/home", [])
-            places = place_shares(entries, Root(str(root)))
-            live, contents = seen_in(tree, places.desired)
+            desired = desired_directories(entries, RootDirectory(str(root)))
+            observed, contents = read_directories(tree, desired.directories)
             settings = DirectorySettings(str(root), adopt=True)
-            plan = plan_directories(places.desired, [], live, contents, settings)
+            plan = plan_directories(desired, observed, contents, settings)
             if plan.refusals:
                 outcomes["refused"] += 1
             else:
@@ -374,7 +372,7 @@ def test_somebody_makes_directories_in_their_own_folder(directories, root) -> No
 @pytest.mark.parametrize(
     ("share", "says"),
     [
-        ({"owner": 1}, "cannot be given the owner daemon by 54321: run it as root"),
+        ({"owner": 1}, "cannot be given the owner daemon by 54321: run as root"),
         ({"gid": 5000}, "cannot be given the group 5000 by 54321"),
         ({"owner": 1, "gid": 5000}, "the group 5000"),
     ],
@@ -390,18 +388,18 @@ def test_what_somebody_may_not_give_away_is_known_beforehand(directories, root, 
 def test_where_somebody_may_not_write_or_look_is_known_beforehand(directories, root) -> None:
     share = [{"name": "s", "directory": "s", "directories": ["d"]}]
     how = {"user": SOMEBODY}
-    assert f"cannot be made, for 54321 may not write in {root}" in directories.refused(share, how=how)
+    assert f"cannot be created, because 54321 may not write in {root}" in directories.refused(share, how=how)
     (root / "s").mkdir()
     (root / "s").chmod(0o755)
     assert "cannot be given the mode 2770 by 54321" in directories.refused(share, how=how)
     (root / "s").chmod(0o2770)
     # Its own owners and mode are right; it cannot be looked into.
-    assert "s/d (d of share s) cannot be looked at (Permission denied)" in directories.refused(share, how=how)
+    assert "s/d (d of share s) cannot be examined (Permission denied)" in directories.refused(share, how=how)
     (root / "s" / "d").mkdir()
     (root / "s" / "d").chmod(0o2770)
     assert directories.ok(share).changed is False
     root.chmod(0o700)
-    assert "may not be looked into by 54321" in directories.run(share, how=how).output["msg"]
+    assert "may not be read by 54321: run as root" in directories.run(share, how=how).output["msg"]
 
 
 @as_root
@@ -413,4 +411,4 @@ def test_a_directory_of_somebodys_in_a_group_that_they_are_not_in(directories, r
     os.chown(root / "s", USER, 5000)
     share = [{"name": "s", "directory": "s"}]
     message = directories.refused(share, how={"user": SOMEBODY})
-    assert "cannot be given the setgid bit, which takes a member of the group 5000" in message
+    assert "cannot be given the setgid bit, which only members of the group 5000 can set, by 54321" in message

@@ -2,35 +2,35 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is seen and what is wanted below one root, and the steps between: the words of planning directories.
+"""The types of directory planning: observed and desired directories, and the operations between them.
 
-A place is a tuple of names below the root; the root itself is the empty tuple.
+A path is a tuple of names below the root directory. The root itself is the empty tuple.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Callable, Optional, Union
 
 Parts = tuple[str, ...]
 
 DIRECTORY = "a directory"
 SETGID = 0o2000
-#: What nobody but root may look into until it is somebody's.
-BIRTH_MODE = 0o700
-#: A directory on the way to a share's: everybody may pass, and nobody but its owner may write.
-WAY_MODE = 0o755
+#: The mode of a new directory until it has its owners: nobody but root may enter.
+INITIAL_MODE = 0o700
+#: The mode of a new parent of a share's directory: everybody may pass, nobody but its owner may write.
+PARENT_MODE = 0o755
 
 
 @dataclass(frozen=True)
 class Node:
-    """What the file system has at one place, symbolic links not followed.
+    """What is at a path, symbolic links not followed.
 
-    `kind` is DIRECTORY, or what else it is in words; `mode` are the permission bits with setuid, setgid and sticky.
-    `identity` is device and inode. `writable`: whoever runs may make something in it. `read_only`: its file system
-    takes no writes. `acl`: a POSIX access control list says more of who may than the mode does. `problem`: what kept it
-    from being looked at; the other fields mean nothing then.
+    `kind` is DIRECTORY, or words for anything else. `mode` has the permission bits with setuid, setgid and sticky.
+    `identity` is device and inode. `writable`: the process may create entries in it. `read_only`: its file system is
+    mounted read-only. `acl`: it has a POSIX access control list. `problem`: why it could not be examined; the other
+    fields are meaningless then.
     """
 
     kind: str
@@ -45,31 +45,31 @@ class Node:
 
     @property
     def is_directory(self) -> bool:
-        """Whether it is a directory that was looked at."""
+        """Whether it is a directory that could be examined."""
         return self.kind == DIRECTORY and not self.problem
 
 
 @dataclass(frozen=True)
-class Desired:
-    """One directory that is to be, for the sake of a share.
+class DesiredDirectory:
+    """One directory that a share needs.
 
-    `inside` is its path inside the share ("" for the share's own directory). One that is only on the `way` to a share's
-    is made where it is missing and left as it is where it exists. `uid` and `gid` None: leave as is.
+    `subdirectory` is its path inside the share, "" for the share's own directory. A parent of a share's directory
+    (`is_parent`) is created when it is missing, and never changed. `uid` and `gid` None: any.
     """
 
     parts: Parts
     share: str
-    inside: str = ""
-    way: bool = False
+    subdirectory: str = ""
+    is_parent: bool = False
     uid: Optional[int] = None
     gid: Optional[int] = None
-    mode: int = WAY_MODE
+    mode: int = PARENT_MODE
 
 
 @dataclass(frozen=True)
-class Runner:
-    """Who runs, as the kernel counts it: ids, and the capabilities to chown, to chmod what others own, and to keep
-    setgid for groups that one is not in.
+class Credentials:
+    """The credentials of the process (credentials(7)): its ids, and the capabilities to chown, to chmod what others own
+    (CAP_FOWNER), and to keep setgid for groups that it is not in (CAP_FSETID).
     """
 
     uid: int = 0
@@ -80,21 +80,40 @@ class Runner:
     keeps_setgid: bool = True
 
     def is_in(self, gid: int) -> bool:
-        """Whether the runner is in a group."""
+        """Whether the process is in a group."""
         return gid == self.gid or gid in self.groups
 
 
 @dataclass(frozen=True)
-class Names:
-    """Looks up what the ids of users and groups are called on this host; the number itself where nobody knows."""
+class AccountNames:
+    """Look up the names of users and groups on this host; an unknown id is its own name."""
 
     user: Callable[[int], str] = str
     group: Callable[[int], str] = str
 
 
 @dataclass(frozen=True)
+class DirectorySettings:
+    """The settings of a run: the absolute path of the root, the credentials, whether directories with content may change."""
+
+    path: str
+    credentials: Credentials = field(default_factory=Credentials)
+    adopt: bool = False
+    names: AccountNames = field(default_factory=AccountNames)
+
+    def absolute(self, parts: Parts) -> str:
+        """Return the absolute path of a directory below the root."""
+        return absolute_path(self.path, parts)
+
+
+def absolute_path(root: str, parts: Parts) -> str:
+    """Return an absolute path, for messages."""
+    return "/".join((root.rstrip("/"), *parts)) if parts else root
+
+
+@dataclass(frozen=True)
 class Mkdir:
-    """Make a directory where nothing is, whatever the umask says."""
+    """Create a directory with exactly this mode, whatever the umask is."""
 
     parts: Parts
     mode: int
@@ -102,7 +121,7 @@ class Mkdir:
 
 @dataclass(frozen=True)
 class Precondition:
-    """Go on only if the place still has what was planned on: this very directory, as it was, and `empty` if it was."""
+    """Go on only if the directory is the one that was planned for, unchanged, and still `empty` if it was."""
 
     parts: Parts
     node: Node
@@ -110,15 +129,15 @@ class Precondition:
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Take away an access control list, inherited or not, and meanwhile all but the owner's rights, if there is one."""
+class RemoveAcl:
+    """Remove access control lists, inherited or not. Until the next Chmod only the owner may enter, if there was one."""
 
     parts: Parts
 
 
 @dataclass(frozen=True)
 class Chown:
-    """Give the directory to a user or a group or both (None: leave as is)."""
+    """Change the owner, the group or both (None: keep)."""
 
     parts: Parts
     uid: Optional[int]
@@ -127,16 +146,16 @@ class Chown:
 
 @dataclass(frozen=True)
 class Chmod:
-    """Set the permission bits of the directory."""
+    """Set the permission bits."""
 
     parts: Parts
     mode: int
 
 
-Operation = Union[Mkdir, Precondition, Strip, Chown, Chmod]
+Operation = Union[Mkdir, Precondition, RemoveAcl, Chown, Chmod]
 
-#: What there is: the root under (), and each wanted place that exists. What lies below something that is no directory
-#: is not in it.
+#: What exists: the root under (), and each desired path that exists. Paths below something that is not a directory are
+#: not in it.
 ObservedDirectories = Mapping[Parts, Node]
-#: The first names in a directory, () where it is empty, None where it cannot be looked into.
+#: The first names in a directory, () when it is empty, None when it cannot be read.
 Contents = Mapping[Parts, Optional[tuple[str, ...]]]

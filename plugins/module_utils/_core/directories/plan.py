@@ -2,109 +2,98 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Planning directories: what is made, what gets another owner, group or mode, and what had better not."""
+"""The plan for the directories of shares: which are created, changed, kept or refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Optional
 
 from ..plan import ADOPT, CREATE, KEEP, REFUSE, UPDATE, Change, Plan
 from . import changes
+from .desired import DesiredDirectories
 from .model import (
-    BIRTH_MODE,
     DIRECTORY,
+    INITIAL_MODE,
+    PARENT_MODE,
     SETGID,
-    WAY_MODE,
     Chmod,
     Chown,
     Contents,
-    Desired,
+    Credentials,
+    DesiredDirectory,
+    DirectorySettings,
     Mkdir,
-    Names,
     Node,
     ObservedDirectories,
     Operation,
     Parts,
     Precondition,
-    Runner,
-    Strip,
+    RemoveAcl,
 )
-from .paths import shown_path
 
 KIND_DIRECTORY = "directory"
 
 
-@dataclass(frozen=True)
-class DirectorySettings:
-    """What holds for a whole run: the root's path for sentences, who runs, and whether content may be adopted."""
-
-    path: str
-    runner: Runner = field(default_factory=Runner)
-    adopt: bool = False
-    names: Names = field(default_factory=Names)
-
-
-def differing(desired: Iterable[Desired], live: ObservedDirectories) -> list[Parts]:
-    """Return the places whose directory would have to change, so that somebody looks whether they have content."""
+def drifted(desired: Iterable[DesiredDirectory], observed: ObservedDirectories) -> list[Parts]:
+    """Return the directories whose mode or owners differ: for these the plan needs to know whether they have content."""
     return [
         item.parts
         for item in desired
-        if not item.way and item.parts in live and live[item.parts].is_directory and _differs(item, live[item.parts])
+        if not item.is_parent and (node := observed.get(item.parts)) and node.is_directory and _differs(item, node)
     ]
 
 
 def plan_directories(
-    desired: Sequence[Desired],
-    left_out: Sequence[tuple[str, str]],
-    live: ObservedDirectories,
-    contents: Contents,
-    settings: DirectorySettings,
+    desired: DesiredDirectories, observed: ObservedDirectories, contents: Contents, settings: DirectorySettings
 ) -> Plan:
-    """Return the plan for all directories; `wanted` has each after those above it, `live` has the root.
+    """Return the plan for all directories. `observed` has the root.
 
-    What `contents` does not know of a place counts as content.
+    A directory that `contents` does not have counts as one with content.
     """
-    future: dict[Parts, Node] = {(): live[()]}
-    changes: list[Change] = []
-    for item in desired:
-        above = future.get(item.parts[:-1])
-        if above is None:
-            continue  # What is wrong above is told there.
-        found = plan_one(item, above, live, contents, settings)
-        changes += found
-        if all(change.action != REFUSE for change in found):
-            future[item.parts] = _future(item, above, live.get(item.parts), settings.runner)
-    changes += [Change(KEEP, KIND_DIRECTORY, "", name, reason) for name, reason in left_out]
-    return Plan(tuple(changes))
+    planned: dict[Parts, Node] = {(): observed[()]}
+    found: list[Change] = []
+    for item in desired.directories:
+        parent = planned.get(item.parts[:-1])
+        if parent is None:
+            continue  # The refusal of the parent covers it.
+        decided = plan_one(item, parent, observed, contents, settings)
+        found += decided
+        if all(change.action != REFUSE for change in decided):
+            planned[item.parts] = _after(item, parent, observed.get(item.parts), settings.credentials)
+    found += [Change(KEEP, KIND_DIRECTORY, "", name, reason) for name, reason in desired.skipped]
+    return Plan(tuple(found))
 
 
 def plan_one(
-    desired: Desired, above: Node, live: ObservedDirectories, contents: Contents, settings: DirectorySettings
+    desired: DesiredDirectory,
+    parent: Node,
+    observed: ObservedDirectories,
+    contents: Contents,
+    settings: DirectorySettings,
 ) -> list[Change]:
-    """Return the change for one directory, or every refusal of it. `above` is its parent as the plan leaves it."""
-    path = shown_path(settings.path, desired.parts)
-    node = live.get(desired.parts)
+    """Return the change of one directory, or all its refusals. `parent` is its parent directory as the plan leaves it."""
+    path = settings.absolute(desired.parts)
+    node = observed.get(desired.parts)
     if node is None:
-        reasons = _cannot_make(path, desired, above, live, settings)
+        reasons = _create_errors(desired, parent, observed, settings)
     elif node.problem:
-        reasons = [changes.not_seen(path, desired, node)]
+        reasons = [changes.examine_error(desired, node, settings)]
     elif not node.is_directory:
-        reasons = [changes.no_directory(path, desired, node)]
-    elif desired.way or not _differs(desired, node):
-        return [Change(KEEP, KIND_DIRECTORY, "", path, "it is as it should be", subject=desired)]
+        reasons = [changes.kind_error(desired, node, settings)]
+    elif desired.is_parent or not _differs(desired, node):
+        return [Change(KEEP, KIND_DIRECTORY, "", path, "is up to date", subject=desired)]
     else:
-        reasons = _cannot_change(path, desired, node, contents.get(desired.parts), settings)
+        reasons = _update_errors(desired, node, contents.get(desired.parts), settings)
     if reasons:
         return [Change(REFUSE, KIND_DIRECTORY, "", path, reason, subject=desired) for reason in reasons]
     if node is None:
-        return [_make(path, desired, above, settings)]
-    return [_change(path, desired, node, contents.get(desired.parts), settings)]
+        return [_create(desired, parent, settings)]
+    return [_update(desired, node, contents.get(desired.parts), settings)]
 
 
-def _differs(desired: Desired, node: Node) -> bool:
-    """Whether a directory is not what is wanted."""
+def _differs(desired: DesiredDirectory, node: Node) -> bool:
     return (
         node.acl
         or desired.mode != node.mode
@@ -113,131 +102,123 @@ def _differs(desired: Desired, node: Node) -> bool:
     )
 
 
-def _future(desired: Desired, above: Node, node: Optional[Node], runner: Runner) -> Node:
-    """What a place will hold when the plan is carried out."""
+def _after(desired: DesiredDirectory, parent: Node, node: Optional[Node], credentials: Credentials) -> Node:
+    """Return the directory as the plan leaves it."""
     if node is None:
-        # As Linux has it: below a setgid directory the group is inherited, and by directories the bit as well.
-        inherits = above.mode & SETGID
-        born = Node(DIRECTORY, runner.uid, above.gid if inherits else runner.gid, WAY_MODE | inherits)
-    else:
-        born = node
-    if desired.way:
-        return born
+        # In Linux a directory inherits the group of a setgid parent, and the bit.
+        setgid = parent.mode & SETGID
+        node = Node(DIRECTORY, credentials.uid, parent.gid if setgid else credentials.gid, PARENT_MODE | setgid)
+    if desired.is_parent:
+        return node
     return replace(
-        born,
-        uid=born.uid if desired.uid is None else desired.uid,
-        gid=born.gid if desired.gid is None else desired.gid,
+        node,
+        uid=node.uid if desired.uid is None else desired.uid,
+        gid=node.gid if desired.gid is None else desired.gid,
         mode=desired.mode,
         acl=False,
     )
 
 
-def _make(path: str, desired: Desired, above: Node, settings: DirectorySettings) -> Change:
-    after = _future(desired, above, None, settings.runner)
-    # What the directory above hands down (its default access control list) would let in whom nobody named.
-    operations: list[Operation] = [Mkdir(desired.parts, WAY_MODE if desired.way else BIRTH_MODE), Strip(desired.parts)]
-    # Nobody is let in before it belongs to whom it should.
-    if not desired.way and (desired.uid is not None or desired.gid is not None):
+def _create(desired: DesiredDirectory, parent: Node, settings: DirectorySettings) -> Change:
+    after = _after(desired, parent, None, settings.credentials)
+    # The default access control list of the parent would admit users that nobody named.
+    operations: list[Operation] = [
+        Mkdir(desired.parts, PARENT_MODE if desired.is_parent else INITIAL_MODE),
+        RemoveAcl(desired.parts),
+    ]
+    # Nobody may enter until it has its owners.
+    if not desired.is_parent and (desired.uid is not None or desired.gid is not None):
         operations.append(Chown(desired.parts, desired.uid, desired.gid))
     operations.append(Chmod(desired.parts, after.mode))
-    line = changes.line(path, after.uid, after.gid, after.mode, settings.names)
     return Change(
         CREATE,
         KIND_DIRECTORY,
         "",
-        path,
-        changes.made(desired),
-        after=line,
+        settings.absolute(desired.parts),
+        changes.create_reason(desired),
+        after=changes.diff_line(desired, after, settings),
         operations=tuple(operations),
         subject=desired,
     )
 
 
-def _change(
-    path: str, desired: Desired, node: Node, content: Optional[tuple[str, ...]], settings: DirectorySettings
+def _update(
+    desired: DesiredDirectory, node: Node, content: Optional[tuple[str, ...]], settings: DirectorySettings
 ) -> Change:
-    after = _future(desired, node, node, settings.runner)
+    after = _after(desired, node, node, settings.credentials)
     operations: list[Operation] = [Precondition(desired.parts, node, empty=content == ())]
     if node.acl:
-        operations.append(Strip(desired.parts))
+        operations.append(RemoveAcl(desired.parts))
     if (after.uid, after.gid) != (node.uid, node.gid):
-        # Its new owners never have what only its old mode gave, nor its old owners what its new mode gives.
-        if node.mode & after.mode != node.mode and not node.acl and _may_chmod(node.uid, settings.runner):
+        # The new owners never have what only the old mode grants, nor the old owners what only the new mode grants.
+        if node.mode & after.mode != node.mode and not node.acl and _may_chmod(node.uid, settings.credentials):
             operations.append(Chmod(desired.parts, node.mode & after.mode))
         operations.append(Chown(desired.parts, desired.uid, desired.gid))
     if node.acl or node.mode != after.mode:
-        # Also where the mode in between was this one: it may have cost the setgid bit.
+        # Even if the mode in between was the same: a chown may clear the setgid bit.
         operations.append(Chmod(desired.parts, after.mode))
-    before_told = changes.of_node(node, settings.names)
-    after_told = changes.attributes(after.uid, after.gid, after.mode, settings.names)
     if content == ():
-        action, reason = UPDATE, changes.differs(before_told, after_told)
+        action, reason = UPDATE, changes.update_reason(node, after, settings.names)
     else:
-        action, reason = ADOPT, changes.adopted(content, before_told, after_told)
+        action, reason = ADOPT, changes.adopt_reason(content, node, after, settings.names)
     return Change(
         action,
         KIND_DIRECTORY,
         "",
-        path,
+        settings.absolute(desired.parts),
         reason,
-        before=f"{path}: {before_told}",
-        after=f"{path}: {after_told}",
+        before=changes.diff_line(desired, node, settings),
+        after=changes.diff_line(desired, after, settings),
         operations=tuple(operations),
         subject=desired,
     )
 
 
-def _cannot_make(
-    path: str, desired: Desired, above: Node, live: ObservedDirectories, settings: DirectorySettings
+def _create_errors(
+    desired: DesiredDirectory, planned_parent: Node, observed: ObservedDirectories, settings: DirectorySettings
 ) -> list[str]:
-    parent = live.get(desired.parts[:-1])
-    # A parent that this very plan makes or changes can be written in by then, or the run says why not.
+    parent = observed.get(desired.parts[:-1])
+    # A parent that this plan creates or changes may be writable by then; if it is not, the run reports it.
     if parent is not None and parent.read_only:
-        return [changes.read_only(path, desired)]
-    if parent is not None and not parent.writable and parent == above:
-        told = shown_path(settings.path, desired.parts[:-1])
-        return [changes.not_writable(path, desired, told, settings.runner, settings.names)]
-    born = _future(replace(desired, way=True), above, None, settings.runner)
-    # One on the way is born with its mode, save where an access control list was handed down with it.
-    return _cannot_have(path, desired, born, above.acl or not desired.way, settings)
+        return [changes.read_only_error(desired, settings)]
+    if parent is not None and not parent.writable and parent == planned_parent:
+        return [changes.parent_error(desired, settings)]
+    created = _after(replace(desired, is_parent=True), planned_parent, None, settings.credentials)
+    # A parent directory is created with its final mode, unless it inherits an access control list.
+    return _permission_errors(desired, created, planned_parent.acl or not desired.is_parent, settings)
 
 
-def _cannot_change(
-    path: str, desired: Desired, node: Node, content: Optional[tuple[str, ...]], settings: DirectorySettings
+def _update_errors(
+    desired: DesiredDirectory, node: Node, content: Optional[tuple[str, ...]], settings: DirectorySettings
 ) -> list[str]:
     reasons = []
     if content != () and not settings.adopt:
-        after = _future(desired, node, node, settings.runner)
-        reasons.append(
-            changes.has_content(
-                path,
-                desired,
-                content,
-                changes.of_node(node, settings.names),
-                changes.attributes(after.uid, after.gid, after.mode, settings.names),
-            )
-        )
+        after = _after(desired, node, node, settings.credentials)
+        reasons.append(changes.content_error(desired, content, node, after, settings))
     if node.read_only:
-        return [*reasons, changes.read_only(path, desired)]
-    return reasons + _cannot_have(path, desired, node, node.acl or node.mode != desired.mode, settings)
+        return [*reasons, changes.read_only_error(desired, settings)]
+    return reasons + _permission_errors(desired, node, node.acl or node.mode != desired.mode, settings)
 
 
-def _cannot_have(path: str, desired: Desired, node: Node, chmods: bool, settings: DirectorySettings) -> list[str]:
-    """What the runner cannot give a directory that is `node`; `chmods`: its mode is to be set."""
-    runner, names = settings.runner, settings.names
-    after = _future(desired, node, node, runner)
-    what = []
-    if after.uid != node.uid and not runner.may_chown:
-        what.append(f"the owner {names.user(after.uid)}")
-    if after.gid != node.gid and not (runner.may_chown or (node.uid == runner.uid and runner.is_in(after.gid))):
-        what.append(f"the group {names.group(after.gid)}")
-    if chmods and not what:
-        if not _may_chmod(after.uid, runner):
-            what.append(f"the mode {after.mode:04o}")
-        elif after.mode & SETGID and not runner.keeps_setgid and not runner.is_in(after.gid):
-            what.append(f"the setgid bit, which takes a member of the group {names.group(after.gid)}")
-    return [changes.cannot_own(path, desired, item, runner, names) for item in what]
+def _permission_errors(
+    desired: DesiredDirectory, node: Node, sets_mode: bool, settings: DirectorySettings
+) -> list[str]:
+    """Return what the process may not change on a directory."""
+    credentials, names = settings.credentials, settings.names
+    after = _after(desired, node, node, credentials)
+    attributes = []
+    if after.uid != node.uid and not credentials.may_chown:
+        attributes.append(f"the owner {names.user(after.uid)}")
+    may_chgrp = credentials.may_chown or (node.uid == credentials.uid and credentials.is_in(after.gid))
+    if after.gid != node.gid and not may_chgrp:
+        attributes.append(f"the group {names.group(after.gid)}")
+    if sets_mode and not attributes:
+        if not _may_chmod(after.uid, credentials):
+            attributes.append(f"the mode {after.mode:04o}")
+        elif after.mode & SETGID and not credentials.keeps_setgid and not credentials.is_in(after.gid):
+            attributes.append(f"the setgid bit, which only members of the group {names.group(after.gid)} can set,")
+    return [changes.permission_error(desired, attribute, settings) for attribute in attributes]
 
 
-def _may_chmod(uid: int, runner: Runner) -> bool:
-    return runner.may_chmod or runner.uid == uid
+def _may_chmod(uid: int, credentials: Credentials) -> bool:
+    return credentials.may_chmod or credentials.uid == uid

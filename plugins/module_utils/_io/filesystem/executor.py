@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carrying out a plan of directories: made and changed on descriptors, read back, and what fails told in a sentence."""
+"""Applying a plan of directories, through file descriptors: each is created or changed, and read back."""
 
 from __future__ import annotations
 
@@ -12,108 +12,122 @@ import os
 import stat
 from typing import Callable, Optional
 
-from ..._core.directories.changes import IMMUTABLE
-from ..._core.directories.model import SETGID, Chmod, Chown, Mkdir, Operation, Parts, Precondition, Strip
-from ..._core.directories.paths import shown_path
-from ..._core.outcome import CONFLICT_TRIES, Outcome
+from ..._core.directories.changes import AS_ROOT, IMMUTABLE
+from ..._core.directories.model import (
+    SETGID,
+    Chmod,
+    Chown,
+    Mkdir,
+    Operation,
+    Parts,
+    Precondition,
+    RemoveAcl,
+    absolute_path,
+)
+from ..._core.outcome import CONFLICT_TRIES, Applied, Outcome, collect
 from ..._core.plan import KEEP, REFUSE, Change, Failure, Plan
 from ..errors import ExternalError
-from .tree import ACLS, Moved, Tree, group_name, has_acl, names_in, open_in, user_name
+from .tree import ACLS, Conflict, Tree, group_name, has_acl, names_in, open_in, user_name
 
+#: Reads a directory again and returns its new change, None if its parent is gone.
 Replan = Callable[[Change], Optional[Change]]
 
 
-class TreeError(ExternalError):
-    """A directory could not be made or changed; `said` is what the system said."""
+class DirectoryError(ExternalError):
+    """A directory could not be created or changed. `system_message`: the error of the system call."""
 
-    def __init__(self, sentence: str, said: str, retryable: bool) -> None:
-        super().__init__(sentence, retryable)
-        self.said = said
+    def __init__(self, message: str, system_message: str, retryable: bool) -> None:
+        super().__init__(message, retryable)
+        self.system_message = system_message
 
 
 class DirectoryExecutor:
-    """Does the steps of one change, and remembers whether anything was written."""
+    """Performs the operations of one change, and remembers whether anything was written."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.wrote = False
 
-    def do(self, operations: tuple[Operation, ...]) -> None:
-        """Do all steps on one descriptor. Raises Moved and TreeError."""
+    def perform(self, operations: tuple[Operation, ...]) -> None:
+        """Perform all operations on one descriptor. Raises Conflict and DirectoryError."""
         first = operations[0]
-        path = shown_path(self.tree.path, first.parts)
+        path = absolute_path(self.tree.path, first.parts)
         try:
-            with self.tree.opened(first.parts[:-1]) as above:
+            with self.tree.opened(first.parts[:-1]) as parent:
                 if isinstance(first, Mkdir):
-                    self._make(above, first)
-                descriptor = open_in(above, first.parts[-1])
+                    self._create(parent, first)
+                descriptor = open_in(parent, first.parts[-1])
         except OSError as error:
-            raise _explained(error, path, "be made" if isinstance(first, Mkdir) else "be opened") from error
+            raise _directory_error(error, path, "be created" if isinstance(first, Mkdir) else "be opened") from error
         try:
             if isinstance(first, Mkdir):
-                # One that was put in the place of ours would hardly be empty, and an empty one does no harm.
+                # A directory that replaced ours would hardly be empty, and if it is empty it does no harm.
                 if len(operations) > 1 and names_in(descriptor):
-                    raise Moved(path)
+                    raise Conflict(path)
             elif isinstance(first, Precondition):
-                _see_that_it_is(first, descriptor)
+                _check_precondition(first, descriptor)
             self._change_all(operations[1:], descriptor, path)
             _read_back(operations, descriptor, path)
         except OSError as error:
-            raise _explained(error, path, "be looked at") from error
+            raise _directory_error(error, path, "be examined") from error
         finally:
             os.close(descriptor)
 
-    def _make(self, above: int, step: Mkdir) -> None:
+    def _create(self, parent: int, operation: Mkdir) -> None:
         umask = os.umask(0)
         try:
-            os.mkdir(step.parts[-1].encode(), step.mode, dir_fd=above)
+            os.mkdir(operation.parts[-1].encode(), operation.mode, dir_fd=parent)
         except FileExistsError:
-            raise Moved(step.parts[-1]) from None
+            raise Conflict(operation.parts[-1]) from None
         finally:
             os.umask(umask)
         self.wrote = True
 
     def _change_all(self, operations: tuple[Operation, ...], descriptor: int, path: str) -> None:
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        for number, step in enumerate(operations):
+        for number, operation in enumerate(operations):
             try:
-                self._change(step, descriptor, path)
-            except TreeError:
-                if isinstance(step, Chown) and number and not any(isinstance(one, Strip) for one in operations):
-                    # What was taken off for the time in between comes back, for its owners stay.
+                self._change(operation, descriptor, path)
+            except DirectoryError:
+                if (
+                    isinstance(operation, Chown)
+                    and number
+                    and not any(isinstance(one, RemoveAcl) for one in operations)
+                ):
+                    # Restore the mode that was reduced for the chown, because the owners stay.
                     with contextlib.suppress(OSError):
                         os.chmod(descriptor, mode)
                 raise
 
-    def _change(self, step: Operation, descriptor: int, path: str) -> None:
+    def _change(self, operation: Operation, descriptor: int, path: str) -> None:
         now = os.fstat(descriptor)
-        if isinstance(step, Chown):
-            uid, gid = _owners(step, now)
+        if isinstance(operation, Chown):
+            uid, gid = _owners(operation, now)
             if (uid, gid) == (now.st_uid, now.st_gid):
                 return
             try:
                 os.chown(descriptor, uid if uid != now.st_uid else -1, gid if gid != now.st_gid else -1)
             except OSError as error:
-                raise _explained(error, path, f"be given to {user_name(uid)}:{group_name(gid)}") from error
+                raise _directory_error(error, path, f"be given to {user_name(uid)}:{group_name(gid)}") from error
             self.wrote = True
-        elif isinstance(step, Chmod) and step.mode != stat.S_IMODE(now.st_mode):
+        elif isinstance(operation, Chmod) and operation.mode != stat.S_IMODE(now.st_mode):
             try:
-                os.chmod(descriptor, step.mode)
+                os.chmod(descriptor, operation.mode)
             except OSError as error:
-                raise _explained(error, path, f"get the mode {step.mode:04o}") from error
+                raise _directory_error(error, path, f"get the mode {operation.mode:04o}") from error
             self.wrote = True
-        elif isinstance(step, Strip) and has_acl(descriptor):
+        elif isinstance(operation, RemoveAcl) and has_acl(descriptor):
             try:
-                # While it goes, the rights of its mask would be the group's.
+                # Without the list, the permissions of its mask would be the group's.
                 os.chmod(descriptor, stat.S_IMODE(now.st_mode) & ~0o077)
                 for name in ACLS:
-                    _remove(name, descriptor)
+                    _remove_attribute(name, descriptor)
             except OSError as error:
-                raise _explained(error, path, "be without its access control list") from error
+                raise _directory_error(error, path, "lose its access control list") from error
             self.wrote = True
 
 
-def _remove(name: str, descriptor: int) -> None:
+def _remove_attribute(name: str, descriptor: int) -> None:
     try:
         os.removexattr(descriptor, name)
     except OSError as error:
@@ -122,138 +136,128 @@ def _remove(name: str, descriptor: int) -> None:
 
 
 def apply_plan(tree: Tree, plan: Plan, replan: Replan) -> Outcome:
-    """Carry out every pending change of a plan, in order; one that fails stops only what lies in it.
-
-    `replan` looks at one place again and returns its new change, or None where even what it lies in is gone.
-    """
-    outcome = Outcome(plan)
-    replaced: dict[int, Change] = {}
-    dropped: list[int] = []
-    stuck: dict[Parts, Failure] = {}
+    """Apply every pending change of a plan, in order. One that fails stops only the directories below it."""
+    results: dict[int, Applied] = {}
+    failures: dict[Parts, Failure] = {}
     for number, change in enumerate(plan.changes):
         if not change.operations:
             continue
-        above = _stuck_above(change.subject.parts, stuck)
-        done, failure = change, None if above is None else _not_tried(change, above)
-        if failure is None:
-            hand = DirectoryExecutor(tree)
-            done, failure = _apply_change(hand, change, replan)
-            outcome.wrote = outcome.wrote or hand.wrote
-        if failure is not None:
-            stuck[change.subject.parts] = failure
-            outcome.failures.append(failure)
-            dropped.append(number)
-        elif done is not change:
-            replaced[number] = done
-    outcome.plan = plan.replaced(replaced).without(dropped)
-    return outcome
+        parts = change.subject.parts
+        failed = next((failures[parts[:length]] for length in range(1, len(parts)) if parts[:length] in failures), None)
+        result = _apply_change(tree, change, replan) if failed is None else _not_tried(change, failed)
+        if result.failure is not None:
+            failures[parts] = result.failure
+        results[number] = result
+    return collect(plan, results)
 
 
-def _apply_change(hand: DirectoryExecutor, change: Change, replan: Replan) -> tuple[Change, Optional[Failure]]:
-    asked = change
-    for _round in range(CONFLICT_TRIES):
+def _apply_change(tree: Tree, planned: Change, replan: Replan) -> Applied:
+    executor, change = DirectoryExecutor(tree), planned
+    for _try in range(CONFLICT_TRIES):
         try:
-            hand.do(change.operations)
-            return change, None
-        except TreeError as error:
-            return change, Failure(change, str(error), error.said, error.retryable)
-        except Moved:
+            executor.perform(change.operations)
+            return Applied(change, wrote=executor.wrote)
+        except DirectoryError as error:
+            failure = Failure(change, str(error), error.system_message, error.retryable)
+            return Applied(change, failure, executor.wrote)
+        except Conflict:
             again = replan(change)
         if again is None:
             break
         if again.action == REFUSE:
-            return change, Failure(change, again.reason, "", retryable=False)
+            return Applied(change, Failure(change, again.reason, "", retryable=False), executor.wrote)
         if again.action == KEEP:
-            # What somebody else finished is not ours to tell, but what was written is.
-            return (asked if hand.wrote else again), None
+            # Report what this run wrote, not what another run completed.
+            return Applied(planned if executor.wrote else again, wrote=executor.wrote)
         change = again
-    reason = f"{change.name} is being changed by somebody else while this runs: see who that is, and run it again"
-    return change, Failure(change, reason)
+    reason = f"{change.name} is being changed by somebody else: find out by whom, and run again"
+    return Applied(change, Failure(change, reason), executor.wrote)
 
 
-def _stuck_above(parts: Parts, stuck: dict[Parts, Failure]) -> Optional[Failure]:
-    return next((stuck[parts[:length]] for length in range(1, len(parts)) if parts[:length] in stuck), None)
+def _not_tried(change: Change, failed: Failure) -> Applied:
+    # Created all the same, it would be content, and keep the failed parent from being corrected.
+    reason = f"{change.name} was not tried, because {failed.change.name} failed"
+    return Applied(change, Failure(change, reason, failed.api, failed.retryable))
 
 
-def _not_tried(change: Change, above: Failure) -> Failure:
-    # Made all the same, it would be content of a directory that is not as it should be, and so keep it from changing.
-    reason = f"{change.name} was not tried, for {above.change.name} failed"
-    return Failure(change, reason, above.api, above.retryable)
-
-
-def _see_that_it_is(step: Precondition, descriptor: int) -> None:
+def _check_precondition(precondition: Precondition, descriptor: int) -> None:
     now = os.fstat(descriptor)
-    seen = (now.st_dev, now.st_ino), now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode), has_acl(descriptor)
-    if seen != (step.node.identity, step.node.uid, step.node.gid, step.node.mode, step.node.acl):
-        raise Moved(step.parts[-1])
-    if step.empty and names_in(descriptor):
-        raise Moved(step.parts[-1])
+    node = precondition.node
+    observed = (now.st_dev, now.st_ino), now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode), has_acl(descriptor)
+    if observed != (node.identity, node.uid, node.gid, node.mode, node.acl):
+        raise Conflict(precondition.parts[-1])
+    if precondition.empty and names_in(descriptor):
+        raise Conflict(precondition.parts[-1])
 
 
-def _owners(step: Chown, now: os.stat_result) -> tuple[int, int]:
-    return (now.st_uid if step.uid is None else step.uid, now.st_gid if step.gid is None else step.gid)
+def _owners(operation: Chown, now: os.stat_result) -> tuple[int, int]:
+    return (
+        now.st_uid if operation.uid is None else operation.uid,
+        now.st_gid if operation.gid is None else operation.gid,
+    )
 
 
 def _read_back(operations: tuple[Operation, ...], descriptor: int, path: str) -> None:
-    """See that the directory now is what was written, for servers and kernels may leave out a part without a word."""
+    """Check that the directory is as written. Servers and kernels may silently ignore a part."""
     now = os.fstat(descriptor)
     mode = stat.S_IMODE(now.st_mode)
-    modes = [step.mode for step in operations if isinstance(step, Chmod)]
-    for step in operations:
-        if isinstance(step, Chown) and _owners(step, now) != (now.st_uid, now.st_gid):
-            raise TreeError(
-                f"{path} belongs to {user_name(now.st_uid)}:{group_name(now.st_gid)} after it was given to "
-                f"{'-' if step.uid is None else user_name(step.uid)}:{'-' if step.gid is None else group_name(step.gid)}: the "
-                "file system or its server maps owners; run this on the server itself, or correct the mapping",
-                "",
-                retryable=False,
+    modes = [operation.mode for operation in operations if isinstance(operation, Chmod)]
+    group = group_name(now.st_gid)
+
+    def error(message: str) -> DirectoryError:
+        return DirectoryError(f"{path} {message}", "", retryable=False)
+
+    for operation in operations:
+        if isinstance(operation, Chown) and _owners(operation, now) != (now.st_uid, now.st_gid):
+            user = "-" if operation.uid is None else user_name(operation.uid)
+            given = f"{user}:{'-' if operation.gid is None else group_name(operation.gid)}"
+            raise error(
+                f"belongs to {user_name(now.st_uid)}:{group} after it was given to {given}: the file system or its server "
+                "maps owners; run this on the server itself, or correct the mapping"
             )
-    if has_acl(descriptor) and any(isinstance(step, Strip) for step in operations):
-        raise TreeError(
-            f"{path} has an access control list after it was taken away: its file system or server sets one; see to it there",
-            "",
-            retryable=False,
+    if has_acl(descriptor) and any(isinstance(operation, RemoveAcl) for operation in operations):
+        raise error(
+            "has an access control list after it was removed: its file system or server sets one; change that there"
         )
     if not modes or mode == modes[-1]:
         return
     if mode ^ modes[-1] == SETGID:
-        raise TreeError(
-            f"{path} lost its setgid bit, as it does for somebody who is not in its group {group_name(now.st_gid)}: run it as "
-            "root (`become: true`), on the server itself if that squashes root",
-            "",
-            retryable=False,
+        raise error(
+            f"lost its setgid bit, which only root and members of its group {group} can set: {AS_ROOT}, on the server itself "
+            "if it squashes root"
         )
-    raise TreeError(
-        f"{path} has the mode {mode:04o} after {modes[-1]:04o} was set: its file system does not keep modes as they are; use "
-        "one that does, or write the share's `mode` as it can be",
-        "",
-        retryable=False,
+    raise error(
+        f"has the mode {mode:04o} after {modes[-1]:04o} was set: its file system does not store modes unchanged; use one that "
+        "does, or set the share's `mode` to one that it can store"
     )
 
 
-_WAYS_OUT: dict[int, tuple[str, bool]] = {
+#: For each error of a system call: the way out, and whether a rerun may help.
+_REMEDIES: dict[int, tuple[str, bool]] = {
     errno.EPERM: (
-        "it takes its owner or root; where this is an export that squashes root, or a file system without owners, run it on "
-        "the server itself, or export to this host with `no_root_squash`; root may be held up by an immutable directory "
+        "only its owner or root can do this; if this is an export that squashes root, or a file system without owners, run "
+        "on the server itself, or export to this host with `no_root_squash`; for root, the directory may be immutable "
         f"({IMMUTABLE})",
         False,
     ),
     errno.EACCES: (
-        "whoever runs this may not write there; run it as root (`become: true`), and where this is an export that squashes "
-        "root, on the server itself",
+        f"this user may not write there; {AS_ROOT}, and if this is an export that squashes root, on the server itself",
         False,
     ),
     errno.EROFS: ("mount the file system with `rw`, or run this on the server", False),
-    errno.EINVAL: ("an id may have no meaning here, as in a container that maps users; run it outside", False),
+    errno.EINVAL: ("an id may not exist here, as in a container that maps users; run outside of it", False),
     errno.ENAMETOOLONG: ("shorten the share's `directory`", False),
-    errno.EMLINK: ("the directory above has as many as its file system allows; give shares another", False),
-    errno.ENOSPC: ("make room on its file system, where inodes may be what is used up", True),
-    errno.EDQUOT: ("raise the quota of who owns the directory above, or of its group, or free some of it", True),
+    errno.EMLINK: (
+        "its parent has as many directories as its file system allows; put shares into another directory",
+        False,
+    ),
+    errno.ENOSPC: ("make room on its file system; it may be out of inodes", True),
+    errno.EDQUOT: ("raise the quota of the owner or group of its parent, or free some of it", True),
 }
 
 
-def _explained(error: OSError, path: str, what: str) -> TreeError:
+def _directory_error(error: OSError, path: str, action: str) -> DirectoryError:
     name = errno.errorcode.get(error.errno or 0, "unknown")
-    way_out, retryable = _WAYS_OUT.get(error.errno or 0, ("look at its file system and its server", True))
-    said = f"{name}: {error.strerror}"
-    return TreeError(f"{path} cannot {what} ({error.strerror}): {way_out}", said, retryable)
+    remedy, retryable = _REMEDIES.get(error.errno or 0, ("check its file system and its server", True))
+    message = f"{path} cannot {action} ({error.strerror}): {remedy}"
+    return DirectoryError(message, f"{name}: {error.strerror}", retryable)

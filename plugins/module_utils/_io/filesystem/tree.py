@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Looking at directories below a root, on descriptors all the way: no link is followed, nothing can be swapped in between."""
+"""Reading directories below a root, through file descriptors: no link is followed, and nothing can be swapped in between."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Optional
 
-from ..._core.directories.changes import TOLD
-from ..._core.directories.model import DIRECTORY, Names, Node, Parts, Runner
+from ..._core.directories.changes import AS_ROOT, MAX_NAMES
+from ..._core.directories.model import DIRECTORY, AccountNames, Credentials, Node, Parts
 from ..errors import ExternalError
 
-#: How often to look at a place that somebody moves while one looks.
-LOOKS = 4
-#: A directory and nothing else, through no link.
-OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: How often to read what somebody keeps changing.
+READ_TRIES = 4
+#: Opens a directory only, and not through a link.
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -36,57 +36,55 @@ _CAP_CHOWN, _CAP_FOWNER, _CAP_FSETID = 0, 3, 4
 
 
 class RootError(ExternalError):
-    """The folder to work in is not there, or is none: one sentence without a full stop."""
+    """The root directory is missing or unusable."""
 
     retryable = False
 
 
-class Moved(Exception):
-    """Somebody else changed what was looked at: look again, plan again."""
+class Conflict(Exception):
+    """Somebody else changed a directory meanwhile: read and plan again."""
 
 
 class Tree:
-    """A root folder that is held open, and what is below it."""
+    """A root directory that is kept open, and the directories below it."""
 
     def __init__(self, path: str) -> None:
-        """Open the root, through links if need be: its path is the operator's. Raises RootError."""
+        """Open the root, through links too, because its path is the operator's. Raises RootError."""
         self.path = path
         try:
             self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise RootError(
-                f"path: {path} does not exist on the host that runs the task: make it, mount what belongs there, or correct it"
+                f"path: {path} does not exist on the host that runs the task: create it, mount it, or correct the path"
             ) from None
         except NotADirectoryError:
-            raise RootError(f"path: {path} is not a directory: name the folder that holds the shares") from None
+            raise RootError(f"path: {path} is not a directory: set it to the directory that holds the shares") from None
         except PermissionError:
-            raise RootError(
-                f"path: {path} may not be looked into by {user_name(os.geteuid())}: run it as root (`become: true`)"
-            ) from None
+            raise RootError(f"path: {path} may not be read by {user_name(os.geteuid())}: {AS_ROOT}") from None
         except OSError as error:
             raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> RootError:
-        return RootError(f"path: {self.path} cannot be looked at ({error.strerror}): look at its mount and its server")
+        return RootError(f"path: {self.path} cannot be examined ({error.strerror}): check its mount and its server")
 
     def close(self) -> None:
-        """Let go of the root."""
+        """Close the root."""
         os.close(self.fd)
 
     def is_mount_point(self) -> bool:
-        """Whether the root is where a file system is mounted (a bind mount is one too, where Linux can be asked)."""
+        """Whether a file system is mounted at the root. Bind mounts count if Linux reports mount ids."""
         try:
-            # Nothing is read there, so who may only pass through it will do.
-            above = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+            # Permission to pass is enough, because nothing is read there.
+            parent = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
         except OSError as error:
             raise self._unusable(error) from error
         try:
-            return not _in_one_mount(self.fd, above)
+            return not _in_one_mount(self.fd, parent)
         finally:
-            os.close(above)
+            os.close(parent)
 
-    def mounted_above(self) -> str:
-        """The folder by which the mount that the root lies in begins; "" where that is / or cannot be seen."""
+    def mount_point(self) -> str:
+        """Return the mount point of the file system of the root; "" if that is / or cannot be determined."""
         path = os.path.realpath(self.path)
         while path != "/":
             above = os.path.dirname(path)
@@ -104,7 +102,7 @@ class Tree:
 
     @contextlib.contextmanager
     def opened(self, parts: Parts) -> Iterator[int]:
-        """A descriptor of a directory below the root. Raises Moved where it is none any more, else OSError."""
+        """Yield a descriptor of a directory below the root. Raises Conflict if it is gone or replaced, and OSError."""
         descriptor = os.dup(self.fd)
         try:
             for name in parts:
@@ -115,101 +113,101 @@ class Tree:
         finally:
             os.close(descriptor)
 
-    def look(self, places: Iterable[Parts]) -> dict[Parts, Node]:
-        """Return what is at the root, at these places, and on the way to them; what is missing is left out."""
-        desired: dict[str, Any] = {}
-        for parts in places:
-            inner = desired
+    def read(self, paths: Iterable[Parts]) -> dict[Parts, Node]:
+        """Return what is at the root, at these paths, and at their parents. What does not exist is left out."""
+        children: dict[str, Any] = {}
+        for parts in paths:
+            inner = children
             for name in parts:
                 inner = inner.setdefault(name, {})
         try:
             found: dict[Parts, Node] = {(): _node(self.fd, os.fstat(self.fd))}
         except OSError as error:
             raise self._unusable(error) from error
-        self._look(self.fd, (), desired, found)
+        self._read_children(self.fd, (), children, found)
         return found
 
-    def _look(self, above: int, parts: Parts, desired: dict[str, Any], found: dict[Parts, Node]) -> None:
-        for name, inner in desired.items():
-            here = (*parts, name)
-            for _try in range(LOOKS):
-                with contextlib.suppress(Moved):
-                    self._look_at(above, here, inner, found)
+    def _read_children(self, parent: int, parts: Parts, children: dict[str, Any], found: dict[Parts, Node]) -> None:
+        for name, inner in children.items():
+            path = (*parts, name)
+            for _try in range(READ_TRIES):
+                with contextlib.suppress(Conflict):
+                    self._read_path(parent, path, inner, found)
                     break
             else:
-                _unseen(here, inner, "somebody keeps moving it", found)
+                _add_problem(path, inner, "somebody keeps changing it", found)
 
-    def _look_at(self, above: int, here: Parts, desired: dict[str, Any], found: dict[Parts, Node]) -> None:
-        """Write down what is at one place and below. Raises Moved where somebody changes that meanwhile."""
+    def _read_path(self, parent: int, path: Parts, children: dict[str, Any], found: dict[Parts, Node]) -> None:
+        """Add what is at one path and below it. Raises Conflict if somebody changes that meanwhile."""
         try:
-            seen = os.stat(here[-1].encode(), dir_fd=above, follow_symlinks=False)
+            seen = os.stat(path[-1].encode(), dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
             return
         except OSError as error:
-            _unseen(here, desired, error.strerror, found)
+            _add_problem(path, children, error.strerror, found)
             return
         if not stat.S_ISDIR(seen.st_mode):
-            found[here] = Node(_kind(seen.st_mode), seen.st_uid, seen.st_gid, stat.S_IMODE(seen.st_mode))
+            found[path] = Node(_kind(seen.st_mode), seen.st_uid, seen.st_gid, stat.S_IMODE(seen.st_mode))
             return
         try:
-            descriptor = open_in(above, here[-1])
+            descriptor = open_in(parent, path[-1])
         except OSError as error:
-            # Its owners and mode are seen from above all the same, and nothing else matters where they are right.
-            found[here] = _bare(seen, found[here[:-1]])
-            for deeper, inner in desired.items():
-                _unseen((*here, deeper), inner, error.strerror, found)
+            # Owners and mode are known without opening it, and enough if they are up to date.
+            found[path] = _unopened_node(seen, found[path[:-1]])
+            for name, inner in children.items():
+                _add_problem((*path, name), inner, error.strerror, found)
             return
         try:
             try:
-                found[here] = _node(descriptor, os.fstat(descriptor))
+                found[path] = _node(descriptor, os.fstat(descriptor))
             except OSError as error:
-                _unseen(here, desired, error.strerror, found)
+                _add_problem(path, children, error.strerror, found)
                 return
-            self._look(descriptor, here, desired, found)
+            self._read_children(descriptor, path, children, found)
         finally:
             os.close(descriptor)
 
-    def contents(self, places: Iterable[Parts]) -> dict[Parts, Optional[tuple[str, ...]]]:
-        """Return the first names in each of these directories; None for one that cannot be read."""
+    def contents(self, paths: Iterable[Parts]) -> dict[Parts, Optional[tuple[str, ...]]]:
+        """Return the first names in each of these directories, None if it cannot be read."""
         found: dict[Parts, Optional[tuple[str, ...]]] = {}
-        for parts in places:
+        for parts in paths:
             try:
                 with self.opened(parts) as descriptor:
                     found[parts] = names_in(descriptor)
-            except (Moved, OSError):
+            except (Conflict, OSError):
                 found[parts] = None
         return found
 
 
-def open_in(above: int, name: str) -> int:
-    """Return a descriptor of a directory in another. Raises Moved where none of that name is there, else OSError."""
+def open_in(parent: int, name: str) -> int:
+    """Return a descriptor of a directory in another. Raises Conflict if there is no directory of that name, and OSError."""
     try:
-        return os.open(name.encode(), OPEN, dir_fd=above)
+        return os.open(name.encode(), _OPEN_DIRECTORY, dir_fd=parent)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENOENT):
-            raise Moved(name) from None
+            raise Conflict(name) from None
         raise
 
 
 def names_in(descriptor: int) -> tuple[str, ...]:
-    """Return the first names in a directory, one more than sentences tell."""
+    """Return the first names in a directory, one more than messages list."""
     found = []
-    with os.scandir(descriptor) as specs:
-        for spec in specs:
-            found.append(spec.name)
-            if len(found) > TOLD:
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            found.append(entry.name)
+            if len(found) > MAX_NAMES:
                 break
     return tuple(sorted(found))
 
 
-def _unseen(here: Parts, desired: dict[str, Any], why: Optional[str], found: dict[Parts, Node]) -> None:
-    """Write down that a place, and those below it, cannot be looked at."""
-    found[here] = Node(DIRECTORY, problem=why or "unknown error")
-    for deeper, inner in desired.items():
-        _unseen((*here, deeper), inner, why, found)
+def _add_problem(path: Parts, children: dict[str, Any], problem: Optional[str], found: dict[Parts, Node]) -> None:
+    """Add that a path, and those below it, cannot be examined."""
+    found[path] = Node(DIRECTORY, problem=problem or "unknown error")
+    for name, inner in children.items():
+        _add_problem((*path, name), inner, problem, found)
 
 
-def _bare(seen: os.stat_result, above: Node) -> Node:
+def _unopened_node(seen: os.stat_result, parent: Node) -> Node:
     return Node(
         DIRECTORY,
         seen.st_uid,
@@ -217,7 +215,7 @@ def _bare(seen: os.stat_result, above: Node) -> Node:
         stat.S_IMODE(seen.st_mode),
         (seen.st_dev, seen.st_ino),
         writable=False,
-        read_only=above.read_only,
+        read_only=parent.read_only,
     )
 
 
@@ -234,12 +232,12 @@ def _node(descriptor: int, seen: os.stat_result) -> Node:
     )
 
 
-#: Where Linux keeps what POSIX access control lists say, of a directory itself and of what is made in it.
+#: The extended attributes with POSIX access control lists: of a directory itself, and for new entries in it.
 ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 
 
 def has_acl(descriptor: int) -> bool:
-    """Whether a directory has an access control list, or hands one down. What cannot have any says so by an error."""
+    """Whether a directory has an access control list, or a default one. A file system without them reports an error."""
     try:
         return not {*ACLS}.isdisjoint(os.listxattr(descriptor))
     except OSError:
@@ -251,7 +249,7 @@ def _kind(mode: int) -> str:
 
 
 def _in_one_mount(one: int, other: int) -> bool:
-    """Whether two descriptors are of one mount; of one device, where Linux cannot be asked about mounts."""
+    """Whether two descriptors are on one mount, or on one device if Linux does not report mount ids."""
     mounts = (_mount_id(one), _mount_id(other))
     if None not in mounts:
         return mounts[0] == mounts[1]
@@ -268,7 +266,7 @@ def _mount_id(descriptor: int) -> Optional[str]:
 
 @cache
 def user_name(uid: int) -> str:
-    """Return what a user is called here, the number where nobody knows."""
+    """Return the name of a user on this host, the id if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):
@@ -277,20 +275,20 @@ def user_name(uid: int) -> str:
 
 @cache
 def group_name(gid: int) -> str:
-    """Return what a group is called here, the number where nobody knows."""
+    """Return the name of a group on this host, the id if it has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except (KeyError, OverflowError):
         return str(gid)
 
 
-NAMES = Names(user_name, group_name)
+ACCOUNT_NAMES = AccountNames(user_name, group_name)
 
 
-def runner() -> Runner:
-    """Return who runs this."""
+def credentials() -> Credentials:
+    """Return the credentials of this process."""
     capable = _capabilities()
-    return Runner(
+    return Credentials(
         uid=os.geteuid(),
         gid=os.getegid(),
         groups=frozenset(os.getgroups()),
