@@ -79,7 +79,7 @@ def test_sizes(refusal, size):
         ({"name_template": "claim-{username.__class__}"}, "reads an attribute"),
         ({"access_modes": ["ReadWriteOne"]}, "did you mean `ReadWriteOnce`?"),
         ({"access_modes": []}, "access_modes is empty"),
-        ({"access_modes": ["ReadWriteOncePod", "ReadWriteMany"]}, "only by itself"),
+        ({"access_modes": ["ReadWriteOncePod", "ReadWriteMany"]}, "allows no other mode beside ReadWriteOncePod"),
         ({"storage_class": "Not A Class"}, "storage_class"),
         ({"retention": "30"}, "such as 30d"),
         ({"namespace": "Not_A_Namespace"}, "is not a valid namespace name"),
@@ -120,7 +120,7 @@ def test_files(refusal, tmp_path, name, content, says):
 
 def test_a_file_and_a_default_that_are_wrong_hide_nothing_else(refusal):
     users = [{"name": "ann", "labels": {"team": "b c"}}]
-    message = refusal(users=users, users_file="/nowhere/users.json", size="10GB", hold="soon")
+    message = refusal(users=users, users_file="/nowhere/users.json", size="10GB", retention="soon")
     for part in ("label team", "/nowhere/users.json", "size: '10GB'", "retention: 'soon'"):
         assert part in message
     assert message.startswith("Nothing was changed, for 4 reasons:")

@@ -46,7 +46,7 @@ def test_what_cannot_grow_is_drift_and_the_rest_goes_on(cluster, namespace, modu
     found = {drift["owner"]: drift["reason"] for drift in result.unreconcilable}
     assert sorted(found) == ["big", "fixed", "none", "pending"]
     assert "has 1Gi, not 2Gi" in found["fixed"]
-    assert "does not expand" in found["fixed"]
+    assert "does not allow expansion" in found["fixed"]
     assert "no storage class" in found["none"]
     assert "has 9Gi, not 2Gi" in found["big"]
     assert "cannot shrink" in found["big"]

@@ -105,7 +105,7 @@ def test_refusals_are_listed_all_at_once(cluster, namespace, modules):
     assert [change["action"] for change in result.changes] == ["refuse"] * 4
     message = result.output["msg"]
     assert "claim-a, is taken by the home of somebody" in message
-    assert "say so with `claim: claim-b`" in message
+    assert "if it is the home of b, set `claim: claim-b`" in message
     assert "claim claim-a belongs to somebody" in message
     assert "claim claim-aa does not exist" in message
     assert "did you mean `claim-" in message
@@ -127,11 +127,18 @@ def test_a_claim_without_an_owner_is_adopted_only_by_name(cluster, namespace, mo
     assert list(cluster.claims(namespace)) == ["old-data"]
 
 
-@pytest.mark.parametrize("labelled", [{KIND: "share"}, {KIND: "tree"}, {"component": "hub"}])
-def test_what_is_no_home_is_never_adopted(cluster, namespace, modules, labelled):
+@pytest.mark.parametrize(
+    ("labelled", "reason"),
+    [
+        ({KIND: "share"}, "is a share, not a home"),
+        ({KIND: "tree"}, "is a tree, not a home"),
+        ({"component": "hub"}, "belongs to the hub, not to a user"),
+    ],
+)
+def test_what_is_no_home_is_never_adopted(cluster, namespace, modules, labelled, reason):
     make_home(cluster, namespace, "thing", None, labels=labelled)
     message = modules.refused("user_pvc", run(namespace, users=[{"name": "eve", "claim": "thing"}]))
-    assert "no home" in message
+    assert f"claim thing {reason}: set `claim` to another claim" in message
     assert USERNAME not in annotations(cluster.claims(namespace)["thing"])
 
 
@@ -221,8 +228,14 @@ def test_class_and_modes_hold_for_new_homes_only(cluster, namespace, modules):
     )
     assert result.actions() == {"claim-new": "create"}
     assert len(result.unreconcilable) == 2
-    assert any("storage class standard where fixed" in warning for warning in result.warnings)
-    assert any("access modes ReadWriteOnce where ReadWriteMany" in warning for warning in result.warnings)
+    assert any(
+        "has storage class standard, not fixed: the storage class applies to new claims only" in warning
+        for warning in result.warnings
+    )
+    assert any(
+        "has access modes ReadWriteOnce, not ReadWriteMany: access modes apply to new claims only" in warning
+        for warning in result.warnings
+    )
 
 
 def test_a_class_that_does_not_exist_is_told(cluster, namespace, modules):

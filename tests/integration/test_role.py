@@ -300,7 +300,7 @@ def test_the_service_account_of_the_examples_may_do_all_of_it(cluster, testbed, 
 
 
 def test_claim_names_in_the_documents_are_real():
-    from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import scheme_names
+    from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.naming import scheme_names
 
     people = [
         ("alice.smith@example.org", "gpu"),

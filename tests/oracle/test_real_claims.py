@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core import metadata
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes import kubespawner as claims
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes import naming
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner import manifests as claims
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner import naming
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 

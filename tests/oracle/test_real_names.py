@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes import naming
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner import naming
 from hypothesis import event, example, given
 
 from tests.oracle import strategies

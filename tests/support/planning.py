@@ -7,12 +7,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes import desired as d
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import Template
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.observed import ObservedHomes
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.plan import plan_homes
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import parse_users
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes import claims as c
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.facts import ClusterFacts
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.naming import Template
 from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import (
     SERVERNAME_ANNOTATION,
     USERNAME_ANNOTATION,

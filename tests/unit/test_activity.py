@@ -71,9 +71,9 @@ def test_a_user_whom_the_hub_does_not_know() -> None:
     assert use_since(hub_of(HubUser("zoe")), "ann", "", MARK).state == UNUSED
     for hub, words in [
         (None, "no hub"),
-        (hub_of(), "no users at all"),
+        (hub_of(), "the hub has no users, so it may be"),
         (hub_of(HubUser("zoe"), complete=False), "only some"),
-        (hub_of(HubUser("Ann")), "'Ann', who may be 'ann'"),
+        (hub_of(HubUser("Ann")), "'Ann', which may be 'ann'"),
     ]:
         use = use_since(hub, "ann", "", MARK)
         assert use.state == UNKNOWN

@@ -6,7 +6,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.homes.census
     Person,
     census,
 )
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import SCHEMES, Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.naming import SCHEMES, Template
 from ansible_collections.odh.persistency.plugins.module_utils._core.report.census import census_text
 from hypothesis import given
 from hypothesis import strategies as st

@@ -7,6 +7,7 @@ from ansible_collections.odh.persistency.plugins.doc_fragments import shares as 
 from ansible_collections.odh.persistency.plugins.doc_fragments import users as user_fragment
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes import spec as user_spec
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares import backend_spec, grant_spec, groups, spec
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access
 
 
 def documented(text, option):
@@ -16,7 +17,7 @@ def documented(text, option):
 def test_every_key_of_a_share_is_documented_and_no_other():
     keys = documented(share_fragment.ModuleDocFragment.DOCUMENTATION, "shares")
     assert set(keys) == set(spec.KNOWN_KEYS)
-    assert tuple(keys["level"]["choices"]) == grant_spec.LEVELS
+    assert tuple(keys["level"]["choices"]) == access.LEVELS
     assert tuple(keys["state"]["choices"]) == spec.STATES
     assert keys["mode"]["default"] == spec.DEFAULT_MODE
     for right in ("read", "write"):

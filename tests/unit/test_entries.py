@@ -62,8 +62,7 @@ def test_what_is_no_list_is_refused(raw: object, words: str) -> None:
     entries, refusals = parse_users(raw, "users.yml")
     assert entries == []
     assert refusals == [
-        f"users.yml: {words} stands where a list of users should: "
-        "write a list, each item a name or a mapping with `name`"
+        f"users.yml: {words} is not a list of users: write a list, each item a name or a mapping with `name`"
     ]
 
 
@@ -150,7 +149,7 @@ def test_duplicates_name_both_positions() -> None:
     assert refusals_of(*listed, {"name": "bob", "server": "lab"}) == [
         "users[3]: 'bob' is listed already at users[0]: remove one of the two",
         "users[4]: 'bob' is listed already at users[0]: remove one of the two",
-        "users[5]: 'bob' with the server 'lab' is listed already at users[1]: remove one of the two",
+        "users[5]: 'bob' with server 'lab' is listed already at users[1]: remove one of the two",
     ]
 
 

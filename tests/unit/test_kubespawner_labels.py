@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core import metadata
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes import kubespawner as claims
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner import manifests as claims
 
 KUBESPAWNERS = {
     "app": "jupyterhub",

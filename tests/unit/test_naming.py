@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes import naming
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import NamingError, Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner import naming
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.naming import NamingError, Template
 
 # As the real KubeSpawner 7.1 and 6.2 gave them, and as the API server accepted them.
 TABLE = [

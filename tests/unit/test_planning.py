@@ -10,13 +10,13 @@ import copy
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes import desired as d
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import SCHEMES, Template
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.observed import ObservedHomes
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.plan import plan_homes
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import UserSpec
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes import claims as c
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.facts import ClusterFacts
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.storage_classes import StorageClass
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.naming import SCHEMES, Template
 from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import (
     PRIMARY_ANNOTATION,
     RETIRED_ANNOTATION,

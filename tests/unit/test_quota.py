@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.homes.naming import Template
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.quota import (
     claim_demands,
     quota_from,
     quota_warnings,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.naming import Template
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import Plan
 
 from tests.support.planning import claim, plan_for

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The census: what names a set of users would get, what exists under them, and who would lose what by a change of names.
+"""The census: the claim names of users under each naming scheme, the claims that exist, and what a new scheme would break.
 
-KubeSpawner finds a home by its name alone. So a hub that begins to compute other names gives its users empty homes,
-and now and then somebody else's (facts measured on 6.2 and 7.1: `stop.ped`'s old claim is what `stop-2eped` gets).
+KubeSpawner finds a home by its name alone. A hub that starts to compute other names gives its users empty homes, and
+sometimes the home of another user (measured with KubeSpawner 6.2 and 7.1: `stop-2eped` gets the old claim of
+`stop.ped`).
 """
 
 from __future__ import annotations
@@ -14,36 +15,36 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..kubernetes.claims import Claim
-from .naming import SCHEMES, NamingError, Template, collisions, scheme_names
+from ..kubespawner.naming import SCHEMES, NamingError, Template, collisions, scheme_names
 from .observed import ObservedHomes, is_home, other_kind
 from .spec import owner_text
 
 
 class Person(NamedTuple):
-    """One home that may be wanted: a user, and a server of theirs ("" for the default one)."""
+    """A user and one of their servers, "" for the default server."""
 
     user: str
     server: str
 
 
 def census(people: Sequence[Person], claims: Sequence[Claim], template: Template) -> dict[str, Any]:
-    """Return the census of some users over the claims of a namespace; `template` is how the hub names, or will name.
+    """Return the census of users over the claims of a namespace. `template` is the name template of the hub.
 
-    `users`: each one's names under all schemes and under the template, what exists of them, and the home in use.
-    `orphans`: homes of nobody listed. `duplicates`: owners of several claims. `collisions`: names that several users come
-    to, by scheme. `moves`: for each scheme, and for the template as `given`, who would find an empty home and who
-    somebody else's. `adoption`: entries for `user_pvc` that keep everybody's home, whatever it is called.
+    `users`: the names of each user under every scheme and under the template, which of them exist, and the home in use.
+    `orphans`: homes whose owner is not listed. `duplicates`: owners of several claims. `collisions`: names that several
+    users would share, by scheme. `moves`: for each scheme, and for the template as `given`, who would get an empty home
+    and who the home of another user. `adoption`: entries for `user_pvc` that keep the homes under their present names.
     """
-    index = ObservedHomes(claims, template.has_server)
+    observed = ObservedHomes(claims, template.has_server)
     desired = list(
         dict.fromkeys(Person(person.user, person.server if template.has_server else "") for person in people)
     )
     templates: dict[str, Template] = {scheme: Template.parse(scheme) for scheme in SCHEMES}
     templates["given"] = template
     listed = set(desired)
-    adoption, undecided = _adoption(desired, index, template)
+    adoption, undecided = _adoption(desired, observed, template)
     return {
-        "users": [_names_of(person, index, template) for person in desired],
+        "users": [_names_of(person, observed, template) for person in desired],
         "orphans": [
             {"name": claim.name, "owner": claim.user, "server": claim.server, "retired_at": claim.retired_at}
             for claim in sorted(claims, key=lambda item: item.name)
@@ -55,36 +56,32 @@ def census(people: Sequence[Person], claims: Sequence[Claim], template: Template
             {
                 "owner": user,
                 "server": server,
-                "claims": [claim.name for claim in living],
-                "primary": next((claim.name for claim in living if claim.is_primary), None),
+                "claims": [claim.name for claim in active],
+                "primary": next((claim.name for claim in active if claim.is_primary), None),
             }
-            for user, server in sorted(index.owners())
-            for living in [_living(index, user, server)]
-            if len(living) > 1
+            for user, server in sorted(observed.owners())
+            for active in [observed.active(user, server)]
+            if len(active) > 1
         ],
         "collisions": [
             {"scheme": scheme, "name": name, "owners": [owner_text(*owner) for owner in owners]}
             for scheme, by in templates.items()
             for name, owners in sorted(collisions(desired, by).items())
         ],
-        "moves": {scheme: _move(desired, index, by) for scheme, by in templates.items()},
+        "moves": {scheme: _move(desired, observed, by) for scheme, by in templates.items()},
         "adoption": adoption,
         "undecided": undecided,
     }
 
 
-def _living(index: ObservedHomes, user: str, server: str) -> list[Claim]:
-    return [claim for claim in index.owned(user, server) if not claim.deleting]
-
-
-def _home(index: ObservedHomes, person: Person) -> Optional[Claim]:
-    """The claim that is this person's home now; None where there is none, or where several are and none is marked."""
-    living = _living(index, person.user, person.server)
-    if len(living) == 1:
-        return living[0]
+def _home(observed: ObservedHomes, person: Person) -> Optional[Claim]:
+    """Return the claim that is this person's home now, None without one, or with several of which none is marked."""
+    active = observed.active(person.user, person.server)
+    if len(active) == 1:
+        return active[0]
     for chosen in (
-        [claim for claim in living if claim.is_primary],
-        [claim for claim in living if claim.retired_at is None],
+        [claim for claim in active if claim.is_primary],
+        [claim for claim in active if claim.retired_at is None],
     ):
         if len(chosen) == 1:
             return chosen[0]
@@ -98,11 +95,11 @@ def _name(template: Template, person: Person) -> Optional[str]:
         return None
 
 
-def _names_of(person: Person, index: ObservedHomes, template: Template) -> dict[str, Any]:
+def _names_of(person: Person, observed: ObservedHomes, template: Template) -> dict[str, Any]:
     names = scheme_names(person.user, person.server)
     given = _name(template, person)
-    home = _home(index, person)
-    exists = {name for name in [*names.values(), given] if name is not None and name in index.by_name}
+    home = _home(observed, person)
+    exists = {name for name in [*names.values(), given] if name is not None and name in observed.by_name}
     return {
         "name": person.user,
         "server": person.server,
@@ -113,8 +110,8 @@ def _names_of(person: Person, index: ObservedHomes, template: Template) -> dict[
     }
 
 
-def _move(desired: Iterable[Person], index: ObservedHomes, template: Template) -> dict[str, Any]:
-    """Who finds what, once the hub computes names by this template and mounts what has that name."""
+def _move(desired: Iterable[Person], observed: ObservedHomes, template: Template) -> dict[str, Any]:
+    """Return what changes for whom when the hub computes names with this template and mounts claims by name."""
     empty: list[dict[str, Any]] = []
     takeovers: list[dict[str, Any]] = []
     switched: list[dict[str, Any]] = []
@@ -124,8 +121,8 @@ def _move(desired: Iterable[Person], index: ObservedHomes, template: Template) -
         if name is None:
             unnamed.append(owner_text(*person))
             continue
-        found = index.by_name.get(name)
-        home = _home(index, person)
+        found = observed.by_name.get(name)
+        home = _home(observed, person)
         row = {"name": person.user, "server": person.server}
         if found is not None and found.user is not None and not _is_theirs(found, person, template):
             takeovers.append({**row, "claim": name, "belongs_to": owner_text(found.user, found.server)})
@@ -139,22 +136,21 @@ def _is_theirs(claim: Claim, person: Person, template: Template) -> bool:
 
 
 def _adoption(
-    desired: Sequence[Person], index: ObservedHomes, template: Template
+    desired: Sequence[Person], observed: ObservedHomes, template: Template
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
-    """Entries that hold on to homes whose name is not what the template gives, and what a person must decide.
+    """Return entries for homes whose name differs from the template's, and what a person must decide.
 
-    A claim without an owner goes to the one listed user who may have got that name under some scheme; where several
-    may have, nobody gets it.
+    A claim without an owner is assigned to a listed user only when no other listed user has that name under any scheme.
     """
     specs: list[dict[str, str]] = []
     undecided: list[dict[str, Any]] = []
     candidates: dict[str, list[Person]] = {}
     for person in desired:
-        if index.owned(person.user, person.server):
+        if observed.owned(person.user, person.server):
             continue
         names = {*scheme_names(person.user, person.server).values(), _name(template, person)}
         for name in names:
-            claim = index.by_name.get(name or "")
+            claim = observed.by_name.get(name or "")
             if claim is not None and claim.user is None and other_kind(claim) is None and not claim.deleting:
                 candidates.setdefault(claim.name, []).append(person)
     taken: dict[Person, list[str]] = {}
@@ -166,15 +162,15 @@ def _adoption(
         else:
             taken.setdefault(people[0], []).append(name)
     for person in desired:
-        living = _living(index, person.user, person.server)
-        home = _home(index, person)
+        active = observed.active(person.user, person.server)
+        home = _home(observed, person)
         own = taken.get(person, [])
-        if home is not None and (len(living) > 1 or home.name != _name(template, person)):
+        if home is not None and (len(active) > 1 or home.name != _name(template, person)):
             specs.append(_spec(person, home.name))
-        elif home is None and living:
+        elif home is None and active:
             undecided.append(
                 {
-                    "claim": ", ".join(claim.name for claim in living),
+                    "claim": ", ".join(claim.name for claim in active),
                     "owners": [owner_text(*person)],
                     "why": "several homes, and none is marked as the one to mount",
                 }

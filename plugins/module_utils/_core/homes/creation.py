@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from .. import requests
 from ..kubernetes.claims import Claim
 from ..kubernetes.deletion import reject_terminating
+from ..kubespawner.manifests import NewHome, claim_manifest
+from ..kubespawner.naming import NamingError
 from ..plan import CREATE, Change, Rejected
 from ..text import quote_list
 from .changes import HomesContext, change_home, new_home_line, reject_home
 from .desired import Home
-from .kubespawner import NewHome, claim_manifest
-from .naming import NamingError
 from .observed import claim_owner, describe_other_kind, other_kind
 
 

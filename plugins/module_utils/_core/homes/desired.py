@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wanted: entries and the defaults of the run made into homes, every value checked before anything is read."""
+"""The desired homes: the entries with the defaults of the run. Every value is validated before the cluster is read."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Callable, Optional
 
+from ..kubespawner.manifests import reserved_keys
+from ..kubespawner.naming import Template
 from ..metadata import annotation_error, claim_name_error, label_error
 from ..quantity import QuantityError, parse_size
 from ..text import did_you_mean
 from ..validation import shown
-from .kubespawner import reserved_keys
-from .naming import Template
 from .spec import UserSpec, owner_text
 
 _OUR_PREFIXES = ("hub.jupyter.org", "odh.persistency")
@@ -25,7 +25,7 @@ ACCESS_MODES = ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod", "ReadOnlyM
 
 @dataclass(frozen=True)
 class HomeSettings:
-    """What holds for a whole run. `now` is in UTC; `retention` is how long a retired home is kept at least."""
+    """The settings of a run. `now` is in UTC. `retention` is the minimum time between retirement and deletion."""
 
     namespace: str
     template: Template
@@ -41,7 +41,7 @@ class HomeSettings:
 
 @dataclass(frozen=True)
 class Home:
-    """One home that is wanted, or wanted away. `size` in bytes, with `size_text` as it was written."""
+    """One desired home, or one to retire or delete. `size` is in bytes, `size_text` as written."""
 
     user: str
     server: str
@@ -54,12 +54,12 @@ class Home:
 
     @property
     def owner(self) -> str:
-        """The owner for people."""
+        """The owner for messages."""
         return owner_text(self.user, self.server)
 
 
 def check_settings(size: str, access_modes: Sequence[str], storage_class: Optional[str]) -> list[str]:
-    """Return a sentence for each default of the run that cannot be."""
+    """Return an error for each default of the run that is not valid."""
     errors = []
     try:
         parse_size(size)
@@ -70,22 +70,23 @@ def check_settings(size: str, access_modes: Sequence[str], storage_class: Option
     for mode in access_modes:
         if mode not in ACCESS_MODES:
             errors.append(
-                f"access_modes: {mode!r} is none{did_you_mean(mode, ACCESS_MODES)}: take one of {', '.join(ACCESS_MODES)}"
+                f"access_modes: {mode!r} is not an access mode{did_you_mean(mode, ACCESS_MODES)}: use one of "
+                f"{', '.join(ACCESS_MODES)}"
             )
     if "ReadWriteOncePod" in access_modes and len(access_modes) > 1:
-        errors.append("access_modes: Kubernetes takes ReadWriteOncePod only by itself: leave the others out")
+        errors.append("access_modes: Kubernetes allows no other mode beside ReadWriteOncePod: remove the others")
     if storage_class:
         error = claim_name_error(storage_class)
         if error:
-            errors.append(f"storage_class: {shown(storage_class)} {error}: correct the name of the class")
+            errors.append(f"storage_class: {shown(storage_class)} {error}: correct the name of the storage class")
     return errors
 
 
 def resolve(specs: Sequence[UserSpec], settings: HomeSettings) -> tuple[list[Home], list[str]]:
-    """Return the homes that the entries ask for, and a sentence for each entry that cannot be.
+    """Return the desired homes of the entries, and an error for each entry that is not valid.
 
-    Under a template that does not tell servers apart, a user's named servers share the user's home: their entries fall
-    together into one, and are refused where they ask for different things.
+    With a template that does not distinguish servers, the named servers of a user share one home. Their entries become
+    one, and are rejected when they differ.
     """
     errors: list[str] = []
     sizes = _Memo(parse_size)
@@ -115,13 +116,13 @@ def resolve(specs: Sequence[UserSpec], settings: HomeSettings) -> tuple[list[Hom
         )
         first = homes.get((spec.name, server))
         if first is not None:
-            errors.extend(_meeting(first, home))
+            errors.extend(_shared_home_errors(first, home))
             continue
         if spec.claim is not None:
             other = claims.setdefault(spec.claim, home)
             if other is not home:
                 errors.append(
-                    f"{other.spec.position} ({other.owner}) and {spec.position} ({home.owner}) both name the claim "
+                    f"{other.spec.position} ({other.owner}) and {spec.position} ({home.owner}) both name claim "
                     f"{spec.claim}: a home has one owner, correct one of the two"
                 )
                 continue
@@ -129,12 +130,12 @@ def resolve(specs: Sequence[UserSpec], settings: HomeSettings) -> tuple[list[Hom
     return list(homes.values()), errors
 
 
-def _meeting(first: Home, second: Home) -> list[str]:
-    """Why two entries that come to one home cannot stand together; nothing when they ask for the same."""
+def _shared_home_errors(first: Home, second: Home) -> list[str]:
+    """Return the error for two entries of one home that differ, none when they agree."""
     where = f"{first.spec.position} and {second.spec.position}"
     if first.state != second.state:
         return [
-            f"{first.owner} is to be both {first.state} ({first.spec.position}) and {second.state} "
+            f"{first.owner} is both {first.state} ({first.spec.position}) and {second.state} "
             f"({second.spec.position}): keep one of the two"
         ]
     asked = [
@@ -143,8 +144,8 @@ def _meeting(first: Home, second: Home) -> list[str]:
     ]
     if asked[0] != asked[1]:
         return [
-            f"{where} are one home of {first.owner}, for the name template does not tell servers apart, and they ask "
-            "for different things: make them alike, or put {servername} into name_template"
+            f"{where} are one home of {first.owner}, because the name template does not distinguish servers, and they "
+            "differ: make them equal, or put {servername} into name_template"
         ]
     return []
 
@@ -154,14 +155,14 @@ def _check_names(spec: UserSpec, errors: list[str]) -> None:
         error = claim_name_error(spec.claim)
         if error:
             errors.append(
-                f"{spec.position} ({spec.name}): claim {shown(spec.claim)} {error}: name an existing claim or drop it"
+                f"{spec.position} ({spec.name}): claim {shown(spec.claim)} {error}: name an existing claim or remove `claim`"
             )
     if spec.storage_class:
         error = claim_name_error(spec.storage_class)
         if error:
             errors.append(
                 f"{spec.position} ({spec.name}): storage_class {shown(spec.storage_class)} {error}: "
-                "correct the name of the class"
+                "correct the name of the storage class"
             )
 
 
@@ -173,20 +174,20 @@ def _check_metadata(spec: UserSpec, errors: list[str]) -> None:
         for key, value in given.items():
             error = check(key, value)
             if error is None and (key in reserved_keys(what) or key.partition("/")[0] in _OUR_PREFIXES):
-                error = f"{key} is KubeSpawner's or this collection's own: use a key of your own"
+                error = f"{key} is reserved for KubeSpawner or this collection: use another key"
             if error:
                 errors.append(f"{spec.position} ({spec.name}): {what} {error}")
 
 
 class _Memo:
-    """Remembers each distinct size: ten thousand users ask for three of them."""
+    """Parses each distinct size once: ten thousand users have a few sizes."""
 
     def __init__(self, parse: Callable[[str], int]) -> None:
         self._parse = parse
         self._known: dict[str, tuple[int, str]] = {}
 
     def get(self, text: str) -> tuple[int, str]:
-        """Return (value, "") or (0, fault)."""
+        """Return (value, "") or (0, error)."""
         found = self._known.get(text)
         if found is None:
             try:
@@ -200,10 +201,9 @@ class _Memo:
 def merge_users(
     sources: Sequence[Sequence[UserSpec]], hub: Sequence[UserSpec] = ()
 ) -> tuple[list[UserSpec], list[str]]:
-    """Return the entries of several lists as one, and a sentence for each home that two of them name.
+    """Return the entries of several lists as one list, and an error for each home that two lists name.
 
-    The hub says who there is; a list says more of some of them. So what a list names takes the place of the hub's
-    entry, and everything else that meets is refused.
+    An entry of a list replaces the hub's entry of the same home.
     """
     errors: list[str] = []
     seen: dict[tuple[str, str], UserSpec] = {}

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The users of an inventory, a file or a hub, made into entries of one form, or refused.
+"""The users of an inventory, a file or a hub as a list of UserSpec.
 
-What is refused here is the form: types, names, keys, duplicates. Whether a quantity, a label or a claim's name is a
-valid one is decided where these are used.
+This module validates the form: types, names, keys and duplicates. `desired.py` validates quantities, labels and claim
+names.
 """
 
 from __future__ import annotations
@@ -36,11 +36,10 @@ def _nothing() -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class UserSpec:
-    """One home that is wanted.
+    """The entry of one home.
 
-    ``size`` is the quantity as it was written, unchecked; ``storage_class`` may be the empty string, which Kubernetes
-    reads as "no class at all", while None is "not said". ``position`` is for sentences: ``users[3]`` or
-    ``users.csv line 12``.
+    ``size`` is the quantity as written, not validated. ``storage_class`` is None when it is not set; the empty string
+    means no class to Kubernetes. ``position`` is for messages: ``users[3]`` or ``users.csv line 12``.
     """
 
     name: str
@@ -60,20 +59,19 @@ def owner_text(user: str, server: str) -> str:
 
 
 def parse_users(raw: object, source: str) -> tuple[list[UserSpec], list[str]]:
-    """The entries of a list of users, and a sentence for each fault (without a full stop).
+    """Return the entries of a list of users, and a message without a full stop for each error.
 
-    ``raw`` is what YAML, JSON or Ansible made of the list: names, or mappings with ``KNOWN_KEYS``. ``source`` is what
-    it is called in sentences: an option (``users``) or the name of a file. An item with a fault gives no entry, so the
-    entries are of use only when there is no sentence. Nothing is trimmed or corrected.
+    ``raw`` is the list as YAML, JSON or Ansible parsed it: names, or mappings with ``KNOWN_KEYS``. ``source`` names it
+    in messages: an option (``users``) or a file. An item with an error has no entry, so use the entries only without
+    errors. Nothing is trimmed or corrected.
     """
     if not isinstance(raw, (list, tuple)):
         return [], [
-            f"{source}: {described(raw)} stands where a list of users should: "
-            "write a list, each item a name or a mapping with `name`"
+            f"{source}: {described(raw)} is not a list of users: write a list, each item a name or a mapping with `name`"
         ]
     lines = raw.lines if isinstance(raw, PlacedList) else None
     specs: list[UserSpec] = []
-    refusals: list[str] = []
+    rejected: list[str] = []
     seen: dict[object, int] = {}
     for index, item in enumerate(raw):
         position = f"{source}[{index}]" if lines is None else f"{source} line {lines[index]}"
@@ -82,22 +80,22 @@ def parse_users(raw: object, source: str) -> tuple[list[UserSpec], list[str]]:
             spec: UserSpec | None = _plain_spec(item, position)
         else:
             errors, spec = _read_item(item, position)
-            refusals += [f"{position}: {error}" for error in errors]
+            rejected += [f"{position}: {error}" for error in errors]
         if spec is None:
             continue
         first = seen.setdefault((spec.name, spec.server) if spec.server else spec.name, index)
         if first != index:
             before = f"{source}[{first}]" if lines is None else f"{source} line {lines[first]}"
-            refusals.append(f"{position}: {_whose(spec)} is listed already at {before}: remove one of the two")
+            rejected.append(f"{position}: {_named(spec)} is listed already at {before}: remove one of the two")
         elif not errors:
             specs.append(spec)
-    return specs, refusals
+    return specs, rejected
 
 
 def specs_of_hub(users: Iterable[tuple[str, Iterable[str]]], source: str) -> list[UserSpec]:
-    """Entries for the users of a hub, given as (name, names of their servers); one is always of the default server.
+    """Return entries for the users of a hub, given as (name, names of their servers), one of them for the default server.
 
-    A hub's own names are never refused: its authenticator may allow what ``parse_entries`` would not.
+    The names of the hub are never rejected: its authenticator may allow names that ``parse_users`` does not.
     """
     specs = []
     for name, servers in users:
@@ -108,8 +106,8 @@ def specs_of_hub(users: Iterable[tuple[str, Iterable[str]]], source: str) -> lis
 
 
 def _plain_spec(name: str, position: str) -> UserSpec:
-    # A frozen dataclass sets all of its fields through slow calls; the defaults that are class attributes need none.
-    # This is the way of 100,000 names, and takes a third of the time.
+    # A frozen dataclass sets each field with a slow call. Leaving those that are class attributes to their defaults takes
+    # a third of the time, which matters for 100,000 names.
     spec = object.__new__(UserSpec)
     put = object.__setattr__
     put(spec, "name", name)
@@ -119,22 +117,22 @@ def _plain_spec(name: str, position: str) -> UserSpec:
     return spec
 
 
-def _whose(spec: UserSpec) -> str:
-    return f"{shown(spec.name)} with the server {shown(spec.server)}" if spec.server else shown(spec.name)
+def _named(spec: UserSpec) -> str:
+    return f"{shown(spec.name)} with server {shown(spec.server)}" if spec.server else shown(spec.name)
 
 
 def _read_item(item: object, position: str) -> tuple[list[str], UserSpec | None]:
-    """The faults of one item, and its entry when at least its name and server can be known."""
+    """Return the errors of one item, and its entry if its name and server are valid."""
     if isinstance(item, str):
         error = user_name_error("name", item)
         return ([error], None) if error else ([], _plain_spec(item, position))
     if not isinstance(item, Mapping):
         if isinstance(item, (list, tuple)):
-            return ["a list stands where a user should: write a name or a mapping with `name`"], None
-        return [f"{described(item)} stands where a name should: {quoting(item)}"], None
+            return ["a list is not a user: write a name or a mapping with `name`"], None
+        return [f"{described(item)} is not a name: {quoting(item)}"], None
 
     errors = [
-        f"the key {shown(str(key))} is unknown{did_you_mean(str(key), KNOWN_KEYS)}: known are {', '.join(KNOWN_KEYS)}"
+        f"the key {shown(str(key))} is unknown{did_you_mean(str(key), KNOWN_KEYS)}: use {', '.join(KNOWN_KEYS)}"
         for key in item
         if key not in KNOWN_KEYS
     ]
@@ -147,13 +145,13 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserSpec | None]
     elif size is not None and not isinstance(size, str):
         errors.append(f"`size` is {described(size)}: write a quantity such as `10Gi`")
     elif size == "":
-        errors.append("`size` is empty: leave it out, or write a quantity such as `10Gi`")
+        errors.append("`size` is empty: remove it, or write a quantity such as `10Gi`")
     storage_class = text_of(item, "storage_class", errors, may_be_empty=True)
     labels = texts_of(item, "labels", errors)
     annotations = texts_of(item, "annotations", errors)
     state = text_of(item, "state", errors)
     if state is not None and state not in STATES:
-        errors.append(f"`state` is {shown(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}.")
+        errors.append(f"`state` is {shown(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}")
     if name is None or server is None:
         return errors, None
     return errors, UserSpec(
@@ -170,7 +168,7 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserSpec | None]
 
 
 def _name_of(item: Mapping[Any, object], key: str, errors: list[str]) -> str | None:
-    """The name of the user or of the server; None, and a fault, when it is no name. A server may be left out."""
+    """Return the name of the user or server, None and an error when it is not valid. A server is optional."""
     value = item.get(key)
     if key == "server" and (value is None or value == ""):
         return ""

@@ -12,6 +12,7 @@ from ..kubernetes.claim_update import UP_TO_DATE, ClaimUpdate
 from ..kubernetes.claims import Claim
 from ..kubernetes.expansion import decide_expansion
 from ..kubernetes.immutable import access_modes_difference, storage_class_difference
+from ..kubespawner.manifests import owner_hash
 from ..metadata import (
     KIND_HOME,
     KIND_LABEL,
@@ -23,7 +24,6 @@ from ..metadata import (
 from ..plan import KEEP, UPDATE, Change
 from .changes import HomesContext, change_home, home_line, keep_home
 from .desired import Home
-from .kubespawner import owner_hash
 
 
 def plan_update(context: HomesContext, home: Home, claim: Claim, active: Sequence[Claim]) -> list[Change]:

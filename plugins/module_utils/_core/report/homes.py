@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What there is: homes as rows for people and for programs."""
+"""Homes as rows for programs and as a table for people."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Optional
 
-from ..homes.kubespawner import owner_hash
-from ..homes.naming import scheme_of
 from ..homes.spec import owner_text
 from ..kubernetes.claims import Claim
+from ..kubespawner.manifests import owner_hash
+from ..kubespawner.naming import scheme_of
 from ..metadata import KIND_LABEL, OWNER_LABEL
 from ..quantity import format_size
 from ..times import format_span, parse_time
 
 
 def home_row(claim: Claim, pods: Optional[Mapping[str, Sequence[str]]], now: datetime) -> dict[str, Any]:
-    """Return one home as `user_pvc_info` returns it. `pods` is None where pods may not be read: then `pods` is None."""
+    """Return one home as `user_pvc_info` returns it. Its `pods` are None when `pods` is: they cannot be listed."""
     user = claim.user or ""
     created = parse_time(claim.created)
     return {
@@ -47,7 +47,7 @@ COLUMNS = ("OWNER", "CLAIM", "SIZE", "PHASE", "CLASS", "AGE", "STATE")
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return homes as a table in text, in the order of owners."""
+    """Return homes as a text table sorted by owner."""
     lines = [COLUMNS]
     for row in sorted(rows, key=lambda item: (item["owner"], item["server"], item["name"])):
         size = row["size"] or "-"

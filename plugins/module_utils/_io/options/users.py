@@ -10,10 +10,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 from ..._core.homes.desired import Home, HomeSettings, check_settings, merge_users, resolve
-from ..._core.homes.naming import SCHEMES, NamingError, Template
 from ..._core.homes.spec import UserSpec, parse_users, specs_of_hub
 from ..._core.hub_activity import HubUsers
 from ..._core.inventory import entries_with_state
+from ..._core.kubespawner.naming import SCHEMES, NamingError, Template
 from ..._core.metadata import ABSENT, NAMESPACE, RETIRED
 from ..._core.times import parse_span
 from ..files.data_files import FileError
