@@ -4,6 +4,8 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ARGS ?=
+# Tests that share nothing run on all cores.
+spread := -n auto --maxprocesses 4 --dist worksteal
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/odh-persistency
 
 .PHONY: help
@@ -30,17 +32,25 @@ demo-down: ## Stop what the demo started
 	@rm -rf .dev/demo-export
 
 ##@ Test it
-.PHONY: test lint unit oracle hub integration molecule sanity gates
+.PHONY: quick test soak lint unit oracle hub integration molecule sanity gates
+quick: ## Lint of what changed, and the unit tests without the property tests: under a minute
+	@bin/system-packages
+	@bin/dev tests/gates/lint changed
+	@bin/dev pytest tests/unit -q -m 'not property' $(spread) $(ARGS)
+
 test: ## Everything below, as CI does; goes on after a failure and sums up
 	@bin/system-packages
 	@bin/dev python tests/run.py $(ARGS)
 
-lint: ## ruff, mypy, ansible-lint, yamllint, shellcheck
+soak: ## The property tests with thousands of cases each, new ones in each run
+	@HYPOTHESIS_PROFILE=soak bin/dev pytest tests/unit tests/oracle -m property $(spread) --durations=10 $(ARGS)
+
+lint: ## ruff, mypy, import cycles, ansible-lint, yamllint, shellcheck
 	@bin/system-packages
 	@bin/dev tests/gates/lint $(ARGS)
 
-unit: ## Unit tests (no cluster)
-	@bin/dev pytest tests/unit $(ARGS)
+unit: ## Unit tests (no cluster), on all cores
+	@bin/dev pytest tests/unit $(spread) $(ARGS)
 
 oracle: ## Names and claims against the real KubeSpawner
 	@bin/dev pytest tests/oracle $(ARGS)

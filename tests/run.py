@@ -1,7 +1,10 @@
-"""Run the steps of `make test` one after the other, go on after a failure, and sum up.
+"""Run the steps of `make test`, as many at once as there are cores for, go on after a failure, and sum up.
 
     bin/dev python tests/run.py                  all of them
     bin/dev python tests/run.py unit gates       these
+
+A step that takes all cores runs alone and shows its output as it comes; the output of the others appears when they end.
+Each line of the summary has the minutes that a step took, and of these the minutes of CPU time, without the testbed's.
 
 The last line counts: every test of a pytest step, and each other step as one. Returns 1 when anything failed, and also
 when a pytest step ran no test.
@@ -16,27 +19,53 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / ".dev" / "test-results"
+CORES = min(4, len(os.sched_getaffinity(0)))
+# Integration tests wait for Kubernetes much of their time. Those that share a fixture of their module stay together.
+SPREAD = {"unit": ("-n", str(CORES), "--dist", "worksteal"), "integration": ("-n", str(CORES), "--dist", "loadgroup")}
 PYTEST = ("unit", "oracle", "hub", "integration")
-# Spread over the cores; the others start hubs and interpreters once for all of their tests.
-SPREAD = ("unit", "integration")
-WORKERS = min(4, len(os.sched_getaffinity(0)))
 STEPS = ("lint", *PYTEST, "molecule", "gates")
+# In the order of their start, so that the longest of those that share the cores start first.
+ORDER = ("unit", "molecule", "sanity", "lint", "hub", "oracle", "build", "docs", "galaxy-importer", "integration")
+#: These make the same file.
+ARTIFACT = ("build", "galaxy-importer")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a step, and what it takes while it runs."""
+
+    step: str
+    name: str
+    words: tuple[str, ...]
+
+    @property
+    def cores(self) -> int:
+        return CORES if self.name in SPREAD else 1
+
+    def fits_beside(self, others: list[Command]) -> bool:
+        """Whether it can run at the same time as the others."""
+        if self.name in ARTIFACT and any(other.name in ARTIFACT for other in others):
+            return False
+        return self.cores + sum(other.cores for other in others) <= CORES
 
 
 @dataclass
 class Result:
-    """What became of one command."""
+    """The outcome of one command."""
 
     name: str
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     def __str__(self) -> str:
         counts = ", ".join(
@@ -44,44 +73,62 @@ class Result:
             for n, what in ((self.passed, "passed"), (self.failed, "failed"), (self.skipped, "skipped"))
             if n
         )
-        return f"{self.name:18} {clock(self.seconds)}  {counts}"
+        return f"{self.name:18} {clock(self.seconds)}  (CPU {clock(self.cpu_seconds).strip()})  {counts}"
 
 
 def clock(seconds: float) -> str:
     return f"{int(seconds) // 60:3}:{int(seconds) % 60:02}"
 
 
-def commands(step: str) -> dict[str, list[str]]:
-    """What a step runs, each command under its name."""
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def commands(step: str) -> list[Command]:
+    """The commands of a step."""
     if step in PYTEST:
-        # A file stays with one worker: what its tests share is made once.
-        workers = ["-n", str(WORKERS), "--dist", "loadfile"] if step in SPREAD else []
-        return {step: ["pytest", f"tests/{step}", *workers, f"--junit-xml={RESULTS / step}.xml"]}
-    if step == "lint":
-        return {"lint": [str(ROOT / "tests" / "gates" / "lint")]}
+        words = (
+            "pytest",
+            f"tests/{step}",
+            *SPREAD.get(step, ()),
+            "--durations=10",
+            f"--junit-xml={RESULTS / step}.xml",
+        )
+        return [Command(step, step, words)]
     if step == "molecule":
-        return {"molecule": ["molecule", "test", "--all"]}
+        return [Command(step, step, ("molecule", "test", "--all"))]
     gates = [
-        gate for gate in sorted((ROOT / "tests" / "gates").iterdir()) if os.access(gate, os.X_OK) and gate.is_file()
+        path for path in sorted((ROOT / "tests" / "gates").iterdir()) if os.access(path, os.X_OK) and path.is_file()
     ]
-    return {gate.name: [str(gate)] for gate in gates if gate.name != "lint"}
+    return [Command(step, gate.name, (str(gate),)) for gate in gates if (gate.name == "lint") == (step == "lint")]
 
 
-def run(step: str, name: str, command: list[str]) -> Result:
-    """Run one command in the checkout, its output as it comes."""
-    print(f"\n=== {name}: {shlex.join(command)}", flush=True)
-    report = RESULTS / f"{name}.xml"
+def run(command: Command) -> Result:
+    """Run one command in the checkout."""
+    title = f"{command.name}: {shlex.join(command.words)}"
+    report, log = RESULTS / f"{command.name}.xml", RESULTS / f"{command.name}.log"
     report.unlink(missing_ok=True)
     began = time.monotonic()
-    code = subprocess.run(command, cwd=ROOT).returncode
-    result = Result(name, seconds=time.monotonic() - began)
-    if step in PYTEST and report.exists():
+    if command.cores == CORES:
+        say(f"\n=== {title}")
+        process = subprocess.Popen(command.words, cwd=ROOT)
+    else:
+        say(f"\n=== started {title}")
+        with log.open("wb") as output:
+            process = subprocess.Popen(command.words, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    _pid, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    result = Result(command.name, seconds=time.monotonic() - began, cpu_seconds=usage.ru_utime + usage.ru_stime)
+    if command.step in PYTEST and report.exists():
         count(report, result)
-    if code == 0 and step not in PYTEST:
+    if process.returncode == 0 and command.step not in PYTEST:
         result.passed = 1
-    elif code and not result.failed:
+    elif process.returncode and not result.failed:
         # It broke before it could count: a crash, a collection error, no tests at all.
         result.failed = 1
+    if command.cores < CORES:
+        say(f"\n=== output of {title}\n{log.read_text(errors='replace')}")
+    say(f"--- {result}")
     return result
 
 
@@ -95,6 +142,22 @@ def count(report: Path, result: Result) -> None:
         result.skipped += skipped
 
 
+def run_all(waiting: list[Command], run: Callable[[Command], Result] = run) -> list[Result]:
+    """Run the commands, each as soon as it fits beside those that run; return the results in the order given."""
+    results: dict[Command, Result] = {}
+    running: dict[Future[Result], Command] = {}
+    queue = sorted(waiting, key=lambda command: ORDER.index(command.name) if command.name in ORDER else 0)
+    with ThreadPoolExecutor(CORES) as pool:
+        while queue or running:
+            for command in list(queue):
+                if command.fits_beside(list(running.values())):
+                    queue.remove(command)
+                    running[pool.submit(run, command)] = command
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                results[running.pop(future)] = future.result()
+    return [results[command] for command in waiting]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/run.py", description="Run the steps of `make test`.")
     parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(STEPS)}; all by default")
@@ -104,14 +167,12 @@ def main() -> int:
         parser.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
     RESULTS.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    results = [run(step, name, command) for step in options.steps or STEPS for name, command in commands(step).items()]
-    print("\n=== summary")
+    results = run_all([command for step in options.steps or STEPS for command in commands(step)])
+    say("\n=== summary")
     for result in results:
-        print(result)
+        say(str(result))
     passed, failed, skipped = (sum(getattr(r, key) for r in results) for key in ("passed", "failed", "skipped"))
-    print(
-        f"{passed} passed, {failed} failed, {skipped} skipped in {clock(time.monotonic() - began).strip()}", flush=True
-    )
+    say(f"{passed} passed, {failed} failed, {skipped} skipped in {clock(time.monotonic() - began).strip()}")
     return 1 if failed else 0
 
 

@@ -30,6 +30,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: control_plane.reset(data))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let pytest-xdist (`--dist loadgroup`) spread single tests; those that share a fixture of their module stay together."""
+    for item in items:
+        names: list[str] = getattr(item, "fixturenames", [])
+        found = [
+            definition
+            for name in names
+            for definition in item.session._fixturemanager.getfixturedefs(name, item) or ()
+            if definition.scope in ("module", "class")
+        ]
+        if found:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture
 def modules(cluster: Cluster) -> Modules:
     """`modules.ok("user_pvc", {...})`: the real module, against the cluster under test."""

@@ -9,7 +9,11 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import pytest
+
 from tests.support.homes import RETIRED, USERNAME, annotations, size
+
+pytestmark = pytest.mark.xdist_group("demo")  # a checkout has one demo at a time
 
 ROOT = Path(__file__).resolve().parents[2]
 GROWS, JOINS, LEAVES = "wei.zhang@students.example.org", "mei.lin@students.example.org", "farid.haddad@example.org"
