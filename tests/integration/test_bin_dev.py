@@ -64,6 +64,7 @@ class TestCluster:
             ["python", "-m", "testbed", "--help"],
             ["python", "-m", "mypy", "--version"],
             ["pytest", "tests/unit", "--collect-only", "-q"],
+            ["pytest", str(ROOT / "tests" / "unit" / "test_plan.py"), "tests/oracle", "--collect-only", "-q"],
             ["pytest", "-q", "tests/unit/test_plan.py", "--collect-only", "-k", "a"],
             ["ansible-doc", "--version"],
         ],
@@ -133,5 +134,18 @@ def test_what_is_installed_is_pinned_and_comes_from_anywhere(lock):
 
 def test_make_help_names_every_target():
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("demo", "demo-down", "test", "lint", "unit", "integration", "molecule", "bench", "build", "clean"):
+    for target in (
+        "demo",
+        "demo-down",
+        "quick",
+        "test",
+        "soak",
+        "lint",
+        "unit",
+        "integration",
+        "molecule",
+        "bench",
+        "build",
+        "clean",
+    ):
         assert f"make {target} " in listed
