@@ -50,7 +50,7 @@ def test_everything_at_once(refusal, cluster, namespace, modules):
         "users[5]: the boolean `true`",
         "users[6]: the name ' bob' begins or ends with white space",
         "users[7]: the key 'sise' is unknown (did you mean `size`?)",
-        "users[8] (d): size '10GB' has no unit that Kubernetes knows: write 10Gi",
+        "users[8] (d): size '10GB' has a unit that Kubernetes does not know: write 10Gi",
         "users[9] (e): label team: 'not a label'",
         "users[10] (f): annotation 'bad key'",
         "users[11] (g): claim 'Not_A_Name'",

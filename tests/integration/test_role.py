@@ -169,7 +169,7 @@ def test_a_text_is_no_list_of_letters(cluster, namespace, playbooks, variable, v
 
 def test_nothing_is_made_for_homes_that_are_refused(cluster, unmade, playbooks):
     options = {"homes_namespace": unmade, "homes_create_namespace": True, "homes_users": ["ann"], "homes_size": "10GB"}
-    assert "has no unit that Kubernetes knows" in playbooks.refused(SITE, options)
+    assert "has a unit that Kubernetes does not know" in playbooks.refused(SITE, options)
     assert cluster.get("namespaces", unmade) is None
 
 

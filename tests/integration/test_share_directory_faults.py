@@ -90,7 +90,7 @@ def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories
         ("mkdir", "EROFS", "with `rw`", False),
         ("mkdir", "ENOSPC", "make room", True),
         ("mkdir", "EDQUOT", "raise the quota", True),
-        ("mkdir", "EMLINK", "as many as its file system allows", False),
+        ("mkdir", "EMLINK", "as many directories as its file system allows", False),
         ("mkdir", "ESTALE", "check its file system and its server", True),
         ("chmod", "EIO", "check its file system and its server", True),
     ],

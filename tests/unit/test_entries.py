@@ -79,7 +79,7 @@ def test_what_is_no_list_is_refused(raw: object, words: str) -> None:
         (["alice"], ["a list", "mapping with `name`"]),
         ("", ["the name is empty"]),
         (" \t", ["nothing but white space"]),
-        ("bob ", ["'bob '", "another than 'bob'"]),
+        ("bob ", ["'bob '", "so it differs from 'bob'"]),
         ("\u00a0bob", ["'\\xa0bob'", "'bob'"]),
         ("\ufeffbob", ["'\\ufeffbob'", "'bob'"]),
         ("bob\n", ["'bob\\n'", "'bob'"]),

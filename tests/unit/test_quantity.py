@@ -62,7 +62,7 @@ def test_sizes(text, value):
         ("10m", "write 10Gi or 10Mi"),
         ("10K", "write 10Ki (1024s) or 10k (1000s)"),
         ("9Ei", "larger than Kubernetes can express"),
-        ("1.00000001Mi", "no whole number of bytes"),
+        ("1.00000001Mi", "not a whole number of bytes"),
         ("٣Gi", "write a size such as 10Gi"),
         ("10Gi\n", "write 10Gi"),
     ],

@@ -126,7 +126,7 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
         ({"read": {"users": "ann"}}, ["`read.users` is the text 'ann', not a list"]),
         ({"read": {"users": [True]}}, ["boolean `true`", "quotes"]),
         ({"read": {"users": ["*"]}}, ["`*`, which names nobody"]),
-        ({"read": {"users": ["ann "]}}, ["another than 'ann'"]),
+        ({"read": {"users": ["ann "]}}, ["so it differs from 'ann'"]),
         ({"read": {"group": []}}, ["'group' (did you mean `groups`?)"]),
         ({"read": {"groups": ["hub:"]}}, ["write `hub:NAME`"]),
         ({"read": {"groups": ["hub: x"]}}, ["white space"]),

@@ -98,7 +98,7 @@ def test_groups_in_their_forms(tmp_path: Path, name: str, content: str, wanted: 
         ("g.csv", "group,name\nstaff,ann\n", "'name' is unknown"),
         ("g.csv", "group,user\nstaff,\n", "line 2"),
         ("g.csv", "group,user\nstaff,ann,x\n", "line 2"),
-        ("g.csv", 'group,user\n"staff"x,ann\n', "no CSV in the row that begins at line 2"),
+        ("g.csv", 'group,user\n"staff"x,ann\n', "not valid CSV in the row that starts at line 2"),
         ("g.txt", "x", "extension .txt"),
         ("g.json", "", "is empty"),
     ],

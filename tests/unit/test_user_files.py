@@ -135,38 +135,38 @@ def test_an_empty_file_is_not_an_empty_list(tmp_path: Path, name: str, content: 
     [
         ("users.txt", "ann", ["extension .txt", ".json, .yml, .yaml, .csv"]),
         ("users", "ann", ["extension (none)"]),
-        ("u.json", '["ann",\n "bob"', ["no JSON at line 2, column 7"]),
+        ("u.json", '["ann",\n "bob"', ["not valid JSON at line 2, column 7"]),
         ("u.json", '[{"name": "bob", "size": "1Gi", "size": "2Gi"}]', ["'size' twice in the item of 'bob'"]),
         ("u.json", '{"users": [], "users": ["a"]}', ["'users' twice"]),
         ("u.json", "[" * 100_000, ["cannot be read"]),
         ("u.json", '{"user": ["a"]}', ["'user'", "did you mean `users`?"]),
-        ("u.json", '{"ann": {}, "bob": {}}', ["'ann' and 'bob'", "`users:` above"]),
+        ("u.json", '{"ann": {}, "bob": {}}', ["'ann' and 'bob'", "put it below `users:`"]),
         ("u.json", "{}", ["no key at all"]),
         ("u.json", '{"users": ["a"], "groups": []}', ["more than the key `users`", "'groups'"]),
-        ("u.json", '{"users": {"ann": {}}}', ["a mapping where a list"]),
-        ("u.json", '{"users": null}', ["nothing (null) where a list"]),
-        ("u.json", '"ann"', ["a text where a list"]),
+        ("u.json", '{"users": {"ann": {}}}', ["a mapping, not a list"]),
+        ("u.json", '{"users": null}', ["nothing (null), not a list"]),
+        ("u.json", '"ann"', ["a text, not a list"]),
         ("u.json", "7", ["type int"]),
         ("u.yml", "# nobody yet\n", ["nothing but comments", "`[]`"]),
-        ("u.yml", "- ann\n- {name: bob\n", ["no plain YAML at line 3"]),
-        ("u.yml", "- ann\n---\n- bob\n", ["no plain YAML at line 2"]),
-        ("u.yml", "- !!python/object/apply:os.system [true]\n", ["no plain YAML at line 1", "constructor"]),
+        ("u.yml", "- ann\n- {name: bob\n", ["not plain YAML at line 3"]),
+        ("u.yml", "- ann\n---\n- bob\n", ["not plain YAML at line 2"]),
+        ("u.yml", "- !!python/object/apply:os.system [true]\n", ["not plain YAML at line 1", "constructor"]),
         ("u.yml", "- !vault |\n  abc\n", ["!vault"]),
         ("u.yml", "- name: bob\n  size: 1Gi\n  size: 2Gi\n", ["'size' twice, the second time at line 3"]),
         ("u.yml", "- name: bob\n  labels:\n    a: b\n    a: c\n", ["'a' twice, the second time at line 4"]),
         ("u.yml", "users: []\nusers: [a]\n", ["'users' twice"]),
         ("u.yml", "- 2026-02-31\n", ["in quotes"]),
         ("u.yml", "ann: 1\n", ["without the key `users`"]),
-        ("u.yml", "- a\x00b\n", ["no plain YAML"]),
-        ("u.yml", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", ["encrypted with Ansible Vault"]),
+        ("u.yml", "- a\x00b\n", ["not plain YAML"]),
+        ("u.yml", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", ["encrypted with Ansible Vault", "pass its content to `users`"]),
         ("u.csv", "name,sise,Server\nann,1,\n", ["'sise' (did you mean `size`?)", "'Server' (did you mean `server`?)"]),
         ("u.csv", "ann\nbob\n", ["unknown column 'ann'", "no column `name`", "line 1"]),
         ("u.csv", "size\n1Gi\n", ["no column `name`"]),
         ("u.csv", "name,name\na,b\n", ["'name' twice"]),
         ("u.csv", "name,label:\na,b\n", ["unknown column 'label:'", "label:KEY"]),
         ("u.csv", "name,size\nann\nbob,1Gi,x\n", ["2 fields in its header", "1 in line 2", "3 in line 3"]),
-        ("u.csv", 'name,size\nann,"1Gi\nbob,2Gi\n', ["begins at line 2"]),
-        ("u.csv", 'name,size\n"ann"x,1Gi\n', ["begins at line 2"]),
+        ("u.csv", 'name,size\nann,"1Gi\nbob,2Gi\n', ["starts at line 2"]),
+        ("u.csv", 'name,size\n"ann"x,1Gi\n', ["starts at line 2"]),
         ("u.csv", b"name\nann\njos\xe9\n", ["byte 12 is 0xe9, in line 3", "UTF-8"]),
         ("u.csv", b"\xef\xbb\xbfname\n\xe9\n", ["byte 8 is 0xe9, in line 2"]),
         ("u.csv", "name\nann\n".encode("utf-16"), ["UTF-16"]),
@@ -185,8 +185,8 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     assert "is a directory" in sentence_for(str(tmp_path / "folder.json"))
     os.mkfifo(tmp_path / "pipe.csv")
-    assert "no regular file" in sentence_for(str(tmp_path / "pipe.csv"))
-    with pytest.raises(FileError, match="no path"):
+    assert "not a regular file" in sentence_for(str(tmp_path / "pipe.csv"))
+    with pytest.raises(FileError, match="not a valid path"):
         load_users_file("a\0b.json")
 
 

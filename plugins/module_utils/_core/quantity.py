@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kubernetes quantities of storage, and the sentences for those that are none.
+"""Kubernetes quantities of storage.
 
 The grammar is that of k8s.io/apimachinery/pkg/api/resource (quantity.go): a decimal number and a binary suffix
 (Ki to Ei), a decimal one (n, u, m, none, k to E) or an exponent (e3, E-2).
@@ -20,7 +20,7 @@ DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P
 
 #: The API server keeps quantities below 2^63 (quantity.go, "maxAllowed").
 LARGEST = 2**63 - 1
-#: Less than this is a forgotten suffix: no storage class makes a volume of it.
+#: A smaller size is a forgotten suffix: no storage class provisions such a volume.
 SMALLEST_VOLUME = 1024 * 1024
 
 _NUMBER = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(.*)\Z", re.DOTALL)
@@ -28,13 +28,13 @@ _EXPONENT = re.compile(r"[eE]([+-]?[0-9]{1,3})\Z")
 
 
 class QuantityError(ValueError):
-    """Not a size of a volume. The message says why and what to write instead."""
+    """An invalid size of a volume. The message has the reason and the way out."""
 
 
 def parse_quantity(text: str) -> Fraction:
     """Return the value of a Kubernetes quantity, exactly, in its base unit (bytes, for storage).
 
-    Raises QuantityError for what the API server would not take as a quantity.
+    Raises QuantityError for what the API server does not accept as a quantity.
     """
     match = _NUMBER.match(text)
     if not match:
@@ -48,7 +48,7 @@ def parse_quantity(text: str) -> Fraction:
     elif exponent:
         factor = Fraction(10) ** int(exponent.group(1))
     else:
-        raise QuantityError(f"{text!r} has no unit that Kubernetes knows{_suggestion(text)}")
+        raise QuantityError(f"{text!r} has a unit that Kubernetes does not know{_suggestion(text)}")
     value = Fraction(number.rstrip(".") if not number.startswith(".") else "0" + number) * factor
     return -value if sign == "-" else value
 
@@ -56,8 +56,8 @@ def parse_quantity(text: str) -> Fraction:
 def parse_size(text: str) -> int:
     """Return a volume's size in bytes.
 
-    Raises QuantityError, besides, for sizes that are negative, zero, no whole number of bytes, too large for the API,
-    or so small (below 1Mi) that the unit must have been forgotten.
+    Raises QuantityError, also for sizes that are negative, zero, not a whole number of bytes, too large for the API, or
+    below 1Mi (a forgotten unit).
     """
     value = parse_quantity(text)
     if value <= 0:
@@ -67,15 +67,15 @@ def parse_size(text: str) -> int:
         plain = number.group(2) if number else "10"
         raise QuantityError(f"{text!r} is less than 1Mi: the unit is missing or wrong, write {plain}Gi or {plain}Mi")
     if value.denominator != 1:
-        raise QuantityError(f"{text!r} is no whole number of bytes: write it with a smaller unit")
+        raise QuantityError(f"{text!r} is not a whole number of bytes: write it with a smaller unit")
     if value > LARGEST:
         raise QuantityError(f"{text!r} is larger than Kubernetes can express (8Ei)")
     return int(value)
 
 
-@lru_cache(maxsize=1024)  # thousands of objects have a handful of sizes, and exact arithmetic is slow
+@lru_cache(maxsize=1024)  # thousands of objects have few different sizes, and exact arithmetic is slow
 def size_or_none(text: Optional[str]) -> Optional[int]:
-    """Return a live object's size in bytes, or None where it has none that can be read (a claim not yet bound)."""
+    """Return the size of an object in bytes, None if it has none (a claim that is not bound) or an invalid one."""
     if not text:
         return None
     try:
@@ -86,7 +86,7 @@ def size_or_none(text: Optional[str]) -> Optional[int]:
 
 
 def format_size(size: int) -> str:
-    """Write bytes as the shortest exact quantity, for people: 10Gi, 1536Mi, 1000000."""
+    """Return bytes as the shortest exact quantity: 10Gi, 1536Mi, 1000000."""
     for suffix in reversed(list(BINARY)):
         if size and size % (1024 ** BINARY[suffix]) == 0:
             return f"{size // 1024 ** BINARY[suffix]}{suffix}"
@@ -94,7 +94,7 @@ def format_size(size: int) -> str:
 
 
 def _suggestion(text: str) -> str:
-    """Say what was probably meant: the suffixes people write out of habit."""
+    """Return what was probably meant, for usual misspellings of units."""
     match = re.match(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*\Z", text)
     if not match:
         return ": write a size such as 10Gi"

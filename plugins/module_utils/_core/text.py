@@ -1,7 +1,7 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words for sentences: the name that was probably meant, and lists that stay readable however long they are."""
+"""Parts of messages: suggestions for misspelt names, and lists of bounded length."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that ``word`` was probably meant to be, or None when nothing is near.
+    """Return the most similar of the known words, None if none is similar.
 
-    Case does not count: ``Size`` is near to ``size``. Of equally near ones the first wins.
+    Case is ignored. Of equally similar words the first wins.
     """
     by_lower: dict[str, str] = {}
     for candidate in known:
@@ -22,13 +22,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean `size`?)`` to be put behind the wrong word, or an empty string."""
+    """Return `` (did you mean `size`?)`` to append to a misspelt word, or an empty string."""
     guess = nearest(word, known)
     return f" (did you mean `{guess}`?)" if guess is not None else ""
 
 
 def quote_list(names: Iterable[str], most: int = 8) -> str:
-    """``a, b, c and 12 more``: at most ``most`` names; a single name over it is still written out."""
+    """Return ``a, b, c and 12 more``: at most ``most`` names, or one more if it is the last."""
     listed = list(names)
     if not listed:
         return ""

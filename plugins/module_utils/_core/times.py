@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Times and spans of time: RFC 3339 for marks on objects, `30d` for spans in options."""
+"""Times and time spans: RFC 3339 in annotations, `30d` in options."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _RFC3339 = re.compile(
 
 
 def parse_span(text: str) -> timedelta:
-    """Return a span such as `30d`, `12h`, `2w` or `0s`. Raises ValueError with what is wrong and a way out."""
+    """Return a time span such as `30d`, `12h`, `2w` or `0s`. Raises ValueError with the reason and the way out."""
     match = _SPAN.match(text.strip())
     if not match:
-        raise ValueError(f"{text!r} is no span of time: write a number and one of s, m, h, d, w, such as 30d")
+        raise ValueError(f"{text!r} is not a time span: write a number and one of s, m, h, d, w, such as 30d")
     span = timedelta(seconds=int(match.group(1)) * _SECONDS[match.group(2)])
     if span > LONGEST_SPAN:
         raise ValueError(f"{text!r} is more than a hundred years: write a number and one of s, m, h, d, w, such as 30d")
@@ -30,7 +30,7 @@ def parse_span(text: str) -> timedelta:
 
 
 def format_span(span: timedelta) -> str:
-    """Write a span for people, in its largest unit that says enough: 3d, 5h, 10m, 40s."""
+    """Return a time span in whole units of its largest unit: 3d, 5h, 10m, 40s."""
     seconds = int(span.total_seconds())
     for unit in ("d", "h", "m"):
         if seconds >= _SECONDS[unit]:
@@ -39,7 +39,7 @@ def format_span(span: timedelta) -> str:
 
 
 def parse_time(text: str) -> Optional[datetime]:
-    """Return an RFC 3339 time in UTC (microseconds at most), or None where it is none."""
+    """Return an RFC 3339 time in UTC (to the microsecond), None if the text is not one."""
     match = _RFC3339.match(text.strip())
     if not match:
         return None
@@ -53,5 +53,5 @@ def parse_time(text: str) -> Optional[datetime]:
 
 
 def format_time(moment: datetime) -> str:
-    """Write a time as RFC 3339 in UTC, whole seconds."""
+    """Return a time as RFC 3339 in UTC, in whole seconds."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values from inventories and files: what they are in words, and what is wrong with them, for sentences to people."""
+"""Checks of values from inventories and files, and descriptions of values for error messages."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
-# Characters that str.strip() leaves, and that nobody sees: copied from web pages, or a byte order mark in mid-file.
+# Invisible characters that str.strip() keeps: copied from web pages, or a byte order mark inside a file.
 _INVISIBLE = "\ufeff\u200b\u2060"
 
 
 class PlacedList(list[Any]):
-    """A list that knows where in its file each item begins: ``lines`` has one number an item, from 1."""
+    """A list with the line in its file that each item starts on: ``lines`` has one number per item, from 1."""
 
     def __init__(self, items: Iterable[Any], lines: list[int]) -> None:
         super().__init__(items)
@@ -26,40 +26,38 @@ class PlacedList(list[Any]):
 
 
 def shown(text: str, most: int = 80) -> str:
-    """A text from outside, fit for a sentence: in quotes, what is invisible escaped, cut when it is long."""
+    """Return a text for an error message: in quotes, invisible characters escaped, cut when it is long."""
     return repr(text) if len(text) <= most else f"{text[:most]!r}... ({len(text)} characters)"
 
 
 def is_plain(text: str) -> bool:
-    """Whether nothing at all can be wrong with a name; False only says that it takes a closer look."""
+    """Whether a name is certainly valid; False only means that it needs a closer check."""
     return text != "" and text.isprintable() and text[0] != " " and text[-1] != " " and "/" not in text
 
 
 def user_name_error(what: str, text: str) -> str | None:
-    """What is wrong with the name of a user or of a server, as JupyterHub sees it; None when nothing is.
+    """Return what is wrong with the name of a user or a server for JupyterHub, None if it is valid.
 
-    From JupyterHub 4 to 6, ``Authenticator.validate_username``: no ``/``, not empty, nothing that ``str.strip()``
-    takes away. Unicode, blanks inside and upper case are allowed (only the default authenticators make names lower
-    case). Its handlers refuse ``/`` in the name of a server.
+    The rules are those of ``Authenticator.validate_username`` in JupyterHub 4 to 6: no ``/``, not empty, nothing that
+    ``str.strip()`` removes. Unicode, inner blanks and upper case are allowed (only the default authenticators make names
+    lower case). The handlers of JupyterHub do not accept ``/`` in the name of a server.
     """
     if is_plain(text):
         return None
     if not text.strip():
-        return (
-            f"the {what} is {'empty' if not text else 'nothing but white space'}: give the {what}, or remove the item"
-        )
+        return f"the {what} is {'empty' if not text else 'nothing but white space'}: set the {what}, or remove the item"
     if "/" in text:
-        return f"the {what} {shown(text)} contains a `/`, which JupyterHub allows in no name: write it without"
+        return f"the {what} {shown(text)} contains a `/`, which JupyterHub does not allow in names: remove it"
     bare = text.strip().strip(_INVISIBLE).strip()
     if bare != text:
         return (
-            f"the {what} {shown(text)} begins or ends with white space or an invisible character, and would be another "
-            f"than {shown(bare)}: remove what surrounds the name"
+            f"the {what} {shown(text)} begins or ends with white space or an invisible character, so it differs from "
+            f"{shown(bare)}: remove these characters"
         )
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs":
-            return f"the {what} {shown(text)} is no valid Unicode text (half a surrogate pair): write it in UTF-8"
+            return f"the {what} {shown(text)} is not valid Unicode (half a surrogate pair): write it in UTF-8"
         if category in ("Cc", "Zl", "Zp"):
             return (
                 f"the {what} {shown(text)} contains the control character {character!a}: "
@@ -69,7 +67,7 @@ def user_name_error(what: str, text: str) -> str | None:
 
 
 def described(value: object) -> str:
-    """A value that has the wrong type, in words."""
+    """Return a value of a wrong type in words."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
@@ -88,13 +86,13 @@ def described(value: object) -> str:
 
 
 def quoting(value: object) -> str:
-    """The way out for a value that YAML or JSON took for something other than text."""
+    """Return the way out for a value that YAML or JSON does not read as text."""
     if value is None:
         return 'write it in quotes if `null` or `~` is meant as text (`"null"`)'
     if isinstance(value, bool):
-        return 'put it in quotes, for YAML reads `yes`, `no`, `on`, `off`, `true` and `false` as booleans (`"no"`)'
+        return 'put it in quotes, because YAML reads `yes`, `no`, `on`, `off`, `true` and `false` as booleans (`"no"`)'
     if isinstance(value, (int, float, datetime.date)):
-        return "put it in quotes, as it is written there (a template makes it text with `| string`)"
+        return "put it in quotes, as it is written there (in a template, convert it with `| string`)"
     return "write it as text"
 
 
@@ -106,7 +104,7 @@ def text_of(item: Mapping[Any, object], key: str, errors: list[str], may_be_empt
         errors.append(f"`{key}` is {described(value)}, not text: {quoting(value)}")
         return None
     if not value and not may_be_empty:
-        errors.append(f"`{key}` is empty: leave it out, or give its value")
+        errors.append(f"`{key}` is empty: remove it, or set a value")
         return None
     return value
 

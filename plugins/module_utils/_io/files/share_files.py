@@ -13,10 +13,10 @@ from typing import Any
 
 from ..._core.text import did_you_mean, quote_list
 from ..._core.validation import shown
-from .data_files import FileError, Form, parse, read_text
+from .data_files import FileError, FileFormat, parse, read_text
 
-SHARES = Form("shares file", "shares", "a list of shares", "a list, each item a mapping with `name` and `level`")
-GROUPS = Form(
+SHARES = FileFormat("shares file", "shares", "a list of shares", "a list, each item a mapping with `name` and `level`")
+GROUPS = FileFormat(
     "groups file",
     "groups",
     "a mapping of groups",
@@ -28,16 +28,16 @@ COLUMNS = ("group", "user")
 
 
 def load_shares_file(path: str) -> list[Any]:
-    """The raw list of shares in a file, for `parse_shares`. Raises FileError."""
+    """Return the unparsed shares of a file, for `parse_shares`. Raises FileError."""
     is_json = _extension(path, SHARES, (".json", ".yml", ".yaml")) == ".json"
     found: list[Any] = parse(path, SHARES, read_text(path, SHARES), is_json)
     return found
 
 
 def load_groups_file(path: str) -> Any:
-    """The raw groups in a file, for `parse_groups`: a mapping, or a list of mappings. Raises FileError.
+    """Return the unparsed groups of a file, for `parse_groups`: a mapping, or a list of mappings. Raises FileError.
 
-    A CSV file has a row for each membership: a person in ten groups has ten rows.
+    A CSV file has one row per membership: a person in ten groups has ten rows.
     """
     extension = _extension(path, GROUPS, (".json", ".yml", ".yaml", ".csv"))
     text = read_text(path, GROUPS)
@@ -46,11 +46,11 @@ def load_groups_file(path: str) -> Any:
     return parse(path, GROUPS, text, extension == ".json")
 
 
-def _extension(path: str, form: Form, known: tuple[str, ...]) -> str:
+def _extension(path: str, fmt: FileFormat, known: tuple[str, ...]) -> str:
     extension = os.path.splitext(path)[1].lower()
     if extension not in known:
         raise FileError(
-            f"The {form.what} {path} has the extension {extension or '(none)'}, which says nothing of its form: name it "
+            f"The {fmt.title} {path} has the extension {extension or '(none)'}, which does not determine its format: use "
             f"{', '.join(known)}"
         )
     return extension
@@ -78,12 +78,12 @@ def _memberships(path: str, text: str) -> dict[str, list[str]]:
             found.setdefault(row["group"], []).append(row["user"])
     except csv.Error as failure:
         raise FileError(
-            f"The groups file {path} is no CSV in the row that begins at line {begin} ({failure}): correct that line"
+            f"The groups file {path} is not valid CSV in the row that starts at line {begin} ({failure}): correct that line"
         ) from None
     if uneven:
         raise FileError(
-            f"The groups file {path} needs a group and a user in each row, and line {quote_list(uneven)} has not just these: "
-            "correct it (a group without members is a matter for JSON or YAML)"
+            f"The groups file {path} needs exactly a group and a user in each row, unlike line {quote_list(uneven)}: correct it "
+            "(groups without members need JSON or YAML)"
         )
     return found
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of users, which a module opens itself: JSON, YAML, and CSV with a header.
+"""Files of users: JSON, YAML, and CSV with a header.
 
-Ansible would take seconds to carry 10,000 users through variables; a path costs nothing.
+Modules read them because passing 10,000 users through variables takes Ansible seconds.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 from ..._core.text import did_you_mean, quote_list
 from ..._core.validation import PlacedList, shown
-from .data_files import FileError, Form, parse, read_text
+from .data_files import FileError, FileFormat, parse, read_text
 
-FORM = Form("users file", "users", "a list of users", "a list, each item a name or a mapping with `name`")
+USERS = FileFormat("users file", "users", "a list of users", "a list, each item a name or a mapping with `name`")
 
-#: The columns of a CSV file, besides `label:KEY` and `annotation:KEY`.
+#: The columns of a CSV file, in addition to `label:KEY` and `annotation:KEY`.
 COLUMNS = ("name", "server", "claim", "size", "storage_class", "state")
 _PREFIXES = {"label": "labels", "annotation": "annotations"}
 
@@ -28,23 +28,23 @@ _KINDS = {".json": "JSON", ".yml": "YAML", ".yaml": "YAML", ".csv": "CSV"}
 
 
 def load_users_file(path: str) -> list[Any]:
-    """The raw list of users in a file, for `parse_entries`; a PlacedList, with lines, where these are known.
+    """Return the unparsed users of a file, for `parse_users`: a PlacedList if their lines are known.
 
-    The extension chooses: `.json`, `.yml` and `.yaml` hold a list, or a mapping with the one key `users`; `.csv` has a
-    header with some of `COLUMNS`, `label:KEY` and `annotation:KEY`, a cell left blank being "not said". An empty list
-    is a list; an empty file is refused, for it may be an export that broke off. Raises FileError.
+    The extension determines the format: `.json`, `.yml` and `.yaml` have a list, or a mapping with the one key `users`.
+    `.csv` has a header with some of `COLUMNS`, `label:KEY` and `annotation:KEY`; an empty cell sets nothing. An empty list
+    is valid; an empty file is not, because it may be a failed export. Raises FileError.
     """
     kind = _KINDS.get(os.path.splitext(path)[1].lower())
     if kind is None:
         extension = os.path.splitext(path)[1] or "(none)"
         raise FileError(
-            f"The users file {path} has the extension {extension}, which says nothing of its form: "
-            f"name it {', '.join(_KINDS)}"
+            f"The users file {path} has the extension {extension}, which does not determine its format: "
+            f"use {', '.join(_KINDS)}"
         )
-    text = read_text(path, FORM)
+    text = read_text(path, USERS)
     if kind == "CSV":
         return _from_csv(path, text)
-    found: list[Any] = parse(path, FORM, text, kind == "JSON")
+    found: list[Any] = parse(path, USERS, text, kind == "JSON")
     return found
 
 
@@ -72,13 +72,13 @@ def _from_csv(path: str, text: str) -> list[Any]:
     if uneven:
         raise FileError(
             f"The users file {path} has {len(columns)} fields in its header, but {quote_list(uneven)}: "
-            "correct each (a field that contains the separator goes in quotes)"
+            "correct each (put a field that contains the separator in quotes)"
         )
     return PlacedList(items, lines)
 
 
 def _rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that hold anything, each with the line that it begins on. A spreadsheet may separate with ; or tabs."""
+    """Yield each row that is not empty with the line that it starts on. The separator may be `,`, `;` or a tab."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = max((",", ";", "\t"), key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -90,12 +90,12 @@ def _rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
             begin = reader.line_num + 1
     except csv.Error as failure:
         raise FileError(
-            f"The users file {path} is no CSV in the row that begins at line {begin} ({failure}): correct that line"
+            f"The users file {path} is not valid CSV in the row that starts at line {begin} ({failure}): correct that line"
         ) from None
 
 
 def _columns(path: str, line: int, header: list[str]) -> list[tuple[str, str | None]]:
-    """What each column fills: (key, None), or (`labels` or `annotations`, the key inside)."""
+    """Return what each column sets: (key, None), or (`labels` or `annotations`, the inner key)."""
     known = [*COLUMNS, *(f"{prefix}:KEY" for prefix in _PREFIXES)]
     columns: list[tuple[str, str | None]] = []
     errors: list[str] = []
@@ -112,6 +112,6 @@ def _columns(path: str, line: int, header: list[str]) -> list[tuple[str, str | N
         errors.append("no column `name`")
     if errors:
         raise FileError(
-            f"The users file {path} has in its header (line {line}) {quote_list(errors)}: known are {', '.join(known)}"
+            f"The users file {path} has in its header (line {line}) {quote_list(errors)}: valid columns are {', '.join(known)}"
         )
     return columns
