@@ -17,7 +17,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.compi
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
 from ansible_collections.odh.persistency.plugins.module_utils._hub import access
 from ansible_collections.odh.persistency.plugins.module_utils._io.files.share_files import (
     load_groups_file,

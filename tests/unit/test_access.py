@@ -19,11 +19,9 @@ from typing import Any, Optional
 import pytest
 import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import (
-    parse_groups,
-    undefined_groups,
-)
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import undefined_groups
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
 from ansible_collections.odh.persistency.plugins.module_utils._hub import access
 
 from tests.support.access import HOME, TODAY, members_part, share, shares_part

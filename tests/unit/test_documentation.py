@@ -6,8 +6,15 @@ import yaml
 from ansible_collections.odh.persistency.plugins.doc_fragments import shares as share_fragment
 from ansible_collections.odh.persistency.plugins.doc_fragments import users as user_fragment
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes import spec as user_spec
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares import backend_spec, grant_spec, groups, spec
-from ansible_collections.odh.persistency.plugins.module_utils._hub import access
+from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import STATES
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares import (
+    backend_spec,
+    grant_spec,
+    groups,
+    spec,
+    spec_parser,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import LEVELS
 
 
 def documented(text, option):
@@ -16,9 +23,9 @@ def documented(text, option):
 
 def test_every_key_of_a_share_is_documented_and_no_other():
     keys = documented(share_fragment.ModuleDocFragment.DOCUMENTATION, "shares")
-    assert set(keys) == set(spec.KNOWN_KEYS)
-    assert tuple(keys["level"]["choices"]) == access.LEVELS
-    assert tuple(keys["state"]["choices"]) == spec.STATES
+    assert set(keys) == set(spec_parser.KNOWN_KEYS)
+    assert tuple(keys["level"]["choices"]) == LEVELS
+    assert tuple(keys["state"]["choices"]) == STATES
     assert keys["mode"]["default"] == spec.DEFAULT_MODE
     for right in ("read", "write"):
         assert tuple(keys[right]["suboptions"]) == grant_spec.KEYS

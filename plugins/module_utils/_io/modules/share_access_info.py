@@ -32,9 +32,9 @@ from ..._core.plan import MOST_REFUSALS
 from ..._core.report.access import Access, Frame
 from ..._core.report.access_answers import MATRICES, Questions, answer
 from ..._core.report.access_text import answer_text
-from ..._core.shares.groups import HUB, OPENSHIFT, named_groups, source_of, undefined_groups
+from ..._core.shares.groups import HUB, OPENSHIFT, source_of
 from ..._core.shares.paths import place_errors
-from ..._core.shares.spec import ShareSpec
+from ..._core.shares.spec import ShareSpec, named_groups, undefined_groups
 from ..._core.text import quote_list
 from ..._core.validation import described, shown
 from ..._hub.access import (

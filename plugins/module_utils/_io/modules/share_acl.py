@@ -26,8 +26,8 @@ from ..._core.access.publish import (
     stands,
 )
 from ..._core.metadata import ABSENT, NAMESPACE, PRESENT, RETIRED
-from ..._core.shares.groups import OPENSHIFT, named_groups, source_of, undefined_groups
-from ..._core.shares.spec import ShareSpec
+from ..._core.shares.groups import OPENSHIFT, source_of
+from ..._core.shares.spec import ShareSpec, named_groups, undefined_groups
 from ..._core.text import nearest, quote_list
 from ..kubernetes.acl import AclRun, Planned, consents
 from ..kubernetes.api import Api
