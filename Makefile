@@ -32,18 +32,18 @@ demo-down: ## Stop and remove the demo
 	@rm -rf .dev/demo-export
 
 ##@ Test it
-.PHONY: quick test soak lint unit oracle hub integration molecule sanity gates
+.PHONY: quick soak test lint unit oracle hub integration molecule sanity gates
 quick: ## Lint of changed files and unit tests without property tests, under a minute
 	@bin/system-packages
 	@bin/dev tests/gates/lint changed
 	@bin/dev pytest tests/unit -q -m 'not property' $(spread) $(ARGS)
 
+soak: ## Property tests with thousands of new cases each
+	@HYPOTHESIS_PROFILE=soak bin/dev pytest tests/unit tests/oracle -m property $(spread) --durations=10 $(ARGS)
+
 test: ## Everything below, as in CI; continues after a failure and prints a summary
 	@bin/system-packages
 	@bin/dev python tests/run.py $(ARGS)
-
-soak: ## Property tests with thousands of new cases each
-	@HYPOTHESIS_PROFILE=soak bin/dev pytest tests/unit tests/oracle -m property $(spread) --durations=10 $(ARGS)
 
 lint: ## ruff, mypy, import cycles, ansible-lint, yamllint, shellcheck
 	@bin/system-packages
