@@ -193,7 +193,7 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
         ({"directory": "../x"}, ["`..`"]),
         ({"labels": {"odh.persistency/kind": "home"}}, ["only the collection and the hub set it"]),
         ({"labels": {"component": "x"}}, ["only the collection and the hub set it"]),
-        ({"labels": {"a": "b c"}}, ["no value that the API server takes"]),
+        ({"labels": {"a": "b c"}}, ["is not a valid label value"]),
         ({"annotations": {"hub.jupyter.org/username": "ann"}}, ["only the collection and the hub set it"]),
         ({"state": "gone"}, ["`state`", "present, retired, absent"]),
     ],
