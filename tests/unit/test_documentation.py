@@ -19,7 +19,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.shares impor
     spec,
     spec_parser,
 )
-from ansible_collections.odh.persistency.plugins.module_utils._hub.access import LEVELS
+from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import LEVELS
 
 ROOT = Path(__file__).resolve().parents[2]
 

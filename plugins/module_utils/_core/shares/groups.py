@@ -14,11 +14,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
+from ..._hub.acl_format import HUB, OPENSHIFT
 from ..text import did_you_mean
 from ..validation import PlacedList, described, quoting, shown, user_name_error
-
-HUB = "hub:"
-OPENSHIFT = "openshift:"
 
 KEYS = ("name", "users")
 

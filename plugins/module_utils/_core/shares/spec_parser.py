@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from ..._hub.access import LEVELS
+from ..._hub.acl_format import LEVELS
 from ..metadata import (
     ABSENT,
     NAMESPACE,
