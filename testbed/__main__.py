@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from . import binaries, control_plane, ganesha, processes, progress, state
+from .node.layout import LOGS
 from .paths import DEV, data_dir
 
 
@@ -24,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
         "up", help="start it, compiling it first where that was never done; does nothing when it is up"
     )
     up.add_argument("--quiet", action="store_true", help="say nothing when it is up already")
+    up.add_argument("--node", action="store_true", help="with a node that runs pods (Linux, root)")
     commands.add_parser("down", help="stop it, and the NFS server; its data stays")
     reset = commands.add_parser("reset", help="stop it, wipe its data, and start anew")
     reset.add_argument("--wipe-only", action="store_true", help="do not start it again")
@@ -32,7 +34,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help='print the export lines for a shell: eval "$(bin/dev python -m testbed env)"')
     build = commands.add_parser("build", help="compile its programs and start nothing")
     build.add_argument(
-        "programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(binaries.PROGRAMS)}; all by default"
+        "programs",
+        nargs="*",
+        metavar="PROGRAM",
+        help=f"of {', '.join(binaries.PROGRAMS)}; those of the control plane by default",
     )
     nfs = commands.add_parser(
         "nfs", help="an NFS server beside it: one folder, as /exports, and read-only as /ro/exports"
@@ -40,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     nfs.add_argument("action", choices=["up", "down", "status"])
     nfs.add_argument("folder", nargs="?", type=Path, help="what it exports; by default `exports` in its own data")
     logs = commands.add_parser("logs", help="print the end of its logs")
-    logs.add_argument("name", nargs="?", choices=processes.NAMES)
+    logs.add_argument("name", nargs="?", choices=[*processes.NAMES, *LOGS])
     logs.add_argument("-n", "--lines", type=int, default=40)
     return parser
 
@@ -56,6 +61,14 @@ def _print_status(as_json: bool) -> int:
             shown = f"pid {found['pid']}, {found['memory_mib']} MiB, since {found['since']}"
             shown += "" if found["current"] else ", out of date (`up` restarts it)"
         print(f"{name:24} {shown}")
+    if node := status["node"]:
+        shown = f"pid {node['pid']}, {node['memory_mib']} MiB, {'ready' if node['ready'] else 'not ready'}"
+        shown += "" if node["current"] else ", out of date (`up --node` restarts it)"
+        print(f"{'node':24} {shown}")
+        print(f"{'':24} pods in {node['subnet']}, the host is {node['address']} on the bridge {node['bridge']}")
+        print(f"{'':24} image {node['image']}")
+    else:
+        print(f"{'node':24} not running")
     print(f"{'server':24} {status['server'] or 'none yet'}{', ready' if status['ready'] else ', not ready'}")
     print(f"{'data':24} {status['data']}")
     return 0 if status["ready"] else 1
@@ -96,7 +109,12 @@ def run(arguments: list[str]) -> int:
     if options.command == "up":
         if options.quiet:
             progress.be_quiet()
-        control_plane.up()
+        if options.node:
+            from .node import lifecycle
+
+            lifecycle.up()
+        else:
+            control_plane.up()
     elif options.command == "down":
         stopped = control_plane.down() + (["ganesha.nfsd"] if ganesha.down() else [])
         progress.say(f"stopped {', '.join(stopped)}" if stopped else "the testbed was not running")
@@ -118,7 +136,7 @@ def run(arguments: list[str]) -> int:
             raise progress.TestbedError(
                 f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(binaries.PROGRAMS)}"
             )
-        binaries.ensure(options.programs or binaries.PROGRAMS)
+        binaries.ensure(options.programs or binaries.CONTROL_PLANE)
         state.link_kubectl()
     elif options.command == "logs":
         for name in [options.name] if options.name else processes.NAMES:

@@ -6,7 +6,6 @@ renames each program into place, so a program in the cache is always whole.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from . import golang
+from . import golang, locks
 from .paths import GO_MODULES, cache_dir
 from .progress import Heartbeat, TestbedError, minutes, say
 
@@ -61,12 +60,28 @@ class Module:
     @property
     def cache(self) -> Path:
         """The folder of its programs, named after everything that decides what they are."""
-        pins = [(self.folder / name).read_bytes() for name in ("go.mod", "go.sum")]
+        sources = sorted(self.folder.rglob("*.go"))
+        pins = [file.read_bytes() for file in (self.folder / "go.mod", self.folder / "go.sum", *sources)]
         target = f"{platform.system()}/{platform.machine()}"
         key = hashlib.sha256(b"\0".join([*pins, self.ldflags.encode(), target.encode()])).hexdigest()[:12]
         return cache_dir() / "testbed" / f"{self.name}-{self.version}-{key}"
 
 
+_CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+_CNI = "github.com/containernetworking/plugins/plugins"
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+#: What a node needs beside the control plane (testbed/node).
+NODE = (
+    "kube-scheduler",
+    "kubelet",
+    "containerd",
+    "containerd-shim-runc-v2",
+    "ctr",
+    "bridge",
+    "host-local",
+    "loopback",
+    "pause",
+)
 MODULES = (
     Module(
         "etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}, "about a minute on two idle cores"
@@ -74,8 +89,25 @@ MODULES = (
     Module(
         "kubernetes",
         "k8s.io/kubernetes",
-        {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kubectl")},
-        "about ten minutes on two idle cores",
+        {
+            name: f"k8s.io/kubernetes/cmd/{name}"
+            for name in ("kube-apiserver", "kube-controller-manager", "kubectl", "kube-scheduler", "kubelet")
+        },
+        "about ten minutes on two idle cores for the API server, two for the rest",
+    ),
+    Module(
+        "containerd",
+        "github.com/containerd/containerd/v2",
+        {
+            "containerd": f"{_CONTAINERD}/containerd",
+            "containerd-shim-runc-v2": f"{_CONTAINERD}/containerd-shim-runc-v2",
+            "ctr": f"{_CONTAINERD}/ctr",
+            "bridge": f"{_CNI}/main/bridge",
+            "loopback": f"{_CNI}/main/loopback",
+            "host-local": f"{_CNI}/ipam/host-local",
+            "pause": "./pause",
+        },
+        "about two minutes on two idle cores",
     ),
 )
 PROGRAMS = [program for module in MODULES for program in module.packages]
@@ -99,7 +131,7 @@ def locate() -> dict[str, Path]:
     return found
 
 
-def ensure(programs: Iterable[str] = PROGRAMS) -> dict[str, Path]:
+def ensure(programs: Iterable[str] = CONTROL_PLANE) -> dict[str, Path]:
     """Compile what is missing of `programs`; return where each is.
 
     Raises TestbedError with the compiler's words when it fails.
@@ -116,7 +148,7 @@ def _build(module: Module, programs: list[str]) -> None:
     target = module.cache
     target.mkdir(parents=True, exist_ok=True)
     with open(target / ".lock", "w") as lock:
-        _acquire(lock, module)
+        locks.acquire(lock, f"compiles {module.name} {module.version}", module.expect)
         programs = [program for program in programs if not (target / program).exists()]
         if not programs:
             return
@@ -135,26 +167,6 @@ def _build(module: Module, programs: list[str]) -> None:
             os.replace(temporary / program, target / program)
         temporary.rmdir()
         say(f"compiled {', '.join(programs)} in {minutes(seconds)}, kept in {target}")
-
-
-def _acquire(lock: IO[str], module: Module) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return
-    except BlockingIOError:
-        say(
-            f"another process compiles {module.name} {module.version} for this user; waiting for it; expect {module.expect}"
-        )
-    heartbeat = Heartbeat()
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            heartbeat.beat("still waiting for the other process to compile ({elapsed})")
-            time.sleep(0.5)
-        else:
-            heartbeat.done()
-            return
 
 
 def _run(command: list[str], module: Module, lock: IO[str]) -> float:

@@ -57,6 +57,9 @@ def commands(data: Path, ports: dict[str, int]) -> dict[str, list[str]]:
             f"--tls-cert-file={keys}/apiserver.crt",
             f"--tls-private-key-file={keys}/apiserver.key",
             f"--client-ca-file={keys}/ca.crt",
+            # What it shows to kubelet, on a testbed with a node, for logs and exec.
+            f"--kubelet-client-certificate={keys}/kubelet-client.crt",
+            f"--kubelet-client-key={keys}/kubelet-client.key",
             "--anonymous-auth=false",
             "--authorization-mode=Node,RBAC",
             "--allow-privileged=true",

@@ -1,5 +1,7 @@
 """A real etcd, kube-apiserver and kube-controller-manager on loopback: up, down, and what lies between.
 
+A node is `node/`'s, which starts it. It ends with its control plane, here.
+
 `up` is idempotent and holds a lock. It trusts nothing that an earlier `up` left: processes are recognised by their very
 command line, which also says whether they still run what the pins and flags of now ask for.
 """
@@ -16,6 +18,7 @@ from typing import Any
 
 from . import binaries, processes, state
 from .commands import commands
+from .node.layout import Layout
 from .paths import DEV, data_dir
 from .progress import TestbedError, say
 from .state import Testbed
@@ -32,18 +35,26 @@ def up(data: Path | None = None) -> Testbed:
     data = data or data_dir()
     testbed = _running(data)
     if testbed is None:
-        with _locked(data):
+        with locked(data):
             # On a loaded machine one is slow to answer, and others work with it.
             testbed = _running(data, PATIENCE)
             if testbed is None:
                 _claim(data)
                 binaries.ensure()
                 # Imported here, for `up` on a running testbed has no use for it and bin/dev says `up` each time.
+                from .node import lifecycle
                 from .startup import start
 
+                lifecycle.clean(data)
                 testbed = start(data)
+                lifecycle.forget(testbed)
                 say(f"the testbed is up: {testbed.server} (Kubernetes {binaries.MODULES[1].version})")
                 return testbed
+    if Layout(data).folder.exists() and processes.find(data, "node") is None:
+        with locked(data):
+            if processes.find(data, "node") is None:
+                say("a node was killed: removing what it left")
+                _stop_node(data, testbed)
     say(f"the testbed is up already: {testbed.server}", detail=True)
     return testbed
 
@@ -52,24 +63,28 @@ def down(data: Path | None = None) -> list[str]:
     """Stop the testbed's processes; its data stays. Return what was stopped."""
     data = data or data_dir()
     if not data.exists():
-        return []
-    with _locked(data):
-        return processes.stop_all(data)
+        # A folder that somebody removed by hand takes no node with it.
+        return ["node"] if _stop_node(data) else []
+    with locked(data):
+        return (["node"] if _stop_node(data) else []) + processes.stop_all(data)
 
 
 def reset(data: Path | None = None) -> None:
     """Stop the testbed and wipe its data."""
     data = data or data_dir()
     if not data.exists():
+        _stop_node(data)
         return
-    with _locked(data):
+    with locked(data):
         _claim(data)
+        _stop_node(data)
         processes.stop_all(data)
         shutil.rmtree(data)
 
 
 def status(data: Path | None = None) -> dict[str, Any]:
-    """What runs: `{"data", "server", "ready", "processes": {name: {"pid", "memory_mib", "since"} or None}}`."""
+    """What runs: `{"data", "server", "ready", "processes": {name: {"pid", "memory_mib", "since"} or None},
+    "node": {"pid", "memory_mib", "name", "bridge", "address", "subnet", "image", "current", "ready"} or None}`."""
     data = data or data_dir()
     ports: dict[str, int] = state.read(data).get("ports") or {}
     running: dict[str, Any] = {}
@@ -87,11 +102,32 @@ def status(data: Path | None = None) -> dict[str, Any]:
         "server": testbed.server if testbed else None,
         "ready": bool(testbed and all(running.values()) and testbed.client().ready()),
         "processes": running,
+        "node": _status_of_node(data),
     }
 
 
+def _stop_node(data: Path, testbed: Testbed | None = None) -> bool:
+    """Remove the node and everything it left; return whether there was anything. `testbed` when it is known to answer."""
+    from .node import lifecycle
+
+    stopped = lifecycle.clean(data)
+    if testbed is None and stopped and processes.find(data, "kube-apiserver"):
+        testbed = state.load(data)
+    if testbed is not None and testbed.client().ready():
+        lifecycle.forget(testbed)
+    return stopped
+
+
+def _status_of_node(data: Path) -> dict[str, Any] | None:
+    if not Layout(data).folder.exists():
+        return None
+    from .node import lifecycle
+
+    return lifecycle.status(data)
+
+
 @contextlib.contextmanager
-def _locked(data: Path) -> Iterator[None]:
+def locked(data: Path) -> Iterator[None]:
     """One `up`, `down` or `reset` at a time. The lock dies with its holder; it lies beside the folder, for `reset`."""
     data.parent.mkdir(parents=True, exist_ok=True)
     with open(data.with_name(f"{data.name}.lock"), "w") as lock:

@@ -29,6 +29,14 @@ SERVER_NAMES = (
     "kubernetes.default.svc.cluster.local",
 )
 SERVER_ADDRESSES = ("127.0.0.1", "10.96.0.1")
+#: The API server's clients, each with its user and groups, and the API server as the client of kubelet.
+CLIENTS: dict[str, tuple[str, list[str]]] = {
+    "admin": ("testbed-admin", ["system:masters"]),
+    "controller-manager": ("system:kube-controller-manager", []),
+    "scheduler": ("system:kube-scheduler", []),
+    "node": ("system:node:127.0.0.1", ["system:nodes"]),
+    "kubelet-client": ("kube-apiserver-kubelet-client", []),
+}
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -134,8 +142,12 @@ def issue(
 
 
 def ensure(folder: Path) -> None:
-    """Make the files of the testbed in `folder`, unless it exists: it appears whole, by a rename, or not at all."""
+    """Make the files of the testbed in `folder`, unless it exists: it appears whole, by a rename, or not at all.
+
+    Certificates of clients that a testbed of an older version does not know yet are added.
+    """
     if folder.exists():
+        _issue_missing(folder, Pair.read(folder, "ca"))
         return
     temporary = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -149,8 +161,7 @@ def ensure(folder: Path) -> None:
     issue(etcd_authority, "etcd", names=["localhost"], addresses=["127.0.0.1"]).write(temporary, "etcd")
     issue(etcd_authority, "kube-apiserver").write(temporary, "etcd-client")
     issue(authority, "kube-apiserver", names=SERVER_NAMES, addresses=SERVER_ADDRESSES).write(temporary, "apiserver")
-    issue(authority, "testbed-admin", ["system:masters"]).write(temporary, "admin")
-    issue(authority, "system:kube-controller-manager").write(temporary, "controller-manager")
+    _issue_missing(temporary, authority)
     signing_key = ec.generate_private_key(ec.SECP256R1())
     (temporary / "service-accounts.key").write_bytes(_pem(signing_key))
     (temporary / "service-accounts.pub").write_bytes(
@@ -161,3 +172,13 @@ def ensure(folder: Path) -> None:
     for key in temporary.glob("*.key"):
         key.chmod(0o600)
     os.replace(temporary, folder)
+
+
+def _issue_missing(folder: Path, authority: Pair) -> None:
+    for name, (user, groups) in CLIENTS.items():
+        if not (folder / f"{name}.crt").exists():
+            pair = issue(authority, user, groups)
+            (folder / f"{name}.key").touch(0o600)
+            # The certificate last: it says that both are there.
+            (folder / f"{name}.key").write_bytes(pair.key)
+            (folder / f"{name}.crt").write_bytes(pair.certificate)

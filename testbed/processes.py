@@ -19,6 +19,8 @@ import psutil
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
 # The order in which they go: what writes through another goes first.
 STOP_ORDER = ("kube-controller-manager", "kube-apiserver", "etcd")
+#: What a process of ours runs, where it is not the program of its name: the node's supervisor (testbed/node).
+PROGRAMS = {"node": "unshare"}
 STARTING = 2.0  # seconds in which a new process gets its command line
 PATIENCE = 8.0  # seconds between the request to end and the end
 
@@ -72,7 +74,10 @@ def _command_line(process: psutil.Process) -> list[str]:
 
 
 def _is_ours(command: list[str], data: Path, name: str) -> bool:
-    return bool(command) and Path(command[0]).name == name and any(f"={data}/" in argument for argument in command[1:])
+    program = PROGRAMS.get(name, name)
+    return (
+        bool(command) and Path(command[0]).name == program and any(f"={data}/" in argument for argument in command[1:])
+    )
 
 
 def find(data: Path, name: str) -> tuple[psutil.Process, list[str]] | None:

@@ -1,4 +1,4 @@
-"""Fixture of the real KubeSpawners."""
+"""The real KubeSpawners as fixtures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.oracle.real_kubespawner import RealKubeSpawner
 
 @pytest.fixture(scope="session")
 def kubespawner(request: pytest.FixtureRequest) -> Iterator[Callable[[str], RealKubeSpawner]]:
-    """Returns the running KubeSpawner of a version ("7.1", "7.0", "6.2"), started at its first use."""
+    """Gives the running KubeSpawner of a version ("7.1", "7.0", "6.2"), started when first asked for."""
     running: dict[str, RealKubeSpawner] = {}
     terminal = request.config.pluginmanager.getplugin("terminalreporter")
 

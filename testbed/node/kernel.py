@@ -1,0 +1,98 @@
+"""What a node has in the kernel outside of its namespaces: a bridge, and a cgroup in every hierarchy. Made and removed here."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..progress import TestbedError
+from .layout import Layout, bridge_address
+from .support import CGROUPS, PATH
+
+INTERFACES = Path("/sys/class/net")
+ATTEMPTS = 30  # other networks to try when one is taken
+GONE_WITHIN = 10.0  # seconds until the last process of a killed node has left its cgroup
+
+
+def free_subnet(layout: Layout) -> ipaddress.IPv4Network:
+    """A network that no route of this machine overlaps. Raises TestbedError."""
+    taken = [
+        ipaddress.IPv4Network(route["dst"])
+        for route in json.loads(_ip("-json", "-4", "route", "show", "table", "all"))
+        if route["dst"] != "default"
+    ]
+    for attempt in range(ATTEMPTS):
+        subnet = layout.subnet(attempt)
+        if not any(subnet.overlaps(other) for other in taken):
+            return subnet
+    raise TestbedError("no network in 10.97.0.0 to 10.126.255.255 is free for pods: every one overlaps a route")
+
+
+def make_bridge(layout: Layout, subnet: ipaddress.IPv4Network) -> None:
+    """A bridge with the first address of `subnet`: pods and host reach each other, and nothing is forwarded beyond."""
+    name = layout.identifier
+    _ip("link", "add", name, "type", "bridge")
+    _ip("address", "add", f"{bridge_address(subnet)}/{subnet.prefixlen}", "dev", name)
+    _ip("link", "set", name, "up")
+
+
+def remove_bridge(layout: Layout) -> bool:
+    """Remove the bridge and the host's ends of pods' interfaces; return whether it was there."""
+    bridge = INTERFACES / layout.identifier
+    if not bridge.exists():
+        return False
+    for port in os.listdir(bridge / "brif"):
+        # The kernel may remove it at the same time, after its pod.
+        with contextlib.suppress(TestbedError):
+            _ip("link", "delete", port)
+    _ip("link", "delete", layout.identifier)
+    return True
+
+
+def make_cgroups(layout: Layout) -> None:
+    for cgroup in _cgroups(layout):
+        cgroup.mkdir(exist_ok=True)
+        # In version 1 a new cpuset has no processors, and nothing can run in it.
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if (cgroup / name).exists() and not (CGROUPS / "cgroup.controllers").exists():
+                (cgroup / name).write_text((cgroup.parent / name).read_text())
+
+
+def remove_cgroups(layout: Layout) -> bool:
+    """Remove the cgroups of a node that was killed; return whether there were any. Raises TestbedError."""
+    found = [cgroup for cgroup in _cgroups(layout) if cgroup.exists()]
+    deadline = time.monotonic() + GONE_WITHIN
+    for cgroup in found:
+        while cgroup.exists():
+            try:
+                for folder, _, _ in os.walk(cgroup, topdown=False):
+                    os.rmdir(folder)
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise TestbedError(f"the cgroup {cgroup} cannot be removed: {error}") from error
+                time.sleep(0.05)
+    return bool(found)
+
+
+def _cgroups(layout: Layout) -> Iterator[Path]:
+    """The node's cgroup in each hierarchy: the unified one, or those of version 1, of which some may be symlinks."""
+    if (CGROUPS / "cgroup.controllers").exists():
+        yield CGROUPS / layout.identifier
+        return
+    for hierarchy in sorted(CGROUPS.glob("*")):
+        if (hierarchy / "cgroup.procs").exists() and not hierarchy.is_symlink():
+            yield hierarchy / layout.identifier
+
+
+def _ip(*arguments: str) -> str:
+    command = ["ip", *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PATH": PATH})
+    if answer.returncode:
+        raise TestbedError(f"{' '.join(command)}: {answer.stderr.strip()}")
+    return answer.stdout

@@ -1,0 +1,50 @@
+"""Whether this machine can have a node."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+CONTROLLERS = ("cpu", "memory", "pids")
+#: What a node needs from the system, by the Debian package that has it (tests/gates/packages.txt).
+PROGRAMS = {"runc": "runc", "mmdebstrap": "mmdebstrap", "ip": "iproute2", "unshare": "util-linux", "mount": "mount"}
+PATH = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+)
+_OVERLAY = (
+    "mkdir lower upper work merged && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged"
+)
+
+
+def unsupported(folder: Path) -> str | None:
+    """Why this machine cannot have a node whose files are in `folder`, in one sentence; None when it can."""
+    if sys.platform != "linux":
+        return "a node needs Linux"
+    if os.geteuid() != 0:
+        return "a node needs root: containers, mounts and a network bridge are made"
+    missing = sorted({package for name, package in PROGRAMS.items() if shutil.which(name, path=PATH) is None})
+    if missing:
+        return f"a node needs the packages {' '.join(missing)}: run bin/system-packages, which installs them"
+    if not all(has_controller(name) for name in CONTROLLERS):
+        return f"a node needs the cgroup controllers {', '.join(CONTROLLERS)} in {CGROUPS}"
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".overlay-") as temporary:
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAY]
+        answer = subprocess.run(command, cwd=temporary, capture_output=True, text=True, env=os.environ | {"PATH": PATH})
+    if answer.returncode:
+        return f"a node needs to mount overlay file systems in {folder}: {answer.stderr.strip()}"
+    return None
+
+
+def has_controller(name: str) -> bool:
+    """Whether a cgroup controller is there, in a hierarchy of its own or in the unified one."""
+    try:
+        return name in (CGROUPS / "cgroup.controllers").read_text().split()
+    except OSError:
+        return (CGROUPS / name / "cgroup.procs").exists()
