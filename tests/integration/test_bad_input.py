@@ -88,7 +88,7 @@ def test_sizes(refusal, size):
         ({"users": None}, "one of the following is required: users, users_file, users_from, retired, absent"),
         (
             {"users_from": "hub", "hub": {"url": "hub.example.org", "token": "not-a-real-token"}},
-            "write it as https://hub.example.org",
+            "is not a URL: write it like https://hub.example.org",
         ),
     ],
 )
@@ -102,7 +102,7 @@ def test_options(refusal, options, says):
         ("u.json", b'["caf\xe9"]', "is not in UTF-8"),
         ("u.json", b"", "is empty"),
         ("u.json", b'{"people": []}', "without the key `users`"),
-        ("u.json", b'"ann"', "where a list of users should be"),
+        ("u.json", b'"ann"', "a text, not a list of users"),
         ("u.json", b"[", "JSON"),
         ("u.yml", b"users: ann", "list"),
         ("u.yml", b"- [", "YAML"),
