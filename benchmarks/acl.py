@@ -17,8 +17,8 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.compi
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
-from ansible_collections.odh.persistency.plugins.module_utils._hub import access
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access, acl_format
 from ansible_collections.odh.persistency.plugins.module_utils._io.files.share_files import (
     load_groups_file,
     load_shares_file,
@@ -239,9 +239,9 @@ def _decided(bench: Bench) -> float:
     digits = access.load_index(document.index, document.digest)["digits"]
     seconds = []
     for person in benches.names(min(PEOPLE_DECIDED, bench.sizes.people)):
-        part = members[access.prefix_of(person, digits)]
+        part = members[acl_format.prefix_of(person, digits)]
         started = time.perf_counter()
-        decision = access.decide(loaded, part, person, (), (), date(2026, 1, 1), HOME)
+        decision = access.decide(loaded, part, access.SpawnRequest(person, today=date(2026, 1, 1), home=HOME))
         seconds.append(time.perf_counter() - started)
         if len(decision.verdicts) != bench.sizes.shares:
             raise AssertionError(decision)

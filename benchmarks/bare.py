@@ -90,7 +90,7 @@ def list_pages(bare: Bare, path: str, page: int) -> tuple[int, list[dict[str, An
 
 
 def create(bare: Bare, definitions: list[dict[str, Any]], connections: int) -> float:
-    """POST them all; the seconds it took. The bodies are made beforehand: what is timed is the requests alone."""
+    """POST all and return the seconds. The bodies are prepared first, so only the requests are timed."""
     bodies = [(collection(one), json.dumps(one).encode()) for one in definitions]
     started = time.perf_counter()
     with ThreadPoolExecutor(connections) as threads:

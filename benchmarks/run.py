@@ -136,7 +136,7 @@ def _measuring_interpreter(folder: Path, memory: Path) -> Path:
 class _TreeMemory:
     """Looks at a process and all its descendants until stopped: the largest sum of resident sets.
 
-    Memory that several of them share counts for each: what is told is an upper limit.
+    Shared memory counts for each of them, so the result is an upper limit.
     """
 
     def __init__(self, pid: int) -> None:

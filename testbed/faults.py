@@ -290,7 +290,7 @@ def call(function: Callable[[Request], object], *, forward: bool = False) -> Fau
 
 
 def each(request: Request) -> Hashable:
-    """For `per` of a rule: each object by itself, by method and name. Then it is no matter of chance how often one is hit."""
+    """For `per` of a rule: count each object separately, by method and name, so that chance does not matter."""
     return request.method, request.name
 
 

@@ -1,4 +1,4 @@
-"""What a person waiting at a terminal (or reading a CI log) is told: on standard error, with the time that passed."""
+"""Progress messages for terminals and CI logs: on standard error, with the elapsed time."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""For all tests: how many cases a property test tries, and which tests are property tests.
+"""Hypothesis profiles, and the marker `property` for property tests.
 
-HYPOTHESIS_PROFILE chooses: `short` (the default) tries the same cases in each run, `soak` many times more and new ones in
-each run. A failure prints the line that repeats it. Tests set no number of their own: it would hold in both.
+HYPOTHESIS_PROFILE selects a profile: `short` (the default) repeats the same cases in each run, `soak` tries many more, new ones
+in each run, and prints how to reproduce a failure. Tests set no `max_examples`, which would override both profiles.
 """
 
 from __future__ import annotations

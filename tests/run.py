@@ -1,13 +1,13 @@
-"""Run the steps of `make test`, as many at once as there are cores for, go on after a failure, and sum up.
+"""Run the steps of `make test`, in parallel as far as the cores allow, and print a summary. A failure stops no other step.
 
     bin/dev python tests/run.py                  all of them
     bin/dev python tests/run.py unit gates       these
 
-A step that takes all cores runs alone and shows its output as it comes; the output of the others appears when they end.
-Each line of the summary has the minutes that a step took, and of these the minutes of CPU time, without the testbed's.
+A step that uses all cores runs alone, with its output on the terminal. The output of other steps is printed when they end.
+The summary shows the duration and the CPU time of each step, without the CPU time of the testbed.
 
-The last line counts: every test of a pytest step, and each other step as one. Returns 1 when anything failed, and also
-when a pytest step ran no test.
+The last line counts each test of a pytest step, and each other step as one. The exit code is 1 if anything failed or if a
+pytest step ran no test.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / ".dev" / "test-results"
 CORES = min(4, len(os.sched_getaffinity(0)))
-# Integration tests wait for Kubernetes much of their time. Those that share a fixture of their module stay together.
+# loadgroup keeps tests together that share a fixture of their module, see tests/integration/conftest.py.
 SPREAD = {"unit": ("-n", str(CORES), "--dist", "worksteal"), "integration": ("-n", str(CORES), "--dist", "loadgroup")}
 PYTEST = ("unit", "oracle", "hub", "integration")
 STEPS = ("lint", *PYTEST, "molecule", "gates")
-# In the order of their start, so that the longest of those that share the cores start first.
+# The order in which commands start: of those that run in parallel, the longest first.
 ORDER = ("unit", "molecule", "sanity", "lint", "hub", "oracle", "build", "docs", "galaxy-importer", "integration")
-#: These make the same file.
+#: These write the same file.
 ARTIFACT = ("build", "galaxy-importer")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a step, and what it takes while it runs."""
+    """A command of a step, and the cores it uses."""
 
     step: str
     name: str
@@ -50,7 +50,7 @@ class Command:
         return CORES if self.name in SPREAD else 1
 
     def fits_beside(self, others: list[Command]) -> bool:
-        """Whether it can run at the same time as the others."""
+        """Return whether it can run at the same time as the others."""
         if self.name in ARTIFACT and any(other.name in ARTIFACT for other in others):
             return False
         return self.cores + sum(other.cores for other in others) <= CORES
@@ -85,7 +85,7 @@ def say(text: str) -> None:
 
 
 def commands(step: str) -> list[Command]:
-    """The commands of a step."""
+    """Return the commands of a step."""
     if step in PYTEST:
         words = (
             "pytest",
@@ -104,7 +104,7 @@ def commands(step: str) -> list[Command]:
 
 
 def run(command: Command) -> Result:
-    """Run one command in the checkout."""
+    """Run a command in the checkout and return its result."""
     title = f"{command.name}: {shlex.join(command.words)}"
     report, log = RESULTS / f"{command.name}.xml", RESULTS / f"{command.name}.log"
     report.unlink(missing_ok=True)
@@ -124,7 +124,7 @@ def run(command: Command) -> Result:
     if process.returncode == 0 and command.step not in PYTEST:
         result.passed = 1
     elif process.returncode and not result.failed:
-        # It broke before it could count: a crash, a collection error, no tests at all.
+        # It failed before any test ran: a crash, a collection error, no tests at all.
         result.failed = 1
     if command.cores < CORES:
         say(f"\n=== output of {title}\n{log.read_text(errors='replace')}")
@@ -143,7 +143,7 @@ def count(report: Path, result: Result) -> None:
 
 
 def run_all(waiting: list[Command], run: Callable[[Command], Result] = run) -> list[Result]:
-    """Run the commands, each as soon as it fits beside those that run; return the results in the order given."""
+    """Run commands, each as soon as cores are free, and return the results in the order given."""
     results: dict[Command, Result] = {}
     running: dict[Future[Result], Command] = {}
     queue = sorted(waiting, key=lambda command: ORDER.index(command.name) if command.name in ORDER else 0)

@@ -200,7 +200,7 @@ class Demo:
             say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/site.yml --check --diff {directories}")
             say("Show who gets what, and what your edit would change:")
             say("  bin/dev ansible-playbook -i examples/inventories/demo playbooks/shares_report.yml")
-            say("Show who would find an empty home if this hub ran KubeSpawner 6:")
+            say("Show who would get an empty home if this hub ran KubeSpawner 6:")
             say(
                 "  bin/dev ansible-playbook -i examples/inventories/demo playbooks/homes_report.yml -e homes_naming=escape"
             )

@@ -66,7 +66,7 @@ options:
       - The ACL has only the names of such groups. The hub provides their members when a server starts.
     type: dict
     default: {}
-  asked:
+  requested:
     description:
       - The secret shares that O(for_users) request when their servers start. The answers then show what these servers
         mount, with everything of a lower level read-only.
@@ -130,7 +130,7 @@ EXAMPLES = r"""
   odh.persistency.share_access_info:
     namespace: jupyterhub
     for_users: [bob@example.org]
-    asked: [shared-data-secret]
+    requested: [shared-data-secret]
 
 - name: Show what the edited inventory would change
   odh.persistency.share_access_info:
@@ -340,7 +340,7 @@ what_if:
         The number of grants that are gone or narrower, counted as for
         O(odh.persistency.share_acl#module:max_withdrawals).
       type: int
-    effects:
+    changes:
       description:
         - The first 5,000 changes of access as data, with C(share), C(kind) (C(person), C(hub group) or C(everyone)), C(who),
           C(old), C(new) (V(ro), V(rw) or null) and C(cause).

@@ -250,7 +250,7 @@ access:
     withdrawals:
       description: The number of grants that are gone or narrower, counted as for O(max_withdrawals).
       type: int
-    effects:
+    changes:
       description:
         - The first 5,000 changes of access, with C(share), C(kind) (C(person), C(hub group) or C(everyone)), C(who), C(old),
           C(new) (V(ro), V(rw) or null) and C(cause).
@@ -259,13 +259,33 @@ access:
   sample:
     gains: 1
     withdrawals: 0
-    effects:
+    changes:
       - share: shared-notebooks
         kind: person
         who: alice@example.org
         old: null
         new: rw
         cause: group analysts
+needs_consent:
+  description: The options that would allow a rejected plan. Empty if no option helps.
+  returned: when a guard rejects the plan
+  type: list
+  elements: dict
+  contains:
+    option:
+      description: The option, such as V(max_withdrawals) or V(declassify).
+      type: str
+    value:
+      description: The value that allows it. For a list, the items to add.
+      type: raw
+    shares:
+      description: The shares concerned.
+      type: list
+      elements: str
+  sample:
+    - option: declassify
+      value: [shared-data-private]
+      shares: [shared-data-private]
 unreconcilable:
   description: Always empty for an ACL.
   returned: when the cluster was read

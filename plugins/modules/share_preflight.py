@@ -87,7 +87,7 @@ options:
     elements: str
     default: []
 notes:
-  - Needs the rights that M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) need in check mode. With
+  - Needs the permissions that M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) need in check mode. With
     O(create_namespaces), also C(get) on namespaces.
 seealso:
   - module: odh.persistency.share_acl

@@ -1,4 +1,4 @@
-"""Ask ansible-doc for every module and role of the checkout, and fail where it knows nothing, or too little, of one."""
+"""Fail if ansible-doc shows no, or incomplete, documentation of a module or role."""
 
 import json
 import pathlib

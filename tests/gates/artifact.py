@@ -1,7 +1,7 @@
-"""Hold a built artifact to the checkout: all that ships is in it, nothing else is.
+"""Compare a built artifact with the checkout: it must contain everything that ships and nothing else.
 
-Usage: python tests/gates/artifact.py ARTIFACT <FILES, the checkout's files, each ended by a NUL.
-A new folder or file at the top of the checkout fails here until it is named below or in galaxy.yml's build_ignore.
+Usage: python tests/gates/artifact.py ARTIFACT <FILES, the checkout's files, each terminated by a NUL.
+A new top-level folder or file must be added below or to galaxy.yml's build_ignore.
 """
 
 import sys
@@ -11,7 +11,7 @@ SHIPPED_FOLDERS = {"changelogs", "docs", "examples", "meta", "playbooks", "plugi
 SHIPPED_FILES = {"CHANGELOG.md", "CHANGELOG.rst", "CONTRIBUTING.md", "COPYING", "README.md"}
 MADE_BY_THE_BUILD = {"MANIFEST.json", "FILES.json"}
 MUST_HAVE = ("README.md", "COPYING", "docs/", "meta/runtime.yml", "playbooks/site.yml", "plugins/modules/", "roles/")
-#: In a shipped folder, but the checkout's own: it drives the demo of `make demo`.
+#: In a shipped folder, but only for `make demo`.
 NOT_SHIPPED = ("examples/demo/",)
 
 
@@ -32,4 +32,4 @@ faults += [f"{name} is a link, which Galaxy servers may refuse" for name in sort
 faults += [f"nothing under {start}" for start in MUST_HAVE if not any(name.startswith(start) for name in artifact)]
 if faults:
     sys.exit("\n".join(faults))
-print(f"{len(artifact)} files in the artifact, all of them meant to be")
+print(f"{len(artifact)} files in the artifact, as expected")

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the gates: where things are, how to say what happens, and a copy of the collection to work in.
+# Sourced by the gates: paths, messages, and a copy of the collection to work in.
 
 root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 gate=$(basename "$0")
@@ -12,7 +12,7 @@ die() { say "FAILED: $*"; exit 1; }
 
 [[ ${VIRTUAL_ENV:-} == "$root/.dev/venv" ]] || die "not in the project's environment: run bin/dev tests/gates/$gate"
 
-# Run one command (bash minds no `set -e` inside a function here) and go on; its output shows only when it fails.
+# Run one command and continue after a failure. Its output is shown only if it fails. `set -e` has no effect inside.
 check() {
   local name=$1 started=$SECONDS log
   shift
@@ -37,8 +37,7 @@ finish() {
   say "ok: $* ($SECONDS s)"
 }
 
-# The files of the checkout that are, or could be, committed (what git does not ignore, as it is in the working tree), each ended
-# by a NUL. Takes git pathspecs.
+# The files of the working tree that git does not ignore, each terminated by a NUL. Takes git pathspecs.
 files() {
   local name
   git -C "$root" ls-files -z --cached --others --exclude-standard -- "$@" | while IFS= read -r -d '' name; do
@@ -48,20 +47,20 @@ files() {
   done
 }
 
-# Lay those files out as $tree, which ends in ansible_collections/odh/persistency as Ansible's tools want it (a link will not do),
-# with kubernetes.core beside them: ansible-test sees nothing outside its own tree.
+# Copy those files to $tree, which ends in ansible_collections/odh/persistency as Ansible's tools require (a link is not enough),
+# with kubernetes.core next to them, because ansible-test sees nothing outside its own tree.
 copy_tree() {
   local collections=$work/collections/ansible_collections
   tree=$collections/odh/persistency
   rm -rf "$work/collections"
   mkdir -p "$tree" "$collections/kubernetes"
   files "$@" | tar -C "$root" --null --verbatim-files-from --files-from=- --create --file=- | tar -C "$tree" -xf -
-  # A repository of its own: tools that list files with git would otherwise ask the checkout's, which ignores all of .dev.
+  # Its own repository, because tools that list files with git would use that of the checkout, which ignores .dev.
   git init --quiet --template= "$tree"
   ln -s "$root/.dev/collections/ansible_collections/kubernetes/core" "$collections/kubernetes/core"
 }
 
-# Git pathspecs, one a line, of what galaxy.yml lets into the artifact.
+# Print git pathspecs, one per line, of what galaxy.yml allows in the artifact.
 shipped() {
   python -c 'import sys, yaml
 ignored = yaml.safe_load(open(sys.argv[1], encoding="utf-8"))["build_ignore"]

@@ -1,4 +1,4 @@
-"""Run by the oldest Python that plugins support, where the machine has one: compiles plugins/, imports all of _core/ and _hub/.
+"""Compile plugins/ and import _core/ and _hub/ with the oldest Python that plugins support, if the machine has it.
 
 Usage: python3.9 tests/gates/oldest_python.py COLLECTIONS, the folder that holds ansible_collections/. Writes nothing.
 """

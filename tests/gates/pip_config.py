@@ -1,6 +1,6 @@
-"""Print pip's settings in force, from its files and from PIP_*, as one configuration file.
+"""Print the effective settings of pip, from its files and from PIP_*, as one configuration file.
 
-ansible-test drops PIP_* and the proxy's variables, and under a HOME of its own pip would not find the user's files either.
+ansible-test drops PIP_* and the proxy variables, and with another HOME pip does not find the user's files.
 """
 
 import ast

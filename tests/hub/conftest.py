@@ -1,4 +1,4 @@
-"""The real JupyterHubs as fixtures, each started once."""
+"""Fixtures of real JupyterHubs, each started once per session."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def running_hub(request: pytest.FixtureRequest) -> Iterator[RealHub]:
 
 @pytest.fixture
 def hub(running_hub: RealHub) -> Iterator[RealHub]:
-    """A JupyterHub of each version in turn, without users."""
+    """A JupyterHub without users, of each version in turn."""
     yield running_hub
     running_hub.remove_all()
 
 
 @pytest.fixture(autouse=True)
 def direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody's HTTP proxy stands between the tests and their hub."""
+    """Connect to the hub without an HTTP proxy."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -1,4 +1,4 @@
-"""A hub that cannot be asked: one sentence for each way, the token in none of them, and a bounded wait."""
+"""Requests to a hub that fail: one sentence for each error, never with the token, after a bounded time."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_what_passes_is_sat_out(hub: RealHub, fault: object, choice: dict[str, i
 @pytest.mark.parametrize(
     ("fault", "words", "requests"),
     [
-        (status(429, retry_after=3600), "asked too much (429", 1),
-        (status(429), "asked too much (429", 5),
-        (status(500), "fails to answer (500", 5),
-        (status(504, body=b"<html>late</html>"), "fails to answer (504)", 5),
+        (status(429, retry_after=3600), "limits the rate of requests (429", 1),
+        (status(429), "limits the rate of requests (429", 5),
+        (status(500), "has an internal error (500", 5),
+        (status(504, body=b"<html>late</html>"), "has an internal error (504)", 5),
         (cut(body_bytes=20), "broke", 5),
         (drop(), "broke", 5),
         (hang(), "did not answer in time", 1),
-        (status(400), "refuses /user (400", 1),
+        (status(400), "rejects /user (400", 1),
     ],
     ids=["429 for an hour", "429", "500", "504", "cut", "closed", "hangs", "400"],
 )
@@ -99,25 +99,27 @@ def test_a_login_page_in_the_way(hub: RealHub) -> None:
     html = {"Content-Type": "text/html; charset=utf-8"}
     elsewhere = {"Location": "https://login.example.org/oauth?state=secret"}
     with proxied(hub, Rule(status(200, body=login, headers=html), nth=1)) as proxy:
-        assert "answers with a web page" in sentence(proxy.url, hub.tokens["full"], ca_cert=proxy.authority)
+        assert "answers with a web page, perhaps a login page" in sentence(
+            proxy.url, hub.tokens["full"], ca_cert=proxy.authority
+        )
     with proxied(hub, Rule(status(302, body=b"", headers=elsewhere), nth=1)) as proxy:
         said = sentence(proxy.url, hub.tokens["full"], ca_cert=proxy.authority)
-    assert "to 'https://login.example.org/oauth'" in said
+    assert "redirects to 'https://login.example.org/oauth'" in said
     assert "secret" not in said
 
 
 def test_an_answer_in_another_form(hub: RealHub) -> None:
     token = hub.tokens["full"]
     for path, body, words in [
-        ("/user$", b"{}", "names no scopes"),
-        ("/user$", b"pong", "answers with something where JSON should be"),
+        ("/user$", b"{}", "has no scopes"),
+        ("/user$", b"pong", "answers with something, not with JSON"),
         ("/users$", b"[]", "without pages"),
-        ("/users$", b'{"items": []}', "a form that is unknown"),
-        ("/users$", b'{"items": [{"name": 7}], "_pagination": {"limit": 9, "next": null}}', "a form that is unknown"),
+        ("/users$", b'{"items": []}', "in an unknown format"),
+        ("/users$", b'{"items": [{"name": 7}], "_pagination": {"limit": 9, "next": null}}', "in an unknown format"),
         (
             "/users$",
             b'{"items": [{"name": "a", "last_activity": "soon"}], "_pagination": {"limit": 9, "next": null}}',
-            "a time that is none: 'soon'",
+            "an invalid time: 'soon'",
         ),
     ]:
         with proxied(hub, Rule(status(200, body=body), path=path)) as proxy:
@@ -132,7 +134,7 @@ def test_a_wrong_token(hub: RealHub) -> None:
 def test_a_proxy_that_forbids_the_list(hub: RealHub) -> None:
     with proxied(hub, Rule(status(403), path="/users$")) as proxy:
         said = sentence(proxy.url, hub.tokens["full"], ca_cert=proxy.authority)
-    assert "does not let the token list its users (403" in said
+    assert "does not allow the token to list its users (403" in said
 
 
 def test_addresses(hub: RealHub) -> None:
@@ -142,7 +144,7 @@ def test_addresses(hub: RealHub) -> None:
         assert [user.name for user in HubClient(hub.url + ending, token).users()] == ["ann"]
     # The hub is at /jupyter/; it says so itself.
     for address in (hub.root, hub.root + "/hub/api", hub.root + "/elsewhere"):
-        assert sentence(address, token).endswith(f"the hub's base URL is /jupyter/: give its address as {hub.url}")
+        assert sentence(address, token).endswith(f"the hub's base URL is /jupyter/: set its address to {hub.url}")
     assert f"no JupyterHub API at {hub.url}/hub/login/hub/api (404)" in sentence(f"{hub.url}/hub/login", token)
 
 
@@ -154,13 +156,13 @@ def test_tls(hub: RealHub, tmp_path: Path) -> None:
         assert len(HubClient(proxy.url, token, ca_cert=proxy.authority).users()) == 1
         assert len(HubClient(proxy.url, token, validate_certs=False).users()) == 1
         assert "is not accepted (unable to get local issuer certificate)" in sentence(proxy.url, token)
-        assert "give the file of its authority as `ca_cert`" in sentence(proxy.url, token)
+        assert "set `ca_cert` to the file of its CA" in sentence(proxy.url, token)
         # 127.1 is the same address under a name that the certificate does not have.
         other = sentence(proxy.url.replace("127.0.0.1", "127.1"), token, ca_cert=proxy.authority)
-        assert "the name that the certificate has" in other
-        assert "that http, not https, is spoken" in sentence(proxy.url.replace("https:", "http:"), token)
+        assert "set an address with the name in the certificate" in other
+        assert "that it serves http, not https" in sentence(proxy.url.replace("https:", "http:"), token)
     # The hub takes the greeting of TLS for the beginning of a request, and waits for the rest.
-    assert "that https, not http, is spoken" in sentence(hub.url.replace("http:", "https:"), token, timeout=1.0)
+    assert "that it serves https, not http" in sentence(hub.url.replace("http:", "https:"), token, timeout=1.0)
     assert "does not exist" in sentence(hub.url, token, ca_cert=str(tmp_path / "none.pem"))
     (tmp_path / "bad.pem").write_text("no certificate")
     assert "cannot be used" in sentence(hub.url, token, ca_cert=str(tmp_path / "bad.pem"))
@@ -180,7 +182,7 @@ def test_the_environments_proxy_is_used(hub: RealHub, monkeypatch: pytest.Monkey
         free = taken.getsockname()[1]
     monkeypatch.setenv("http_proxy", f"http://someone:else@127.0.0.1:{free}")
     said = sentence(hub.url, hub.tokens["full"])
-    assert "The proxy on the way" in said
+    assert "The proxy to the hub" in said
     assert "else@" not in said
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert len(HubClient(hub.url, hub.tokens["full"]).users()) == 1

@@ -1,4 +1,4 @@
-"""Integration tests: against a real API server, the testbed's or that of KUBECONFIG."""
+"""Integration tests run against a real API server: the testbed's, or that of KUBECONFIG."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from tests.support.modules import Modules
 
 
 def _own_testbed() -> str:
-    """The name of the worker of pytest-xdist that this process is, where it is to have a testbed of its own.
+    """Return the name of this pytest-xdist worker if it needs its own testbed, or else "".
 
-    Every one but the first: volumes and the audit log are a whole cluster's. The cluster of somebody else's is not doubled.
+    Workers cannot share a testbed, because volumes and the audit log belong to a whole cluster. The first worker uses the
+    testbed that all suites share. With a cluster of KUBECONFIG, all workers use that.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     return "" if worker == "gw0" or os.environ.get("KUBECONFIG") != str(paths.data_dir() / "kubeconfig") else worker
@@ -31,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let pytest-xdist (`--dist loadgroup`) spread single tests; those that share a fixture of their module stay together."""
+    """Let pytest-xdist (`--dist loadgroup`) distribute single tests; users of a module's fixture stay together."""
     for item in items:
         names: list[str] = getattr(item, "fixturenames", [])
         found = [
@@ -46,5 +47,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def modules(cluster: Cluster) -> Modules:
-    """`modules.ok("user_pvc", {...})`: the real module, against the cluster under test."""
+    """Runs modules against the cluster under test: `modules.ok("user_pvc", {...})`."""
     return Modules(cluster)

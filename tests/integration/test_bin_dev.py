@@ -1,4 +1,4 @@
-"""bin/dev and make: which cluster a command gets, when the testbed is started, and an environment made from nothing."""
+"""bin/dev and make: which cluster a command uses, when the testbed is started, and a new environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINE = ("KUBECONFIG", "K8S_AUTH_", "ODHP_", "VIRTUAL_ENV", "PYTHONPATH", "ANSIBL
 
 
 def dev(*command: str, root: Path = ROOT, cwd: Path | None = None, **settings: str) -> list[str]:
-    """The lines that a command prints under bin/dev, for a caller with these settings and none of ours."""
+    """Run a command with bin/dev and only these settings; return the lines that it prints."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(MINE)} | settings
     answer = subprocess.run(
         [root / "bin" / "dev", *command], env=environment, cwd=cwd or root, capture_output=True, text=True, timeout=600
@@ -52,7 +52,7 @@ class TestCluster:
         ],
     )
     def test_the_users_own_wins(self, settings, shown, tmp_path):
-        """And no testbed is started for it."""
+        """No testbed is started."""
         data = tmp_path / "testbed"
         assert dev("sh", "-c", SHOW, ODHP_TESTBED_DATA=str(data), **settings) == shown
         assert not data.exists()
@@ -116,7 +116,7 @@ class TestEnvironment:
         again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert again.stderr == ""
 
-        # A checkout that was moved makes its virtual environment anew, for scripts in it hold its path.
+        # A moved checkout gets a new virtual environment, because scripts in it contain its path.
         moved = copy.rename(tmp_path / "moved")
         assert dev("ansible", "--version", root=moved, ODHP_TESTBED="no")[0].startswith("ansible [core")
         assert str(moved) in (moved / ".dev" / "venv" / "bin" / "ansible").read_text()

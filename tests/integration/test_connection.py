@@ -1,4 +1,4 @@
-"""The way to the API server: each thing that can be wrong with it is one sentence, soon, and nothing is written."""
+"""Errors of the connection to the API server: each is one sentence, soon, and nothing is written."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def bare_environment(tmp_path):
 
 def test_no_kubeconfig(refusal, tmp_path):
     message = refusal(environment=bare_environment(tmp_path))
-    assert "No way to an API server" in message
+    assert "No connection to an API server" in message
     assert "set `kubeconfig` or K8S_AUTH_KUBECONFIG" in message
 
 

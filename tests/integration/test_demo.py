@@ -30,20 +30,20 @@ def demo(environment, *arguments):
         cwd="/",
         timeout=600,
     )
-    # Why it failed comes first: reports cut long messages off.
+    # The reason first, because reports truncate long messages.
     assert answer.returncode == 0, f"{answer.stderr}\n{answer.stdout[-4000:]}\n\nAll of it:\n{answer.stdout}"
     return answer.stdout
 
 
 def rows(output):
-    """The table of homes: owner (and server) -> the other columns."""
+    """Parse the table of homes: owner (and server) -> the other columns."""
     table = output.split("OWNER (SERVER)")[1].split("\n\n")[0].splitlines()[1:]
     cells = [re.split(r"  +", line) for line in table]
     return {first: rest for first, *rest in cells}
 
 
 def left_of(cluster, namespace):
-    """What is still there of a demo: namespaces, volumes, folders."""
+    """Return what remains of a demo: namespaces, volumes, folders."""
     namespaces = {namespace, f"{namespace}-jobs"}
     found = [name for name in namespaces if cluster.get("namespaces", name) is not None]
     for volume in cluster.list("persistentvolumes"):
@@ -85,24 +85,24 @@ def test_on_the_testbed(cluster, testbed):
         assert matrix[GROWS] == ["-", "ro", "-", "ro"]
         assert f"{LEAVES}, member of analysts:" in who
         assert f"+{LEAVES} loses rw on {NARROWED} (left group analysts)" in edited
-        # Who joins is among those who keep it.
+        # The user who joins is among those who keep access.
         assert f"+    - {JOINS}" in edited
         assert not re.search(rf"^\+{JOINS} loses", edited, re.M)
         assert re.search(
-            rf"^\+{NARROWED} becomes private: \d+ people named keep access, everyone else loses it$", edited, re.M
+            rf"^\+{NARROWED} becomes private: \d+ people named keep access, everyone else loses access$", edited, re.M
         )
         homes = rows(output)
         assert len(homes) == 45
         assert {cells[1] for cells in homes.values()} == {"Bound"}
         assert homes["hiroshi.tanaka@example.org (gpu)"][0] == "100Gi"
 
-        # It stays for a look around, and is as it was before the edit.
+        # The demo remains, in the state before the edit.
         claims = cluster.claims(namespace).values()
         live = {annotations(claim)[USERNAME]: claim for claim in claims if USERNAME in annotations(claim)}
         assert size(live[GROWS]) == "5Gi"
         assert JOINS not in live
         assert RETIRED not in annotations(live[LEAVES])
-        # The commands that it ends with are there to be copied.
+        # The commands at its end can be copied.
         for playbook in re.findall(r"playbooks/\w+\.yml", output):
             assert (ROOT / playbook).is_file()
     finally:
@@ -111,7 +111,7 @@ def test_on_the_testbed(cluster, testbed):
 
 
 def test_leaves_nothing_on_a_cluster_of_ones_own(cluster, tmp_path):
-    # The same cluster under another name is not the testbed any more.
+    # With another path of the kubeconfig the cluster does not count as the testbed.
     kubeconfig = shutil.copy(cluster.kubeconfig, tmp_path / "own.kubeconfig")
     environment = cluster.environment | {"KUBECONFIG": kubeconfig, "K8S_AUTH_KUBECONFIG": kubeconfig}
     output = demo(environment)
@@ -123,7 +123,7 @@ def test_leaves_nothing_on_a_cluster_of_ones_own(cluster, tmp_path):
 
 
 def test_make_demo_down_leaves_no_trace_on_the_testbed(cluster, tmp_path):
-    """Its own testbed, for the one under test has other things to do."""
+    """In its own testbed, because demo-down stops it."""
     data = tmp_path / "testbed"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "KUBECONFIG"))}
     environment = kept | {"ODHP_TESTBED_DATA": str(data)}

@@ -26,7 +26,7 @@ def playbooks(cluster, tmp_path):
 
 @pytest.fixture
 def unmade(cluster):
-    """The name of a namespace that is not there, for the role to make."""
+    """The name of a namespace that does not exist, for the role to create."""
     name = f"odhp-role-{uuid.uuid4().hex[:8]}"
     yield name
     cluster.remove_namespace(name)
@@ -56,7 +56,7 @@ def test_second_run_changes_and_writes_nothing(cluster, playbooks, unmade, audit
     assert shown.summary == "create 3, keep 2"
 
     first = playbooks.ok(SITE, inventory, "--diff")
-    # Check mode told the truth: the same lines, the same count.
+    # Check mode and the run agree: the same lines, the same count.
     lines = [line for line in first.output.splitlines() if line.startswith(("+home", "-home"))]
     assert len(lines) == 3
     assert lines == [line for line in shown.output.splitlines() if line.startswith(("+home", "-home"))]
@@ -79,14 +79,14 @@ def test_second_run_changes_and_writes_nothing(cluster, playbooks, unmade, audit
     assert not [str(request) for request in mine if request.writes]
 
 
-def test_a_missing_namespace_is_made_only_when_asked(cluster, playbooks, unmade):
+def test_a_missing_namespace_is_created_only_on_request(cluster, playbooks, unmade):
     inventory = {"homes_namespace": unmade, "homes_users": ["ann"]}
     assert f"Namespace {unmade} does not exist" in playbooks.ok(SITE, inventory, "--check").output
     assert f"Namespace {unmade} does not exist: create it first" in playbooks.refused(SITE, inventory)
     assert cluster.get("namespaces", unmade) is None
 
 
-def test_leaving_and_coming_back(cluster, namespace, playbooks, tmp_path):
+def test_retiring_and_returning(cluster, namespace, playbooks, tmp_path):
     # Names that templates, JSON and regular expressions could each spoil.
     odd = 'o\'neil "q" \\1 é'
     everybody = ["ann", odd, {"name": "bob", "server": "gpu"}]
@@ -155,7 +155,7 @@ def test_invalid_variables_are_rejected(namespace, playbooks):
 
 @pytest.mark.parametrize("variable", ["homes_users", "homes_retired", "homes_absent"])
 @pytest.mark.parametrize("value", ["ad", {"a": "d"}], ids=["text", "mapping"])
-def test_a_text_is_no_list_of_letters(cluster, namespace, playbooks, variable, value):
+def test_a_text_is_not_a_list_of_letters(cluster, namespace, playbooks, variable, value):
     """`-e homes_absent=ad` must not delete the homes of a and d."""
     for user in ("a", "d"):
         make_home(cluster, namespace, f"claim-{user}", user, annotations={RETIRED: "2020-01-01T00:00:00Z"})
@@ -167,7 +167,7 @@ def test_a_text_is_no_list_of_letters(cluster, namespace, playbooks, variable, v
     assert len(claims) == 2
 
 
-def test_nothing_is_made_for_homes_that_are_refused(cluster, unmade, playbooks):
+def test_nothing_is_created_for_homes_that_are_rejected(cluster, unmade, playbooks):
     options = {"homes_namespace": unmade, "homes_create_namespace": True, "homes_users": ["ann"], "homes_size": "10GB"}
     assert "has a unit that Kubernetes does not know" in playbooks.refused(SITE, options)
     assert cluster.get("namespaces", unmade) is None
@@ -179,13 +179,13 @@ def test_every_option_of_the_module_is_a_variable_of_the_role():
 
     options = set(user_pvc.argument_spec()) - set(connection.argument_spec())
     tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
-    handed_on = next(task["odh.persistency.user_pvc"] for task in tasks if "odh.persistency.user_pvc" in task)
-    # State is said by list (homes_users, homes_retired, homes_absent).
-    assert set(handed_on) == options - {"state", "wait_sleep"}
+    passed_on = next(task["odh.persistency.user_pvc"] for task in tasks if "odh.persistency.user_pvc" in task)
+    # The list that a user is on sets the state (homes_users, homes_retired, homes_absent).
+    assert set(passed_on) == options - {"state", "wait_sleep"}
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     variables = set(specs["main"]["options"])
     own = {"homes_create_namespace"}
-    assert variables == {f"homes_{option}" for option in handed_on} | own
+    assert variables == {f"homes_{option}" for option in passed_on} | own
     known = set(yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__homes_variables"])
     assert known == variables
     readme = (ROLE / "README.md").read_text()
@@ -213,7 +213,7 @@ def test_connection_options_come_from_outside_of_the_role(namespace, playbooks, 
     wrong = tmp_path / "nothing-here"
     inventory = {"homes_namespace": namespace, "homes_users": ["ann"]}
     assert "nothing-here" in playbooks.refused(SITE, inventory, kubeconfig=wrong)
-    # The playbook's module_defaults go before the environment.
+    # The playbook's module_defaults override the environment.
     playbooks.ok(book, inventory, kubeconfig=wrong)
     assert set(owners(cluster, namespace)) == {("ann", "")}
     # The collection's own playbooks take them from the inventory.
@@ -236,7 +236,7 @@ def test_two_environments(cluster, playbooks, tmp_path):
         inventory = INVENTORIES / "two-environments" / f"{environment}.yml"
         playbooks.ok(HOMES, inventory, extra={"homes_namespace": name}, kubeconfig=kubeconfig)
         found[environment] = {key: size(claim) for key, claim in owners(cluster, name).items()}
-        # Nothing reaches a cluster that it was not meant for.
+        # No run reaches the wrong cluster.
         assert environment in playbooks.refused(HOMES, inventory, "--check", extra={"homes_namespace": name})
         cluster.remove_namespace(name)
     staging, production = found["staging"], found["production"]

@@ -76,14 +76,14 @@ def test_one_person_is_read_as_the_hub_reads_them(published, namespace, modules,
     }
     assert ann["shares"][0]["mount_path"] == "/opt/app-root/src/notebooks"
     assert "ann, member of analysts:" in result.text
-    [ann] = modules.ok("share_access_info", {**question, "asked": ["payroll"]}).users
+    [ann] = modules.ok("share_access_info", {**question, "requested": ["payroll"]}).users
     assert (ann["ro"], ann["rw"], ann["ask"]) == (["notebooks", "payroll", "public-data"], [], [])
     [eve] = modules.ok(
         "share_access_info", {**question, "for_users": ["eve"], "hub_groups": {"eve": ["visitors"]}}
     ).users
     assert (eve["ro"], eve["rw"], eve["groups"]) == (["notebooks", "public-data"], [], ["hub:visitors"])
     unknown = modules.ok("share_access_info", {**question, "for_users": ["zoe"]})
-    assert unknown.warnings == ["Nothing names 'zoe' in this ACL: the answer is what anybody gets"]
+    assert unknown.warnings == ["This ACL does not name 'zoe': the answer is what everyone gets"]
     assert unknown.users[0]["ro"] == ["public-data"]
 
 
@@ -145,7 +145,7 @@ def test_a_day_to_come(published, namespace, modules):
 def test_what_an_input_would_change_and_that_it_does(published, namespace, modules, audit):
     with audit(user_agent=AGENT) as log:
         same = modules.ok("share_access_info", published)
-    assert same.what_if == {"sentences": [], "gains": 0, "withdrawals": 0, "effects": []}
+    assert same.what_if == {"sentences": [], "gains": 0, "withdrawals": 0, "changes": []}
     assert same.text.endswith("The input would change nothing of this.")
     assert not log.writes
     assert not log.dry_runs
@@ -153,7 +153,7 @@ def test_what_an_input_would_change_and_that_it_does(published, namespace, modul
     result = modules.ok("share_access_info", edited)
     found = result.what_if
     assert (found["gains"], found["withdrawals"]) == (2, 2)
-    assert {(one["share"], one["who"], one["old"], one["new"]) for one in found["effects"]} == {
+    assert {(one["share"], one["who"], one["old"], one["new"]) for one in found["changes"]} == {
         ("notebooks", "ben", "rw", None),
         ("notebooks", "eve", None, "rw"),
         ("public-data", "ben", "rw", "ro"),
@@ -162,7 +162,7 @@ def test_what_an_input_would_change_and_that_it_does(published, namespace, modul
     assert all(f"  {sentence}" in result.text.splitlines() for sentence in found["sentences"])
     assert any("ben" in sentence for sentence in found["sentences"])
     retired = {**published, "shares": [*SHARES[:2], {**SHARES[2], "state": "retired"}]}
-    [effect] = modules.ok("share_access_info", retired).what_if["effects"]
+    [effect] = modules.ok("share_access_info", retired).what_if["changes"]
     assert (effect["share"], effect["who"], effect["cause"]) == ("payroll", "ann", "share retired")
     # The answer itself is that of the ACL that stands; with acl_from it is the input's.
     assert result.shares[0]["counts"] == {"rw": 3, "ro": 1}
@@ -201,7 +201,7 @@ def test_an_input_with_groups_of_openshift(cluster, namespace, modules):
 
 def test_no_acl_is_a_warning_and_no_namespace_a_failure(namespace, modules):
     result = modules.ok("share_access_info", {"namespace": namespace})
-    assert result.warnings == [f"There is no ACL in namespace {namespace} yet: it grants nothing to anybody"]
+    assert result.warnings == [f"Namespace {namespace} has no ACL yet: nobody has access to any share"]
     assert (result.users, result.shares, result.everyone, result.digest) == ([], [], [], "")
     assert not result.published
     [ann] = modules.ok("share_access_info", {"namespace": namespace, "for_users": ["ann"]}).users
@@ -222,7 +222,7 @@ def test_what_cannot_be_read_grants_nothing(cluster, namespace, published, modul
     cluster.delete("configmaps", members, namespace)
     for question in questions:
         message = modules.refused("share_access_info", question)
-        assert f"The ACL in namespace {namespace} cannot be read, so it grants nothing: " in message
+        assert f"The ACL in namespace {namespace} is damaged, so it grants nothing: " in message
         assert members in message
     metadata = {"name": members, "labels": found[members]["metadata"]["labels"]}
     text = found[members]["data"]["part.json"].replace('"cat"', '"eve"')
@@ -239,7 +239,7 @@ def test_what_cannot_be_read_grants_nothing(cluster, namespace, published, modul
     cluster.patch("configmaps", INDEX, {"metadata": {"annotations": marks}, "data": {"index.json": newer}}, namespace)
     for question in questions:
         message = modules.refused("share_access_info", question)
-        assert "has schema 2, written by odh.persistency 9.1, newer than is understood here" in message
+        assert "has schema 2, written by odh.persistency 9.1, which this version does not support" in message
 
 
 def test_labels_that_somebody_took_off_hide_nothing(cluster, namespace, published, modules):
@@ -254,7 +254,7 @@ def test_labels_that_somebody_took_off_hide_nothing(cluster, namespace, publishe
 def test_everything_wrong_with_the_question_is_told_at_once(namespace, modules, audit):
     question = {
         "namespace": namespace,
-        "asked": ["payroll"],
+        "requested": ["payroll"],
         "as_of": "next week",
         "hub_groups": {"ann": "visitors"},
         "for_shares": [""],
@@ -274,7 +274,7 @@ def test_everything_wrong_with_the_question_is_told_at_once(namespace, modules, 
         assert words in message
     assert "analyst" in modules.refused("share_access_info", {**question, "shares": [question["shares"][1]]})
     message = modules.refused("share_access_info", {"namespace": namespace, "acl_from": "input"})
-    assert "neither is given" in message
+    assert "but neither is set" in message
 
 
 def test_with_few_rights(namespace, published, modules, restricted_user):

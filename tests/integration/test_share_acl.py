@@ -89,7 +89,7 @@ def test_check_mode_shows_the_same_and_stores_nothing(cluster, namespace, module
         assert getattr(shown, key) == getattr(done, key), key
     sentences = done.diff["after"].splitlines()
     assert "eve gains ro on notebooks (group guests)" in sentences
-    assert "ben loses rw on notebooks (left group analysts), unless in hub:visitors" in sentences
+    assert "ben loses rw on notebooks (left group analysts), except members of hub:visitors" in sentences
     told = {(item["name"], item.get("owner")): item for item in done.changes if item["kind"] == "acl"}
     assert told["notebooks", "eve"]["action"] == "create"
     assert told["notebooks", "ben"]["action"] == "delete"

@@ -70,4 +70,4 @@ def test_groups_that_are_defined_nowhere_are_told_beside_all_else(modules: Modul
     lost = {"name": "lost", "level": "private", "read": {"groups": ["nope"]}}
     message = modules.refused("share_acl", options(namespace, bad, lost))
     assert "'lvel'" in message
-    assert "'nope', which is defined nowhere" in message
+    assert "'nope', which is not defined" in message

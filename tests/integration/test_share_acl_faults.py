@@ -114,7 +114,10 @@ LASTING = {
         Rule(status(403, reason="Forbidden", message="a webhook says no"), method="PATCH", where=is_index),
         "a webhook says no",
     ),
-    "conflicts without end": (Rule(conflict(), method="PATCH", where=is_index), "changed the ACL 4 times meanwhile"),
+    "conflicts without end": (
+        Rule(conflict(), method="PATCH", where=is_index),
+        "changed the ACL 4 times in the meantime",
+    ),
 }
 
 
@@ -149,7 +152,7 @@ def test_a_part_that_is_not_as_it_was_written(cluster, namespace, modules, audit
     result, _proxy = through([Rule(call(spoil, forward=True), method="POST")], version(namespace, 2))
     assert result.failed
     assert [item["name"] for item in result.failed_items] == spoilt
-    assert "read back it is not as it was written" in result.output["msg"]
+    assert "it was written, but reads back with another content" in result.output["msg"]
     assert read(cluster, namespace, READER).digest == old
     assert_converges(cluster, namespace, modules, audit, version(namespace, 2))
 

@@ -101,15 +101,15 @@ def test_a_group_that_cannot_be_read_keeps_the_acl(cluster, namespace, modules, 
     ("rules", "sentence"),
     [
         ([Rule(status(500), path=GROUPS)], "answered 500 to get groups"),
-        ([Rule(status(200, body=b"<html>"), path=GROUPS)], "is not a Kubernetes object"),
+        ([Rule(status(200, body=b"<html>"), path=GROUPS)], "The answer is not JSON"),
         ([Rule(status(200, body=b"[]"), path=GROUPS)], "is not a Kubernetes object"),
         (
             [Rule(status(200, body=json.dumps({"metadata": {}, "users": "ann"}).encode()), path=GROUPS)],
-            "no list of names",
+            "must be a list of names",
         ),
         (
             [Rule(status(200, body=json.dumps({"metadata": {}, "users": [1]}).encode()), path=GROUPS)],
-            "no list of names",
+            "must be a list of names",
         ),
         ([Rule(status(404, body=b"404 page not found"), path=GROUPS)], "no Groups (user.openshift.io/v1)"),
         ([Rule(cut(), path=GROUPS)], "broke"),
@@ -230,7 +230,7 @@ def test_without_the_right_to_patch_the_acl_stands(cluster, namespace, modules, 
     login = somebody(("configmaps", "patch"))
     result = modules.run("share_acl", chosen, kubeconfig=login)
     needs(result.output["msg"], "configmaps", "patch")
-    assert f"ACL {standing[:12]} stands" in result.output["msg"]
+    assert f"ACL {standing[:12]} is published" in result.output["msg"]
     assert result.acl["digest"] == standing == read(cluster, namespace, "ann").digest
     shown = modules.ok("share_acl", chosen, kubeconfig=login, check=True)
     assert any("could not validate" in warning for warning in shown.warnings)

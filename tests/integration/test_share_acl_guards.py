@@ -112,7 +112,10 @@ def test_removal(cluster, namespace, modules, audit, chosen):
     assert "everyone" in message
     # The sentences name some, the result everybody.
     assert refused.access["withdrawals"] == 126
-    assert {effect["who"] for effect in refused.access["effects"]} == {None, "ann", "ben", *CLASS}
+    assert refused.output["needs_consent"] == [
+        {"option": "max_withdrawals", "value": 126, "shares": ["exams", "lessons", "public-data"]}
+    ]
+    assert {effect["who"] for effect in refused.access["changes"]} == {None, "ann", "ben", *CLASS}
     with audit(user_agent=AGENT) as log:
         shown = modules.ok("share_acl", {**gone, "max_withdrawals": 126}, check=True, diff=True)
     assert not log.writes
@@ -166,8 +169,8 @@ def test_everything_wrong_with_the_input_at_once(cluster, namespace, modules, au
         ({"shares": [share("a", read={"groups": ["clas"]})]}, "did you mean `class`?"),
         ({"shares": [share("a", mount_path="/opt/app-root/src/b/c"), share("b")]}, "inside"),
         ({"shares": [share("a"), share("b", mount_path="/opt/app-root/src/a")]}, "/opt/app-root/src/a"),
-        ({"shares": None}, "neither `shares` nor `shares_file` is given"),
-        ({"namespace": "Hub"}, "no name of a namespace"),
+        ({"shares": None}, "neither `shares` nor `shares_file` is set"),
+        ({"namespace": "Hub"}, "is not a valid name of a namespace"),
         ({"max_withdrawals": -2}, "max_withdrawals is -2"),
         ({"declassify": ["lesons"]}, "did you mean `lessons`?"),
     ],
@@ -250,7 +253,7 @@ def test_a_broken_acl_is_repaired_by_publishing_it_again(cluster, namespace, mod
     assert result.changed
     for key in ("changed", "changes", "summary", "diff"):
         assert getattr(shown, key) == getattr(result, key), key
-    assert any("could not be read whole" in warning for warning in result.warnings)
+    assert any("was damaged" in warning for warning in result.warnings)
     assert read(cluster, namespace, "ann") == whole
     assert read(cluster, namespace, "ann").mode("lessons") == "rw"
     assert not modules.ok("share_acl", chosen).changed
@@ -268,7 +271,7 @@ def test_another_acl_over_a_broken_one_has_to_be_said(cluster, namespace, module
         assert "set `declassify: [lessons, public-data]`" in message
         yes["declassify"] = ["lessons", "public-data"]
     message = assert_held(modules, cluster, namespace, audit, wrong, yes)
-    assert "cannot be read whole" in message
+    assert "is published but damaged" in message
     assert "`max_withdrawals: -1`" in message
     assert read(cluster, namespace, "pupil01").mode("lessons") is None
     assert read(cluster, namespace, "ann").mode("lessons") == "rw"
@@ -337,7 +340,7 @@ def test_what_is_somebody_elses_is_not_taken(cluster, namespace, modules):
     chosen = options(namespace, SHARES, groups=GROUPS)
     result = modules.run("share_acl", chosen)
     assert result.failed
-    assert "is not of this collection" in result.failed_items[0]["reason"]
+    assert "does not belong to this collection" in result.failed_items[0]["reason"]
     assert not result.failed_items[0]["retryable"]
     assert cluster.get("configmaps", INDEX, namespace)["data"] == {"mine": "yes"}
 

@@ -108,7 +108,7 @@ def test_guards_and_refusals(cluster, namespace, modules, chosen):
 
 def test_somebody_elses_configmap_is_left_alone(cluster, namespace, modules, chosen):
     cluster.create("configmaps", {"metadata": {"name": NAME}, "data": {KEY: "profiles: []\n"}}, namespace)
-    assert "is not of this collection" in modules.refused("share_acl", chosen)
+    assert "does not belong to this collection" in modules.refused("share_acl", chosen)
     assert not modules.ok("share_acl", {**chosen, "state": "absent"}).changed
     assert cluster.get("configmaps", NAME, namespace)["data"] == {KEY: "profiles: []\n"}
 
@@ -133,7 +133,7 @@ def test_a_day_that_passes_is_no_withdrawal_and_ends_the_offer(cluster, namespac
     message = modules.refused("share_acl", {**chosen, "shares": past})
     assert "60 grants would be withdrawn" in message
     result = modules.ok("share_acl", {**chosen, "shares": past, "max_withdrawals": 60}, diff=True)
-    assert "60 people lose ro on course (ended on 2020-01-01)" in result.diff["after"]
+    assert "60 people lose ro on course (expired after 2020-01-01)" in result.diff["after"]
 
 
 def test_levels_and_groups_are_guarded_as_in_the_acl_itself(cluster, namespace, modules):

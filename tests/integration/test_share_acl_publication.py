@@ -189,7 +189,7 @@ def test_two_runs_at_once_one_whole_acl_stands_and_both_say_which(cluster, names
     assert polling.broken == []
     assert polling.digests()[1:] == [theirs, mine]
     assert read(cluster, namespace, READER).digest == mine
-    assert any(f"Another run has published ACL {theirs[:12]}" in warning for warning in slower.warnings)
+    assert any(f"Another run published ACL {theirs[:12]}" in warning for warning in slower.warnings)
     # What it tells is what it changed in the end: over the other one's ACL.
     told = [item["reason"] for item in slower.changes]
     assert f"ACL {mine[:12]} is published over ACL {theirs[:12]}" in told
@@ -221,7 +221,7 @@ def test_guards_look_again_at_what_another_run_published(cluster, namespace, mod
     slower, faster = held_at_the_index(modules, cluster, few, lambda: modules.ok("share_acl", many))
     assert slower.failed
     assert "58 grants would be withdrawn" in slower.output["msg"]
-    assert f"ACL {faster.acl['digest'][:12]} stands" in slower.output["msg"]
+    assert f"ACL {faster.acl['digest'][:12]} is published" in slower.output["msg"]
     assert slower.acl["digest"] == faster.acl["digest"]
     assert not any(item["kind"] == "acl" for item in slower.changes), "nothing changed for anybody"
     assert read(cluster, namespace, PEOPLE[30]).mode("data") == "ro"
@@ -236,7 +236,7 @@ def test_removed_while_it_is_published(cluster, namespace, modules):
     slower, _faster = held_at_the_index(modules, cluster, chosen, lambda: modules.ok("share_acl", gone))
     assert not slower.failed, slower.output["msg"]
     assert read(cluster, namespace, READER).mode("new") == "ro"
-    assert any("Another run has removed the ACL" in warning for warning in slower.warnings)
+    assert any("Another run deleted the ACL" in warning for warning in slower.warnings)
 
 
 def test_published_while_it_is_removed(cluster, namespace, modules):
@@ -263,7 +263,7 @@ def test_runs_without_end(cluster, namespace, modules):
     result = through(modules, cluster, [rule], version(namespace, 1))
     assert result.failed
     assert rule.fired == 4
-    assert f"ACL {before[:12]} stands" in result.failed_items[0]["reason"]
+    assert f"ACL {before[:12]} is published" in result.failed_items[0]["reason"]
     assert result.failed_items[0]["retryable"]
     assert read(cluster, namespace, READER).digest == before
 

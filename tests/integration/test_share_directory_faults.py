@@ -21,7 +21,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.directories.
 from ansible_collections.odh.persistency.plugins.module_utils._core.directories.model import DirectorySettings
 from ansible_collections.odh.persistency.plugins.module_utils._core.directories.plan import plan_directories
 from ansible_collections.odh.persistency.plugins.module_utils._core.outcome import Outcome
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
 from ansible_collections.odh.persistency.plugins.module_utils._io.filesystem.executor import apply_plan
 from ansible_collections.odh.persistency.plugins.module_utils._io.filesystem.tree import Tree
 from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_directory import (

@@ -29,7 +29,7 @@ def run(modules: Modules, namespace: str, *shares: dict[str, Any], kubeconfig: A
     return modules.run("share_pvc", {"namespaces": [namespace], "shares": list(shares), **more}, kubeconfig=kubeconfig)
 
 
-@pytest.mark.parametrize(("path", "word"), [("priv", "is that of"), ("priv/sub", "lies inside"), ("", "is around")])
+@pytest.mark.parametrize(("path", "word"), [("priv", "is that of"), ("priv/sub", "lies inside"), ("", "contains")])
 def test_a_share_that_this_run_does_not_list(modules: Modules, namespace: str, path: str, word: str) -> None:
     assert not run(modules, namespace, share("priv", nfs("priv", namespace))).failed
     other = share("pub", {"type": "nfs", "server": "nas.example.org", "path": f"/{namespace}/{path}".rstrip("/")})
@@ -133,8 +133,8 @@ def test_one_name_over_two_places(modules: Modules, namespace: str, other: str) 
     assert not run(modules, namespace, share("data", nfs("top/data", namespace))).failed
     result = run(modules, other, share("data", nfs("top", namespace), level="public"))
     assert result.failed
-    assert "is around that of the share of the same name" in result.msg
-    assert "one share is one place" in result.msg
+    assert "contains that of the share of the same name" in result.msg
+    assert "a share has one location" in result.msg
 
 
 def test_who_takes_the_place_of_a_retired_share(modules: Modules, namespace: str) -> None:
@@ -188,10 +188,10 @@ def test_what_is_to_leave_and_is_not_there_is_told(cluster: Cluster, modules: Mo
     data = share("data", nfs("data", namespace))
     modules.ok("share_pvc", {"namespaces": [namespace, second], "shares": [data]})
     warnings = run(modules, namespace, {"name": "dta"}, state="retired").warnings
-    assert any("nothing of such a share" in text and "did you mean `data`?" in text for text in warnings)
+    assert any("has nothing of this share" in text and "did you mean `data`?" in text for text in warnings)
     result = run(modules, namespace, {"name": "data"}, state="retired")
     assert result.summary == {"retire": 1, "keep": 0}
-    assert any(f"the share is in {second} too" in text for text in result.warnings)
+    assert any(f"the share is also in {second}" in text for text in result.warnings)
     everywhere = {"namespaces": [namespace, second], "shares": [{"name": "data"}], "state": "retired"}
     assert modules.ok("share_pvc", everywhere).warnings == []
     assert modules.ok("share_pvc", everywhere).summary == {"keep": 2}

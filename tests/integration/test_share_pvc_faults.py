@@ -213,7 +213,7 @@ def test_a_claim_that_appears_meanwhile_is_adopted_when_it_fits_and_fails_when_n
     assert result.failed
     [item] = result.failed_items
     assert item["name"] == "theirs"
-    assert "is that of the share x" in item["reason"]
+    assert "belongs to the share x" in item["reason"]
     assert not item["retryable"]
     assert result.actions() == {"fits": "adopt", "fine": "create"}
 

@@ -74,7 +74,7 @@ def test_a_whole_life(cluster, namespace, other, modules, audit):
     # Back, by being present.
     result = modules.ok("share_pvc", options)
     assert result.summary == {"update": 2, "keep": 2}
-    assert "taken out of retirement" in result.changes[0]["reason"]
+    assert "it is no longer retired" in result.changes[0]["reason"]
     for where in (namespace, other):
         assert mark(cluster.claims(where)["data"]) is mark(volume_of(cluster, where, "data")) is None
     # Away for good.
@@ -87,8 +87,8 @@ def test_a_whole_life(cluster, namespace, other, modules, audit):
     assert len(log.dry_runs) == 4
     assert [(c["action"], c["namespace"]) for c in shown.changes] == [("delete", namespace), ("delete", other)]
     for change in shown.changes:
-        assert f"its volume share.{change['namespace']}.data goes too" in change["reason"]
-        assert "the data stays" in change["reason"]
+        assert f"its volume share.{change['namespace']}.data is deleted too" in change["reason"]
+        assert "the data is kept" in change["reason"]
     assert shown.output["diff"]["before"].count("NFS nas.example.org:/exports/data") == 2
     with audit(user_agent="odh.persistency/") as log:
         real = modules.ok("share_pvc", away | {"state": "absent"}, diff=True)
@@ -190,8 +190,8 @@ def test_what_is_no_share_cannot_leave_as_one(cluster, namespace, modules, audit
     with audit(user_agent="odh.persistency/") as log:
         for state in ("retired", "absent"):
             message = modules.refused("share_pvc", run([namespace], *going("data", "theirs"), state=state))
-            assert "the claim data is no share's by its marks" in message
-            assert "the claim theirs is that of the share x" in message
+            assert "claim data has no labels of a share" in message
+            assert "claim theirs belongs to the share x" in message
     assert not log.writes
 
 
@@ -206,7 +206,7 @@ def test_an_existing_claim_is_given_back(cluster, namespace, modules):
     backdate(cluster, namespace, "by-hand")
     result = modules.ok("share_pvc", away | {"state": "absent"})
     assert result.actions() == {"by-hand": "update"}
-    assert "was not made for it, so it stays" in result.changes[0]["reason"]
+    assert "was not created for the share, so it stays" in result.changes[0]["reason"]
     claim = cluster.claims(namespace)["by-hand"]
     assert KIND not in claim["metadata"].get("labels", {})
     assert SHARE not in claim["metadata"].get("annotations", {})
@@ -269,7 +269,7 @@ def test_a_volume_whose_claim_is_there_does_not_leave(cluster, namespace, module
         for state in ("retired", "absent"):
             message = modules.refused("share_pvc", run([namespace], stale, state=state))
             assert (
-                f"its volume share.{namespace}.data is that of the claim data in {namespace}, which is there" in message
+                f"its volume share.{namespace}.data belongs to claim data in {namespace}, which exists" in message
             )
     assert not log.writes
 

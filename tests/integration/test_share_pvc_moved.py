@@ -37,10 +37,10 @@ def test_another_claim_for_a_share_is_refused(cluster, namespace, modules, audit
     with audit(user_agent="odh.persistency/") as log:
         for backend in (found("two"), nfs(f"/{namespace}/else"), DYNAMIC):
             message = modules.refused("share_pvc", run([namespace], share("data", backend)))
-            assert f"shares[0] (data in {namespace}): the share has the claim one already" in message
-            assert "to move the share, make a new one there" in message
+            assert f"shares[0] (data in {namespace}): the share already has the claim one" in message
+            assert "to move the share, create a new one there" in message
         message = modules.refused("share_pvc", run([namespace], share("made", found("two"))))
-        assert "the share has the claim made already, and two would be other data" in message
+        assert "the share already has the claim made, and two would hold other data" in message
     assert not log.writes
     assert marked(cluster, namespace) == {"one", "made"}
     assert not modules.ok("share_pvc", run([namespace], share("data", found("one")))).changed
@@ -54,7 +54,7 @@ def test_existing_claims_over_two_places_are_refused(cluster, namespace, other, 
         message = modules.refused("share_pvc", run([namespace, other], share("data", found("by-hand"))))
     assert f"its claim by-hand is NFS {SERVER}:/{namespace}/x" in message
     assert f"that in {other} is NFS {SERVER}:/{other}/x" in message
-    assert "one share is one place" in message
+    assert "a share has one location" in message
     assert not log.writes
 
 
@@ -92,13 +92,13 @@ def test_another_file_system_of_cephfs_is_other_data(cluster, namespace, modules
     make_volume(cluster, f"hand-{namespace}", {"csi": {**volume, **secret}}, (namespace, "data"))
     with audit(user_agent="odh.persistency/") as log:
         message = modules.refused("share_pvc", run([namespace], share("data", backend(fsName="public"))))
-    assert "is on the file system hr where public is asked for" in message
+    assert "is on the file system hr, not public" in message
     assert not log.writes
     # What differs less is told in the run that takes the volume up, too.
     result = modules.ok("share_pvc", run([namespace], share("data", backend(fsName="hr")), wait=True))
-    assert any("has the secret x/other where x/s is asked for" in text for text in result.warnings)
+    assert any("has the secret x/other, not x/s" in text for text in result.warnings)
     message = modules.refused("share_pvc", run([namespace], share("data", backend(fsName="public"))))
-    assert "is on the file system hr where public is asked for" in message
+    assert "is on the file system hr, not public" in message
 
 
 def test_a_volume_that_a_class_keeps_is_not_forgotten(cluster, namespace, modules, audit):
@@ -109,8 +109,8 @@ def test_a_volume_that_a_class_keeps_is_not_forgotten(cluster, namespace, module
     wait_for(lambda: cluster.get("persistentvolumes", volume)["status"]["phase"] == "Released", "the volume released")
     with audit(user_agent="odh.persistency/") as log:
         message = modules.refused("share_pvc", run([namespace], share("data", DYNAMIC)))
-    assert f"left the volume {volume}" in message
-    assert "it would begin anew and empty" in message
+    assert f"its claim was deleted and left volume {volume}" in message
+    assert "the share would start empty" in message
     assert not log.writes
     # The way out, as it is told.
     marks = {"labels": {KIND: "share"}, "annotations": {SHARE: "data"}}
@@ -123,14 +123,14 @@ def test_a_class_for_a_share_on_a_volume_made_by_hand_is_refused(cluster, namesp
     make_volume(cluster, f"hand-{namespace}", on(f"/{namespace}/x"), (namespace, "data"))
     modules.ok("share_pvc", run([namespace], share("data", nfs(f"/{namespace}/x")), wait=True))
     message = modules.refused("share_pvc", run([namespace], share("data", DYNAMIC)))
-    assert f"/{namespace}/x where a storage class is asked for" in message
+    assert f"/{namespace}/x, not of a storage class" in message
     # And on one of ours that lost its marks.
     modules.ok("share_pvc", run([namespace], share("ours", nfs(f"/{namespace}/y")), wait=True))
     bare = {"labels": {KIND: None, SHARE: None}, "annotations": {SHARE: None}}
     cluster.patch("persistentvolumes", f"share.{namespace}.ours", {"metadata": bare})
     message = modules.refused("share_pvc", run([namespace], share("ours", DYNAMIC)))
     cluster.patch("persistentvolumes", f"share.{namespace}.ours", {"metadata": {"labels": {KIND: "share"}}})
-    assert f"/{namespace}/y where a storage class is asked for" in message
+    assert f"/{namespace}/y, not of a storage class" in message
 
 
 def test_a_claim_that_can_never_be_bound_is_told_of(cluster, namespace, modules):
@@ -146,8 +146,8 @@ def test_a_claim_that_can_never_be_bound_is_told_of(cluster, namespace, modules)
             drift["name"]: drift["reason"] for drift in result.unreconcilable if "is never bound" in drift["reason"]
         }
         assert set(told) == {"large", "narrow"}
-        assert "asks for 5Gi where that has 1Gi" in told["large"]
-        assert "asks for ReadWriteOnce, which that does not offer" in told["narrow"]
+        assert "requests 5Gi, more than the 1Gi of the volume" in told["large"]
+        assert "requests ReadWriteOnce, which the volume does not offer" in told["narrow"]
         bound(cluster, namespace, "classless", "fine")
     # The way out.
     cluster.delete("persistentvolumeclaims", "large", namespace)

@@ -150,7 +150,7 @@ def test_a_class_makes_the_volume_of_a_share_in_one_namespace(cluster, namespace
     login = restricted_user(rules)
     result = modules.ok("share_pvc", options, kubeconfig=login)
     assert result.actions() == {"data": "create"}
-    assert any("left its volume is not known" in warning for warning in result.warnings)
+    assert any("left its volume behind is unknown" in warning for warning in result.warnings)
     claim = cluster.claims(namespace)["data"]
     assert claim["spec"]["storageClassName"] == "standard"
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
@@ -179,7 +179,7 @@ def test_labels_annotations_and_mount_options_are_kept_up(cluster, namespace, mo
     changed = share("data", nfs(mount_options=["nfsvers=4.2", "ro"]), labels={"team": "b"})
     result = modules.ok("share_pvc", run([namespace], changed), diff=True)
     assert result.actions() == {"data": "update"}
-    assert "nfsvers=4.1, become nfsvers=4.2, ro at the next mount" in result.changes[0]["reason"]
+    assert "from nfsvers=4.1 to nfsvers=4.2, ro with the next mount" in result.changes[0]["reason"]
     assert "label team=a" in result.output["diff"]["before"]
     assert "label team=b" in result.output["diff"]["after"]
     volume = volume_of(cluster, namespace, "data")
@@ -188,7 +188,7 @@ def test_labels_annotations_and_mount_options_are_kept_up(cluster, namespace, mo
     assert not modules.ok("share_pvc", run([namespace], changed)).changed
     # Labels that an entry says no more are left as they are; mount options are the volume's own, and all of them ours.
     result = modules.ok("share_pvc", run([namespace], share("data", nfs())))
-    assert "nfsvers=4.2, ro, become none" in result.changes[0]["reason"]
+    assert "from nfsvers=4.2, ro to none" in result.changes[0]["reason"]
     volume = volume_of(cluster, namespace, "data")
     assert "mountOptions" not in volume["spec"]
     assert volume["metadata"]["labels"]["team"] == "b"

@@ -132,7 +132,7 @@ def test_second_run_changes_and_writes_nothing(cluster, playbooks, unmade, audit
     assert cluster.get("namespaces", unmade) is None
     assert list(exports.iterdir()) == []
     first = playbooks.ok(SITE, inventory, "--diff")
-    # Check mode told the truth.
+    # Check mode and the run agree.
     assert outcome(shown) == outcome(first)
     assert first.recap["changed"] == shown.recap["changed"] == 4  # namespaces, claims, directories, access
 
@@ -165,7 +165,7 @@ def test_second_run_changes_and_writes_nothing(cluster, playbooks, unmade, audit
     assert not [str(request) for request in mine if request.writes]
 
 
-def test_what_is_wrong_anywhere_is_refused_before_anything_is_made(cluster, playbooks, unmade):
+def test_errors_are_rejected_before_anything_is_created(cluster, playbooks, unmade):
     inventory = inventory_of(unmade)
     inventory["shares_list"][1]["read"]["groups"] = ["analyst"]
     message = playbooks.refused(SITE, inventory)
@@ -182,7 +182,7 @@ def test_what_is_wrong_anywhere_is_refused_before_anything_is_made(cluster, play
     assert cluster.get("namespaces", unmade) is None
 
 
-def test_directories_are_looked_at_before_anything_is_made(cluster, playbooks, unmade, tmp_path):
+def test_directories_are_validated_before_anything_is_created(cluster, playbooks, unmade, tmp_path):
     inventory = inventory_of(unmade, shares_path=str(tmp_path), shares_export="/exports", shares_mounted=False)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "private").symlink_to(tmp_path / "elsewhere")
@@ -191,7 +191,7 @@ def test_directories_are_looked_at_before_anything_is_made(cluster, playbooks, u
     assert not (tmp_path / "public").exists()
 
 
-def test_a_guard_holds_up_all_of_it(cluster, playbooks, namespace):
+def test_a_guard_rejects_the_whole_run(cluster, playbooks, namespace):
     inventory = inventory_of(namespace, shares_create_namespace=False)
     del inventory["shares_list"][0]["namespaces"]
     playbooks.ok(SITE, inventory)
@@ -211,37 +211,37 @@ def test_a_guard_holds_up_all_of_it(cluster, playbooks, namespace):
     assert "more" in cluster.claims(namespace)
 
 
-def test_all_that_is_wrong_is_told_at_once(cluster, playbooks, namespace, tmp_path):
-    """Whichever of the modules it is that notices: in check mode and for real the same, and nothing is made."""
+def test_all_errors_are_reported_at_once(cluster, playbooks, namespace, tmp_path):
+    """Errors of all modules, the same in check mode and in a real run, and nothing is created."""
     where = {"shares_path": str(tmp_path), "shares_export": "/exports", "shares_mounted": False}
     inventory = inventory_of(namespace, shares_create_namespace=False, **where)
     del inventory["shares_list"][0]["namespaces"]
     del inventory["shares_size"]
     playbooks.ok(SITE, {**inventory, "shares_size": "1Gi"})
-    standing = acl(cluster, namespace)
+    published = acl(cluster, namespace)
     shares = inventory["shares_list"]
     shares[1] |= {"level": "public", "read": {}}  # for a guard of the access list
     shares.append({"name": "no-size", "level": "private", "read": {"users": ["ann"]}})
     shares.append({"name": "apart", "level": "private", "size": "1Gi", "backend": nfs("/elsewhere/apart")})
     inventory["shares_list"] = shares
     words = ["declassify: [data-private]", "shares[3] (no-size): `size` is missing", "/elsewhere/apart lies outside"]
-    told = []
+    messages = []
     for flags in ([], ["--check"]):
         message = playbooks.refused(SITE, inventory, *flags)
         assert [word for word in words if word not in message] == [], message
-        told.append(sorted(re.findall(r"^ *- (?:shares\[|data-private).*$", message, re.M)))
-    assert told[0] == told[1]
+        messages.append(sorted(re.findall(r"^ *- (?:shares\[|data-private).*$", message, re.M)))
+    assert messages[0] == messages[1]
     shares[1]["read"] = {"groups": ["nobody-knows"]}
     shares[1]["levle"] = shares[1].pop("level")
     message = playbooks.refused(SITE, inventory)
     for word in ("levle", "no-size", "nobody-knows"):
         assert word in message
-    assert acl(cluster, namespace) == standing
+    assert acl(cluster, namespace) == published
     assert "no-size" not in cluster.claims(namespace)
 
 
 @pytest.mark.parametrize("missing", ["folder", "mount"])
-def test_nothing_is_made_where_the_directories_cannot_be(cluster, playbooks, namespace, tmp_path, missing):
+def test_nothing_is_created_if_the_directories_cannot_be(cluster, playbooks, namespace, tmp_path, missing):
     where = {
         "shares_path": str(tmp_path / "misspelt" if missing == "folder" else tmp_path),
         "shares_export": "/exports",
@@ -251,27 +251,27 @@ def test_nothing_is_made_where_the_directories_cannot_be(cluster, playbooks, nam
     message = playbooks.refused(SITE, inventory)
     assert ("does not exist on the host" if missing == "folder" else "nothing is mounted at") in message
     assert cluster.claims(namespace) == {}
-    # In check mode an earlier playbook may be what makes it.
+    # In check mode an earlier playbook may create it.
     playbooks.ok(SITE, inventory, "--check")
 
 
-def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
+def test_retiring_and_returning(cluster, playbooks, namespace, audit):
     inventory = inventory_of(namespace, shares_create_namespace=False)
     del inventory["shares_list"][0]["namespaces"]
     playbooks.ok(SITE, inventory)
 
     # Retired: out of the access list, and only then marked.
     everything = inventory["shares_list"]
-    leaving = {**inventory, "shares_list": everything[:2], "shares_retired": ["data-secret"]}
+    retiring = {**inventory, "shares_list": everything[:2], "shares_retired": ["data-secret"]}
     with audit() as log:
-        played = playbooks.ok(SITE, leaving)
+        played = playbooks.ok(SITE, retiring)
     assert outcome(played)["deletion"] == "keep 0, retire 1"
     assert "data-secret" not in acl(cluster, namespace)[0]
     assert RETIRED in cluster.claims(namespace)["data-secret"]["metadata"]["annotations"]
     writes = [request for request in log.writes if request.user_agent.startswith("odh.persistency/")]
     kinds = [request.resource for request in writes if not request.dry_run]
     assert kinds.index("configmaps") < kinds.index("persistentvolumeclaims")
-    assert outcome(playbooks.ok(SITE, leaving))["deletion"] == "keep 1"
+    assert outcome(playbooks.ok(SITE, retiring))["deletion"] == "keep 1"
 
     # Back again.
     playbooks.ok(SITE, inventory)
@@ -283,7 +283,7 @@ def test_leaving_and_coming_back(cluster, playbooks, namespace, audit):
     gone |= {"shares_retention": "0s"}
     assert "data-secret" in playbooks.refused(SITE, gone)
     assert "data-secret" in acl(cluster, namespace)[0]
-    playbooks.ok(SITE, leaving)
+    playbooks.ok(SITE, retiring)
     playbooks.ok(SITE, gone)
     wait_for(lambda: "data-secret" not in cluster.claims(namespace), "the claim gone")
     assert set(cluster.claims(namespace)) == {"data-public", "data-private"}
@@ -312,7 +312,7 @@ def test_invalid_variables_are_rejected(cluster, namespace, playbooks):
 
 
 @pytest.mark.parametrize("value", ["ab", {"a": "b"}], ids=["text", "mapping"])
-def test_a_text_is_no_list_of_letters(cluster, namespace, playbooks, value):
+def test_a_text_is_not_a_list_of_letters(cluster, namespace, playbooks, value):
     """`-e shares_absent=ab` must not remove the shares a and b."""
     variables = ["shares_list", "shares_retired", "shares_absent", "shares_namespaces"]
     message = playbooks.refused(SITE, {**inventory_of(namespace), **dict.fromkeys(variables, value)})
@@ -327,7 +327,7 @@ def test_overrides_are_by_name(namespace, playbooks, overrides):
     assert "shares_overrides" in message
 
 
-def test_an_override_takes_the_place_of_a_key_whole(cluster, namespace, playbooks):
+def test_an_override_replaces_a_key_completely(cluster, namespace, playbooks):
     inventory = inventory_of(namespace, shares_create_namespace=False)
     del inventory["shares_list"][0]["namespaces"]
     inventory["shares_overrides"] = {
@@ -377,7 +377,7 @@ def test_classic_open_data_hub(cluster, namespace, playbooks):
     assert playbooks.ok(SHARES, inventory).recap["changed"] == 0
 
 
-def test_site_passes_over_what_the_inventory_says_nothing_of(cluster, namespace, playbooks):
+def test_site_skips_what_the_inventory_does_not_declare(cluster, namespace, playbooks):
     homes = playbooks.ok(SITE, {"homes_namespace": namespace, "homes_users": ["ann"]})
     assert homes.summary == "create 1, keep 0"
     assert acl(cluster, namespace) is None
@@ -385,7 +385,7 @@ def test_site_passes_over_what_the_inventory_says_nothing_of(cluster, namespace,
     inventory["shares_list"] = inventory["shares_list"][1:]
     playbooks.ok(SITE, inventory)
     assert set(acl(cluster, namespace)[0]) == {"data-private", "data-secret"}
-    # Who says something of shares and forgets the namespace is told.
+    # An inventory with shares and without their namespace is rejected.
     del inventory["shares_namespace"]
     assert "shares_namespace" in playbooks.refused(SITE, inventory)
     assert "homes_namespace" in playbooks.refused(SITE, {})
@@ -400,11 +400,11 @@ def module_options(name):
     return set(implementation.argument_spec()) - set(connection.argument_spec())
 
 
-def handed_on(tasks, module):
-    """The options that a role hands to a module, over all of its calls."""
+def passed_on(tasks, module):
+    """The options that a role passes to a module, over all of its calls."""
     found = set()
     for task in tasks:
-        found |= handed_on(task.get("block", []), module)
+        found |= passed_on(task.get("block", []), module)
         found |= set(task.get(f"odh.persistency.{module}", {}))
     return found
 
@@ -412,10 +412,10 @@ def handed_on(tasks, module):
 def test_every_option_of_the_modules_is_a_variable_of_the_role():
     main = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
     report = yaml.safe_load((ROLE / "tasks" / "report.yml").read_text())
-    # State is said by list (shares_list, shares_retired, shares_absent).
+    # The list that a share is on sets the state (shares_list, shares_retired, shares_absent).
     for module in ("share_acl", "share_pvc", "share_directory", "share_preflight"):
-        assert handed_on(main, module) == module_options(module) - {"state", "wait_sleep"}, module
-    assert handed_on(report, "share_access_info") <= module_options("share_access_info")
+        assert passed_on(main, module) == module_options(module) - {"state", "wait_sleep"}, module
+    assert passed_on(report, "share_access_info") <= module_options("share_access_info")
 
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     variables = {name for spec in specs.values() for name in spec["options"]}
@@ -458,7 +458,7 @@ def test_two_environments_said_once_and_narrowed_in_production(cluster, playbook
         assert playbooks.ok(SHARES, inventory, extra=extra, kubeconfig=kubeconfig).recap["changed"] == 0
         stored[environment], claims[environment] = acl(cluster, name), cluster.claims(name)
         pvs[environment] = volumes(cluster, name)
-        # Nothing reaches a cluster that it was not meant for.
+        # No run reaches the wrong cluster.
         assert environment in playbooks.refused(SHARES, inventory, "--check", extra=extra)
 
     assert set(claims["staging"]) == set(claims["production"]) == set(stored["production"][0])

@@ -1,4 +1,4 @@
-"""The testbed and the hands that tests have on it: what other tests rely on."""
+"""The testbed, and the functions of tests/support/cluster.py that other tests rely on."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class TestAudit:
         assert str(log) == "no requests"
 
     def test_what_began_before_is_left_out(self, audit, cluster, namespace):
-        """A watch is logged when it begins and when it ends."""
+        """The audit log has an entry for the start and one for the end of a watch."""
         address = f"/api/v1/namespaces/{namespace}/pods"
         query = {"watch": "1", "timeoutSeconds": "2"}
         watch = threading.Thread(target=cluster.request, args=("GET", address), kwargs={"query": query})
@@ -132,7 +132,7 @@ class TestAudit:
         assert log.count(resource="selfsubjectaccessreviews") == 1
 
     def test_dry_runs_of_a_delete(self, audit, cluster, namespace):
-        """The server looks at the query only where there is no body."""
+        """The server reads the query only if there is no body."""
         for name in "abcd":
             cluster.create("configmaps", {"metadata": {"name": name}}, namespace)
         dry = {"dryRun": ["All"]}
@@ -200,7 +200,7 @@ class TestPeople:
         assert caught.value.status == status
 
     def test_an_expired_token_would_have_been_good(self, testbed, cluster, namespace, tmp_path):
-        """What makes the token above fail is its time and nothing else."""
+        """The token above fails only because it is expired."""
         account = cluster.get("serviceaccounts", "default", namespace)
         token = users._expired(testbed, account, datetime.timedelta(minutes=-30))
         made = users.write(testbed, tmp_path / "k", "sa", {"token": token}, namespace=namespace, wrong_ca=False)

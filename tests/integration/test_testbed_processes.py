@@ -1,4 +1,4 @@
-"""What the testbed does when it is killed, crowded out or started twice: on a second testbed, beside the one in use."""
+"""The testbed when it is killed, loses its port or is started twice; in a second testbed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.cluster import Cluster, wait_for
 
 
 class Other:
-    """A testbed of these tests' own, driven through its command line."""
+    """A second testbed, controlled through its command line."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -42,7 +42,7 @@ class Other:
         )
 
     def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
-        """Both outputs of a command, which must end with `code`."""
+        """Run a command, check its exit code, and return standard output and standard error."""
         process = self.start(*arguments, **environment)
         output, errors = process.communicate(timeout=300)
         assert process.returncode == code, output + errors
@@ -55,7 +55,7 @@ class Other:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Of everything that runs for it, strays too; a name twice fails the test."""
+        """Return the ids of its processes by name, including strays. Two of one name fail the test."""
         found = find_all(self.data)
         assert len({name for name, _ in found}) == len(found), found
         return {name: process.pid for name, process in found}
@@ -140,7 +140,7 @@ def test_a_killed_up_is_cleaned_by_the_next(other, after):
 
 
 def test_a_stray_without_a_pid_file_is_found(other):
-    """As if `up` was killed between starting a process and noting its number."""
+    """As if `up` was killed after it started a process and before it wrote the pid file."""
     before = other.pids
     pid_file(other.data, "kube-apiserver").unlink()
     assert "stopped what was left" in other.run("up")
@@ -157,7 +157,7 @@ def test_several_at_once_start_it_once(other):
 
 
 def test_a_recycled_pid_is_nobody_of_ours(other):
-    """The numbers in the pid files belong to somebody else by now, who even has the right name or works in the folder."""
+    """The pids in the pid files now belong to unrelated processes, with the same name or in the same folder."""
     other.run("down")
     sleep = shutil.which("sleep")
     assert sleep
@@ -213,7 +213,7 @@ def test_the_log_that_matters_is_shown(other):
 
 
 def test_a_process_with_other_flags_is_restarted(other):
-    """As after a change of the pins or of `commands.py`."""
+    """As after a change of the pinned versions or of `commands.py`."""
     before = other.pids
     links = other.data.parent / "assets"
     links.mkdir(exist_ok=True)
@@ -282,13 +282,13 @@ def test_the_sweep_removes_what_killed_tests_left(other):
 
 
 class TestBuild:
-    """With etcd, the smallest, from Go's own build cache into an empty one of ours."""
+    """With etcd, the smallest, from Go's build cache into an empty cache of ours."""
 
     @pytest.fixture
     def cache(self, tmp_path, monkeypatch):
-        # Where Go looks by itself follows XDG_CACHE_HOME.
+        # Go's default depends on XDG_CACHE_HOME.
         monkeypatch.setenv("GOCACHE", os.environ.get("GOCACHE") or str(paths.cache_dir().parent / "go-build"))
-        # A Go that bin/dev installed is good for this cache too.
+        # Use a Go that bin/dev installed.
         (tmp_path / "odh-persistency").mkdir()
         (tmp_path / "odh-persistency" / "go").symlink_to(paths.cache_dir() / "go")
         return tmp_path

@@ -1,4 +1,4 @@
-"""The real KubeSpawners as fixtures."""
+"""Fixture of the real KubeSpawners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.oracle.real_kubespawner import RealKubeSpawner
 
 @pytest.fixture(scope="session")
 def kubespawner(request: pytest.FixtureRequest) -> Iterator[Callable[[str], RealKubeSpawner]]:
-    """Gives the running KubeSpawner of a version ("7.1", "7.0", "6.2"), started when first asked for."""
+    """Returns the running KubeSpawner of a version ("7.1", "7.0", "6.2"), started at its first use."""
     running: dict[str, RealKubeSpawner] = {}
     terminal = request.config.pluginmanager.getplugin("terminalreporter")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Optional
 
-from ansible_collections.odh.persistency.plugins.module_utils._hub import access
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access, acl_format
 from hypothesis import strategies as st
 
 TODAY = date(2027, 3, 31)
@@ -96,10 +96,11 @@ class World:
     members: dict[str, Any]
     hub: Mapping[str, tuple[str, ...]]
 
-    def decide(self, person: str, asked: Sequence[str] = (), **changed: Any) -> access.Decision:
+    def decide(self, person: str, requested: Sequence[str] = (), **changed: Any) -> access.Decision:
         """The decision about one person."""
         asking = {"today": TODAY, "home": HOME, "roots": (ROOT,), "hub_groups": self.hub.get(person, ()), **changed}
-        return access.decide(self.shares, self.members, person, asked=asked, **asking)
+        request = access.SpawnRequest(person, requested=requested, **asking)
+        return access.decide(self.shares, self.members, request)
 
     def grants(self, person: str) -> dict[str, access.Grant]:
         """What a person may get before secret and no write-down."""
@@ -201,7 +202,7 @@ def _shares_of(dice: _Dice) -> dict[str, Any]:
             more["gid"] = gid
         # Now and then outside of what the hub allows.
         path = f"{dice.one((HOME, HOME, HOME, HOME, HOME, HOME, ROOT, ROOT, ROOT, '/etc'))}/s{number}"
-        level, read, write = dice.one(access.LEVELS), dice.few(GROUPS), dice.few(GROUPS)
+        level, read, write = dice.one(acl_format.LEVELS), dice.few(GROUPS), dice.few(GROUPS)
         made[f"s{number}"] = share(level, f"claim-{number}", path, read, write, **more)
     return {"schema": 1, "shares": made}
 
@@ -311,7 +312,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 _flips = st.sampled_from(
-    (*access.LEVELS, True, "claim-0", f"{HOME}/s0", f"{HOME}/s0/x", HOME, "2027-03-31", "analysts")
+    (*acl_format.LEVELS, True, "claim-0", f"{HOME}/s0", f"{HOME}/s0/x", HOME, "2027-03-31", "analysts")
 )
 
 

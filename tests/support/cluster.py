@@ -1,6 +1,6 @@
-"""The cluster under test, the testbed or the one that KUBECONFIG names, as a test's hands see it.
+"""The cluster under test: the testbed, or the one that KUBECONFIG names.
 
-Independent of the collection's own code on purpose: what a module says it did is checked by other means.
+Independent of the collection's own code on purpose, so that tests check a module's results by other means.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from testbed.state import Testbed
 Object = dict[str, Any]
 T = TypeVar("T")
 
-PREFIX = "odhp"  # of the names of namespaces made here
-TEST_LABEL = "odh-persistency-test"  # on every namespace, volume and cluster role made here
+PREFIX = "odhp"  # of the names of namespaces created here
+TEST_LABEL = "odh-persistency-test"  # on every namespace, volume and cluster role created here
 CLUSTER_WIDE = ("persistentvolumes", "clusterrolebindings", "clusterroles", "groups")
 APIS = {
     "namespaces": "/api/v1",
@@ -51,7 +51,7 @@ APIS = {
 
 
 class ClusterError(Exception):
-    """An answer of the API server that a test did not count on."""
+    """An unexpected response of the API server."""
 
     def __init__(self, status: int, answer: Any, request: str) -> None:
         message = answer.get("message") if isinstance(answer, dict) else answer
@@ -60,14 +60,14 @@ class ClusterError(Exception):
 
 
 def path(resource: str, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-    """The address of a collection or an object: `path("pods", "ns", "a", "status")`."""
+    """Return the URL path of a collection or an object: `path("pods", "ns", "a", "status")`."""
     parts = [APIS[resource]]
     parts += ["namespaces", namespace] if namespace else []
     return "/".join([*parts, resource, *(quote(part) for part in (name, subresource) if part)])
 
 
 def wait_for(probe: Callable[[], T | None], what: str, within: float = 30.0) -> T:
-    """The first true thing that `probe` returns. Raises TimeoutError, which says `what` was waited for."""
+    """Call `probe` until it returns something true, and return that. Raises TimeoutError with `what` in its text."""
     deadline = time.monotonic() + within
     while True:
         found = probe()
@@ -80,17 +80,17 @@ def wait_for(probe: Callable[[], T | None], what: str, within: float = 30.0) -> 
 
 @dataclass
 class Cluster:
-    """Requests, and the things that tests need on a cluster. Everything made through it goes with `clean_up`."""
+    """Sends requests and creates what tests need on a cluster. `clean_up` removes everything created through it."""
 
     kubeconfig: Path
     testbed: Testbed | None
-    """None on a cluster of somebody else's, which has no audit log for us and no promise about its storage classes."""
+    """None on another cluster, which has no audit log for us and unknown storage classes."""
     _namespaces: list[str] = field(default_factory=list)
     _cluster_wide: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def connect(cls) -> Cluster:
-        """The cluster that bin/dev chose: that of KUBECONFIG, and the testbed, started where it is down, without one."""
+        """Return the cluster of KUBECONFIG, or else the testbed, which is started if it is down."""
         chosen = os.environ.get("KUBECONFIG")
         if not chosen or Path(chosen) == paths.data_dir() / "kubeconfig":
             testbed = control_plane.up()
@@ -107,7 +107,7 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The caller's environment with this cluster in it, for commands."""
+        """The caller's environment with this cluster's kubeconfig, for commands."""
         chosen = str(self.kubeconfig)
         return os.environ | {"KUBECONFIG": chosen, "K8S_AUTH_KUBECONFIG": chosen}
 
@@ -122,7 +122,7 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        """The decoded answer. Raises ClusterError for any status but 2xx."""
+        """Send a request and return the decoded response. Raises ClusterError unless the status is 2xx."""
         headers: dict[str, str] = {
             "User-Agent": "odh-persistency-tests",
             "Accept": "application/json",
@@ -143,7 +143,7 @@ class Cluster:
         return decoded  # type: ignore[no-any-return]
 
     def get(self, resource: str, name: str, namespace: str | None = None) -> Object | None:
-        """The object, or None where there is none."""
+        """Return the object, or None if it does not exist."""
         try:
             return self.request("GET", path(resource, namespace, name))
         except ClusterError as error:
@@ -152,7 +152,7 @@ class Cluster:
             raise
 
     def list(self, resource: str, namespace: str | None = None, **query: str) -> list[Object]:
-        """All objects; `labelSelector="a=b"` and the like go into the query."""
+        """Return all objects. Keyword arguments such as `labelSelector="a=b"` go into the query."""
         found: list[Object] = []
         page: dict[str, str] = {"limit": "500"}
         while True:
@@ -173,12 +173,12 @@ class Cluster:
     def patch(
         self, resource: str, name: str, body: Object, namespace: str | None = None, subresource: str | None = None
     ) -> Object:
-        """A merge patch."""
+        """Send a merge patch."""
         address = path(resource, namespace, name, subresource)
         return self.request("PATCH", address, body, content_type="application/merge-patch+json")
 
     def delete(self, resource: str, name: str, namespace: str | None = None, **options: Any) -> None:
-        """Ask for the object to go; one that is not there is no error. `options` are DeleteOptions."""
+        """Delete an object if it exists. `options` are DeleteOptions."""
         try:
             self.request("DELETE", path(resource, namespace, name), options or None)
         except ClusterError as error:
@@ -186,7 +186,7 @@ class Cluster:
                 raise
 
     def kubectl(self, *arguments: str, namespace: str | None = None) -> Any:
-        """What `kubectl` prints, decoded: `kubectl("get", "pvc", namespace=ns)["items"]`. Raises ClusterError."""
+        """Return the decoded output of kubectl: `kubectl("get", "pvc", namespace=ns)["items"]`. Raises ClusterError."""
         command = ["kubectl", *arguments, "-o", "json", *(["-n", namespace] if namespace else [])]
         answer = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=120)
         if answer.returncode:
@@ -194,7 +194,7 @@ class Cluster:
         return json.loads(answer.stdout)
 
     def serves_groups(self) -> bool:
-        """Whether there are Groups of user.openshift.io: on the testbed and on OpenShift."""
+        """Return whether the cluster has Groups of user.openshift.io, as the testbed and OpenShift do."""
         try:
             self.request("GET", path("groups"), query={"limit": "1"})
         except ClusterError as error:
@@ -206,14 +206,14 @@ class Cluster:
     # --- things that tests need ---
 
     def make_namespace(self, prefix: str = PREFIX) -> str:
-        """A namespace with a generated name, ready for pods."""
+        """Create a namespace with a generated name, ready for pods, and return the name."""
         metadata = {"name": f"{prefix}-{uuid.uuid4().hex[:8]}", "labels": {TEST_LABEL: "true"}}
         name: str = self.create("namespaces", {"metadata": metadata})["metadata"]["name"]
         wait_for(lambda: self.get("serviceaccounts", "default", name), f"the default service account in {name}")
         return name
 
     def make_claim(self, namespace: str, name: str, size: str = "1Gi", **spec: Any) -> Object:
-        """A PVC as somebody else would make it. `storageClassName` and others go into the spec."""
+        """Create a PVC without this collection's metadata. `storageClassName` and others go into the spec."""
         body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}} | spec
         return self.create("persistentvolumeclaims", {"metadata": {"name": name}, "spec": body}, namespace)
 
@@ -227,9 +227,9 @@ class Cluster:
         source: Object | None = None,
         within: float = 30.0,
     ) -> str:
-        """Make a volume for a claim and wait until both are Bound; return the volume's name.
+        """Create a volume for a claim, wait until both are Bound, and return the volume's name.
 
-        It stands for one that a storage driver made: nothing acts on it, and once released it stays until the test
+        It imitates the volume of a storage driver: nothing acts on it, and when released it remains until the test
         ends. `capacity` defaults to what the claim asks for. `source` replaces the CSI source, e.g.
         `{"hostPath": {"path": ...}}` (never below /tmp with `reclaim="Delete"`: the controller manager would remove
         the folder).
@@ -255,7 +255,7 @@ class Cluster:
         metadata = {
             "name": name,
             "labels": {TEST_LABEL: "true"},
-            # Says that a driver outside of Kubernetes looks after it.
+            # Tells Kubernetes that an external driver manages it.
             "annotations": {"pv.kubernetes.io/provisioned-by": "testbed.odh.persistency"},
         }
         spec |= source or {"csi": {"driver": "testbed.odh.persistency", "volumeHandle": name}}
@@ -270,10 +270,10 @@ class Cluster:
 
     @contextlib.contextmanager
     def binding(self, patience: float = 2.0) -> Iterator[None]:
-        """Have the controller manager look again at claims that wait for a volume that is there.
+        """Make the controller manager retry claims whose volume exists but which stay Pending.
 
-        It binds at once unless one of its own writes got in the way, and then in its next round: every 15 s by default, and
-        every two minutes on the testbed. A write to the claim has it look again.
+        It binds at once unless one of its own writes conflicts. Then it retries in its next resync: every 15 s by default,
+        every two minutes on the testbed. A write to the claim triggers a retry.
         """
         ended = threading.Event()
 
@@ -301,7 +301,7 @@ class Cluster:
             looker.join()
 
     def bind_all(self, namespace: str, claims: Iterable[str] | None = None) -> dict[str, str]:
-        """`bind` many claims, all of the namespace by default; return the name of each one's volume."""
+        """`bind` many claims, by default all of the namespace; return each claim's volume name."""
         names = list(claims) if claims is not None else [c["metadata"]["name"] for c in self.claims(namespace).values()]
         within = 30.0 + len(names) / 20
         with ThreadPoolExecutor(16) as pool:
@@ -310,13 +310,13 @@ class Cluster:
             )
 
     def claims(self, namespace: str) -> dict[str, Object]:
-        """The PVCs of a namespace by name."""
+        """Return the PVCs of a namespace by name."""
         return {claim["metadata"]["name"]: claim for claim in self.list("persistentvolumeclaims", namespace)}
 
     def resize(self, namespace: str, claim: str, capacity: str, *, pending_file_system: bool = False) -> None:
-        """Do to a claim that was grown what a storage driver's resizer does.
+        """Finish the expansion of a claim as a storage driver's resizer does.
 
-        With `pending_file_system` the volume has grown and the file system is left to the next mount.
+        With `pending_file_system` only the volume is expanded; the file system waits for the next mount.
         """
         live = self.get("persistentvolumeclaims", claim, namespace)
         assert live is not None, f"no claim {namespace}/{claim}"
@@ -339,10 +339,10 @@ class Cluster:
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
     ) -> str:
-        """A pod that mounts `claim` and never runs; return its name.
+        """Create a pod that mounts `claim` and never runs; return its name.
 
-        No scheduler takes it. `phase` is written into its status. With `node` it counts as scheduled there, which is
-        what makes Kubernetes itself protect the claim; where there is no such node, it is removed after a minute.
+        No scheduler takes it. `phase` is written into its status. With `node` it counts as scheduled, so Kubernetes
+        protects the claim. If the node does not exist, Kubernetes removes the pod after a minute.
         """
         name = name or f"server-{uuid.uuid4().hex[:8]}"
         mounts = [{"name": "home", "mountPath": "/opt/app-root/src"}] if claim else []
@@ -361,7 +361,7 @@ class Cluster:
         return name
 
     def make_group(self, users: Iterable[str] | None, name: str | None = None) -> str:
-        """A Group of OpenShift's; return its name. None as `users` is how OpenShift writes a Group without members."""
+        """Create an OpenShift Group and return its name. OpenShift stores a Group without members with `users: null` (None)."""
         name = name or f"odhp-{uuid.uuid4().hex[:8]}"
         self.create(
             "groups",
@@ -377,7 +377,7 @@ class Cluster:
     def restricted_kubeconfig(
         self, folder: Path, namespace: str, rules: Iterable[Object] = (), cluster_rules: Iterable[Object] = ()
     ) -> Path:
-        """A kubeconfig, in `folder`, for a new service account that may do what `rules` say and no more.
+        """Write a kubeconfig, in `folder`, for a new service account that has only the permissions of `rules`.
 
         `rules` are those of a Role in `namespace`, `cluster_rules` those of a ClusterRole. A rule:
         `{"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list"]}`.
@@ -400,7 +400,7 @@ class Cluster:
         return kubeconfig.write(folder / f"{name}.kubeconfig", self._kubeconfig_with({"token": token}, namespace))
 
     def _kubeconfig_with(self, user: Object, namespace: str) -> Object:
-        """This cluster's kubeconfig, reduced to the context in use, with another user in it."""
+        """Return this cluster's kubeconfig, reduced to the current context, with another user."""
         content = self.kubectl("config", "view", "--raw", "--minify", "--flatten")
         made = kubeconfig.document("", b"", "restricted", user, namespace)
         made["clusters"][0]["cluster"] = content["clusters"][0]["cluster"]
@@ -409,9 +409,9 @@ class Cluster:
     # --- the end ---
 
     def remove_namespace(self, name: str) -> None:
-        """Ask for a namespace to go, with everything in it. Volumes made by `bind` go at the end of the session."""
+        """Delete a namespace without waiting. Volumes created by `bind` are deleted at the end of the session."""
         with contextlib.suppress(ClusterError):
-            # A pod that counts as scheduled would wait for a kubelet that does not exist.
+            # A scheduled pod would wait for a kubelet that does not exist.
             for pod in self.list("pods", name):
                 self.delete("pods", pod["metadata"]["name"], name, gracePeriodSeconds=0)
         self.delete("namespaces", name)
@@ -426,7 +426,7 @@ class Cluster:
         self._cluster_wide.clear()
 
     def sweep(self, older_than: datetime.timedelta = datetime.timedelta(hours=2)) -> None:
-        """Remove what test runs that were killed left behind."""
+        """Remove what killed test runs left behind."""
         before = (datetime.datetime.now(datetime.timezone.utc) - older_than).strftime("%Y-%m-%dT%H:%M:%SZ")
         for resource in ("namespaces", *CLUSTER_WIDE):
             if resource == "groups" and not self.serves_groups():
@@ -442,7 +442,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def connected() -> Iterator[Cluster]:
-    """The cluster under test; what was made on it goes in the end."""
+    """Yield the cluster under test, and remove at the end what was created on it."""
     cluster = Cluster.connect()
     cluster.sweep()
     try:

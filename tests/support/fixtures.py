@@ -19,14 +19,14 @@ __all__ = ["audit", "cluster", "kubectl", "namespace", "other", "restricted_user
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The cluster under test: that of KUBECONFIG, else the testbed, which is started where it is down."""
+    """The cluster under test: that of KUBECONFIG, or else the testbed, which is started if it is down."""
     with connected() as found:
         yield found
 
 
 @pytest.fixture
 def testbed(cluster: Cluster) -> Testbed:
-    """The testbed; the test is skipped on a cluster of somebody else's."""
+    """The testbed. On another cluster the test is skipped."""
     if cluster.testbed is None:
         pytest.skip("needs the testbed, and KUBECONFIG names another cluster")
     return cluster.testbed
@@ -34,7 +34,7 @@ def testbed(cluster: Cluster) -> Testbed:
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace of the test's own."""
+    """A namespace for this test."""
     name = cluster.make_namespace()
     yield name
     cluster.remove_namespace(name)
@@ -42,7 +42,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def other(cluster: Cluster) -> Iterator[str]:
-    """A second namespace of the test's own."""
+    """A second namespace for this test."""
     name = cluster.make_namespace()
     yield name
     cluster.remove_namespace(name)
@@ -50,11 +50,11 @@ def other(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def share_volumes(cluster: Cluster) -> Iterator[None]:
-    """For tests that have volumes of shares, made by the collection or for it: these go with the test's namespaces."""
+    """For tests that create volumes of shares: binds claims promptly, and removes the volumes after the test."""
     with cluster.binding():
         yield
     for volume in (found := _volumes_of_tests(cluster)):
-        # The claim first: while it is there its volume stays, and the next test may want the same folder for another share.
+        # The claim first: while it exists its volume remains, and the next test may use the same folder for another share.
         claim = volume["spec"]["claimRef"]
         cluster.delete("persistentvolumeclaims", claim["name"], claim["namespace"])
         cluster.delete("persistentvolumes", volume["metadata"]["name"])
@@ -73,7 +73,7 @@ def _volumes_of_tests(cluster: Cluster) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def kubectl(cluster: Cluster) -> Callable[..., Any]:
-    """`kubectl("get", "pvc", namespace=ns)`, decoded."""
+    """Run kubectl and return its decoded output: `kubectl("get", "pvc", namespace=ns)`."""
     return cluster.kubectl
 
 
@@ -85,5 +85,5 @@ def audit(testbed: Testbed) -> Callable[..., AbstractContextManager[audit_log.Lo
 
 @pytest.fixture
 def restricted_user(cluster: Cluster, namespace: str, tmp_path: Path) -> Callable[..., Path]:
-    """`restricted_user([rule], cluster_rules=[rule])`: a kubeconfig for somebody who may do that in `namespace`."""
+    """`restricted_user([rule], cluster_rules=[rule])`: a kubeconfig of a user with these permissions in `namespace`."""
     return partial(cluster.restricted_kubeconfig, tmp_path, namespace)

@@ -1,9 +1,9 @@
-"""Processes for modules, forked from one that has imported what modules import.
+"""Runs modules in forks of a process that has already imported them.
 
-A module spends a second on its imports and milliseconds on its task. Here the imports happen once a test session, and each
-run of a module is still a process of its own: with its own environment, standard input and output, exit code and death.
+Imports take a module a second, its task milliseconds. Here imports happen once per test session. Each run still has its own
+process, with its own environment, standard streams and exit code, and can be killed.
 
-The server is `python -m tests.support.module_server SOCKET`; `fork` asks it for a process.
+The server is `python -m tests.support.module_server SOCKET`. `fork` asks it for a process.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ class Forked:
 
 
 def fork(name: str, how: dict[str, Any], environment: dict[str, str], stdin: IO[bytes]) -> Forked:
-    """Run a module in a fork of the server; `how` is what run_module.py takes."""
+    """Run a module in a fork of the server. `how` is the JSON argument of run_module.py."""
     return Forked({"name": name, "how": how, "environment": environment, "cwd": os.getcwd()}, stdin)
 
 
 def can_serve(environment: dict[str, str]) -> bool:
-    """Whether a fork stands for a new interpreter in this environment: PYTHONPATH and the like act on imports."""
+    """Return whether a fork equals a new interpreter in this environment. PYTHONPATH and the like change imports."""
 
     def of_python(variables: Any) -> dict[str, str]:
         return {name: value for name, value in variables.items() if name.startswith("PYTHON")}
@@ -88,7 +88,7 @@ def can_serve(environment: dict[str, str]) -> bool:
 
 @functools.cache
 def _server() -> socket.socket:
-    """The server of this process, started at the first call. It ends with this process."""
+    """Return the connection to the server, started at the first call. The server ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST_REQUEST)
@@ -103,13 +103,13 @@ def _server() -> socket.socket:
 
 
 def _serve(requests: socket.socket) -> dict[str, Any] | None:
-    """Answer requests until the client is gone, which returns None. In a fork, return what to run there."""
+    """Serve requests until the client closes the connection, then return None. In a fork, return what to run there."""
     while True:
         message, files, _flags, _address = socket.recv_fds(requests, _LONGEST_REQUEST, 4)
         if not message:
             return None
         if not os.fork():
-            # A parent that waits: it is the one who learns the exit code.
+            # This process waits for the module, as only a parent gets the exit code.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             requests.close()
             *streams, status = files
@@ -129,13 +129,13 @@ def _serve(requests: socket.socket) -> dict[str, Any] | None:
 
 
 def _become(environment: dict[str, str], cwd: str) -> None:
-    """Give this process what an interpreter reads from its environment when it starts and when it imports."""
+    """Set in this process what an interpreter reads from its environment on start and on import."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
     time.tzset()
     tempfile.tempdir = None
-    # The client's only constant that comes from the environment; modules import it by name.
+    # The only constant of the client that comes from the environment. Modules import it by name.
     constant = "KUBE_CONFIG_DEFAULT_LOCATION"
     for module in list(sys.modules.values()):
         if constant in vars(module):

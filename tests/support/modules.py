@@ -1,7 +1,6 @@
-"""Modules run as Ansible runs them, each in a process of its own, without the cost of a playbook or of their imports.
+"""Runs modules as Ansible does, each in its own process, without the cost of a playbook or of imports.
 
-What only Ansible's own way shows (the archive that a module is packed into, the masking of its results in the output) is
-tested by the tests that run playbooks.
+Tests that run playbooks cover what depends on Ansible itself, such as packing a module into an archive.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from tests.support.cluster import Cluster
 
 @dataclass
 class Result:
-    """What a module returned, and how it ended."""
+    """The result of a module and its exit code."""
 
     code: int
     output: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
-        """A return value, as an attribute."""
+        """Return a return value, as an attribute."""
         try:
             return self.output[name]
         except KeyError:
@@ -38,17 +37,17 @@ class Result:
 
     @property
     def warnings(self) -> list[str]:
-        # ansible-core 2.19 returns its own objects of what older ones return as text.
+        # ansible-core 2.19 returns objects; older versions return text.
         found = self.output.get("warnings", [])
         return [item["event"]["msg"] if isinstance(item, dict) else item for item in found]
 
     def actions(self) -> dict[str, str]:
-        """The name of each changed thing, and what became of it."""
+        """Return the action of each change, by the name of its object."""
         return {change["name"]: change["action"] for change in self.output["changes"]}
 
 
 class Running:
-    """A module that was started and not waited for."""
+    """A module that was started."""
 
     def __init__(
         self,
@@ -88,7 +87,7 @@ class Running:
         self.process.communicate()
 
     def wait(self, within: float = 120) -> Result:
-        """The result. Raises AssertionError where the module did not end with one (a traceback, a kill)."""
+        """Wait for the result. Raises AssertionError if the module ends without one (a traceback, a signal)."""
         out, err = self.process.communicate(timeout=within)
         try:
             output = json.loads(out)
@@ -115,14 +114,14 @@ class Modules:
         kubeconfig: Path | None = None,
         environment: dict[str, str] | None = None,
     ) -> Running:
-        """Start a module; `kubeconfig` takes the place of the cluster's own, `environment` that of the whole environment."""
+        """Start a module; `kubeconfig` replaces that of the cluster, `environment` the whole environment."""
         chosen = self.cluster.environment if environment is None else environment
         if kubeconfig is not None:
             chosen = chosen | {"KUBECONFIG": str(kubeconfig), "K8S_AUTH_KUBECONFIG": str(kubeconfig)}
         return Running(name, options, chosen, check, diff)
 
     def run(self, name: str, options: dict[str, Any], **how: Any) -> Result:
-        """Run a module and return its result, be it a failure."""
+        """Run a module and return its result, also if it fails."""
         return self.start(name, options, **how).wait()
 
     def ok(self, name: str, options: dict[str, Any], **how: Any) -> Result:

@@ -26,12 +26,12 @@ __all__ = ["Export", "Nfs", "NfsError", "nfs"]
 
 
 class NfsError(Exception):
-    """What a client said that could not do what it should; it has the server's word for it, such as NFS4ERR_ROFS."""
+    """A client failed. The text has the server's error, such as NFS4ERR_ROFS."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of nfs-ls. Its mode is without setuid, setgid and sticky, which nfs-ls does not show."""
+    """A line of nfs-ls, which does not show setuid, setgid and sticky bits."""
 
     mode: str
     uid: int
@@ -40,14 +40,14 @@ class Entry:
 
 
 class Server:
-    """A running server as its clients see it, each request by a user of its own choice (the caller where none is given)."""
+    """A running server as its clients see it. Each request names its user, by default the caller."""
 
     def __init__(self, server: ganesha.Server) -> None:
         self.port = server.port
         self._url = server.url
 
     def get(self, path: str, uid: int | None = None, gid: int | None = None) -> bytes:
-        """The content of a file. Raises NfsError."""
+        """Return the content of a file. Raises NfsError."""
         return self._run("nfs-cat", self._url(path, uid, gid))
 
     def put(self, path: str, content: bytes, uid: int | None = None, gid: int | None = None) -> None:
@@ -58,7 +58,7 @@ class Server:
             self._run("nfs-cp", file.name, self._url(path, uid, gid))
 
     def ls(self, path: str, uid: int | None = None, gid: int | None = None) -> dict[str, Entry]:
-        """What is in a folder. Raises NfsError."""
+        """List a folder. Raises NfsError."""
         lines = self._run("nfs-ls", self._url(path, uid, gid)).decode().splitlines()
         found = {}
         for line in lines:
@@ -76,7 +76,7 @@ class Server:
 
 
 class Nfs:
-    """Starts servers for one test. `folder` can be exported, and everybody may enter it."""
+    """Starts servers for one test. `folder` can be exported, and every user may enter it."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -86,7 +86,7 @@ class Nfs:
         self.folder.chmod(0o755)
 
     def __call__(self, *exports: Export) -> Server:
-        """Start a server with these exports; it ends with the test. Fails the test with what is missing."""
+        """Start a server with these exports until the test ends. Fails the test if something is missing."""
         data = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="odhp-ganesha-")))
         self._stack.callback(ganesha.down, data)
         try:
@@ -97,6 +97,6 @@ class Nfs:
 
 @pytest.fixture
 def nfs() -> Iterator[Nfs]:
-    """See the head of this file."""
+    """Starts NFS servers; see the docstring of this file."""
     with ExitStack() as stack:
         yield Nfs(stack)

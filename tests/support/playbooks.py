@@ -1,4 +1,4 @@
-"""The collection's playbooks, run as somebody runs them who has installed it: by name, with an inventory of their own."""
+"""Runs the collection's playbooks as its users do: by name, with an inventory of their own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansibl
 
 @dataclass
 class Played:
-    """How a run of ansible-playbook ended."""
+    """The outcome of a run of ansible-playbook."""
 
     code: int
     output: str
@@ -32,21 +32,21 @@ class Played:
 
     @property
     def summary(self) -> str:
-        """What the role's last task says: `create 2, keep 38`."""
+        """The message of the role's last task: `create 2, keep 38`."""
         match = re.search(r'"msg": "([a-z]+ \d+(?:, [a-z]+ \d+)*)"', self.output)
         assert match, self.output
         return match[1]
 
 
 class Playbooks:
-    """Runs playbooks against a cluster. `folder` is for inventories that are given as variables of one host."""
+    """Runs playbooks against a cluster. Inventories given as variables of one host are written to `folder`."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster
         self.folder = folder
 
     def inventory(self, variables: Mapping[str, Any]) -> Path:
-        """An inventory with one hub."""
+        """Write an inventory with one hub."""
         path = self.folder / "hosts.json"
         path.write_text(json.dumps({"persistency": {"hosts": {"hub": {**LOCAL, **variables}}}}))
         return path
@@ -59,7 +59,7 @@ class Playbooks:
         extra: Mapping[str, Any] | None = None,
         kubeconfig: Path | None = None,
     ) -> Played:
-        """Run a playbook, a path or `odh.persistency.NAME`. `kubeconfig` takes the place of the cluster's own."""
+        """Run a playbook, a path or `odh.persistency.NAME`. `kubeconfig` replaces that of the cluster."""
         source = inventory if isinstance(inventory, Path) else self.inventory(inventory)
         words = ["ansible-playbook", "-i", str(source), *flags, str(playbook)]
         if extra:
@@ -68,7 +68,7 @@ class Playbooks:
         if kubeconfig is not None:
             environment |= {"KUBECONFIG": str(kubeconfig), "K8S_AUTH_KUBECONFIG": str(kubeconfig)}
         environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_NOCOWS": "1", "COLUMNS": "1000"}
-        # In a folder of its own, so that nothing is found because of where the tests run.
+        # In its own folder, so that nothing is found because of the working directory.
         answer = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=self.folder, timeout=300)
         return Played(answer.returncode, answer.stdout + answer.stderr)
 

@@ -1,7 +1,7 @@
-"""Run a module, as somebody else or with a fault in the file system where asked: `python run_module.py JSON MODULE`.
+"""Run a module, optionally as another user or with a fault in the file system: `python run_module.py JSON MODULE`.
 
-JSON has any of "user": [uid, gid, [groups]], "umask", and "fault": {"calls": [of os], "at": the number of the call that
-goes wrong, from 1, "how": an errno by name, "kill" (after the call), or what a server does without a word: "ignore",
+JSON has any of "user": [uid, gid, [groups]], "umask", and "fault": {"calls": [functions of os], "at": number of the call
+that fails, from 1, "how": the name of an errno, "kill" (after the call), or a silent fault of servers: "ignore",
 "no setgid"}.
 """
 
@@ -21,7 +21,7 @@ PACKAGE = "ansible_collections.odh.persistency.plugins.modules"
 
 
 def break_calls(fault: dict[str, Any]) -> None:
-    """Count calls of functions of os, and let one go wrong (all from then on, where it is said with how)."""
+    """Count calls of functions of os and make one fail. With "ignore" and "no setgid" all later calls fail too."""
     count = 0
 
     def broken(real: Any) -> Any:
@@ -49,9 +49,9 @@ def break_calls(fault: dict[str, Any]) -> None:
 
 
 def run(name: str, how: dict[str, Any]) -> None:
-    """Run a module in this process, as `how` says. Its arguments are on standard input; it ends the process."""
+    """Run a module in this process. Its arguments are on standard input, and it ends the process."""
     sys.argv = [name]  # Ansible would take its arguments from there
-    # Loaded before the user changes, for the checkout may be in a folder that only its owner may enter.
+    # Imported before the user changes, because the checkout may be in a folder that only its owner may enter.
     module = importlib.import_module(f"{PACKAGE}.{name}")
     if "umask" in how:
         os.umask(how["umask"])
@@ -66,5 +66,5 @@ def run(name: str, how: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    del sys.path[0]  # the folder of this file, which is none of the module's
+    del sys.path[0]  # the folder of this file
     run(sys.argv[2], json.loads(sys.argv[1]))

@@ -10,21 +10,15 @@ import copy
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.claims import claim_from
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.facts import DELETE, PATCH, ClusterFacts
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.storage_classes import StorageClass
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.volumes import volume_from
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import Change, Plan
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.changes import Context
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.desired import Share, ShareSettings
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.facts import (
-    DELETE,
-    PATCH,
-    ShareClusterFacts,
-)
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.observed import (
-    ObservedShares,
-    claim_from,
-    volume_from,
-)
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.plan import plan_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.context import PlanContext
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.desired import Share, ShareSettings
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.observed import ObservedShares
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.plan import plan_shares
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 CLASSES = [StorageClass("standard", True, True, False), StorageClass("fixed", False, False, False)]
@@ -269,20 +263,20 @@ def settings_for(state: str = "present", **more: Any) -> ShareSettings:
 
 def context_of(
     world: World, settings: ShareSettings, mounted: dict[tuple[str, str], list[str]] | None = None
-) -> Context:
-    """What planning has at hand when all of a world was read, and all is allowed."""
-    live = ObservedShares()
-    live.add_claims(((key[0], claim_from(item)) for key, item in world.claims.items()), is_complete=("a", "b", "c"))
-    live.add_everywhere([])
-    live.add_volumes([volume_from(item) for item in world.volumes.values()], everything=True)
-    lookups = ShareClusterFacts()
-    lookups.set_classes(CLASSES)
+) -> PlanContext:
+    """The input of planning when all of a world was read, and everything is allowed."""
+    observed = ObservedShares()
+    observed.add_claims(((key[0], claim_from(item)) for key, item in world.claims.items()), complete=("a", "b", "c"))
+    observed.add_cluster_claims([])
+    observed.add_volumes([volume_from(item) for item in world.volumes.values()], everything=True)
+    facts = ClusterFacts()
+    facts.set_storage_classes(CLASSES)
     for namespace in ("a", "b", "c"):
         pods = {name: found for (where, name), found in (mounted or {}).items() if where == namespace}
-        lookups.set_pods_in(namespace, pods)
-    lookups.set_volume_verb(PATCH, None)
-    lookups.set_volume_verb(DELETE, None)
-    return Context(settings, live, lookups)
+        facts.set_pods(namespace, pods)
+    facts.set_volume_error(PATCH, None)
+    facts.set_volume_error(DELETE, None)
+    return PlanContext(settings, observed, facts)
 
 
 def planned(

@@ -19,21 +19,19 @@ from typing import Any, Optional
 import pytest
 import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import (
-    parse_groups,
-    undefined_groups,
-)
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import parse_shares
-from ansible_collections.odh.persistency.plugins.module_utils._hub import access
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import undefined_groups
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access, acl_format
 
 from tests.support.access import HOME, TODAY, members_part, share, shares_part
 
 OTHERS = "not mounted: it is granted to others only"
-FILE = Path(access.__file__)
+FOLDER = Path(access.__file__).parent
 
 
-def decide(shares: Any, members: Any = None, person: str = "ana", **more: Any) -> access.Decision:
-    return access.decide(shares, members, person, **{"today": TODAY, "home": HOME, **more})
+def decide(shares: Any, members: Any = None, person: Any = "ana", **more: Any) -> access.Decision:
+    return access.decide(shares, members, access.SpawnRequest(person, **{"today": TODAY, "home": HOME, **more}))
 
 
 def row(decision: access.Decision, name: str = "a") -> tuple[str, str, bool]:
@@ -45,10 +43,10 @@ def row(decision: access.Decision, name: str = "a") -> tuple[str, str, bool]:
 
 
 def fault(data: Any) -> str:
-    (found,) = access.shares_errors(data)
+    (found,) = acl_format.shares_errors(data)
     assert decide(data) == access.Decision([], [], [found])
-    with pytest.raises(access.AccessError) as refused:
-        access.load_shares(access.canonical(data), access.digest_of(access.canonical(data)))
+    with pytest.raises(acl_format.AccessError) as refused:
+        access.load_shares(acl_format.canonical(data), acl_format.digest_of(acl_format.canonical(data)))
     assert refused.value.errors == (found,)
     assert str(refused.value) == found
     return found
@@ -78,7 +76,7 @@ def fault(data: Any) -> str:
 )
 def test_levels(level: str, named: Optional[str], asked: bool, outcome: str, rule: str, visible: bool) -> None:
     members = members_part(ana={named: ["a"]} if named else {}, bob={"write": ["a"]})
-    decision = decide(shares_part(a=share(level, gid=5000)), members, asked=["a"] if asked else [])
+    decision = decide(shares_part(a=share(level, gid=5000)), members, requested=["a"] if asked else [])
     assert row(decision) == (outcome, rule, visible)
     if outcome in ("ro", "rw"):
         assert decision.mounts == [access.Mount("a", "a", f"{HOME}/a", outcome, 5000)]
@@ -166,16 +164,20 @@ def test_nobody_named_is_nobody() -> None:
             members_part(ana={}),
             members_part(ana={"groups": [], "read": [], "write": []}),
         ):
-            assert row(decide(shares, members, asked=["a"], hub_groups=["", "everyone", "*"])) == ("-", OTHERS, False)
+            assert row(decide(shares, members, requested=["a"], hub_groups=["", "everyone", "*"])) == (
+                "-",
+                OTHERS,
+                False,
+            )
             assert access.grants_of(shares, None, [], TODAY) == {}
 
 
 @pytest.mark.parametrize(("days", "granted"), [(-1, True), (0, True), (1, False), (400, False)])
-@pytest.mark.parametrize("level", access.LEVELS)
+@pytest.mark.parametrize("level", acl_format.LEVELS)
 def test_until_is_the_last_day(level: str, days: int, granted: bool) -> None:
     shares, members = shares_part(a=share(level, until="2027-03-31")), members_part(ana={"read": ["a"]})
     today = date(2027, 3, 31) + timedelta(days)
-    decision = decide(shares, members, today=today, asked=["a"])
+    decision = decide(shares, members, today=today, requested=["a"])
     told = (
         ("ro", "read only, named directly", True)
         if granted
@@ -210,19 +212,23 @@ def outcomes(decision: access.Decision) -> dict[str, str]:
     ],
 )
 def test_no_write_down(asked: list[str], expected: dict[str, str]) -> None:
-    assert outcomes(decide(ALL, WRITER, asked=asked)) == expected
+    assert outcomes(decide(ALL, WRITER, requested=asked)) == expected
 
 
 def test_no_write_down_says_why() -> None:
     plain = "otherwise read and write, named directly"
-    one = decide(ALL, WRITER, asked=["one"])
+    one = decide(ALL, WRITER, requested=["one"])
     assert row(one, "pub") == ("ro", f"read only while the secret share one is mounted, {plain}", True)
     assert row(one, "one") == ("rw", "read and write, named directly", True)
-    two = decide(ALL, WRITER, asked=["two", "one"])
+    two = decide(ALL, WRITER, requested=["two", "one"])
     assert row(two, "priv") == ("ro", f"read only while the secret shares one, two are mounted, {plain}", True)
     assert row(two, "two") == ("ro", f"read only while the secret share one is mounted, {plain}", True)
     # What is read only anyway needs no such reason.
-    assert row(decide(ALL, WRITER, "bob", asked=["one", "two"]), "pub") == ("ro", "read only, as everyone may", True)
+    assert row(decide(ALL, WRITER, "bob", requested=["one", "two"]), "pub") == (
+        "ro",
+        "read only, as everyone may",
+        True,
+    )
 
 
 def test_a_secret_share_that_is_not_mounted_holds_nothing_back() -> None:
@@ -231,8 +237,8 @@ def test_a_secret_share_that_is_not_mounted_holds_nothing_back() -> None:
     misplaced = copy.deepcopy(ALL)
     misplaced["shares"]["one"]["mount_path"] = "/elsewhere/one"
     for shares in (expired, misplaced):
-        assert outcomes(decide(shares, WRITER, asked=["one"]))["pub"] == "rw"
-    assert outcomes(decide(ALL, WRITER, "carl", asked=["one", "two"])) == {
+        assert outcomes(decide(shares, WRITER, requested=["one"]))["pub"] == "rw"
+    assert outcomes(decide(ALL, WRITER, "carl", requested=["one", "two"])) == {
         **dict.fromkeys(("priv", "one", "two", "three"), "-"),
         "pub": "ro",
     }
@@ -290,14 +296,14 @@ def test_without_a_home_and_roots_nothing_has_a_place() -> None:
         ({"hub_groups": "analysts"}, "the hub's groups: 'analysts' is not a list of names"),
         ({"hub_groups": None}, "the hub's groups: null is not a list of names"),
         ({"hub_groups": [["a"]]}, "the hub's groups: a list is not a list of names"),
-        ({"asked": {"a": True}}, "what was asked for: a mapping is not a list of names"),
-        ({"asked": 5}, "what was asked for: 5 is not a list of names"),
+        ({"requested": {"a": True}}, "the requested shares: a mapping is not a list of names"),
+        ({"requested": 5}, "the requested shares: 5 is not a list of names"),
         ({"today": None}, "today is null, not a date"),
         ({"today": "2027-03-31"}, "today is '2027-03-31', not a date"),
         ({"today": datetime(2027, 3, 31)}, "today is a datetime, not a date"),
-        ({"person": ""}, "the person is '', which is nobody's name"),
-        ({"person": None}, "the person is null, which is nobody's name"),
-        ({"person": "\ud800"}, "the person is '\\ud800', which is nobody's name"),
+        ({"person": ""}, "the person is '', which is not a user name"),
+        ({"person": None}, "the person is null, which is not a user name"),
+        ({"person": "\ud800"}, "the person is '\\ud800', which is not a user name"),
     ],
 )
 def test_a_question_that_cannot_be_read_grants_nothing(more: dict[str, Any], says: str) -> None:
@@ -322,11 +328,11 @@ LONG = "a" * 254
         ({"level": "secrte"}, "share 'a': `level` is 'secrte', not one of public, private, secret"),
         ({"level": "Public"}, "share 'a': `level` is 'Public', not one of public, private, secret"),
         ({"level": []}, "share 'a': `level` is a list, not one of public, private, secret"),
-        ({"claim": "A_b"}, "share 'a': `claim` is 'A_b', which no claim can be called"),
-        ({"claim": ""}, "share 'a': `claim` is '', which no claim can be called"),
-        ({"claim": "a\n"}, "share 'a': `claim` is 'a\\n', which no claim can be called"),
-        ({"claim": LONG}, f"share 'a': `claim` is {'a' * 80!r}..., which no claim can be called"),
-        ({"claim": "b"}, "share 'b': its claim b is that of share 'a' too"),
+        ({"claim": "A_b"}, "share 'a': `claim` is 'A_b', not a valid claim name"),
+        ({"claim": ""}, "share 'a': `claim` is '', not a valid claim name"),
+        ({"claim": "a\n"}, "share 'a': `claim` is 'a\\n', not a valid claim name"),
+        ({"claim": LONG}, f"share 'a': `claim` is {'a' * 80!r}..., not a valid claim name"),
+        ({"claim": "b"}, "share 'b': its claim b is also the claim of share 'a'"),
         ({"gid": -1}, "share 'a': `gid` is -1, not a number from 0 to 2147483647"),
         ({"gid": 2**31}, "share 'a': `gid` is 2147483648, not a number from 0 to 2147483647"),
         ({"gid": True}, "share 'a': `gid` is true, not a number from 0 to 2147483647"),
@@ -357,12 +363,12 @@ LONG = "a" * 254
         ({"write": {"groups": ["hub:"]}}, "share 'a': `write` has 'hub:', not the name of a group"),
         ({"write": {"groups": ["openshift:"]}}, "share 'a': `write` has 'openshift:', not the name of a group"),
         ({"write": {"groups": ["x\ud800"]}}, "share 'a': `write` has 'x\\ud800', not the name of a group"),
-        ({"read": {"everyone": True, "groups": []}}, "share 'a': it is private, and everyone may read it"),
+        ({"read": {"everyone": True, "groups": []}}, "share 'a': it is private, but everyone may read it"),
         (
             {"level": "secret", "read": {"everyone": True, "groups": []}},
-            "share 'a': it is secret, and everyone may read it",
+            "share 'a': it is secret, but everyone may read it",
         ),
-        ({"level": "public"}, "share 'a': it is public, and not everyone may read it"),
+        ({"level": "public"}, "share 'a': it is public, but not everyone may read it"),
         ({"read": {"everyone": 1, "groups": []}}, "share 'a': `everyone` is 1, not true or false"),
         ({"read": {"everyone": "false", "groups": []}}, "share 'a': `everyone` is 'false', not true or false"),
         ({"read": {"groups": []}}, "share 'a': `read` lacks `everyone`"),
@@ -382,7 +388,7 @@ LONG = "a" * 254
         ({"mount_path": "/a\x00"}, "share 'a': its mount path '/a\\x00' contains a control character"),
         ({"mount_path": "/a\n"}, "share 'a': its mount path '/a\\n' contains a control character"),
         ({"mount_path": "/a\x85"}, "share 'a': its mount path '/a\\x85' contains a control character"),
-        ({"mount_path": "/a:b"}, "share 'a': its mount path '/a:b' contains a colon, which Kubernetes does not allow"),
+        ({"mount_path": "/a:b"}, "share 'a': its mount path '/a:b' contains a colon, which Kubernetes forbids"),
         ({"mount_path": "/a\udc00"}, "share 'a': its mount path is '/a\\udc00', not a path"),
         ({"mount_path": f"{HOME}/b"}, "share 'b': its mount path is that of share 'a'"),
         ({"mount_path": f"{HOME}/b/c"}, "share 'a': its mount path lies inside that of share 'b'"),
@@ -391,7 +397,7 @@ LONG = "a" * 254
 def test_what_is_wrong_with_a_share(change: dict[str, Any], says: str) -> None:
     part = shares_part(a=share(), b=share())
     part["shares"]["a"].update(change)
-    (found,) = access.shares_errors(part)
+    (found,) = acl_format.shares_errors(part)
     assert found == says
     # One share that cannot be read, and the whole list grants nothing: who knows what was meant.
     assert decide(part, members_part(ana={"write": ["a", "b"]})) == access.Decision([], [], [says])
@@ -412,11 +418,11 @@ def test_a_share_that_lacks_something(key: str) -> None:
         ("{}", "the shares part is '{}', not a mapping"),
         (
             {"schema": 2, "grants": {}},
-            "the shares part has the schema 2, newer than 1, the one that is understood here",
+            "the shares part has schema 2, newer than the supported schema 1",
         ),
         (
             {"schema": 0, "shares": {}},
-            "the shares part has the schema 0, older than 1, the one that is understood here",
+            "the shares part has schema 0, older than the supported schema 1",
         ),
         ({"schema": "1", "shares": {}}, "the shares part: `schema` is '1', not a number"),
         ({"schema": True, "shares": {}}, "the shares part: `schema` is true, not a number"),
@@ -426,8 +432,8 @@ def test_a_share_that_lacks_something(key: str) -> None:
         ({"schema": 1, "shares": {}, "x": 1}, "the shares part has the unknown key 'x'"),
         ({"schema": 1, "shares": []}, "the shares part: `shares` is a list, not a mapping of names"),
         ({"schema": 1, "shares": {"a": 5}}, "share 'a' is 5, not a mapping"),
-        (shares_part(**{"A b": share(claim="x")}), "share 'A b': no share can have this name"),
-        (shares_part(**{"a\n": share(claim="x", path="/x")}), "share 'a\\n': no share can have this name"),
+        (shares_part(**{"A b": share(claim="x")}), "share 'A b': this is not a valid share name"),
+        (shares_part(**{"a\n": share(claim="x", path="/x")}), "share 'a\\n': this is not a valid share name"),
     ],
 )
 def test_what_is_wrong_with_a_shares_part(part: Any, says: str) -> None:
@@ -441,25 +447,25 @@ def test_what_is_wrong_with_a_shares_part(part: Any, says: str) -> None:
         ({"schema": 1}, "the membership part lacks `people`"),
         (
             {"schema": 3, "people": {}},
-            "the membership part has the schema 3, newer than 1, the one that is understood here",
+            "the membership part has schema 3, newer than the supported schema 1",
         ),
         ({"schema": 1, "people": {}, "groups": {}}, "the membership part has the unknown key 'groups'"),
         ({"schema": 1, "people": ["ana"]}, "the membership part: `people` is a list, not a mapping of names"),
         ({"schema": 1, "people": {"ana": []}}, "person 'ana' is a list, not a mapping"),
-        ({"schema": 1, "people": {"": {}}}, "the membership part: '' is nobody's name"),
-        ({"schema": 1, "people": {"\ud800": {}}}, "the membership part: '\\ud800' is nobody's name"),
+        ({"schema": 1, "people": {"": {}}}, "the membership part: '' is not a user name"),
+        ({"schema": 1, "people": {"\ud800": {}}}, "the membership part: '\\ud800' is not a user name"),
         ({"schema": 1, "people": {"ana": {"admin": True}}}, "person 'ana' has the unknown key 'admin'"),
         (
             members_part(ana={"groups": ["hub:x"]}),
-            "person 'ana': `groups` has 'hub:x', not the name of a group that is stored",
+            "person 'ana': `groups` has 'hub:x', not the name of a stored group",
         ),
         (
             members_part(ana={"groups": ["hub:"]}),
-            "person 'ana': `groups` has 'hub:', not the name of a group that is stored",
+            "person 'ana': `groups` has 'hub:', not the name of a stored group",
         ),
         (
             members_part(ana={"groups": ["openshift:"]}),
-            "person 'ana': `groups` has 'openshift:', not the name of a group that is stored",
+            "person 'ana': `groups` has 'openshift:', not the name of a stored group",
         ),
         ({"schema": 1, "people": {"ana": {"groups": "x"}}}, "person 'ana': `groups` has 'x', not a list of names"),
         (
@@ -471,10 +477,10 @@ def test_what_is_wrong_with_a_shares_part(part: Any, says: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_membership_part(part: Any, says: str) -> None:
-    assert access.members_errors(part) == [says]
+    assert acl_format.members_errors(part) == [says]
     # Also for those of whom nothing wrong is said.
     assert decide(shares_part(a=share("public")), part, "bob") == access.Decision([], [], [says])
-    with pytest.raises(access.AccessError) as refused:
+    with pytest.raises(acl_format.AccessError) as refused:
         access.MembersPart(part)
     assert refused.value.errors == (says,)
 
@@ -485,7 +491,7 @@ DIGEST = "0123456789abcdef" * 4
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"schema": 2}, "the index has the schema 2, newer than 1, the one that is understood here"),
+        ({"schema": 2}, "the index has schema 2, newer than the supported schema 1"),
         ({"digits": 5}, "the index: `digits` is 5, not a number from 0 to 4"),
         ({"digits": -1}, "the index: `digits` is -1, not a number from 0 to 4"),
         ({"digits": True}, "the index: `digits` is true, not a number from 0 to 4"),
@@ -502,35 +508,35 @@ DIGEST = "0123456789abcdef" * 4
 )
 def test_what_is_wrong_with_an_index(change: dict[str, Any], says: str) -> None:
     index = {"schema": 1, "digits": 2, "shares": DIGEST, "members": {"00": DIGEST}}
-    assert access.index_errors(index) == []
+    assert acl_format.index_errors(index) == []
     index.update(change)
-    assert access.index_errors(index) == [says]
-    with pytest.raises(access.AccessError) as refused:
-        access.load_index(access.canonical(index), access.digest_of(access.canonical(index)))
+    assert acl_format.index_errors(index) == [says]
+    with pytest.raises(acl_format.AccessError) as refused:
+        access.load_index(acl_format.canonical(index), acl_format.digest_of(acl_format.canonical(index)))
     assert refused.value.errors == (says,)
 
 
 @pytest.mark.parametrize("digits", range(5))
 def test_an_index_by_any_number_of_digits(digits: int) -> None:
-    prefix = access.prefix_of("ana", digits)
+    prefix = acl_format.prefix_of("ana", digits)
     index = {"schema": 1, "digits": digits, "shares": DIGEST, "members": {prefix: DIGEST}}
-    text = access.canonical(index)
-    assert access.load_index(text, access.digest_of(text)) == index
-    assert access.index_errors({**index, "members": {}}) == []
+    text = acl_format.canonical(index)
+    assert access.load_index(text, acl_format.digest_of(text)) == index
+    assert acl_format.index_errors({**index, "members": {}}) == []
 
 
 def test_all_faults_are_told_at_once() -> None:
     part = shares_part(a=share("top", path="a", gid=-1), B=share(until="soon"))
     decision = decide(part, {"schema": 1, "people": {"": {}}}, "", today=None)
     assert decision.errors == [
-        "share 'B': no share can have this name",
-        "share 'B': `claim` is 'B', which no claim can be called",
+        "share 'B': this is not a valid share name",
+        "share 'B': `claim` is 'B', not a valid claim name",
         "share 'B': `until` is 'soon', not a day such as 2027-03-31",
         "share 'a': `level` is 'top', not one of public, private, secret",
         "share 'a': its mount path 'a' is not absolute",
         "share 'a': `gid` is -1, not a number from 0 to 2147483647",
-        "the membership part: '' is nobody's name",
-        "the person is '', which is nobody's name",
+        "the membership part: '' is not a user name",
+        "the person is '', which is not a user name",
         "today is null, not a date",
     ]
 
@@ -541,7 +547,7 @@ def test_grants_of_refuses_what_decide_refuses() -> None:
         (shares_part(), {"groups": ["hub:x"]}, []),
         (shares_part(), {}, "x"),
     ):
-        with pytest.raises(access.AccessError):
+        with pytest.raises(acl_format.AccessError):
             access.grants_of(shares, record, groups, TODAY)
 
 
@@ -549,54 +555,54 @@ def test_grants_of_refuses_what_decide_refuses() -> None:
 
 
 def test_texts_and_names() -> None:
-    assert access.canonical({"b": [1, "é"], "a": None}) == '{"a":null,"b":[1,"é"]}'
-    assert access.digest_of("é") == "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"
-    assert access.prefix_of("é", 3) == "4a9"
-    assert access.prefix_of("é", 0) == ""
-    assert access.shares_name(DIGEST) == "odh-persistency-acl-shares-0123456789abcdef"
-    assert access.members_name("4a", DIGEST) == "odh-persistency-acl-members-4a-0123456789abcdef"
-    assert access.members_name("", DIGEST) == "odh-persistency-acl-members-all-0123456789abcdef"
+    assert acl_format.canonical({"b": [1, "é"], "a": None}) == '{"a":null,"b":[1,"é"]}'
+    assert acl_format.digest_of("é") == "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"
+    assert acl_format.prefix_of("é", 3) == "4a9"
+    assert acl_format.prefix_of("é", 0) == ""
+    assert acl_format.shares_name(DIGEST) == "odh-persistency-acl-shares-0123456789abcdef"
+    assert acl_format.members_name("4a", DIGEST) == "odh-persistency-acl-members-4a-0123456789abcdef"
+    assert acl_format.members_name("", DIGEST) == "odh-persistency-acl-members-all-0123456789abcdef"
     with pytest.raises(ValueError, match="not JSON compliant"):
-        access.canonical(float("nan"))
+        acl_format.canonical(float("nan"))
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "the shares part cannot be read as JSON: Expecting value"),
-        ('{"schema":1,"shares":{}', "the shares part cannot be read as JSON: Expecting"),
-        ("[" * 100_000, "the shares part cannot be read as JSON: "),
-        ('{"schema":1,"shares":NaN}', "the shares part cannot be read as JSON: "),
+        ("", "the shares part is not valid JSON: Expecting value"),
+        ('{"schema":1,"shares":{}', "the shares part is not valid JSON: Expecting"),
+        ("[" * 100_000, "the shares part is not valid JSON: "),
+        ('{"schema":1,"shares":NaN}', "the shares part is not valid JSON: "),
         (
             '{"schema":1, "shares":{}}',
-            "the shares part is not written as the collection writes it: something else wrote it",
+            "the shares part is not canonical JSON: something other than this collection wrote it",
         ),
-        ('{"schema":1,"shares":{},"shares":{}}', "the shares part is not written as the collection writes it"),
+        ('{"schema":1,"shares":{},"shares":{}}', "the shares part is not canonical JSON"),
         ('{"schema":1,"shares":[]}', "the shares part: `shares` is a list, not a mapping of names"),
         (b"{}", "the shares part is a bytes, not a text"),
         (None, "the shares part is null, not a text"),
     ],
 )
 def test_a_text_that_cannot_be_read(text: Any, says: str) -> None:
-    digest = access.digest_of(text) if isinstance(text, str) else ""
-    with pytest.raises(access.AccessError) as refused:
+    digest = acl_format.digest_of(text) if isinstance(text, str) else ""
+    with pytest.raises(acl_format.AccessError) as refused:
         access.load_shares(text, digest)
     assert str(refused.value).startswith(says)
 
 
 def test_a_text_of_another_digest() -> None:
-    text = access.canonical(shares_part())
-    assert access.load_shares(text, access.digest_of(text)) == shares_part()
-    for digest in (access.digest_of(text).upper(), access.digest_of(text)[:16], "", None, DIGEST):
+    text = acl_format.canonical(shares_part())
+    assert access.load_shares(text, acl_format.digest_of(text)) == shares_part()
+    for digest in (acl_format.digest_of(text).upper(), acl_format.digest_of(text)[:16], "", None, DIGEST):
         with pytest.raises(
-            access.AccessError, match=r"the shares part does not have the digest .*: it was changed, or cut off"
+            acl_format.AccessError, match=r"the shares part does not match the digest .*: it was modified or truncated"
         ):
             access.load_shares(text, digest)  # type: ignore[arg-type]
 
 
 def test_a_part_is_a_dictionary_like_any_other() -> None:
-    text = access.canonical(shares_part(a=share()))
-    part = access.load_shares(text, access.digest_of(text))
+    text = acl_format.canonical(shares_part(a=share()))
+    part = access.load_shares(text, acl_format.digest_of(text))
     assert json.loads(json.dumps(part)) == shares_part(a=share())
     assert access.SharesPart(part) == part
     for other in (copy.copy(part), copy.deepcopy(part), pickle.loads(pickle.dumps(part)), part.copy(), dict(part)):
@@ -611,7 +617,7 @@ def test_one_person_is_decided_in_well_under_a_millisecond() -> None:
         shares_part(
             **{
                 f"s{number}": share(
-                    access.LEVELS[number % 3], read=groups[number % 7 :: 7], write=groups[number % 9 :: 9]
+                    acl_format.LEVELS[number % 3], read=groups[number % 7 :: 7], write=groups[number % 9 :: 9]
                 )
                 for number in range(200)
             }
@@ -646,26 +652,27 @@ def test_the_example_for_owners_of_data_is_true() -> None:
         day = date(2027, 4, 1) if more_of_it == "on 2027-04-01" else TODAY
         asked = ["cases"] if more_of_it == "who asked for cases" else []
         members = {"schema": 1, "people": acl.people}
-        decision = access.decide(acl.shares, members, person, today=day, home=HOME, asked=asked)
+        decision = decide(acl.shares, members, person, today=day, requested=asked)
         assert outcomes(decision) == dict(zip(names, cells)), line
-    rules = {verdict.rule for verdict in access.decide(acl.shares, members, "ben", today=TODAY, home=HOME).verdicts}
+    rules = {verdict.rule for verdict in decide(acl.shares, members, "ben").verdicts}
     assert "read and write, as a member of group teachers" in rules
 
 
-# --- The file itself, which the hub runs --------------------------------------------------------------------------------
+# --- The package itself, which the hub runs -----------------------------------------------------------------------------
 
 TRY = """
 import sys, datetime
 sys.path.insert(0, sys.argv[1])
-import access
+from _hub import access, acl_format
 share = {"level": "public", "claim": "a", "mount_path": "/h/a"}
 share.update(read={"everyone": True, "groups": []}, write={"groups": ["w"]})
-text = access.canonical({"schema": 1, "shares": {"a": share}})
-part = access.load_shares(text, access.digest_of(text))
+text = acl_format.canonical({"schema": 1, "shares": {"a": share}})
+part = access.load_shares(text, acl_format.digest_of(text))
 members = access.MembersPart({"schema": 1, "people": {"ana": {"groups": ["w"]}}})
-decision = access.decide(part, members, "ana", today=datetime.date(2027, 3, 31), home="/h")
+request = access.SpawnRequest("ana", today=datetime.date(2027, 3, 31), home="/h")
+decision = access.decide(part, members, request)
 assert not decision.errors, decision.errors
-assert access.decide([], None, "ana", today=datetime.date(2027, 3, 31)).errors
+assert access.decide([], None, request).errors
 import copy
 assert type(copy.deepcopy(part)) is dict
 print(decision.mounts[0])
@@ -673,7 +680,7 @@ print(decision.mounts[0])
 
 
 def pythons() -> list[str]:
-    """This Python, and the oldest that the file is for, where the machine has one."""
+    """This Python, and the oldest that the package is for, if the machine has one."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = [shutil.which("python3.8"), *map(str, sorted(root.glob("versions/3.8*/bin/python3.8")))]
     for python in found:
@@ -684,7 +691,7 @@ def pythons() -> list[str]:
 
 @pytest.mark.parametrize("python", pythons())
 def test_it_runs_alone(tmp_path: Path, python: str) -> None:
-    shutil.copy(FILE, tmp_path / "access.py")
+    shutil.copytree(FOLDER, tmp_path / "_hub", ignore=shutil.ignore_patterns("__pycache__"))
     ran = subprocess.run(
         [python, "-I", "-B", "-W", "error", "-c", TRY, str(tmp_path)],
         capture_output=True,
@@ -696,17 +703,19 @@ def test_it_runs_alone(tmp_path: Path, python: str) -> None:
 
 
 def test_it_is_python_3_8_and_needs_the_standard_library_only() -> None:
-    tree = ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 8))
+    files = sorted(FOLDER.glob("*.py"))
     modules = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            modules.update(alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "a relative import: the file would not run alone"
-            modules.add(str(node.module).split(".")[0])
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 8))):
+            if isinstance(node, ast.Import):
+                modules.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                modules.add(str(node.module).split(".")[0])
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 1, "an import from outside the package: it would not run alone"
     assert modules <= sys.stdlib_module_names
     ran = subprocess.run(
-        [Path(sys.executable).parent / "vermin", "--target=3.8-", "--no-tips", "--violations", FILE],
+        [Path(sys.executable).parent / "vermin", "--target=3.8-", "--no-tips", "--violations", *files],
         capture_output=True,
         text=True,
         check=False,
@@ -718,13 +727,13 @@ def test_what_lies_inside_is_found_whatever_stands_between() -> None:
     """In the order of texts `/home/a-b` stands between `/home/a` and what is inside of that."""
     paths = {"one": f"{HOME}/a", "two": f"{HOME}/a-b", "three": f"{HOME}/a/c"}
     shares = {name: {**share(), "claim": name, "mount_path": path} for name, path in paths.items()}
-    assert access.shares_errors({"schema": 1, "shares": shares}) == [
+    assert acl_format.shares_errors({"schema": 1, "shares": shares}) == [
         "share 'three': its mount path lies inside that of share 'one'"
     ]
 
 
 def test_a_persons_part_is_where_it_always_was() -> None:
     """Stored ACLs outlive versions of the collection: another prefix would be another person's part, or nobody's."""
-    assert access.prefix_of("alice@example.org", 4) == hashlib.sha256(b"alice@example.org").hexdigest()[:4]
-    assert access.prefix_of("Alice@example.org", 64) != access.prefix_of("alice@example.org", 64)
-    assert access.prefix_of("jos\u00e9", 64) == hashlib.sha256("jos\u00e9".encode()).hexdigest()
+    assert acl_format.prefix_of("alice@example.org", 4) == hashlib.sha256(b"alice@example.org").hexdigest()[:4]
+    assert acl_format.prefix_of("Alice@example.org", 64) != acl_format.prefix_of("alice@example.org", 64)
+    assert acl_format.prefix_of("jos\u00e9", 64) == hashlib.sha256("jos\u00e9".encode()).hexdigest()

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._hub import access
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access, acl_format
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -197,7 +197,7 @@ def test_order_means_nothing(world: World, person: str, wishes: list[str], seed:
     assert other.decide(person, twice, roots=("/", ROOT)) == world.decide(person, wishes, roots=[ROOT, "/"])
     assert list(other.grants(person).items()) == list(world.grants(person).items())
     by_key = shuffled({"a": 1, "schema": 2, "é": {"x": 1, "b": 2}}, by)
-    assert access.canonical(by_key) == '{"a":1,"schema":2,"é":{"b":2,"x":1}}'
+    assert acl_format.canonical(by_key) == '{"a":1,"schema":2,"é":{"b":2,"x":1}}'
 
 
 @given(st.dates(max_value=date(9999, 12, 30)), st.integers(-400, 400))
@@ -252,7 +252,7 @@ _likenesses = st.tuples(st.one_of(_word, st.sampled_from(GROUPS + PEOPLE)), st.s
 
 
 def _is_stored(group: str) -> bool:
-    return access.members_errors(members_part(ana={"groups": [group]})) == []
+    return acl_format.members_errors(members_part(ana={"groups": [group]})) == []
 
 
 @given(_likenesses)
@@ -291,8 +291,8 @@ def test_one_word_from_two_sources_is_two_groups(stored: str, hub: str, granted:
 
 
 def _decide_any(shares: Any, members: Any, person: Any = "ana", **more: Any) -> access.Decision:
-    asking = {"today": TODAY, "home": HOME, "roots": (ROOT,), "asked": ASKABLE, "hub_groups": HUB_GROUPS, **more}
-    decision = access.decide(shares, members, person, **asking)
+    asking = {"today": TODAY, "home": HOME, "roots": (ROOT,), "requested": ASKABLE, "hub_groups": HUB_GROUPS, **more}
+    decision = access.decide(shares, members, access.SpawnRequest(person, **asking))
     assert isinstance(decision, access.Decision)
     assert all(isinstance(fault, str) and fault and not fault.endswith(".") for fault in decision.errors)
     # Not one surrogate, line or megabyte of what is wrong gets into a log.
@@ -305,12 +305,12 @@ def _decide_any(shares: Any, members: Any, person: Any = "ana", **more: Any) -> 
 def _load(load: Any, data: Any) -> list[str]:
     """What is said to a part when it is loaded under its digest."""
     try:
-        text = access.canonical(data)
+        text = acl_format.canonical(data)
     except ValueError:  # What has no text: not a number, infinite
         return ["no text"]
     try:
-        assert load(text, access.digest_of(text)) == data
-    except access.AccessError as error:
+        assert load(text, acl_format.digest_of(text)) == data
+    except acl_format.AccessError as error:
         return list(error.errors) or pytest.fail("An error without a reason")
     return []
 
@@ -330,20 +330,20 @@ def _is_sane(decision: access.Decision) -> None:
 @given(garbage(), st.one_of(st.none(), garbage(), stored_members()))
 def test_no_garbage_breaks_a_decision_or_grants_anything(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
-    faults = access.shares_errors(shares) + (access.members_errors(members) if members is not None else [])
+    faults = acl_format.shares_errors(shares) + (acl_format.members_errors(members) if members is not None else [])
     assert decision.errors == faults
     if faults:
         assert decision.mounts == []
-    assert bool(_load(access.load_shares, shares)) == bool(access.shares_errors(shares))
-    assert bool(_load(access.load_members, members)) == bool(access.members_errors(members))
-    assert bool(_load(access.load_index, shares)) == bool(access.index_errors(shares))
+    assert bool(_load(access.load_shares, shares)) == bool(acl_format.shares_errors(shares))
+    assert bool(_load(access.load_members, members)) == bool(acl_format.members_errors(members))
+    assert bool(_load(access.load_index, shares)) == bool(acl_format.index_errors(shares))
     _is_sane(decision)
 
 
 @given(mutated(stored_shares()), st.one_of(st.none(), stored_members()))
 def test_a_damaged_shares_part_grants_nothing_or_what_it_says(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
-    assert decision.errors == access.shares_errors(shares)
+    assert decision.errors == acl_format.shares_errors(shares)
     assert bool(_load(access.load_shares, shares)) == bool(decision.errors)
     if not decision.errors:
         _is_sane(decision)
@@ -351,7 +351,7 @@ def test_a_damaged_shares_part_grants_nothing_or_what_it_says(shares: Any, membe
         for one in shares["shares"].values():
             assert set(one) - {"gid", "until"} == {"level", "claim", "mount_path", "read", "write"}
             assert (set(one["read"]), set(one["write"])) == ({"everyone", "groups"}, {"groups"})
-            assert one["level"] in access.LEVELS
+            assert one["level"] in acl_format.LEVELS
             assert one["read"]["everyone"] is (one["level"] == "public")
             assert type(one.get("gid", 0)) is int
         world = World(shares, members or members_part(), {"ana": HUB_GROUPS})
@@ -373,7 +373,7 @@ def _wanted(shares: Any, name: str) -> bool:
 @given(stored_shares(), mutated(stored_members()))
 def test_a_damaged_membership_part_grants_nothing_or_what_it_says(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
-    assert decision.errors == access.members_errors(members)
+    assert decision.errors == acl_format.members_errors(members)
     assert bool(_load(access.load_members, members)) == bool(decision.errors)
     if not decision.errors:
         assert set(members) == {"schema", "people"}
@@ -386,7 +386,7 @@ def test_a_damaged_membership_part_grants_nothing_or_what_it_says(shares: Any, m
     _is_sane(decision)
 
 
-_questions = st.sampled_from(("person", "hub_groups", "asked", "today", "home", "roots"))
+_questions = st.sampled_from(("person", "hub_groups", "requested", "today", "home", "roots"))
 
 
 @given(st.dictionaries(_questions, garbage(), min_size=1, max_size=2))
@@ -397,7 +397,7 @@ def test_no_garbage_among_the_questions_breaks_a_decision(odd: dict[str, Any]) -
         members_part(ana={"groups": ["analysts"]}),
     )
     decision = _decide_any(shares, members, person, **odd)
-    lists = [odd[key] for key in ("hub_groups", "asked", "roots") if key in odd]
+    lists = [odd[key] for key in ("hub_groups", "requested", "roots") if key in odd]
     if (
         "today" in odd
         or not isinstance(person, str)
@@ -419,9 +419,9 @@ def test_no_garbage_among_the_questions_breaks_a_decision(odd: dict[str, Any]) -
 def test_a_text_that_was_changed_never_loads_under_its_digest(
     world: World, which: str, position: int, change: str, character: str
 ) -> None:
-    text = access.canonical(getattr(world, which))
+    text = acl_format.canonical(getattr(world, which))
     load = {"shares": access.load_shares, "members": access.load_members}[which]
-    digest = access.digest_of(text)
+    digest = acl_format.digest_of(text)
     assert load(text, digest) == getattr(world, which)
     at = position % len(text)
     changed = {
@@ -432,16 +432,16 @@ def test_a_text_that_was_changed_never_loads_under_its_digest(
         "append": text + character,
     }[change]
     if changed != text:
-        with pytest.raises(access.AccessError):
+        with pytest.raises(acl_format.AccessError):
             load(changed, digest)
-    with pytest.raises(access.AccessError):
-        load(text, access.digest_of(text + " "))
+    with pytest.raises(acl_format.AccessError):
+        load(text, acl_format.digest_of(text + " "))
 
 
 @given(worlds(), st.one_of(st.text(" \n\t", min_size=1, max_size=2), st.sampled_from(("indent", "ascii", "twice"))))
 def test_one_content_has_one_text(world: World, change: str) -> None:
     """Else a key that stands there twice could mean one thing to us and another to somebody's parser."""
-    text = access.canonical(world.members)
+    text = acl_format.canonical(world.members)
     if change == "indent":
         other = text.replace(",", ", ")
     elif change == "ascii":
@@ -451,8 +451,8 @@ def test_one_content_has_one_text(world: World, change: str) -> None:
     else:
         other = text + change
     if other != text:
-        with pytest.raises(access.AccessError):
-            access.load_members(other, access.digest_of(other))
+        with pytest.raises(acl_format.AccessError):
+            access.load_members(other, acl_format.digest_of(other))
 
 
 @given(worlds(), worlds(), people(), asked())
@@ -469,7 +469,7 @@ def test_what_was_loaded_is_what_decides(world: World, other: World, person: str
     assert loaded.decide(person, wishes) == before
     # A copy is what it says, and is looked at again.
     assert type(copy.deepcopy(loaded.shares)) is type(copy.copy(loaded.members)) is dict
-    assert access.decide(copy.deepcopy(loaded.shares), None, person, today=TODAY).errors
+    assert access.decide(copy.deepcopy(loaded.shares), None, access.SpawnRequest(person, today=TODAY)).errors
 
 
 # --- Where ----------------------------------------------------------------------------------------------------------------
@@ -503,7 +503,7 @@ def _is_allowed(path: str, home: str, roots: tuple[str, ...]) -> bool:
 @example(ROOT)
 def test_shares_are_mounted_where_the_hub_allows_it_and_nowhere_else(path: str) -> None:
     shares = shares_part(a=share("public", path=path), b=share("public", path="/data/zzz"))
-    decision = access.decide(shares, None, "ana", today=TODAY, home=HOME, roots=(ROOT,))
+    decision = access.decide(shares, None, access.SpawnRequest("ana", today=TODAY, home=HOME, roots=(ROOT,)))
     where = {mount.share: mount.path for mount in decision.mounts}
     if _is_allowed(path, HOME, (ROOT,)):
         assert where == {"a": path, "b": "/data/zzz"}
@@ -518,13 +518,13 @@ def test_shares_are_mounted_where_the_hub_allows_it_and_nowhere_else(path: str) 
 @example("/data/a/b", "/data/a")
 @example("/data/a", "/data/ab")
 def test_no_share_lies_inside_another(one: str, other: str) -> None:
-    faults = access.shares_errors(shares_part(a=share(path=one), b=share(path=other)))
+    faults = acl_format.shares_errors(shares_part(a=share(path=one), b=share(path=other)))
     if not faults:
         first, second = PurePosixPath(one), PurePosixPath(other)
         assert first != second
         assert first not in second.parents
         assert second not in first.parents
-    valid = not access.path_error(one) and not access.path_error(other)
+    valid = not acl_format.path_error(one) and not acl_format.path_error(other)
     if faults and valid:
         assert f"{other}/".startswith(f"{one}/") or f"{one}/".startswith(f"{other}/")
 
@@ -535,10 +535,10 @@ def test_a_home_may_be_written_in_any_way(noise: list[str], path: str) -> None:
     written = "/" + "/".join((*noise, "opt", *noise, "app-root", *noise, "src", *noise))
     for mounted in (f"{HOME}/a", HOME, "/opt", "/opt/app-root", f"{HOME}2"):
         shares = shares_part(a=share("public", path=mounted))
-        plain = access.decide(shares, None, "ana", today=TODAY, home=HOME)
-        assert access.decide(shares, None, "ana", today=TODAY, home=written) == plain
+        plain = access.decide(shares, None, access.SpawnRequest("ana", today=TODAY, home=HOME))
+        assert access.decide(shares, None, access.SpawnRequest("ana", today=TODAY, home=written)) == plain
         assert bool(plain.mounts) == (mounted == f"{HOME}/a")
         # A root above the home does not let a share hide the home.
-        assert access.decide(shares, None, "ana", today=TODAY, home=written, roots=["/opt/", "/"]).mounts == (
-            plain.mounts if mounted != f"{HOME}2" else [access.Mount("a", "a", mounted, "ro", None)]
-        )
+        assert access.decide(
+            shares, None, access.SpawnRequest("ana", today=TODAY, home=written, roots=["/opt/", "/"])
+        ).mounts == (plain.mounts if mounted != f"{HOME}2" else [access.Mount("a", "a", mounted, "ro", None)])

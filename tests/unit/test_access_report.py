@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
-from ansible_collections.odh.persistency.plugins.module_utils._core.report.access import Access, Frame
-from ansible_collections.odh.persistency.plugins.module_utils._core.report.access_answers import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.access import AccessReport, ReportContext
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.access_query import (
     MOST_PEOPLE,
-    Questions,
+    AccessQuery,
     answer,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.report.access_text import answer_text
-from ansible_collections.odh.persistency.plugins.module_utils._hub import access
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access, acl_format
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,10 +60,10 @@ _ROOTS = (HOME, HOME, "/data", "/elsewhere")
 
 
 @st.composite
-def frames(draw: st.DrawFn) -> Frame:
+def contexts(draw: st.DrawFn) -> ReportContext:
     drawn = zip((*PEOPLE, "zoe"), draw(st.tuples(*[_HUB_RECORD] * (len(PEOPLE) + 1))), strict=True)
     known = {person: _some(("a", "c", "d"), bits) for person, bits in drawn if bits}
-    return Frame(TODAY, HOME, ("/data",) if draw(st.booleans()) else (), known)
+    return ReportContext(TODAY, HOME, ("/data",) if draw(st.booleans()) else (), known)
 
 
 @st.composite
@@ -76,7 +76,7 @@ def acls(draw: st.DrawFn) -> Acl:
             more: dict[str, Any] = {"read": _some(groups, read), "write": _some(groups, write)}
             if _UNTIL[until]:
                 more["until"] = _UNTIL[until]
-            shares[name] = share(access.LEVELS[level], mount_path=f"{_ROOTS[root]}/{name}", **more)
+            shares[name] = share(acl_format.LEVELS[level], mount_path=f"{_ROOTS[root]}/{name}", **more)
     people = {}
     for person, bits in zip(PEOPLE, draw(st.tuples(*[_RECORD] * len(PEOPLE))), strict=True):
         if bits is not None:
@@ -92,31 +92,32 @@ def asking() -> st.SearchStrategy[tuple[str, ...]]:
 class Rules:
     """The very rules over the documents as they are stored, without anything of the report."""
 
-    def __init__(self, acl: Acl, frame: Frame) -> None:
-        self.frame = frame
+    def __init__(self, acl: Acl, context: ReportContext) -> None:
+        self.context = context
         self.shares = access.SharesPart(json.loads(json.dumps(dict(acl.shares))))
         self.members = access.MembersPart({"schema": 1, "people": dict(acl.people)})
 
-    def decided(self, person: str, asked: tuple[str, ...] = ()) -> dict[str, access.Verdict]:
+    def decided(self, person: str, requested: tuple[str, ...] = ()) -> dict[str, access.Verdict]:
         """The verdicts by share."""
-        frame = self.frame
-        groups = frame.hub_groups.get(person, ())
-        found = access.decide(self.shares, self.members, person, groups, asked, frame.today, frame.home, frame.roots)
+        context = self.context
+        groups = context.hub_groups.get(person, ())
+        request = access.SpawnRequest(person, groups, requested, context.today, context.home, context.roots)
+        found = access.decide(self.shares, self.members, request)
         assert not found.errors
         return {verdict.share: verdict for verdict in found.verdicts}
 
 
-def everybody(acl: Acl, frame: Frame) -> list[str]:
-    return sorted({*acl.people, *frame.hub_groups})
+def everybody(acl: Acl, context: ReportContext) -> list[str]:
+    return sorted({*acl.people, *context.hub_groups})
 
 
-@given(acls(), frames())
-def test_each_cell_is_what_the_rules_decide(acl: Acl, frame: Frame) -> None:
-    found = answer(Access(acl, frame), Questions(matrix="csv"))
+@given(acls(), contexts())
+def test_each_cell_is_what_the_rules_decide(acl: Acl, context: ReportContext) -> None:
+    found = answer(AccessReport(acl, context), AccessQuery(matrix="csv"))
     header, *lines = csv.reader(io.StringIO(found.result["csv"], newline=""))
     assert header == ["user", *sorted(acl.by_name)]
-    assert [line[0] for line in lines] == everybody(acl, frame)
-    rules = Rules(acl, frame)
+    assert [line[0] for line in lines] == everybody(acl, context)
+    rules = Rules(acl, context)
     for person, *cells in lines:
         verdicts = rules.decided(person)
         assert cells == [verdicts[name].outcome for name in header[1:]]
@@ -125,12 +126,16 @@ def test_each_cell_is_what_the_rules_decide(acl: Acl, frame: Frame) -> None:
     assert found.result["everyone"] == [name for name, verdict in nobody.items() if verdict.outcome != "-"]
 
 
-@given(acls(), frames())
-def test_the_reverse_is_the_inverse_of_the_forward(acl: Acl, frame: Frame) -> None:
-    result = answer(Access(acl, frame), Questions(shares=tuple(acl.by_name))).result if acl.by_name else {"shares": []}
-    people = everybody(acl, frame)
+@given(acls(), contexts())
+def test_the_reverse_is_the_inverse_of_the_forward(acl: Acl, context: ReportContext) -> None:
+    result = (
+        answer(AccessReport(acl, context), AccessQuery(shares=tuple(acl.by_name))).result
+        if acl.by_name
+        else {"shares": []}
+    )
+    people = everybody(acl, context)
     assert [row["name"] for row in result["shares"]] == list(acl.by_name)
-    rules = Rules(acl, frame)
+    rules = Rules(acl, context)
     for row in result["shares"]:
         reached = {
             (person, mode): entry["rule"] for mode in ("rw", "ro") for entry in row[mode] for person in entry["people"]
@@ -139,7 +144,7 @@ def test_the_reverse_is_the_inverse_of_the_forward(acl: Acl, frame: Frame) -> No
         assert {mode: sum(1 for _, other in reached if other == mode) for mode in ("rw", "ro")} == row["counts"]
         for person in people:
             # A secret share is what it is once it was asked for, and it alone.
-            verdict = rules.decided(person, asked=(row["name"],))[row["name"]]
+            verdict = rules.decided(person, requested=(row["name"],))[row["name"]]
             modes = [mode for mode in ("rw", "ro") if (person, mode) in reached] or (
                 ["ro"] if row["everyone"] else ["-"]
             )
@@ -153,16 +158,16 @@ def test_the_reverse_is_the_inverse_of_the_forward(acl: Acl, frame: Frame) -> No
             assert row["hub_groups"] == {"rw": [], "ro": []}
 
 
-@given(acls(), frames(), st.sampled_from(("hub:a", *GROUPS)))
-def test_a_group_gets_what_somebody_gets_who_is_in_it_alone(acl: Acl, frame: Frame, group: str) -> None:
-    [row] = answer(Access(acl, frame), Questions(groups=(group,))).result["groups"]
+@given(acls(), contexts(), st.sampled_from(("hub:a", *GROUPS)))
+def test_a_group_gets_what_somebody_gets_who_is_in_it_alone(acl: Acl, context: ReportContext, group: str) -> None:
+    [row] = answer(AccessReport(acl, context), AccessQuery(groups=(group,))).result["groups"]
     if group.startswith("hub:"):
         alone = acl_of(dict(acl.by_name), {})
-        one = Frame(frame.today, frame.home, frame.roots, {"only": [group[len("hub:") :]]})
-        members = [person for person, groups in sorted(frame.hub_groups.items()) if group[len("hub:") :] in groups]
+        one = ReportContext(context.today, context.home, context.roots, {"only": [group[len("hub:") :]]})
+        members = [person for person, groups in sorted(context.hub_groups.items()) if group[len("hub:") :] in groups]
     else:
         alone = acl_of(dict(acl.by_name), {"only": {"groups": [group]}})
-        one = Frame(frame.today, frame.home, frame.roots)
+        one = ReportContext(context.today, context.home, context.roots)
         members = [person for person, record in sorted(acl.people.items()) if group in record.get("groups", ())]
     verdicts = Rules(alone, one).decided("only")
     assert {one["share"]: (one["grant"], one["rule"]) for one in row["shares"]} == {
@@ -171,26 +176,26 @@ def test_a_group_gets_what_somebody_gets_who_is_in_it_alone(acl: Acl, frame: Fra
     assert row["members"] == members
 
 
-@given(acls(), frames(), st.sampled_from((*PEOPLE, "zoe", "nobody")), asking())
+@given(acls(), contexts(), st.sampled_from((*PEOPLE, "zoe", "nobody")), asking())
 def test_a_persons_own_view_has_no_share_that_they_may_not_know_of(
-    acl: Acl, frame: Frame, person: str, asked: tuple[str, ...]
+    acl: Acl, context: ReportContext, person: str, requested: tuple[str, ...]
 ) -> None:
-    questions = Questions(users=(person,), asked=asked, own_view=True)
-    found = answer(Access(acl, frame), questions)
+    questions = AccessQuery(users=(person,), requested=requested, own_view=True)
+    found = answer(AccessReport(acl, context), questions)
     shown = json.dumps(found.result) + answer_text(found, questions, "An ACL")
     # Names of people are of no interest, and one is called like a share.
     shown = shown.replace(json.dumps(person), "").replace(f"\n{person}, ", "\n")
-    for name, verdict in Rules(acl, frame).decided(person, asked).items():
+    for name, verdict in Rules(acl, context).decided(person, requested).items():
         assert (name in shown) is verdict.visible
     assert not found.warnings
 
 
-@given(acls(), frames(), st.sampled_from((*PEOPLE, "zoe")), asking())
+@given(acls(), contexts(), st.sampled_from((*PEOPLE, "zoe")), asking())
 def test_a_person_asked_about_gets_the_verdicts_as_they_are(
-    acl: Acl, frame: Frame, person: str, asked: tuple[str, ...]
+    acl: Acl, context: ReportContext, person: str, requested: tuple[str, ...]
 ) -> None:
-    [row] = answer(Access(acl, frame), Questions(users=(person,), asked=asked)).result["users"]
-    verdicts = Rules(acl, frame).decided(person, asked)
+    [row] = answer(AccessReport(acl, context), AccessQuery(users=(person,), requested=requested)).result["users"]
+    verdicts = Rules(acl, context).decided(person, requested)
     assert [tuple(one.values())[:-1] for one in row["shares"]] == [
         (v.share, v.level, v.outcome, v.rule, acl.by_name[v.share]["mount_path"], v.visible) for v in verdicts.values()
     ]
@@ -218,9 +223,9 @@ DEMO = acl_of(
 
 def asked(acl: Acl = DEMO, hub_groups: dict[str, list[str]] | None = None, **questions: Any) -> tuple[Any, str]:
     """The answer, and its text."""
-    chosen = Questions(**questions)
+    chosen = AccessQuery(**questions)
     assert not chosen.errors()
-    found = answer(Access(acl, Frame(TODAY, HOME, (), hub_groups or {})), chosen)
+    found = answer(AccessReport(acl, ReportContext(TODAY, HOME, (), hub_groups or {})), chosen)
     return found, answer_text(found, chosen, "An ACL")
 
 
@@ -237,9 +242,9 @@ def test_everything_at_a_glance() -> None:
             "cleo            rw      -          -        -",
             "(anybody else)  ro      -          -        -",
             "",
-            "data: rw for whoever is in hub:editors, which the hub knows at spawn",
+            "data: rw for members of hub:editors, whom the hub knows at spawn",
             "notebooks: granted until 2027-03-31",
-            "old: nobody gets it, for its last day was 2026-11-23",
+            "old: nobody gets it, because its last day was 2026-11-23",
         ]
     )
     assert found.result["users"][1] == {
@@ -274,8 +279,8 @@ def test_one_person_with_the_rules() -> None:
         [
             "ann, member of analysts and teachers:",
             "  SHARE      LEVEL    GRANT  MOUNTED AT         WHY",
-            "  data       public   ro     /home/u/data       read only, as everyone may; more, if in hub:editors, which the hub "
-            "knows",
+            "  data       public   ro     /home/u/data       read only, as everyone may; more for members of hub:editors, whom "
+            "the hub knows",
             "  notebooks  private  rw     /home/u/notebooks  read and write, as a member of group teachers",
             "  old        private  -      -                  not mounted: its last day was 2026-11-23",
             "  patients   secret   ask    -                  mounted only when asked for: read and write, named directly",
@@ -287,7 +292,7 @@ def test_one_person_with_the_rules() -> None:
 
 def test_what_a_person_may_not_know_of_is_one_line_for_administrators() -> None:
     _, text = asked(users=("cleo",))
-    assert "  nothing of notebooks, old and patients: granted to others only" in text.splitlines()
+    assert "  no access to notebooks, old and patients: granted to others only" in text.splitlines()
     _, own = asked(users=("cleo",), own_view=True)
     assert own.splitlines()[2:] == [
         "cleo, member of curators:",
@@ -305,7 +310,10 @@ def test_what_somebody_may_have_by_a_group_of_the_hubs_is_not_denied() -> None:
         ["hub:staff", "hub:guests"],
         ["hub:guests"],
     ]
-    assert "  nothing of nb: granted to others only; more, if in hub:guests, which the hub knows" in text.splitlines()
+    assert (
+        "  no access to nb: granted to others only; more for members of hub:guests, whom the hub knows"
+        in text.splitlines()
+    )
     # Where it is known which theirs are, nothing is open.
     found, text = asked(acl, users=("ann",), hub_groups={"ann": ["guests"]})
     assert [(one["grant"], one["unless"]) for one in found.result["users"][0]["shares"]] == [("ro", []), ("ro", [])]
@@ -314,10 +322,12 @@ def test_what_somebody_may_have_by_a_group_of_the_hubs_is_not_denied() -> None:
     assert not any(one["unless"] for one in asked(ended, users=("bob",))[0].result["users"][0]["shares"])
 
 
-@pytest.mark.parametrize("frame", [Frame(TODAY, "/"), Frame(TODAY, HOME, ("data",)), Frame(TODAY, "opt/x")])
-def test_what_the_rules_cannot_decide_is_not_answered(frame: Frame) -> None:
-    with pytest.raises(access.AccessError):
-        answer(Access(DEMO, frame), Questions(users=("ann",)))
+@pytest.mark.parametrize(
+    "context", [ReportContext(TODAY, "/"), ReportContext(TODAY, HOME, ("data",)), ReportContext(TODAY, "opt/x")]
+)
+def test_what_the_rules_cannot_decide_is_not_answered(context: ReportContext) -> None:
+    with pytest.raises(acl_format.AccessError):
+        answer(AccessReport(DEMO, context), AccessQuery(users=("ann",)))
 
 
 def test_names_are_told_from_remarks_and_from_each_other() -> None:
@@ -329,7 +339,7 @@ def test_names_are_told_from_remarks_and_from_each_other() -> None:
 
 
 def test_a_spawn_that_asks_for_a_secret_share_shows_no_write_down() -> None:
-    found, _ = asked(users=("ann",), asked=("patients",))
+    found, _ = asked(users=("ann",), requested=("patients",))
     assert (found.result["users"][0]["rw"], found.result["users"][0]["ro"]) == (["patients"], ["data", "notebooks"])
     assert "while the secret share patients is mounted" in found.result["users"][0]["shares"][1]["rule"]
 
@@ -350,7 +360,7 @@ def test_a_group() -> None:
     assert rows["hub:editors"]["source"] == "hub"
     assert "GROUP           data    notebooks  old      patients" in text
     assert "Group analysts, 2 members (ann and ben):" in text
-    assert "Group hub:editors, its members are the hub's to tell:" in text
+    assert "Group hub:editors, a group of the hub, no members known here:" in text
 
 
 def test_everyone_who_can_reach_a_share() -> None:
@@ -363,13 +373,13 @@ def test_everyone_who_can_reach_a_share() -> None:
     assert text.split("\n\n")[1:] == [
         "data (public), mounted at /home/u/data:\n"
         "  rw  group curators: cleo\n"
-        "  rw  whoever is in hub:editors, which the hub knows at spawn\n"
+        "  rw  members of hub:editors, whom the hub knows at spawn\n"
         "  ro  everyone",
         "notebooks (private), mounted at /home/u/notebooks, granted until 2027-03-31:\n"
         "  rw  group teachers: ann\n"
         "  ro  group analysts: ben",
         "old (private), mounted at /home/u/old, granted until 2026-11-23:\n"
-        "  nobody gets it, for its last day was 2026-11-23",
+        "  nobody gets it, because its last day was 2026-11-23",
         "patients (secret), mounted at /home/u/patients:\n"
         "  ask, then rw  named: ann\n"
         "  ask, then ro  group analysts: ben",
@@ -378,7 +388,7 @@ def test_everyone_who_can_reach_a_share() -> None:
 
 def test_a_share_that_names_nobody_who_exists() -> None:
     _, text = asked(acl_of({"empty": share()}, {}), shares=("empty",))
-    assert text.endswith("empty (private), mounted at /home/u/empty:\n  nobody: it names no one who exists")
+    assert text.endswith("empty (private), mounted at /home/u/empty:\n  nobody: it names no known person")
 
 
 def test_shares_beside_people_narrow_what_is_told_of_them() -> None:
@@ -389,22 +399,22 @@ def test_shares_beside_people_narrow_what_is_told_of_them() -> None:
 
 
 def test_misspelt_names_are_told_with_the_nearest() -> None:
-    found, text = asked(users=("anne",), groups=("analyst",), shares=("note-books",), asked=("data", "patient"))
+    found, text = asked(users=("anne",), groups=("analyst",), shares=("note-books",), requested=("data", "patient"))
     assert list(found.warnings) == [
-        "Nothing names 'anne' in this ACL (did you mean `ann`?): the answer is what anybody gets",
-        "No share and nobody's record names the group 'analyst' (did you mean `analysts`?): the answer is what anybody gets",
+        "This ACL does not name 'anne' (did you mean `ann`?): the answer is what everyone gets",
+        "No share and no person has the group 'analyst' (did you mean `analysts`?): the answer is what everyone gets",
         "The ACL has no share 'note-books' (did you mean `notebooks`?)",
-        "`asked` names data, which is public: only secret shares are asked for",
-        "`asked` names 'patient', and the ACL has no such share (did you mean `patients`?)",
+        "`requested` names data, which is public: people ask only for secret shares",
+        "`requested` names 'patient', which is not a share of the ACL (did you mean `patients`?)",
     ]
     assert not found.result["users"][0]["known"]
     assert found.result["shares"] == [{"name": "note-books", "known": False}]
     assert found.result["users"][0]["shares"] == []
-    assert "note-books: the ACL has no such share" in text
+    assert "note-books: not in the ACL" in text
 
 
 def test_without_the_others_records_no_nearest_name_is_guessed() -> None:
-    found = answer(Access(DEMO, Frame(TODAY, HOME)), Questions(users=("anne",)), is_complete=False)
+    found = answer(AccessReport(DEMO, ReportContext(TODAY, HOME)), AccessQuery(users=("anne",)), is_complete=False)
     assert "did you mean" not in found.warnings[0]
     assert "people" not in found.result
 
@@ -425,7 +435,7 @@ def test_ten_thousand_people_are_a_hundred_rows_and_a_count() -> None:
     assert len(found.result["users"]) == MOST_PEOPLE
     assert found.result["users_left_out"] == 9_900
     assert found.result["shares"][1]["counts"] == {"rw": 0, "ro": 10_000}
-    assert "and 9,900 more people: name some in `for_users`, or take `matrix: all` or `matrix: csv`" in text
+    assert "and 9,900 more people: name some in `for_users`, or set `matrix: all` or `matrix: csv`" in text
     assert text.count("\np0") == MOST_PEOPLE
     _, text = asked(crowd, matrix="all")
     assert text.count("\np0") == 10_000
@@ -439,43 +449,43 @@ def test_ten_thousand_people_are_a_hundred_rows_and_a_count() -> None:
 def test_an_answer_that_ansible_could_not_carry_is_refused() -> None:
     users = tuple(f"p{number}" for number in range(20_000))
     with pytest.raises(ValueError, match="20,000 people and groups and 4 shares make 80,000 answers"):
-        answer(Access(DEMO, Frame(TODAY, HOME)), Questions(users=users))
-    found = answer(Access(DEMO, Frame(TODAY, HOME)), Questions(users=users[:10_000]), is_complete=False)
+        answer(AccessReport(DEMO, ReportContext(TODAY, HOME)), AccessQuery(users=users))
+    found = answer(AccessReport(DEMO, ReportContext(TODAY, HOME)), AccessQuery(users=users[:10_000]), is_complete=False)
     assert len(found.result["users"]) == 10_000
 
 
 @pytest.mark.parametrize(
     ("questions", "word"),
     [
-        (Questions(asked=("x",)), "`for_users` names nobody"),
-        (Questions(own_view=True), "name them in `for_users`"),
-        (Questions(own_view=True, users=("a",), shares=("x",)), "ask for groups and shares in another task"),
-        (Questions(own_view=True, users=("a",), matrix="csv"), "leave one of them out"),
+        (AccessQuery(requested=("x",)), "`for_users` is empty"),
+        (AccessQuery(own_view=True), "name them in `for_users`"),
+        (AccessQuery(own_view=True, users=("a",), shares=("x",)), "use another task for groups and shares"),
+        (AccessQuery(own_view=True, users=("a",), matrix="csv"), "remove one of the two options"),
     ],
 )
-def test_questions_that_contradict_themselves(questions: Questions, word: str) -> None:
+def test_questions_that_contradict_themselves(questions: AccessQuery, word: str) -> None:
     [fault] = questions.errors()
     assert word in fault
 
 
 def test_what_an_input_would_change() -> None:
-    found = answer(Access(DEMO, Frame(TODAY, HOME)), Questions())
-    assert answer_text(found, Questions(), "x", []).endswith("\n\nThe input would change nothing of this.")
+    found = answer(AccessReport(DEMO, ReportContext(TODAY, HOME)), AccessQuery())
+    assert answer_text(found, AccessQuery(), "x", []).endswith("\n\nThe input would change nothing.")
     sentences = [f"sentence {number}" for number in range(250)]
-    assert answer_text(found, Questions(), "x", sentences).endswith(
-        "  sentence 199\n  and 50 more: `what_if` has them all"
+    assert answer_text(found, AccessQuery(), "x", sentences).endswith(
+        "  sentence 199\n  and 50 more: `what_if` has all of them"
     )
 
 
 def test_shares_that_do_not_validate_grant_nothing() -> None:
-    with pytest.raises(access.AccessError):
-        Access(acl_of({"x": {**share(), "level": "open"}}, {}), Frame(TODAY, HOME))
+    with pytest.raises(acl_format.AccessError):
+        AccessReport(acl_of({"x": {**share(), "level": "open"}}, {}), ReportContext(TODAY, HOME))
 
 
 def test_a_group_of_the_hub_under_read_and_write_is_told_once() -> None:
     found, text = asked(acl_of({"x": share(read=["hub:a", "hub:b"], write=["hub:a"])}, {}), shares=("x",))
     assert found.result["shares"][0]["hub_groups"] == {"rw": ["hub:a"], "ro": ["hub:b"]}
     assert text.splitlines()[-2:] == [
-        "  rw  whoever is in hub:a, which the hub knows at spawn",
-        "  ro  whoever is in hub:b, which the hub knows at spawn",
+        "  rw  members of hub:a, whom the hub knows at spawn",
+        "  ro  members of hub:b, whom the hub knows at spawn",
     ]

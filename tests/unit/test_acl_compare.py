@@ -7,13 +7,13 @@ from datetime import date
 from itertools import product
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.effects import (
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.changes import (
     EVERYONE,
     HUB_GROUP,
     PERSON,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import SharesPart, grants_of
 from hypothesis import given
@@ -71,8 +71,8 @@ def test_the_effects_are_those_that_the_access_rules_show(first, second):
     old, new = acl_of(first), acl_of(second)
     comparison = compare(old, new, TODAY)
     expected = brute_force(old, new)
-    assert {effect[:5] for effect in comparison.effects} == expected
-    assert len(comparison.effects) == len(expected)
+    assert {change[:5] for change in comparison.changes} == expected
+    assert len(comparison.changes) == len(expected)
     narrowed = sum(1 for _name, _kind, _who, before, after in expected if RANK[after] < RANK[before])
     assert len(comparison.withdrawals) == narrowed
     assert len(comparison.gains) == len(expected) - narrowed
@@ -87,7 +87,7 @@ def test_no_effect_if_and_only_if_nobodys_access_changes(first, second, hub_grou
         before, after = asking(old), asking(new)
         same = all(before(person) == after(person) for person in [*PEOPLE, STRANGER])
         same = same and all(before(STRANGER, [group]) == after(STRANGER, [group]) for group in HUB_GROUPS)
-        assert (not comparison.effects) == same
+        assert (not comparison.changes) == same
         if same:
             assert all(before(who, hub_groups) == after(who, hub_groups) for who in [*PEOPLE, STRANGER])
         assert bool(comparison.sentences) == (old != new)
@@ -124,9 +124,9 @@ def test_removing_a_name_widens_nothing(world, data):
 
 @given(worlds(), worlds())
 def test_there_and_back_is_the_same_turned_round(first, second):
-    there = compare(acl_of(first), acl_of(second), TODAY).effects
-    back = compare(acl_of(second), acl_of(first), TODAY).effects
-    assert [(*effect[:3], effect.new, effect.old) for effect in there] == [effect[:5] for effect in back]
+    there = compare(acl_of(first), acl_of(second), TODAY).changes
+    back = compare(acl_of(second), acl_of(first), TODAY).changes
+    assert [(*effect[:3], effect.new, effect.old) for effect in there] == [change[:5] for change in back]
 
 
 def told(old, new, groups=None, new_groups=None, **more):
@@ -152,22 +152,22 @@ GROUP = {"analysts": ("amara",)}
         (
             [share("x", read=["@analysts"])],
             [share("x", write=["@analysts"])],
-            ["amara gains rw on x (group analysts) in place of ro"],
+            ["amara gains rw on x (group analysts), instead of ro"],
         ),
         (
             [share("x", read=["amara"], write=["amara"])],
             [share("x", read=["amara"])],
-            ["amara keeps ro instead of rw on x (removed from write)"],
+            ["amara keeps only ro on x (removed from write), instead of rw"],
         ),
         (
             [share("x", write=["@analysts"])],
             [share("x", read=["@analysts"])],
-            ["amara keeps ro instead of rw on x (group analysts removed from write)"],
+            ["amara keeps only ro on x (group analysts removed from write), instead of rw"],
         ),
         ([share("x", read=["amara"])], [share("x")], ["amara loses ro on x (removed from read)"]),
         ([share("x", "public")], [], ["everyone loses ro on x (share removed)"]),
         ([share("x", write=["amara"])], [], ["amara loses rw on x (share removed)"]),
-        ([share("x")], [], ["x is gone (share removed): nobody had it"]),
+        ([share("x")], [], ["x leaves the ACL (share removed): nobody had access"]),
         (
             [],
             [share("x", "public", write=["amara"], until="2027-03-31")],
@@ -177,7 +177,7 @@ GROUP = {"analysts": ("amara",)}
                 "amara gains rw on x (named in write)",
             ],
         ),
-        ([], [share("x")], ["x is new: private, claim x at /home/x: nobody has it yet"]),
+        ([], [share("x")], ["x is new: private, claim x at /home/x: nobody has access yet"]),
         (
             [share("x")],
             [share("x", write=["@hub:analysts"])],
@@ -186,53 +186,53 @@ GROUP = {"analysts": ("amara",)}
         (
             [share("x", write=["@hub:analysts"])],
             [share("x", read=["@hub:analysts"])],
-            ["members of hub:analysts keep ro instead of rw on x (removed from write)"],
+            ["members of hub:analysts keep only ro on x (removed from write), instead of rw"],
         ),
         (
             [share("x", read=["amara", "@hub:analysts"])],
             [share("x", read=["@hub:analysts"])],
-            ["amara loses ro on x (removed from read), unless in hub:analysts"],
+            ["amara loses ro on x (removed from read), except members of hub:analysts"],
         ),
         (
             [share("x", write=["amara"], read=["@hub:analysts"])],
             [share("x", read=["amara", "@hub:analysts"])],
-            ["amara keeps ro instead of rw on x (removed from write)"],
+            ["amara keeps only ro on x (removed from write), instead of rw"],
         ),
         # Levels, each way.
         (
             [share("x", "public", read=CROWD)],
             [share("x", "private", read=CROWD)],
-            ["x becomes private: 38 people named keep access, everyone else loses it"],
+            ["x becomes private: 38 named people keep access, everyone else loses access"],
         ),
         (
             [share("x", "public", read=["@hub:analysts", "amara"])],
             [share("x", "private", read=["@hub:analysts", "amara"])],
-            ["x becomes private: 1 person named and members of hub:analysts keep access, everyone else loses it"],
+            ["x becomes private: 1 named person and members of hub:analysts keep access, everyone else loses access"],
         ),
-        ([share("x", "public")], [share("x")], ["x becomes private: nobody is named, everyone loses it"]),
+        ([share("x", "public")], [share("x")], ["x becomes private: nobody is named, everyone loses access"]),
         (
             [share("x", "public", read=["amara"])],
             [share("x", "secret", read=["amara"])],
-            ["x becomes secret: 1 person named may ask for it when a server starts, everyone else loses it"],
+            ["x becomes secret: 1 named person can ask for it when a server starts, everyone else loses access"],
         ),
         (
             [share("x", read=["amara"])],
             [share("x", "secret", read=["amara"])],
-            ["x becomes secret: 1 person named has to ask for it when a server starts, other shares are ro meanwhile"],
+            ["x becomes secret: 1 named person must ask for it when a server starts, and other shares are then ro"],
         ),
         (
             [share("x", "secret", read=["amara"])],
             [share("x", read=["amara"])],
-            ["x becomes private: 1 person named gets it without asking"],
+            ["x becomes private: 1 named person gets it without asking"],
         ),
         ([share("x", "secret")], [share("x")], ["x becomes private: nobody is named"]),
-        ([share("x")], [share("x", "public")], ["x becomes public: everyone reads it"]),
+        ([share("x")], [share("x", "public")], ["x becomes public: everyone can read it"]),
         (
             [share("x", "secret", write=["amara"])],
             [share("x", "public")],
             [
-                "x becomes public: everyone reads it without asking",
-                "amara keeps ro instead of rw on x (removed from write)",
+                "x becomes public: everyone can read it without asking",
+                "amara keeps only ro on x (removed from write), instead of rw",
             ],
         ),
         # The share itself.
@@ -241,22 +241,22 @@ GROUP = {"analysts": ("amara",)}
             [share("x", mount_path="/b", claim="y", gid=7)],
             [
                 "x moves from /a to /b",
-                "x is claim y from now on, no more claim x",
+                "x uses claim y instead of claim x",
                 "x is mounted with gid 7 instead of no gid",
             ],
         ),
         (
             [share("x")],
             [share("x", until="2027-01-01")],
-            ["x is granted until 2027-01-01 instead of without an end"],
+            ["x is granted until 2027-01-01 instead of without an end date"],
         ),
         (
             [share("x", "public", write=["amara"])],
             [share("x", "public", write=["amara"], until="2026-11-23")],
             [
-                "x has ended on 2026-11-23: nobody has it any more",
-                "everyone loses ro on x (ended on 2026-11-23)",
-                "amara loses rw on x (ended on 2026-11-23)",
+                "x expired after 2026-11-23: nobody has access",
+                "everyone loses ro on x (expired after 2026-11-23)",
+                "amara loses rw on x (expired after 2026-11-23)",
             ],
         ),
         (
@@ -267,7 +267,7 @@ GROUP = {"analysts": ("amara",)}
                 "amara gains rw on x (granted again until 2026-11-24)",
             ],
         ),
-        ([share("x", "public", until="2026-11-23")], [], ["x is gone (share removed): had ended"]),
+        ([share("x", "public", until="2026-11-23")], [], ["x leaves the ACL (share removed): it had expired"]),
         (
             [share("x", "public", until="2026-11-23")],
             [share("x", "private", until="2026-11-23")],
@@ -278,8 +278,8 @@ GROUP = {"analysts": ("amara",)}
             [share("x", until="2026-11-23")],
             [
                 "x becomes private",
-                "x has ended on 2026-11-23: nobody has it any more",
-                "everyone loses ro on x (ended on 2026-11-23)",
+                "x expired after 2026-11-23: nobody has access",
+                "everyone loses ro on x (expired after 2026-11-23)",
             ],
         ),
         # Many at once.
@@ -293,7 +293,7 @@ GROUP = {"analysts": ("amara",)}
             [share("x", write=[*CROWD, "amara"])],
             [
                 "amara gains rw on x (named in write)",
-                f"38 people gain rw on x (named in write) in place of ro: {FIRST}",
+                f"38 people gain rw on x (named in write), instead of ro: {FIRST}",
             ],
         ),
         # Names that could be read as something else.
@@ -311,12 +311,12 @@ GROUP = {"analysts": ("amara",)}
         (
             [share("x", write=["amara"])],
             [share("x", read=["amara"], write=["amara"])],
-            ["no one's access changes: amara is named otherwise"],
+            ["nobody's access changes: amara has equivalent grants"],
         ),
         (
             [share("x", write=["@analysts"])],
             [share("x", read=["@analysts"], write=["@analysts"])],
-            ["no one's access changes: x is granted in other words"],
+            ["nobody's access changes: x has equivalent grants"],
         ),
     ],
 )
@@ -336,7 +336,7 @@ def test_who_leaves_a_group_and_who_joins_one():
 def test_members_of_a_group_without_grants_are_told_of_as_such():
     shares = [share("x", write=["amara"])]
     assert told(shares, shares, GROUP, {"idle": ("amara", "bob"), **GROUP}) == (
-        "no one's access changes: other people are in idle (amara and bob)",
+        "nobody's access changes: the members of idle change (amara and bob)",
     )
 
 
@@ -359,14 +359,14 @@ def test_a_last_day_passes_without_being_a_change():
     acl = compile_acl([share("x", "public", until="2026-11-24")], {}, NAMESPACE)
     assert compare(acl, acl, date(2026, 11, 24)).notes == ()
     comparison = compare(acl, acl, date(2026, 11, 25))
-    assert comparison.effects == comparison.sentences == ()
-    assert comparison.notes == ("x has ended on 2026-11-24: nobody has it any more",)
+    assert comparison.changes == comparison.sentences == ()
+    assert comparison.notes == ("x expired after 2026-11-24: nobody has access",)
 
 
 def test_the_first_acl_is_all_gain():
     comparison = compare(None, compile_acl([share("x", "public")], {}, NAMESPACE), TODAY)
-    assert [effect[:5] for effect in comparison.effects] == [("x", EVERYONE, None, None, "ro")]
-    assert compare(None, EMPTY, TODAY).effects == ()
+    assert [change[:5] for change in comparison.changes] == [("x", EVERYONE, None, None, "ro")]
+    assert compare(None, EMPTY, TODAY).changes == ()
 
 
 def test_ten_thousand_people():
@@ -377,7 +377,7 @@ def test_ten_thousand_people():
     # Everybody's access changes, then one person's, then nobody's.
     one = compile_acl(shares, {**groups, "group-000": groups["group-000"][1:]}, NAMESPACE)
     everybody = compare(old, new, TODAY)
-    assert len(everybody.effects) > 400_000
+    assert len(everybody.changes) > 400_000
     assert len(everybody.sentences) < 10_000
     assert 0 < len(compare(old, one, TODAY).sentences) < 20
-    assert not compare(old, compile_acl(shares, groups, NAMESPACE), TODAY).effects
+    assert not compare(old, compile_acl(shares, groups, NAMESPACE), TODAY).changes

@@ -16,14 +16,16 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.compi
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import (
-    AccessError,
     SharesPart,
-    canonical,
-    digest_of,
     grants_of,
     load_index,
     load_members,
     load_shares,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import (
+    AccessError,
+    canonical,
+    digest_of,
     prefix_of,
 )
 from hypothesis import given
@@ -165,7 +167,7 @@ def test_an_acl_is_read_whole_or_not_at_all(broken):
         digest = digest_of(index)
     with pytest.raises(AccessError) as caught:
         acl_from(index, digest, texts)
-    assert {"no part": "does not exist", "place": "belongs into another part", "newer": "newer"}.get(
+    assert {"no part": "does not exist", "place": "belongs in another part", "newer": "newer"}.get(
         broken, "digest"
     ) in str(caught.value)
 
@@ -227,7 +229,7 @@ def test_one_record_larger_than_a_part_should_be_makes_the_others_no_larger():
     [
         (Acl({"schema": 1, "shares": {}}, {"ann": {"groups": [f"{n:030d}" for n in range(20_000)]}}), "fewer groups"),
         (compile_acl([share("data", read=[f"@{n:030d}" for n in range(20_000)])], {}, NAMESPACE), "fewer groups"),
-        (compile_acl([share("data", read=["ann", ""])], {}, NAMESPACE), "nobody's name"),
+        (compile_acl([share("data", read=["ann", ""])], {}, NAMESPACE), "not a user name"),
         (compile_acl([share("data"), share("lab", mount_path="/home/data/lab")], {}, NAMESPACE), "inside"),
     ],
 )

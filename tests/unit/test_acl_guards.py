@@ -7,7 +7,12 @@ from dataclasses import replace
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.guards import guard, unknown_levels
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.guards import (
+    Consent,
+    Proposal,
+    guard,
+    unknown_levels,
+)
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import grants_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +23,15 @@ CROWD = tuple(f"user{number:02d}" for number in range(60))
 ORDER = ["public", "private", "secret"]
 
 
-def guarded(old, new, groups=None, new_groups=None, **allowed):
+def sentences(proposal, **consent):
+    return [rejection.sentence for rejection in guard(proposal, Consent(**consent))]
+
+
+def guarded(old, new, groups=None, new_groups=None, known=(), **consent):
     groups = groups or {}
     after = compile_acl(new, groups if new_groups is None else new_groups, NAMESPACE)
     before = None if old is None else compile_acl(old, groups, NAMESPACE)
-    return guard(before, after, compare(before, after, TODAY), **allowed)
+    return sentences(Proposal(before, after, compare(before, after, TODAY), known), **consent)
 
 
 def narrowed(old, new, person, share=None):
@@ -38,8 +47,8 @@ def narrowed(old, new, person, share=None):
 def test_an_emptied_list_is_refused():
     old = [share("data", "public"), share("lab", read=["ann"])]
     assert guarded(old, []) == [
-        "no share is left, and the ACL that stands has data and lab, which everyone and ann would lose: list the shares, or set "
-        "`allow_empty: true` if nobody is to have any"
+        "the new ACL has no shares, but the published one has data and lab, and everyone and ann would lose access: list the "
+        "shares, or set `allow_empty: true` to withdraw all"
     ]
     # Also where the shares are there, but not for this namespace any more.
     assert guarded(old, [replace(entry, namespaces=("other",)) for entry in old]) == guarded(old, [])
@@ -54,9 +63,9 @@ def test_an_emptied_list_is_one_yes_however_many_lose_by_it():
 def test_more_withdrawals_than_allowed_are_refused():
     old, new = [share("data", "public"), share("lab", read=CROWD)], [share("data"), share("lab", read=CROWD[60:])]
     assert guarded(old, new) == [
-        "120 grants would be withdrawn in one run, and `max_withdrawals` is 50: of data from everyone; of lab from user00, "
-        "user01, user02, user03, user04, user05, user06, user07 and 52 more; set `max_withdrawals: 120` if that is meant "
-        "(-1 sets no bound), or correct the shares and groups"
+        "120 grants would be withdrawn in one run, but `max_withdrawals` is 50: data from everyone; lab from user00, "
+        "user01, user02, user03, user04, user05, user06, user07 and 52 more; set `max_withdrawals: 120` to allow this "
+        "(-1 for no limit), or correct the shares and groups"
     ]
     assert guarded(old, new, max_withdrawals=120) == guarded(old, new, max_withdrawals=-1) == []
     assert "is 119" in guarded(old, new, max_withdrawals=119)[0]
@@ -72,14 +81,14 @@ def test_what_everyone_loses_each_one_loses():
     assert "60 grants" in guarded(old[1:], named, max_withdrawals=0)[0]
     # Where nobody is known it is one.
     assert guarded([share("data", "public")], [share("data")], max_withdrawals=1) == []
-    assert "1 grants" in guarded([share("data", "public")], [share("data")], max_withdrawals=0)[0]
+    assert "1 grant would be withdrawn" in guarded([share("data", "public")], [share("data")], max_withdrawals=0)[0]
 
 
 def test_other_data_under_the_same_name_is_withdrawn():
     old = [share("lab", read=["ann"], claim="ca"), share("notes", read=["bob"], claim="cb")]
     new = [share("lab", read=["ann"], claim="cb"), share("notes", read=["bob"], claim="ca")]
     comparison = compare(*(compile_acl(entries, {}, NAMESPACE) for entries in (old, new)), TODAY)
-    assert [effect[:5] for effect in comparison.effects] == [
+    assert [change[:5] for change in comparison.changes] == [
         ("lab", "person", "ann", "ro", None),
         ("lab", "person", "ann", None, "ro"),
         ("notes", "person", "bob", "ro", None),
@@ -92,12 +101,13 @@ def test_other_data_under_the_same_name_is_withdrawn():
 def test_levels_are_not_lowered_where_the_rest_cannot_be_read():
     old = compile_acl([share("lab", "secret", read=["ann"])], {}, NAMESPACE)
     new = compile_acl([share("lab", "private", read=["ann"]), share("data", "public")], {}, NAMESPACE)
-    for standing in (None, compile_acl([], {}, NAMESPACE)):
-        comparison = compare(standing, new, TODAY)
-        assert "lab is secret and would become private" in guard(standing, new, comparison, levels=old)[0]
-        assert guard(standing, new, comparison, levels=old, declassify=["lab"]) == []
-    assert "set `declassify: [data, lab]`" in unknown_levels(new, [])[0]
-    assert "set `declassify: [data]`" in unknown_levels(new, ["lab"])[0]
+    for published in (None, compile_acl([], {}, NAMESPACE)):
+        proposal = Proposal(published, new, compare(published, new, TODAY), levels=old)
+        assert "lab is secret and would become private" in sentences(proposal)[0]
+        assert sentences(proposal, declassify=["lab"]) == []
+    assert "set `declassify: [data, lab]`" in unknown_levels(new, [])[0].sentence
+    assert unknown_levels(new, [])[0].value == ["data", "lab"]
+    assert "set `declassify: [data]`" in unknown_levels(new, ["lab"])[0].sentence
     assert unknown_levels(new, ["lab", "data"]) == unknown_levels(old, []) == []
 
 
@@ -105,7 +115,7 @@ def test_less_counts_like_nothing_and_a_group_of_the_hub_counts_once():
     old = [share("lab", write=["ann", "@hub:staff"])]
     assert guarded(old, [share("lab", read=["ann", "@hub:staff"])], max_withdrawals=2) == []
     assert (
-        "of lab from members of hub:staff and ann"
+        "lab from members of hub:staff and ann"
         in guarded(old, [share("lab", read=["ann", "@hub:staff"])], max_withdrawals=1)[0]
     )
 
@@ -113,7 +123,7 @@ def test_less_counts_like_nothing_and_a_group_of_the_hub_counts_once():
 def test_a_long_list_of_shares_is_cut():
     old = [share(f"share{number}", read=["ann"]) for number in range(9)]
     new = [share(f"share{number}") for number in range(9)]
-    assert "of share4 from ann; and of 4 more shares; set" in guarded(old, new, max_withdrawals=0)[0]
+    assert "share4 from ann; and 4 more shares; set" in guarded(old, new, max_withdrawals=0)[0]
 
 
 def test_a_last_day_that_passes_withdraws_nothing():
@@ -132,11 +142,9 @@ def test_a_level_is_lowered_only_when_said(before, after):
     assert len(faults) == lowered
     assert guarded(old, new, declassify=["lab"]) == []
     if lowered:
-        gains = (
-            ", by which everyone would gain access" if after == "public" else ", and ann would get it without asking"
-        )
+        gains = ", and everyone would gain access" if after == "public" else ", and ann would get it without asking"
         assert faults == [
-            f"lab is {before} and would become {after}{gains}: set `declassify: [lab]` if that is meant, or leave the level at "
+            f"lab is {before} and would become {after}{gains}: set `declassify: [lab]` to accept this, or keep the level "
             f"{before}"
         ]
     assert guarded(None, new) == []
@@ -146,8 +154,8 @@ def test_data_does_not_get_a_lower_level_under_another_name():
     old = [share("lab", "secret", claim="files")]
     new = [share("lab2", "private", claim="files")]
     assert guarded(old, new) == [
-        "claim files, which is lab's and would be lab2's, is secret and would become private: set `declassify: [lab2]` if that "
-        "is meant, or leave the level at secret"
+        "claim files, which belongs to lab and would belong to lab2, is secret and would become private: set "
+        "`declassify: [lab2]` to accept this, or keep the level secret"
     ]
     assert guarded(old, new, declassify=["lab2"]) == []
     assert guarded(old, [share("lab", "secret", claim="new"), *new]) != []
@@ -156,7 +164,7 @@ def test_data_does_not_get_a_lower_level_under_another_name():
 def test_what_is_to_be_declassified_is_a_share():
     shares = [share("lab", "secret"), share("data")]
     assert guarded(shares, shares, declassify=["data", "lab"]) == []
-    message = "declassify names 'labb', which is no share (did you mean `lab`?): correct it, or take it out"
+    message = "declassify names 'labb', which is not a share (did you mean `lab`?): correct or remove it"
     assert guarded(shares, shares, declassify=["labb"]) == guarded(None, shares, declassify=["labb"]) == [message]
     assert guarded(shares, shares, declassify=["labb"], known=["labb"]) == []
 
@@ -173,7 +181,7 @@ def test_a_group_that_reads_and_writes_is_guarded_as_one_that_writes():
     old = [share("lab", read=["@staff"], write=["@staff"])]
     new = [share("lab", read=["@staff"], write=["@openshift:staff"])]
     groups = {"staff": ("ann",), "openshift:staff": ("ann", "bob")}
-    assert "by which bob would gain access" in guarded(old, new, groups)[0]
+    assert "and bob would gain access" in guarded(old, new, groups)[0]
 
 
 MEMBERS = {"staff": ("ann",), "openshift:staff": ("ann", "bob"), "other": ("bob",)}
@@ -183,7 +191,7 @@ MEMBERS = {"staff": ("ann",), "openshift:staff": ("ann", "bob"), "other": ("bob"
     ("before", "after", "who"),
     [
         ("staff", "openshift:staff", "bob"),
-        ("staff", "hub:staff", "members of hub:staff, whom only the hub knows,"),
+        ("staff", "hub:staff", "members of hub:staff (known only to the hub)"),
         ("hub:staff", "staff", "ann"),
         ("openshift:staff", "staff", None),
         ("staff", "hub:other", None),
@@ -197,12 +205,12 @@ def test_a_grant_does_not_widen_because_a_groups_source_changes(before, after, w
         assert faults == []
         return
     assert faults == [
-        f"what {before} had of data, lab and notes would be {after}'s, another group of the same word, by which {who} would "
-        f"gain access: set `allow_source_change: [staff]` if that is meant, or name {before} again"
+        f"data, lab and notes would be granted to {after} instead of {before}, which is another group with the same name, and "
+        f"{who} would gain access: set `allow_source_change: [staff]` to accept this, or grant to {before} again"
     ]
     misspelt, *rest = guarded(old, new, MEMBERS, allow_source_change=["stuff"])
     assert misspelt == (
-        "allow_source_change names 'stuff', which no share grants anything to (did you mean `staff`?): correct it, or take it out"
+        "allow_source_change names 'stuff', which no share grants anything to (did you mean `staff`?): correct or remove it"
     )
     assert rest == faults
     assert guarded(old, new, MEMBERS, allow_source_change=["staff"]) == []
@@ -247,7 +255,7 @@ def test_all_reasons_are_told_at_once():
 def test_what_is_not_refused_withdraws_and_lowers_no_more_than_was_said(first, second, most, declassify):
     old, new = compile_acl(*first, NAMESPACE), compile_acl(*second, NAMESPACE)
     comparison = compare(old, new, TODAY)
-    faults = guard(old, new, comparison, max_withdrawals=most, declassify=declassify, known=SHARES)
+    faults = sentences(Proposal(old, new, comparison, SHARES), max_withdrawals=most, declassify=declassify)
     if old.by_name and not new.by_name:
         assert len(faults) == 1
         assert "allow_empty" in faults[0]

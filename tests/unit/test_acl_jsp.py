@@ -8,13 +8,10 @@ import re
 import pytest
 import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp import profiles_of, volume_name
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import profiles_of, volume_name
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
-from ansible_collections.odh.persistency.plugins.module_utils._hub.access import (
-    SharesPart,
-    grants_of,
-    place_error,
-)
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import SharesPart, grants_of
+from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import place_error
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,27 +135,27 @@ def test_without_shares_there_is_a_list_all_the_same():
     [
         (
             share("lab", "secret", read=["ann"]),
-            ["lab is left out: it is secret, and with profiles nobody can ask for it"],
+            ["lab is omitted: it is secret, and profiles have no way to ask for it"],
         ),
-        (share("lab", "public", until="2026-11-23"), ["lab is left out: it has ended on 2026-11-23"]),
-        (share("lab"), ["lab is left out: there is nobody whom profiles could name"]),
+        (share("lab", "public", until="2026-11-23"), ["lab is omitted: it expired after 2026-11-23"]),
+        (share("lab"), ["lab is omitted: it names nobody whom profiles could name"]),
         (
             share("lab", write=["@hub:staff", "@hub:x"]),
             [
-                "hub:staff and hub:x are left out of lab: only the hub knows who is in",
-                "lab is left out: there is nobody whom profiles could name",
+                "hub:staff and hub:x are omitted from lab: only the hub knows the members",
+                "lab is omitted: it names nobody whom profiles could name",
             ],
         ),
         (
             share("lab", read=["*"]),
             [
-                "the person '*' is left out of lab: in profiles that is everybody",
-                "lab is left out: there is nobody whom profiles could name",
+                "the person '*' is omitted from lab: in profiles that means everybody",
+                "lab is omitted: it names nobody whom profiles could name",
             ],
         ),
         (
             share("lab", "public", mount_path="/data/lab"),
-            ["lab is left out: its mount path " + place_error("/data/lab", HOME, ())],
+            ["lab is omitted: its mount path " + place_error("/data/lab", HOME, ())],
         ),
     ],
 )
@@ -173,11 +170,10 @@ def test_what_is_carried_in_part_is_said():
     text, left_out = rendered([entry], roots=["/data"])
     assert modes_for(read_yaml(text), "ann") == modes_for(read_yaml(text), STRANGER) == {"lab": "ro"}
     assert left_out == [
-        "hub:staff is left out of lab: only the hub knows who is in",
-        "gid 5000 of lab is left out: profiles give servers no groups",
-        "the end of lab on 2026-12-31 is left out: write the profiles again afterwards, for they do not end",
-        "writing to lab is left out for ann: everyone reads it, and profiles cannot except anybody from that, so it is ro for "
-        "all",
+        "hub:staff is omitted from lab: only the hub knows the members",
+        "gid 5000 of lab is omitted: profiles cannot set groups of a server",
+        "the end of lab on 2026-12-31 is omitted: profiles do not expire, so publish them again afterwards",
+        "write access to lab is omitted for ann: everyone reads it, and profiles allow no exceptions, so it is ro for all",
     ]
 
 

@@ -13,32 +13,35 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.compi
     document_of,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp import profiles_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_config_map import acl_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import profiles_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import (
     DIGEST_ANNOTATION,
     PUBLISHED_ANNOTATION,
     ObservedAcl,
+    config_map_from,
     observed_acl_from,
     published_acl,
-    stored_from,
 )
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.profiles import acl_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.publish import (
     PublishSettings,
     effects_of,
+    has_text,
+    is_published,
     plan_deletion,
     plan_publication,
     quota_warnings,
-    reads,
-    refusals_over_broken,
-    schema_refusal,
-    stands,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.repair import (
+    Replacement,
+    damage_rejections,
+    schema_error,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.quota import Quota
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import KEEP
 from ansible_collections.odh.persistency.plugins.module_utils._core.requests import CREATE, DELETE
-from ansible_collections.odh.persistency.plugins.module_utils._hub.access import (
+from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import (
     INDEX_KEY,
     INDEX_NAME,
     PART_KEY,
@@ -66,8 +69,8 @@ class Store:
         self.objects = {}
         self._numbers = itertools.count(1)
 
-    def live(self) -> ObservedAcl:
-        return observed_acl_from(stored_from(item) for item in self.objects.values())
+    def observed(self) -> ObservedAcl:
+        return observed_acl_from(config_map_from(item) for item in self.objects.values())
 
     def settings(self) -> PublishSettings:
         return PublishSettings(NAMESPACE, "odh.persistency test", self.now)
@@ -108,7 +111,7 @@ class Store:
         return digest
 
     def publish(self, wanted) -> None:
-        for step in steps_of(plan_publication(self.live(), wanted, self.settings())):
+        for step in steps_of(plan_publication(self.observed(), wanted, self.settings())):
             self.apply(step)
 
 
@@ -147,7 +150,7 @@ def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random
     store = Store()
     store.publish(old)
     assert store.seen() == old.digest
-    publication = plan_publication(store.live(), new, store.settings())
+    publication = plan_publication(store.observed(), new, store.settings())
     parts = [step for change in publication.parts for step in change.operations]
     random.shuffle(parts)  # they are written side by side
     for step in parts:
@@ -156,12 +159,12 @@ def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random
     for step in publication.index.operations:
         store.apply(step)
         assert store.seen() == new.digest
-    assert publication.leftovers == (), "nothing is an hour old"
-    assert stands(store.live(), new)
-    again = plan_publication(store.live(), new, store.settings())
+    assert publication.unused_parts == (), "nothing is an hour old"
+    assert is_published(store.observed(), new)
+    again = plan_publication(store.observed(), new, store.settings())
     assert not again.plan.changed
     store.now += timedelta(hours=1, seconds=1)
-    for change in plan_publication(store.live(), new, store.settings()).leftovers:
+    for change in plan_publication(store.observed(), new, store.settings()).unused_parts:
         for step in change.operations:
             store.apply(step)
         assert store.seen() == new.digest
@@ -174,8 +177,8 @@ def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random
 def run(store, wanted):
     """A run as the edge does it; yields after each request, where another may come between or it may be killed."""
     for _round in range(10):
-        live, now = store.live(), store.settings()
-        publication = plan_publication(live, wanted, now) if wanted else plan_deletion(live, now)
+        observed, now = store.observed(), store.settings()
+        publication = plan_publication(observed, wanted, now) if wanted else plan_deletion(observed, now)
         yield
         try:
             for change in publication.parts:
@@ -183,23 +186,23 @@ def run(store, wanted):
                     store.apply(step)
                     yield
             if wanted and any(change.operations for change in publication.parts):
-                live = store.live()
+                observed = store.observed()
                 yield
-                if not all(reads(live.parts.get(name), part) for name, part in wanted.parts.items()):
+                if not all(has_text(observed.parts.get(name), part) for name, part in wanted.parts.items()):
                     continue
             for step in publication.index.operations if publication.index else ():
                 store.apply(step)
                 yield
         except Conflict:
             continue
-        for change in publication.leftovers:
+        for change in publication.unused_parts:
             try:
                 for step in change.operations:
                     store.apply(step)
             except Conflict:
                 pass
             yield
-        if not wanted or stands(store.live(), wanted) or store.live().index is None:
+        if not wanted or is_published(store.observed(), wanted) or store.observed().index is None:
             return
 
 
@@ -268,7 +271,7 @@ def test_a_removal_takes_the_index_first():
     store = Store()
     store.publish(ONE)
     store.publish(TWO)
-    publication = plan_deletion(store.live(), store.settings())
+    publication = plan_deletion(store.observed(), store.settings())
     steps = steps_of(publication)
     assert steps[0].name == INDEX_NAME
     assert {step.name for step in steps} == set(store.objects)
@@ -288,11 +291,11 @@ def test_the_hour_counts_from_the_index_that_may_have_named_it_last(minutes, gon
     store.now += timedelta(minutes=minutes[0])
     store.publish(TWO)
     store.now += timedelta(minutes=minutes[1])
-    leftovers = plan_publication(store.live(), TWO, store.settings()).leftovers
-    assert bool(leftovers) == gone
+    unused = plan_publication(store.observed(), TWO, store.settings()).unused_parts
+    assert bool(unused) == gone
     # A run that publishes another one leaves the parts of the one it replaces alone, however old they are.
     store.now += timedelta(days=1)
-    names = {change.name for change in plan_publication(store.live(), THREE, store.settings()).leftovers}
+    names = {change.name for change in plan_publication(store.observed(), THREE, store.settings()).unused_parts}
     assert names.isdisjoint(TWO.parts)
 
 
@@ -301,10 +304,10 @@ def test_marks_that_cannot_be_read_delete_nothing():
     store.publish(ONE)
     store.publish(TWO)
     store.now += timedelta(days=1)
-    assert plan_publication(store.live(), TWO, store.settings()).leftovers
+    assert plan_publication(store.observed(), TWO, store.settings()).unused_parts
     store.objects[INDEX_NAME]["metadata"]["annotations"][PUBLISHED_ANNOTATION] = "soon"
-    publication = plan_publication(store.live(), TWO, store.settings())
-    assert not publication.leftovers
+    publication = plan_publication(store.observed(), TWO, store.settings())
+    assert not publication.unused_parts
     assert publication.index.operations, "and the mark is written anew, so that a later run can count"
 
 
@@ -315,10 +318,10 @@ def test_an_index_that_was_published_in_the_future_is_marked_anew(minutes, writt
     store.publish(ONE)
     marks = store.objects[INDEX_NAME]["metadata"]["annotations"]
     marks[PUBLISHED_ANNOTATION] = (store.now + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    index = plan_publication(store.live(), ONE, store.settings()).index
+    index = plan_publication(store.observed(), ONE, store.settings()).index
     assert bool(index.operations) == written
     store.publish(ONE)
-    assert not plan_publication(store.live(), ONE, store.settings()).plan.changed
+    assert not plan_publication(store.observed(), ONE, store.settings()).plan.changed
 
 
 def test_a_part_that_does_not_say_when_it_was_made_is_left_alone():
@@ -328,7 +331,7 @@ def test_a_part_that_does_not_say_when_it_was_made_is_left_alone():
     for name in ONE.parts:
         del store.objects[name]["metadata"]["creationTimestamp"]
     store.now += timedelta(days=1)
-    assert not {change.name for change in plan_publication(store.live(), TWO, store.settings()).leftovers} & (
+    assert not {change.name for change in plan_publication(store.observed(), TWO, store.settings()).unused_parts} & (
         ONE.parts.keys() - TWO.parts.keys()
     )
 
@@ -350,11 +353,12 @@ def test_the_sum_of_new_config_maps_is_held_against_quotas(left, warned):
     assert len(warnings) == warned
     for warning in warnings:
         assert (
-            f"ResourceQuota few has {max(*left.values(), 0)} of {next(iter(left))} left and the plan needs 3" in warning
+            f"ResourceQuota few has {max(*left.values(), 0)} of {next(iter(left))} left, but the plan needs 3"
+            in warning
         )
     store = Store()
     store.publish(ONE)
-    assert quota_warnings(plan_publication(store.live(), ONE, store.settings()), [Quota("few", left)]) == []
+    assert quota_warnings(plan_publication(store.observed(), ONE, store.settings()), [Quota("few", left)]) == []
 
 
 def test_parts_of_a_newer_schema_are_left_to_whoever_wrote_them():
@@ -364,7 +368,7 @@ def test_parts_of_a_newer_schema_are_left_to_whoever_wrote_them():
     for name in ONE.parts:
         store.objects[name]["metadata"]["annotations"]["odh.persistency/schema"] = "2"
     store.now += timedelta(days=1)
-    assert not {change.name for change in plan_publication(store.live(), TWO, store.settings()).leftovers} & set(
+    assert not {change.name for change in plan_publication(store.observed(), TWO, store.settings()).unused_parts} & set(
         ONE.parts
     )
 
@@ -373,10 +377,10 @@ def test_what_is_young_is_named_again_as_it_is_and_what_is_old_is_marked_first()
     store = Store()
     store.publish(ONE)
     store.publish(TWO)
-    young = plan_publication(store.live(), ONE, store.settings())
+    young = plan_publication(store.observed(), ONE, store.settings())
     assert {change.action for change in young.parts} == {KEEP}
     store.now += timedelta(hours=2)
-    old = plan_publication(store.live(), ONE, store.settings())
+    old = plan_publication(store.observed(), ONE, store.settings())
     marked = [change for change in old.parts if change.operations]
     assert {change.name for change in marked} == set(ONE.parts) - set(TWO.parts)
     for change in marked:
@@ -391,10 +395,10 @@ def test_what_is_published_is_read_back(world):
     acl = compile_acl(*world, NAMESPACE)
     store = Store()
     store.publish(document_of(acl))
-    standing = published_acl(store.live())
-    assert standing.acl == acl
-    assert standing.errors == ()
-    assert compare(standing.acl, acl, TODAY).told == ()
+    published = published_acl(store.observed())
+    assert published.acl == acl
+    assert published.errors == ()
+    assert compare(published.acl, acl, TODAY).descriptions == ()
 
 
 @given(worlds(), st.data())
@@ -417,24 +421,24 @@ def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data
     elif how != "gone":
         text = item["data"][key]
         item["data"][key] = {"empty": "", "cut": text[: len(text) // 2], "other": THREE.index}[how]
-    live = store.live()
-    standing = published_acl(live)
-    for person, record in standing.acl.people.items():
+    observed = store.observed()
+    published = published_acl(observed)
+    for person, record in published.acl.people.items():
         assert acl.people[person] == record
-    for shared, told in standing.acl.by_name.items():
+    for shared, told in published.acl.by_name.items():
         assert acl.by_name[shared] == told
     try:
         store.seen()
     except AccessError:
-        assert standing.errors
-        assert refusals_over_broken(live, standing, "another", 50)
-        assert not refusals_over_broken(live, standing, document.digest, 50) or how == "mark"
-        assert refusals_over_broken(live, standing, "another", 0)
-        assert not refusals_over_broken(live, standing, "another", -1)
-        assert refusals_over_broken(live, standing, "another", -1, emptied=True)
+        assert published.errors
+        assert damage_rejections(Replacement(observed, published, "another"), 50)
+        assert not damage_rejections(Replacement(observed, published, document.digest), 50) or how == "mark"
+        assert damage_rejections(Replacement(observed, published, "another"), 0)
+        assert not damage_rejections(Replacement(observed, published, "another"), -1)
+        assert damage_rejections(Replacement(observed, published, "another", is_emptied=True), -1)
     else:
-        assert not standing.errors
-    assert not stands(live, document) or how == "mark"
+        assert not published.errors
+    assert not is_published(observed, document) or how == "mark"
     # Publishing it again makes it whole.
     store.publish(document)
     assert store.seen() == document.digest
@@ -443,7 +447,7 @@ def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data
 def test_no_index_is_no_acl():
     assert published_acl(ObservedAcl()).acl == EMPTY
     assert published_acl(ObservedAcl()).digest == ""
-    assert not stands(ObservedAcl(), ONE)
+    assert not is_published(ObservedAcl(), ONE)
 
 
 @pytest.mark.parametrize(("mark", "text"), [("2", '{"schema":1}'), ("1", '{"schema":2}'), ("", '{"schema":7,"x":[]}')])
@@ -452,7 +456,7 @@ def test_a_newer_schema_is_seen_in_the_mark_or_the_text(mark, text):
     store.publish(ONE)
     store.objects[INDEX_NAME]["metadata"]["annotations"]["odh.persistency/schema"] = mark
     store.objects[INDEX_NAME]["data"][INDEX_KEY] = text
-    assert "odh.persistency test" in schema_refusal(store.live())
+    assert "odh.persistency test" in schema_error(store.observed())
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema":"2"}', '{"schema":true}', "[" * 10_000])
@@ -460,8 +464,8 @@ def test_no_text_is_taken_for_a_newer_schema(text):
     store = Store()
     store.publish(ONE)
     store.objects[INDEX_NAME]["data"][INDEX_KEY] = text
-    assert schema_refusal(store.live()) == ""
-    assert published_acl(store.live()).errors
+    assert schema_error(store.observed()) == ""
+    assert published_acl(store.observed()).errors
 
 
 def test_an_effect_is_told_with_its_share_and_person():

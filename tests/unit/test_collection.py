@@ -1,4 +1,4 @@
-"""Rules that hold the collection together and that no tool checks, such as what pure code and who kubernetes may use."""
+"""Rules of the layout that no tool checks: what pure code may import, and which files may use the kubernetes client."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._io.version import USER_AGENT, VERSION
 
+from tests.gates import imports as import_rules
+
 ROOT = Path(__file__).resolve().parents[2]
 UTILS = ROOT / "plugins" / "module_utils"
 PACKAGE = "ansible_collections.odh.persistency.plugins"
@@ -23,7 +25,7 @@ MODULES = sorted((ROOT / "plugins" / "modules").glob("[!_]*.py"))
 PURE = sorted(path for folder in ("_core", "_hub") for path in (UTILS / folder).rglob("*.py"))
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 
-#: The way out of a process: what these do belongs in `_io`.
+#: Modules that do I/O, which belongs in `_io`.
 IMPURE_MODULES = {
     "asyncio", "concurrent", "ctypes", "fcntl", "ftplib", "getpass", "glob", "http", "logging", "mmap", "multiprocessing", "os",
     "pathlib", "platform", "pwd", "queue", "random", "secrets", "select", "shutil", "signal", "smtplib", "socket", "socketserver",
@@ -32,7 +34,7 @@ IMPURE_MODULES = {
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 CLOCK_CALLS = {"now", "utcnow", "today"}
 
-#: The one adapter (see its head): nothing else knows the kubernetes package or the collection's private names.
+#: The adapter (see its docstring): nothing else uses the kubernetes package or private names of its collection.
 OPENSHIFT = ROOT / "plugins" / "module_utils" / "_io" / "kubernetes" / "openshift_groups.py"
 ADAPTER = UTILS / "_io" / "kubernetes" / "connection.py"
 #: A first use of typed APIs costs a second of CPU, the dynamic client a discovery, and get_api_client both.
@@ -77,7 +79,7 @@ def documentation(path: Path) -> dict:
 
 
 def test_modules_with_connection_options_and_no_others_are_in_the_action_group() -> None:
-    """Else `module_defaults: group/odh.persistency.k8s` would pass one by, silently."""
+    """Otherwise `module_defaults: group/odh.persistency.k8s` would silently skip one."""
     connected = {
         path.stem
         for path in MODULES
@@ -117,6 +119,33 @@ def test_pure_code_imports_pure_code_and_harmless_parts_of_the_standard_library(
         assert top in sys.stdlib_module_names, f"imports {name}, which is not in the standard library"
         prefixes = {".".join(name.split(".")[:length]) for length in range(1, name.count(".") + 2)}
         assert not prefixes & IMPURE_MODULES, f"imports {name}: what reaches outside belongs in _io/"
+
+
+def test_imports_have_no_cycle_and_few_layers() -> None:
+    assert import_rules.violations() == []
+
+
+def test_the_check_of_imports_finds_cycles_and_deep_packages(tmp_path: Path) -> None:
+    for number in range(import_rules.MAX_LAYERS + 1):
+        (tmp_path / f"m{number}.py").write_text(f"from . import m{number + 1}\n", encoding="utf-8")
+    (tmp_path / f"m{import_rules.MAX_LAYERS + 1}.py").write_text("", encoding="utf-8")
+    (line,) = import_rules.violations(tmp_path)
+    assert f"has {import_rules.MAX_LAYERS + 1} layers" in line
+    (tmp_path / "m3.py").write_text("def f():\n    from .m1 import x\n", encoding="utf-8")
+    assert import_rules.violations(tmp_path) == ["import cycle: m1.py -> m2.py -> m3.py -> m1.py"]
+
+
+@pytest.mark.parametrize(("package", "other"), [("homes", "shares"), ("shares", "homes")])
+def test_homes_and_shares_do_not_import_each_other(package: str, other: str) -> None:
+    for path in sorted((UTILS / "_core" / package).rglob("*.py")):
+        found = [name for name in imports(path) if name.startswith(f"{PACKAGE}.module_utils._core.{other}.")]
+        assert not found, f"{path.name} imports {found}: what both need belongs in _core/kubernetes"
+
+
+def test_what_runs_in_the_hub_imports_only_the_standard_library() -> None:
+    for path in sorted((UTILS / "_hub").rglob("*.py")):
+        for name in imports(path):
+            assert name.startswith(f"{PACKAGE}.module_utils._hub.") or name.partition(".")[0] in sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("path", PURE, ids=ids(PURE))
@@ -165,7 +194,7 @@ def test_plugins_import_each_other_in_one_way(path: Path) -> None:
 def test_pure_code_can_be_imported_by_itself(path: Path) -> None:
     relative = path.relative_to(ROOT / "plugins").with_suffix("")
     name = ".".join([PACKAGE, *(part for part in relative.parts if part != "__init__")])
-    assert importlib.import_module(name).__doc__ or not path.stat().st_size, "says not what it is for"
+    assert importlib.import_module(name).__doc__ or not path.stat().st_size, "has no docstring"
 
 
 @pytest.mark.parametrize("role", ROLES, ids=ids(ROLES))

@@ -17,7 +17,8 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.plan import 
     UPDATE,
     Plan,
 )
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec, parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
 from hypothesis import given
 from hypothesis import strategies as st
 

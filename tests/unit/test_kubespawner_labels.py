@@ -133,19 +133,19 @@ def test_keys(key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "word"),
     [
-        ("", "no key"),
-        ("-a", "no key"),
-        ("a-", "no key"),
-        ("a b", "no key"),
-        ("a\n", "no key"),
-        ("é", "no key"),
+        ("", "is not a valid key"),
+        ("-a", "is not a valid key"),
+        ("a-", "is not a valid key"),
+        ("a b", "is not a valid key"),
+        ("a\n", "is not a valid key"),
+        ("é", "is not a valid key"),
         ("x" * 64, "63"),
         ("/a", "empty prefix"),
-        ("a/", "no key"),
+        ("a/", "is not a valid key"),
         ("a/b/c", "more than one '/'"),
         ("a_b/c", "prefix"),
         ("x" * 254 + "/a", "253"),
-        (7, "no text"),
+        (7, "is not a string"),
     ],
 )
 def test_keys_refused(key: object, word: str) -> None:
@@ -174,6 +174,6 @@ def test_label_values_refused(value: object) -> None:
 
 
 def test_annotation_values_refused() -> None:
-    assert "no text" in (metadata.annotation_error("key", 7) or "")
+    assert "is not a string" in (metadata.annotation_error("key", 7) or "")
     assert metadata.annotation_error("key", "x" * 256 * 1024) is None
     assert "256 KiB" in (metadata.annotation_error("key", "é" * 256 * 1024) or "")

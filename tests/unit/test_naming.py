@@ -124,8 +124,8 @@ def test_namespaces() -> None:
         ("safe", "claim-{userid}", ["{userid}", "only the hub knows", "use {username}"]),
         ("safe", "claim-{pvc_name}", ["{pvc_name}", "the very name", "write {user_server}"]),
         ("safe", "claim-{pod_name}", ["{pod_name}", "pod_name_template", "jupyter-{user_server}"]),
-        ("safe", "{namespace}-{username}", ["{namespace}", "not known", "write that namespace"]),
-        ("escape", "{hubnamespace}-{username}", ["{hubnamespace}", "not known", "write that namespace"]),
+        ("safe", "{namespace}-{username}", ["{namespace}", "not known", "write that namespace instead"]),
+        ("escape", "{hubnamespace}-{username}", ["{hubnamespace}", "not known", "write that namespace instead"]),
         ("safe", "{legacy_escape_username}", ["{legacy_escape_username}", "KubeSpawner 6", "naming: escape"]),
         ("escape", "{legacy_escape_username}-{user_server}", ["mixes", "only KubeSpawner 6", "only 7", "one version"]),
         ("safe", "{username.__class__}", ["attribute", "{username.__class__}", "write {username}"]),
@@ -137,8 +137,8 @@ def test_namespaces() -> None:
         ("safe", "claim-{0}", ["{0}", "without a name", "write {username}"]),
         ("safe", "claim-{{username}}", ["has '{' in its text", "remove it"]),
         ("safe", "Claim_{username}", ["has 'C' and '_' in its text", "lower-case", "remove it"]),
-        ("safe", "claim-{username}-", ["ends in '-'", "KubeSpawner keeps", "take it off"]),
-        ("safe", "claim-{username}.", ["ends in '.'", "take it off"]),
+        ("safe", "claim-{username}-", ["ends in '-'", "KubeSpawner keeps", "remove it from the end"]),
+        ("safe", "claim-{username}.", ["ends in '.'", "remove it from the end"]),
         ("safe", "-{username}", ["begins with '-'"]),
         ("safe", "a..b{username}", ["'..'", "write one of the two"]),
         ("safe", "{username!r}", ["{username!r}", "write {username}"]),
@@ -149,7 +149,7 @@ def test_namespaces() -> None:
         ("safe", "claim-{servername}", ["names no user", "put {user_server}"]),
         ("safe", "home", ["names no user", "share one claim"]),
         ("safe", "", ["names no user"]),
-        ("safe", 7, ["7", "is no text", "quoted"]),
+        ("safe", 7, ["7", "is not a string", "quoted"]),
     ],
 )
 def test_refused_templates(scheme: str, text: str | None, words: list[str]) -> None:
@@ -176,8 +176,8 @@ def test_refused_templates(scheme: str, text: str | None, words: list[str]) -> N
         ("safe", None, "a\ud800", "", ["UTF-8", "correct it"]),
         ("safe", "{username}", "alice", "\ud800", ["UTF-8", "server '\\ud800' of user 'alice'"]),
         ("safe", None, "", "", ["empty name"]),
-        ("safe", None, 7, "", ["user 7 is no text", "quotes"]),
-        ("safe", None, "alice", True, ["server True", "is no text"]),
+        ("safe", None, 7, "", ["user 7 is not a string", "quotes"]),
+        ("safe", None, "alice", True, ["server True", "is not a string"]),
     ],
 )
 def test_refused_names(scheme: str, text: str | None, user: str, server: str, words: list[str]) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares import backends, desired
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backend_spec import Backend
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backends import Source
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.copies import clone_source
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.observed import volume_from
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec, parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.volumes import VolumeSource, volume_from
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import Rejected
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backend_spec import (
+    Backend,
+    static_backend_errors,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning import backends, desired, sources
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.backends import clone_source
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
 
 from tests.support.share_worlds import settings_for
 
@@ -31,8 +35,7 @@ def csi(driver, handle="", handles=None, clone=False, secret=None, **attributes)
 
 
 def faults(backend, *namespaces):
-    entry = ShareSpec(name="data", backend=backend)
-    return backends.input_errors(entry, namespaces or ("a",))
+    return static_backend_errors(backend, namespaces or ("a",))
 
 
 @pytest.mark.parametrize(
@@ -45,18 +48,18 @@ def faults(backend, *namespaces):
         (
             csi(NFS_CSI, handle="mine", server="nas", share="/x"),
             "a b",
-            "one `volume_handle` cannot do for 2 namespaces",
+            "one `volume_handle` cannot serve 2 namespaces",
         ),
         (csi(ROOK, secret=SECRET, **CEPH), "a b", None),
         (csi(ROOK, secret=SECRET, clusterID="one"), "a", "needs the attribute `rootPath`"),
-        (csi(ROOK, **CEPH), "a", "name it in `backend.node_stage_secret`"),
+        (csi(ROOK, **CEPH), "a", "of a Secret: set `backend.node_stage_secret`"),
         (csi(ROOK, secret=SECRET, staticVolume="false", **CEPH), "a", "`staticVolume` must be"),
-        (csi("x.org"), "a", "give `backend.volume_handle`"),
+        (csi("x.org"), "a", "set `backend.volume_handle` for namespace a"),
         (csi("x.org", handle="h"), "a", None),
-        (csi("x.org", handle="h"), "a b", "give `volume_handles`"),
+        (csi("x.org", handle="h"), "a b", "set `volume_handles` with one for a"),
         (csi("x.org", handle="h", clone=True), "a b", None),
         (csi("x.org", handles={"a": "1", "b": "2"}), "a b", None),
-        (csi("x.org", handles={"a": "1"}), "a b", "for the namespace b"),
+        (csi("x.org", handles={"a": "1"}), "a b", "set `backend.volume_handles` for namespace b"),
     ],
 )
 def test_what_a_driver_needs(backend, namespaces, words):
@@ -73,7 +76,7 @@ def test_each_namespace_has_a_handle_of_its_own():
         entry = ShareSpec(name="data", backend=backend)
         one, two = (backends.static_source(entry, where) for where in ("a", "b"))
         assert one.handle != two.handle
-        assert backends.data_of(one) == backends.data_of(two)
+        assert sources.location_of(one) == sources.location_of(two)
     # The driver of NFS reads its handle: server, share, subdir, something unique, and what becomes of the data.
     entry = ShareSpec(name="data", backend=csi(NFS_CSI, server="nas", share="/x/y", subDir="z/"))
     assert backends.static_source(entry, "a").handle == "nas#x/y#z#share.a.data#retain"
@@ -82,11 +85,11 @@ def test_each_namespace_has_a_handle_of_its_own():
 
 
 def nfs(server="nas", path="/x"):
-    return Source("nfs", {"server": server, "path": path})
+    return VolumeSource("nfs", {"server": server, "path": path})
 
 
 def by_csi(driver, handle="h", **attributes):
-    return Source("csi", {"driver": driver, "volumeHandle": handle, "volumeAttributes": attributes})
+    return VolumeSource("csi", {"driver": driver, "volumeHandle": handle, "volumeAttributes": attributes})
 
 
 @pytest.mark.parametrize(
@@ -103,26 +106,26 @@ def by_csi(driver, handle="h", **attributes):
         (by_csi("x.org", "1", a="b"), by_csi("x.org", "1", c="d"), True),
         (by_csi("x.org", "1"), by_csi("x.org", "2"), False),
         (by_csi("x.org", "1"), by_csi("y.org", "1"), False),
-        (Source("hostPath", {"path": "/x"}), Source("hostPath", {"path": "/x", "type": "Directory"}), True),
-        (Source("rbd", {"image": "x"}), Source("rbd", {"image": "y"}), False),
+        (VolumeSource("hostPath", {"path": "/x"}), VolumeSource("hostPath", {"path": "/x", "type": "Directory"}), True),
+        (VolumeSource("rbd", {"image": "x"}), VolumeSource("rbd", {"image": "y"}), False),
         # Without what says where it is, only its handle does.
         (by_csi(ROOK, "1", clusterID="one"), by_csi(ROOK, "2", clusterID="one"), False),
     ],
 )
 def test_the_same_data(one, two, same):
-    assert (backends.data_of(one) == backends.data_of(two)) is same
+    assert (sources.location_of(one) == sources.location_of(two)) is same
 
 
 def test_the_difference_names_both_and_a_handle_counts_only_where_it_was_given():
-    assert backends.difference(nfs(), nfs("NAS")) is None
-    assert backends.difference(nfs(), nfs(path="/y")) == "is NFS nas:/y where NFS nas:/x is asked for"
-    other_kind = backends.difference(nfs(), by_csi(NFS_CSI, server="nas", share="/x"))
-    assert other_kind == f"is {NFS_CSI} nas:/x where NFS nas:/x is asked for"
+    assert sources.source_difference(nfs(), nfs("NAS")) is None
+    assert sources.source_difference(nfs(), nfs(path="/y")) == "is NFS nas:/y, not NFS nas:/x"
+    other_kind = sources.source_difference(nfs(), by_csi(NFS_CSI, server="nas", share="/x"))
+    assert other_kind == f"is {NFS_CSI} nas:/x, not NFS nas:/x"
     live, asked = by_csi(ROOK, "theirs", **CEPH), by_csi(ROOK, "mine", **CEPH)
-    assert backends.difference(asked, live) is None
-    assert "has the handle theirs where mine is asked for" in (backends.difference(asked, live, "mine") or "")
+    assert sources.source_difference(asked, live) is None
+    assert "has the handle theirs, not mine" in (sources.source_difference(asked, live, "mine") or "")
     asked = by_csi(ROOK, "mine", fsName="fs", **CEPH)
-    assert backends.lesser_differences(asked, live) == ["has the attribute fsName not where fs is asked for"]
+    assert sources.minor_differences(asked, live) == ["lacks the attribute fsName fs"]
 
 
 def origin(source, **spec):
@@ -139,7 +142,7 @@ def test_copies():
     assert copy.attributes == given.attributes
     identity = {"storage.kubernetes.io/csiProvisionerIdentity": "x", "clusterID": "one", "subvolumePath": "/volumes/x"}
     volume = origin(
-        Source(
+        VolumeSource(
             "csi",
             {
                 "driver": ROOK,
@@ -168,27 +171,31 @@ def test_copies():
     assert copy.fields["nodeStageSecretRef"] == SECRET
     # A copy of a copy is of the same data.
     again = clone_source(origin(copy), Backend(clone=True), "share.c.data")
-    assert backends.data_of(again) == backends.data_of(copy) == backends.data_of(volume.source)
+    assert sources.location_of(again) == sources.location_of(copy) == sources.location_of(volume.source)
     assert again.handle == "share.c.data"
 
 
 @pytest.mark.parametrize(
     ("volume", "clone", "words"),
     [
-        (origin(by_csi("x.org")), False, "say `clone: true`"),
-        (origin(by_csi(ROOK, **CEPH)), False, "say `clone: true`"),
+        (origin(by_csi("x.org")), False, "set `clone: true` in the share's backend"),
+        (origin(by_csi(ROOK, **CEPH)), False, "set `clone: true` in the share's backend"),
         (origin(by_csi(ROOK, clusterID="one")), True, "no attribute subvolumePath"),
         (origin(nfs(), accessModes=["ReadWriteOnce"]), True, "does not offer ReadWriteMany"),
-        (origin(by_csi("x.org"), volumeMode="Block"), True, "no file system"),
-        (origin(Source("hostPath", {"path": "/x"})), True, "nothing is known of sharing that kind"),
-        (origin(Source("rbd", {"image": "x"})), True, "nothing is known of sharing that kind"),
-        (origin(by_csi(NFS_CSI, server="nas", share="/x", subDir="${pv.metadata.name}")), True, "write out `subDir`"),
+        (origin(by_csi("x.org"), volumeMode="Block"), True, "is a raw block device, not a file system"),
+        (origin(VolumeSource("hostPath", {"path": "/x"})), True, "sharing this volume type is not supported"),
+        (origin(VolumeSource("rbd", {"image": "x"})), True, "sharing this volume type is not supported"),
+        (
+            origin(by_csi(NFS_CSI, server="nas", share="/x", subDir="${pv.metadata.name}")),
+            True,
+            "set a literal `subDir` in its class",
+        ),
     ],
 )
 def test_what_cannot_be_copied(volume, clone, words):
-    found = clone_source(volume, Backend(clone=clone), "share.b.data")
-    assert isinstance(found, str)
-    assert words in found
+    with pytest.raises(Rejected) as rejected:
+        clone_source(volume, Backend(clone=clone), "share.b.data")
+    assert words in rejected.value.reason
 
 
 def test_shares_as_the_inventory_says_them():
@@ -211,4 +218,4 @@ def test_shares_as_the_inventory_says_them():
     # The default is for claims that are made; one that is there has the size that it has.
     assert [share.size for share in shares] == [5, None]
     _shares, wrong = desired.resolve(entries[1:2], settings_for())
-    assert "it says no namespace" in wrong[0]
+    assert "neither the share nor the run has namespaces" in wrong[0]

@@ -8,20 +8,19 @@ from typing import Any
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backend_spec import Backend
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import (
-    named_groups,
-    parse_groups,
-    source_of,
-    undefined_groups,
-)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups, source_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.overlaps import nested_mounts, shared_data
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.paths import (
     is_inside,
     mount_path_error,
-    nested_mounts,
     normalised,
-    shared_data,
 )
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec, parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import (
+    ShareSpec,
+    named_groups,
+    undefined_groups,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
 from ansible_collections.odh.persistency.plugins.module_utils._core.validation import PlacedList
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,22 +117,22 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
 @pytest.mark.parametrize(
     ("item", "parts"),
     [
-        ({"levle": "x"}, ["key 'levle' is unknown (did you mean `level`?)"]),
+        ({"levle": "x"}, ["unknown key 'levle' (did you mean `level`?): the known keys are name"]),
         ({"level": "Private"}, ["level 'Private' (did you mean `private`?)"]),
         ({"level": None}, ["`level` is missing"]),
         ({"level": True}, ["boolean `true`"]),
-        ({"read": ["ann"]}, ["`read` is a list", "users: [...]"]),
-        ({"read": {"users": "ann"}}, ["`read.users` is the text 'ann', not a list"]),
+        ({"read": ["ann"]}, ["`read` must be a mapping, not a list", "users: [...]"]),
+        ({"read": {"users": "ann"}}, ["`read.users` must be a list, not the text 'ann'"]),
         ({"read": {"users": [True]}}, ["boolean `true`", "quotes"]),
-        ({"read": {"users": ["*"]}}, ["`*`, which names nobody"]),
+        ({"read": {"users": ["*"]}}, ["`*`, which matches nobody"]),
         ({"read": {"users": ["ann "]}}, ["so it differs from 'ann'"]),
         ({"read": {"group": []}}, ["'group' (did you mean `groups`?)"]),
         ({"read": {"groups": ["hub:"]}}, ["write `hub:NAME`"]),
         ({"read": {"groups": ["hub: x"]}}, ["white space"]),
-        ({"read": {"everyone": True}}, ["`read.everyone` is for public shares, and this one is private"]),
+        ({"read": {"everyone": True}}, ["`read.everyone` is only for public shares, and this one is private"]),
         ({"level": "secret", "read": {"everyone": True}}, ["this one is secret"]),
         ({"level": "public", "write": {"everyone": True}}, ["`write.everyone`", "no level allows"]),
-        ({"level": "public", "read": {"everyone": False}}, ["make it private"]),
+        ({"level": "public", "read": {"everyone": False}}, ["make the share private"]),
         ({"read": {"everyone": "yes"}}, ["`read.everyone` is the text 'yes'"]),
         ({"mount_path": "data"}, ["not absolute"]),
         ({"mount_path": f"{HOME}/data/"}, [f"write {HOME}/data"]),
@@ -143,10 +142,10 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
         ({"mount_path": "/opt"}, ["is above the home"]),
         ({"mount_path": "/"}, ["is above the home"]),
         ({"mount_path": "/opt/app-root/srcs"}, ["under none of the allowed roots"]),
-        ({"mount_path": "/mnt/shares"}, ["one of the roots itself"]),
+        ({"mount_path": "/mnt/shares"}, ["is a mount root itself"]),
         ({"mount_path": f"{HOME}/a\x00b"}, ["control character"]),
         ({"mount_path": f"{HOME}/a:b"}, ["colon"]),
-        ({"backend": "nfs"}, ["`backend` is the text 'nfs'"]),
+        ({"backend": "nfs"}, ["`backend` must be a mapping, not the text 'nfs'"]),
         ({"backend": {"server": "x"}}, ["no `type`"]),
         ({"backend": {"type": "NFS"}}, ["backend 'NFS' is unknown (did you mean `nfs`?)"]),
         ({"backend": {"type": "nfs", "server": "s"}}, ["needs `path`"]),
@@ -154,16 +153,16 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
         ({"backend": {"type": "nfs", "server": "s", "path": "a"}}, ["`backend.path`", "not absolute"]),
         ({"backend": {"type": "nfs", "server": "s:/x", "path": "/a"}}, ["`backend.server`"]),
         ({"backend": {"type": "nfs", "server": "s", "path": "/a", "option": 1}}, ["no key 'option'"]),
-        ({"backend": {"type": "storage_class", "storage_class": ""}}, ["no class at all"]),
+        ({"backend": {"type": "storage_class", "storage_class": ""}}, ["no class would create a volume"]),
         ({"backend": {"type": "csi", "driver": "d.io", "volume_handles": {"a": "h", "b": "h"}}}, ["one handle twice"]),
-        ({"backend": {"type": "csi", "driver": "d.io", "node_stage_secret": {"name": "x"}}}, ["names a Secret"]),
+        ({"backend": {"type": "csi", "driver": "d.io", "node_stage_secret": {"name": "x"}}}, ["must name a Secret"]),
         ({"backend": {"type": "existing_claim"}}, ["needs `claim`"]),
         ({"size": "10"}, ["less than 1Mi"]),
         ({"size": "10 GB"}, ["`size`"]),
         ({"until": "31.3.2027"}, ["`until` is '31.3.2027'", "such as 2027-03-31"]),
-        ({"until": "2027-02-29"}, ["no day"]),
+        ({"until": "2027-02-29"}, ["is not a day"]),
         ({"until": 20270331}, ["the number 20270331"]),
-        ({"until": datetime.datetime(2027, 3, 31, 12)}, ["no day"]),
+        ({"until": datetime.datetime(2027, 3, 31, 12)}, ["is not a day"]),
         ({"gid": -1}, ["`gid`"]),
         ({"gid": 2**31}, ["`gid`"]),
         ({"mount_path": f"{HOME}/a\x85b"}, ["control character"]),
@@ -171,20 +170,20 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
         ({"owner": 2**32 - 1}, ["`owner`"]),
         ({"mode": 2770}, ["in quotes"]),
         ({"mode": "rwx"}, ["octal"]),
-        ({"mode": "4770"}, ["user id"]),
-        ({"mode": "0000"}, ["keeps the owner out"]),
-        ({"mode": "2775"}, ["lets everyone in"]),
-        ({"backend": {"type": "nfs", "server": "s", "path": "/a", "mount_options": ["a,b"]}}, ["item of its own"]),
-        ({"backend": {"type": "host_path", "path": "/"}}, ["the node's own"]),
+        ({"mode": "4770"}, ["set-user-id bit"]),
+        ({"mode": "0000"}, ["locks out the owner"]),
+        ({"mode": "2775"}, ["lets in everyone who can reach the server"]),
+        ({"backend": {"type": "nfs", "server": "s", "path": "/a", "mount_options": ["a,b"]}}, ["as a separate item"]),
+        ({"backend": {"type": "host_path", "path": "/"}}, ["belongs to the node"]),
         ({"backend": {"type": "host_path", "path": "/var/lib/kubelet/pods"}}, ["lies in /var/lib/kubelet"]),
-        ({"backend": {"type": "host_path", "path": "/var"}}, ["holds /var/lib/containerd"]),
+        ({"backend": {"type": "host_path", "path": "/var"}}, ["contains /var/lib/containerd"]),
         ({"backend": csi("nfs.csi.k8s.io", server="s", share="/a/../b")}, ["`share`", "`..`"]),
         ({"backend": csi("nfs.csi.k8s.io", Server="s", share="/a", subDir="x/../y")}, ["`subDir`", "`..`"]),
         ({"backend": csi("nfs.csi.k8s.io", server="s", Server="t", share="/a")}, ["server twice"]),
         ({"backend": csi("cephfs.csi.ceph.com", clusterID="c", rootPath="/v/x/../p")}, ["`rootPath`", "`..`"]),
         ({"backend": csi("rook-ceph.cephfs.csi.ceph.com", clusterID="c", rootPath="v/p")}, ["not absolute"]),
         ({"namespaces": []}, ["`namespaces` is empty"]),
-        ({"namespaces": ["A"]}, ["no name of a namespace"]),
+        ({"namespaces": ["A"]}, ["is not a namespace name"]),
         ({"namespaces": ["a", "a"]}, ["twice"]),
         ({"directories": ["/a"]}, ["absolute"]),
         ({"directories": ["a/../../b"]}, ["`..`"]),
@@ -192,10 +191,10 @@ def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
         ({"directories": ["a/"]}, ["write a"]),
         ({"directories": ["a", "a"]}, ["twice"]),
         ({"directory": "../x"}, ["`..`"]),
-        ({"labels": {"odh.persistency/kind": "home"}}, ["by the collection or by the hub alone"]),
-        ({"labels": {"component": "x"}}, ["by the collection or by the hub alone"]),
-        ({"labels": {"a": "b c"}}, ["no value that the API server takes"]),
-        ({"annotations": {"hub.jupyter.org/username": "ann"}}, ["by the collection or by the hub alone"]),
+        ({"labels": {"odh.persistency/kind": "home"}}, ["only the collection and the hub set it"]),
+        ({"labels": {"component": "x"}}, ["only the collection and the hub set it"]),
+        ({"labels": {"a": "b c"}}, ["is not a valid label value"]),
+        ({"annotations": {"hub.jupyter.org/username": "ann"}}, ["only the collection and the hub set it"]),
         ({"state": "gone"}, ["`state`", "present, retired, absent"]),
     ],
 )
@@ -210,7 +209,7 @@ def test_a_faulty_share_is_refused_in_one_sentence(item: dict[str, Any], parts: 
 @pytest.mark.parametrize(
     ("item", "part"),
     [
-        ("data", "the text 'data' stands where a share should"),
+        ("data", "a share must be a mapping with `name` and `level`, not the text 'data'"),
         ({}, "`name` is missing"),
         ({"name": 7, "level": "public"}, "the number 7"),
         ({"name": "Data", "level": "public"}, "lower-case"),
@@ -232,7 +231,7 @@ def test_all_faults_at_once_and_with_their_lines() -> None:
 
 def test_two_shares_of_one_name() -> None:
     (sentence,) = faults_of({"name": "a", "level": "public"}, {"name": "a", "level": "private"})
-    assert "listed already at shares[0]" in sentence
+    assert "already listed at shares[0]" in sentence
 
 
 def backend(kind: str, **more: Any) -> dict[str, Any]:
@@ -277,15 +276,15 @@ NFS = {"server": "nfs.example.org"}
         (
             backend("csi", driver="d.io", volume_handle="h"),
             backend("csi", driver="d.io", volume_handles={"ns": "h"}),
-            "are one volume",
+            "would share volume h",
         ),
         (
             backend("csi", driver="d.io", volume_handle="h"),
             backend("csi", driver="D.io", volume_handle="h"),
-            "one volume",
+            "would share volume h",
         ),
-        (backend("existing_claim", claim="x"), backend("existing_claim", claim="x"), "are one claim"),
-        (backend("existing_claim", claim="b"), backend("storage_class"), "are one claim"),
+        (backend("existing_claim", claim="x"), backend("existing_claim", claim="x"), "would share claim x"),
+        (backend("existing_claim", claim="b"), backend("storage_class"), "would share claim b"),
     ],
 )
 def test_the_data_of_one_share_is_not_anothers(first: dict[str, Any], second: dict[str, Any], part: str) -> None:
@@ -456,14 +455,14 @@ def test_groups_as_a_mapping_and_as_a_list() -> None:
 @pytest.mark.parametrize(
     ("raw", "part"),
     [
-        ("staff", "stands where groups should"),
+        ("staff", "groups must be a mapping, not the text 'staff'"),
         ({"staff": "ann"}, "list of names"),
         ({"staff": None}, "write `[]`"),
         ({"staff": [True]}, "boolean `true`"),
         ({"staff": ["ann\n"]}, "'ann'"),
-        ({"staff": ["*"]}, "names nobody"),
-        ({"hub:staff": []}, "the hub's own"),
-        ({"openshift:staff": []}, "OpenShift's own"),
+        ({"staff": ["*"]}, "matches nobody"),
+        ({"hub:staff": []}, "belongs to the hub by its name"),
+        ({"openshift:staff": []}, "belongs to OpenShift by its name"),
         ({"": []}, "empty"),
         ({" staff": []}, "white space"),
         ({7: []}, "the number 7"),

@@ -6,14 +6,13 @@ import itertools
 from dataclasses import replace
 
 from ansible_collections.odh.persistency.plugins.module_utils._core import metadata as keys
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.volumes import volume_from
 from ansible_collections.odh.persistency.plugins.module_utils._core.metadata import claim_name_error, label_value_error
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares import desired, naming
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares import naming
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backend_spec import Backend
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.backends import (
-    data_of,
-    static_source,
-)
-from ansible_collections.odh.persistency.plugins.module_utils._core.shares.observed import volume_from
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning import desired
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.backends import static_source
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.sources import location_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,7 +211,7 @@ def data_in(world, share, claim):
         if live is not None and live["metadata"]["annotations"].get(keys.SHARE_KEY) == share.name:
             volume = world.volumes.get(live["spec"].get("volumeName", ""))
             if volume is not None:
-                found[namespace] = data_of(volume_from(volume).source)
+                found[namespace] = location_of(volume_from(volume).source)
     return found
 
 
@@ -267,7 +266,7 @@ def test_the_promises(case, backwards):
 
     # One share is one place, and its volumes are kept wherever it is in several namespaces.
     for share in shares:
-        if share.state == "present" and not share.is_found:
+        if share.state == "present" and not share.is_existing_claim:
             assert len(set(data_in(world, share, share.spec.claim).values())) <= 1
         if share.state == "present" and len(share.namespaces) > 1:
             for namespace in share.namespaces:

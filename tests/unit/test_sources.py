@@ -82,8 +82,8 @@ def test_what_is_on_two_lists_is_rejected(tmp_path):
     path.write_text(json.dumps([MORE]))
     _specs, errors = shares(shares=[DATA], shares_file=str(path), retired=["data"], absent=["more"])
     assert errors == [
-        "retired[0] (data): the share is listed already at shares[0]: remove one of the two",
-        "absent[0] (more): the share is listed already at shares.json[0]: remove one of the two",
+        "retired[0] (data): the share is already listed at shares[0]: remove one of the two",
+        "absent[0] (more): the share is already listed at shares.json[0]: remove one of the two",
     ]
     _users, errors = users(users=["ann"], retired=["ann"])
     assert errors == ["ann is in users[0] as present and in retired[0] as retired: keep one of the two"]
@@ -112,7 +112,7 @@ def test_overrides():
     assert found[1] == shares(shares=[DATA, MORE])[0][1]
     _found, errors = shares(shares=[DATA], overrides={"dat": {}, "data": {"levle": "public"}})
     assert errors[0].startswith("overrides: dat is not a share in `shares` (did you mean `data`?)")
-    assert errors[1].startswith("shares[0] (data): the key 'levle' is unknown")
+    assert errors[1].startswith("shares[0] (data): unknown key 'levle'")
     _found, errors = shares(shares=[DATA], overrides={"data": "5Gi"})
     assert errors == [
         "overrides must be a dictionary of dictionaries: write the name of a share, and below it the keys that differ"

@@ -16,11 +16,11 @@ RETIRED_ANNOTATION = OUR_PREFIX + "retired-at"
 KIND_HOME = "home"
 KIND_SHARE = "share"
 KIND_TREE = "tree"
-#: A label (hashed where the name is no label value) and an annotation (the name as it is: the truth).
+#: A label (a hash when the name is not a valid label value) and an annotation (the name itself, which decides).
 SHARE_KEY = OUR_PREFIX + "share"
-#: On a static volume that was made as a copy of another one: the name of that one.
+#: On a static volume that was created as a copy: the name of the original volume.
 CLONE_ANNOTATION = OUR_PREFIX + "clone-of"
-#: On a claim that was there, and that `existing_claim` made the share's: it stays when the share goes.
+#: On a claim that existed before `existing_claim` assigned it to the share: it stays when the share is deleted.
 FOUND_ANNOTATION = OUR_PREFIX + "found"
 
 USERNAME_LABEL = "hub.jupyter.org/username"
@@ -44,24 +44,24 @@ _SUBDOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9
 
 
 def claim_name_error(name: str) -> Optional[str]:
-    """Why the API server refuses this as the name of a claim ("is ..."), or None when it takes it.
+    """Return why the API server rejects this as the name of a claim ("is ..."), None when it accepts it.
 
     Source: Kubernetes, ``ValidatePersistentVolumeName``: an RFC 1123 subdomain of at most 253 characters.
     """
     if not name:
         return "is empty"
     if len(name) > _CLAIM_LENGTH:
-        return f"is {len(name)} characters long where the API server takes {_CLAIM_LENGTH}"
+        return f"is {len(name)} characters long, and the API server accepts {_CLAIM_LENGTH}"
     if not _SUBDOMAIN.fullmatch(name):
         return (
             "is not made of lower-case letters, digits, '-' and '.' "
-            "with a letter or digit at its ends and beside each dot, as the API server wants it"
+            "with a letter or digit at its ends and beside each dot, as the API server requires"
         )
     return None
 
 
 def label_error(key: object, value: object) -> Optional[str]:
-    """What the API server has against a label, as a clause that begins with the key and ends in the way out, or None.
+    """Return why the API server rejects a label, as a clause that starts with the key and ends with the way out, or None.
 
     Source: Kubernetes, ``k8s.io/apimachinery/pkg/api/validate/content/kube.go``: ``IsLabelKey``, ``IsLabelValue``.
     """
@@ -73,48 +73,48 @@ def label_error(key: object, value: object) -> Optional[str]:
 
 
 def annotation_error(key: object, value: object) -> Optional[str]:
-    """What the API server has against an annotation, as a clause that begins with the key, or None.
+    """Return why the API server rejects an annotation, as a clause that starts with the key, or None.
 
-    Source: Kubernetes, ``ValidateAnnotations``: a label's key in any case, any text as value, and all annotations of an
-    object together at most 256 KiB.
+    Source: Kubernetes, ``ValidateAnnotations``: a label key in any case, any string as value, and at most 256 KiB for
+    all annotations of an object.
     """
     error = label_key_error(key.lower() if isinstance(key, str) else key)
     if error is not None:
         return error
     if not isinstance(value, str):
-        return f"{key}: {value!r} is no text, and annotations are; put it in quotes"
+        return f"{key}: {value!r} is not a string, and annotations are strings; put it in quotes"
     if len(value.encode("utf-8", "surrogatepass")) > _ANNOTATIONS_BYTES:
-        return f"{key}: the value has more than the 256 KiB that an object's annotations may have; shorten it"
+        return f"{key}: the value is larger than the 256 KiB that the annotations of an object may have; shorten it"
     return None
 
 
 def label_key_error(key: object) -> Optional[str]:
-    """What the API server has against the key of a label, as a clause that begins with the key, or None."""
+    """Return why the API server rejects the key of a label, as a clause that starts with the key, or None."""
     if not isinstance(key, str):
-        return f"{key!r} is no text, and keys are; put it in quotes"
+        return f"{key!r} is not a string, and keys are strings; put it in quotes"
     prefix, slash, name = key.rpartition("/")
     if slash and not prefix:
-        return f"{key!r} has an empty prefix; put a domain before the '/' or leave the '/' out"
+        return f"{key!r} has an empty prefix; put a domain before the '/' or remove the '/'"
     if "/" in prefix:
         return f"{key!r} has more than one '/'; write it as domain/name"
     # The same rule as for the name of a claim: an RFC 1123 subdomain.
     if prefix and claim_name_error(prefix):
-        return f"{key!r} has a prefix that is no lower-case domain of at most 253 characters; correct it"
+        return f"{key!r} has a prefix that is not a lower-case domain of at most 253 characters; correct it"
     if len(name) > _NAME_LENGTH or not _KEY_NAME.fullmatch(name):
         return (
-            f"{key!r} is no key that the API server takes: write at most {_NAME_LENGTH} letters, digits, '-', '_' "
+            f"{key!r} is not a valid key: write at most {_NAME_LENGTH} letters, digits, '-', '_' "
             "and '.', with a letter or digit at both ends"
         )
     return None
 
 
 def label_value_error(value: object) -> Optional[str]:
-    """What the API server has against the value of a label, as a clause that begins with the value, or None."""
+    """Return why the API server rejects the value of a label, as a clause that starts with the value, or None."""
     if not isinstance(value, str):
-        return f"{value!r} is no text, and values are; put it in quotes"
+        return f"{value!r} is not a string, and values are strings; put it in quotes"
     if value and (len(value) > _NAME_LENGTH or not _KEY_NAME.fullmatch(value)):
         return (
-            f"{value!r} is no value that the API server takes for a label: write at most {_NAME_LENGTH} letters, "
+            f"{value!r} is not a valid label value: write at most {_NAME_LENGTH} letters, "
             "digits, '-', '_' and '.', with a letter or digit at both ends, or make it an annotation"
         )
     return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The frame of every module: what is missing is said, what failed is said, and the result is printed from the plan."""
+"""The frame of every module: connection, errors, and the result of an outcome."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class PlanRejected(Exception):
-    """The run is refused before its first write, for these reasons (sentences without a full stop)."""
+    """The run is rejected before its first write. `reasons` are sentences without a full stop."""
 
     def __init__(self, reasons: list[str], plan: Optional[Plan] = None) -> None:
         self.reasons = [reason.rstrip(".") for reason in reasons]
         super().__init__(refusal_message(self.reasons))
         self.plan = plan or Plan()
-        #: What else is returned with the refusal.
+        #: More results of the failed module.
         self.more: dict[str, Any] = {}
 
 
 def open_api(module: Any) -> Api:
-    """Return the API server that the module's connection options describe, or fail with what is missing."""
-    # Here, for some modules need neither the kubernetes client nor the half second that it takes to load.
+    """Return the API server of the module's connection options; fail if a library is missing."""
+    # Imported here, because some modules do not need the client, which takes half a second to load.
     from .kubernetes import connection
     from .kubernetes.api import CONNECTIONS, Api
 
@@ -48,25 +48,25 @@ def open_api(module: Any) -> Api:
 
 
 def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
-    """Run a module's body and exit; turn refusals and outside failures into one message each.
+    """Run the body of a module and exit; a rejected plan or an external error fails with one message.
 
-    `kind` is what the module manages, for refusals that no object stands behind yet.
+    `kind` is what the module manages, for rejected input that belongs to no object yet.
     """
     try:
         result = body(module)
-    except PlanRejected as refused:
-        plan = refused.plan
+    except PlanRejected as rejected:
+        plan = rejected.plan
         changes = [change.as_result() for change in plan.refusals]
-        # What is wrong with the input itself has no object yet: a refusal each, all the same.
-        changes = changes or [_refused_input(module, kind, reason) for reason in refused.reasons]
+        # Rejected input has no object yet; it is listed like the refusals of a plan.
+        changes = changes or [_rejected_input(module, kind, reason) for reason in rejected.reasons]
         module.fail_json(
-            msg=str(refused),
+            msg=str(rejected),
             changed=False,
             changes=changes,
             summary={"refuse": len(changes)},
             unreconcilable=[],
             failed_items=[],
-            **refused.more,
+            **rejected.more,
         )
     except ExternalError as error:
         sentence = str(error) if str(error).endswith("?") else f"{error}."
@@ -75,23 +75,23 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
         module.exit_json(**result)
 
 
-def _refused_input(module: Any, kind: str, reason: str) -> dict[str, Any]:
+def _rejected_input(module: Any, kind: str, reason: str) -> dict[str, Any]:
     return Change(REFUSE, kind, module.params.get("namespace") or "", "", reason).as_result()
 
 
 def timings_result(timings: dict[str, float]) -> dict[str, Any]:
-    """Return how many seconds each phase took, for the benchmarks, and nothing unless these ask for it."""
+    """Return the seconds of each phase if the benchmarks ask for them, else nothing."""
     return {"timings": timings} if os.environ.get("ODH_PERSISTENCY_TIMINGS") == "1" else {}
 
 
 def refuse(plan: Plan) -> None:
-    """Raise Refused when the plan holds refusals: all of them at once."""
+    """Raise PlanRejected with all refusals of a plan, if it has any."""
     if plan.refusals:
         raise PlanRejected([change.reason for change in plan.refusals], plan)
 
 
 def finish(module: Any, outcome: Outcome, kind: str, **more: Any) -> dict[str, Any]:
-    """Return the module's result, printed from the outcome's plan; fail when something could not be carried out."""
+    """Return the module's result, computed from the outcome; fail if a change failed or something is not ready."""
     plan = outcome.plan
     for sentence in [*plan.warnings(), *outcome.warnings]:
         module.warn(sentence)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The version that requests name in their User-Agent; a unit test holds it to galaxy.yml."""
+"""The version in the User-Agent of requests. A unit test compares it with galaxy.yml."""
 
 from __future__ import annotations
 

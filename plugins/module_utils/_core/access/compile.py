@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From share entries and groups to the ACL, from the ACL to the texts that are stored, and back."""
+"""Compile share specs and groups to an ACL, write an ACL as the texts to store, and read it back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..._hub.access import (
+from ..._hub.access import load_index, load_members, load_shares
+from ..._hub.acl_format import (
     SCHEMA,
     AccessError,
     canonical,
     digest_of,
-    load_index,
-    load_members,
-    load_shares,
     members_errors,
     members_name,
     prefix_of,
@@ -33,26 +31,28 @@ from .model import Acl
 SHARES = "shares"
 MEMBERS = "members"
 
-#: Bytes that a members part and the index have together at most, where the people can be spread like that.
+#: The target size in bytes of a members part and the index together: a spawn reads both.
 MEMBERS_GOAL = 64 * 1024
-#: Bytes that any ConfigMap of the ACL has at most; the API server's own bound is 1 MiB.
+#: The size limit in bytes of a ConfigMap of the ACL; the API server's own limit is 1 MiB.
 MOST = 512 * 1024
-#: Of these, what its text may take: the rest is for names, labels and annotations.
+#: The part of it for the text: the rest is for names, labels and annotations.
 MOST_TEXT = MOST - 4 * 1024
-#: How many faults one sentence tells.
-MOST_FAULTS = 10
-#: How finely people may be spread: by none to four hex digits of the hash of the name.
+#: The number of errors that one sentence lists.
+MOST_ERRORS = 10
+#: The possible lengths of the prefixes that divide people into parts: hex digits of the hash of the name.
 _DIGITS = (0, 1, 2, 3, 4)
-#: Bytes that the index takes: for a members part, and besides.
+#: The size in bytes of the index: per members part, and in addition.
 _INDEX_ENTRY = len(r"\"0000\":\"\",") + 64
 _INDEX_REST = 1024
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a stored ACL: the name of its ConfigMap, what it holds (`shares` or `members`), the prefix of the
-    hashes of its people's names ("" for the shares, and where all people are in one part), the digest of its text, and
-    the text itself, canonical JSON."""
+    """A part of a stored ACL.
+
+    `name` is the name of its ConfigMap, `kind` is `shares` or `members`, `prefix` is the prefix of the hashes of its people's
+    names ("" for the shares, and if all people are in one part), `text` is canonical JSON, `digest` the digest of the text.
+    """
 
     name: str
     kind: str
@@ -62,9 +62,9 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Document:
-    """An ACL as it is stored: the text of the index and its digest, and the parts by the names of their ConfigMaps, the
-    shares first, then the members by prefix. Equal ACLs make equal documents, so equal digests."""
+class AclDocument:
+    """An ACL in its stored form: the text of the index, its digest, and the parts by the names of their ConfigMaps (the
+    shares first, then the members by prefix). Equal ACLs have equal documents and digests."""
 
     digest: str
     index: str
@@ -74,16 +74,18 @@ class Document:
 def compile_acl(shares: Sequence[ShareSpec], groups: Mapping[str, Sequence[str]], namespace: str) -> Acl:
     """Return the ACL of one namespace.
 
-    `groups` has the members of the inventory's groups and, under names such as `openshift:analysts`, of the cluster's;
-    all memberships are compiled in, also of groups that no share names. A group that a share names and that is not in
-    `groups` has no members. Shares that are retired or absent, or that go to other namespaces only, are left out. The
-    order of shares, groups and members changes nothing. Raises ValueError for a `hub:` group in `groups`: its
-    members are looked up when a server starts, and stored nowhere.
+    `groups` has the members of the groups of the inventory and, under names such as `openshift:analysts`, of the cluster.
+    All memberships are compiled, including those of groups without grants. A group with grants that is not in `groups`
+    has no members. Shares that are retired or absent, or for other namespaces only, are omitted. The order of shares,
+    groups and members is irrelevant. Raises ValueError for a `hub:` group in `groups`: its members are looked up when a
+    server starts and never stored.
     """
     records: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
     for group in sorted(groups):
         if source_of(group) == "hub":
-            raise ValueError(f"the group {shown(group)} is the hub's own: its members cannot be compiled into the ACL")
+            raise ValueError(
+                f"the group {shown(group)} belongs to the hub: its members cannot be compiled into the ACL"
+            )
         for member in set(groups[group]):
             records[member].setdefault("groups", []).append(group)
     compiled: dict[str, Any] = {}
@@ -97,41 +99,43 @@ def compile_acl(shares: Sequence[ShareSpec], groups: Mapping[str, Sequence[str]]
     return Acl({"schema": SCHEMA, "shares": compiled}, dict(records))
 
 
-def left_out(shares: Sequence[ShareSpec], namespace: str) -> dict[str, str]:
-    """Return why entries are not in the ACL of a namespace, by the names of these shares, in a few words."""
+def reasons_left_out(shares: Sequence[ShareSpec], namespace: str) -> dict[str, str]:
+    """Return by name why shares are not in the ACL of a namespace, as short phrases."""
     why = {share.name: f"share {share.state}" for share in shares if share.state in ("retired", "absent")}
     elsewhere = (share for share in shares if share.namespaces and namespace not in share.namespaces)
-    return {**{share.name: f"its namespaces do not have {namespace}" for share in elsewhere}, **why}
+    return {**{share.name: f"its namespaces do not include {namespace}" for share in elsewhere}, **why}
 
 
-def document_of(acl: Acl) -> Document:
+def document_of(acl: Acl) -> AclDocument:
     """Return the texts to store.
 
-    People are spread over as few parts as keep the largest and the index, which names them all and which each spawn reads as
-    well, below 64 KiB; where nothing does, over as many as make the two the smallest. Sizes are those of the ConfigMaps as the
-    API transfers them, in JSON. Raises ValueError, with a sentence that says what to do, for what exceeds 512 KiB all the
-    same, and for what the access rules would not take: one bad name would cost everybody in its part their shares.
+    People are divided into as few parts as keep the largest part and the index, which every spawn reads too, below 64 KiB
+    together. If no division does, the one with the smallest sum is used. Sizes are those of the ConfigMaps in JSON, as the
+    API transfers them. Raises ValueError, with a sentence, if an object would still exceed 512 KiB, and for data that the
+    access rules reject: one invalid name would cost everybody in its part all shares.
     """
     errors = shares_errors(acl.shares) + members_errors({"schema": SCHEMA, "people": acl.people})
     if errors:
-        raise ValueError(f"the ACL would grant nothing, for {'; '.join(errors[:MOST_FAULTS])}: correct the inventory")
+        raise ValueError(
+            f"the ACL would be invalid and grant nothing ({'; '.join(errors[:MOST_ERRORS])}): correct the inventory"
+        )
     shares_text = canonical(acl.shares)
     shares_digest = digest_of(shares_text)
     parts = {shares_name(shares_digest): Part(shares_name(shares_digest), SHARES, "", shares_digest, shares_text)}
     if _weight(shares_text) > MOST_TEXT:
         raise ValueError(
-            f"the {len(acl.by_name)} shares and their grants take {_weight(shares_text) // 1024} KiB, and an object of the ACL "
-            f"may take {MOST // 1024} KiB: grant to fewer groups, or give the shares to several namespaces"
+            f"the {len(acl.by_name)} shares and their grants take {_weight(shares_text) // 1024} KiB, but the limit for an "
+            f"object of the ACL is {MOST // 1024} KiB: grant to fewer groups, or divide the shares among several namespaces"
         )
     finest = _DIGITS[-1]
-    specs = [
+    records = [
         (prefix_of(person, finest), f"{canonical(person)}:{canonical(acl.people[person])}")
         for person in sorted(acl.people)
     ]
-    digits = _digits(specs)
+    digits = _digits(records)
     texts: defaultdict[str, list[str]] = defaultdict(list)
-    for prefix, spec in specs:
-        texts[prefix[:digits]].append(spec)
+    for prefix, record in records:
+        texts[prefix[:digits]].append(record)
     members: dict[str, str] = {}
     for prefix in sorted(texts):
         # As canonical() writes it, without writing each record a second time.
@@ -140,14 +144,14 @@ def document_of(acl: Acl) -> Document:
         name = members_name(prefix, members[prefix])
         parts[name] = Part(name, MEMBERS, prefix, members[prefix], text)
     index = canonical({"schema": SCHEMA, "digits": digits, "shares": shares_digest, "members": members})
-    return Document(digest_of(index), index, parts)
+    return AclDocument(digest_of(index), index, parts)
 
 
 def acl_from(index_text: str, index_digest: str, part_texts: Mapping[str, str]) -> Acl:
-    """Return the ACL that is stored: its index with the digest that stands beside it, and the parts' texts by the names of
-    their ConfigMaps (more than the index names do no harm).
+    """Return a stored ACL from its index, the digest in the annotation of the index, and the texts of the parts by the names
+    of their ConfigMaps (parts that the index does not name are ignored).
 
-    Raises AccessError for whatever is missing, of another digest or of a wrong form: an ACL is read whole or not at all.
+    Raises AccessError if anything is missing, invalid or has another digest: an ACL is read completely or not at all.
     """
     index = load_index(index_text, index_digest)
     shares = load_shares(_text(part_texts, shares_name(index["shares"])), index["shares"])
@@ -156,35 +160,35 @@ def acl_from(index_text: str, index_digest: str, part_texts: Mapping[str, str]) 
         name = members_name(prefix, digest)
         for person, record in load_members(_text(part_texts, name), digest)["people"].items():
             if prefix_of(person, index["digits"]) != prefix:
-                raise AccessError([f"the part {name} has {shown(person)}, whose record belongs into another part"])
+                raise AccessError([f"the part {name} has a record of {shown(person)}, which belongs in another part"])
             people[person] = record
     return Acl(shares, people)
 
 
-def _share(spec: ShareSpec) -> dict[str, Any]:
+def _share(record: ShareSpec) -> dict[str, Any]:
     compiled: dict[str, Any] = {
-        "level": spec.level,
-        "claim": spec.claim,
-        "mount_path": spec.mount_path,
+        "level": record.level,
+        "claim": record.claim,
+        "mount_path": record.mount_path,
         "read": {
-            "everyone": spec.level == "public" or spec.read.everyone,
-            "groups": sorted(set(spec.read.groups)),
+            "everyone": record.level == "public" or record.read.everyone,
+            "groups": sorted(set(record.read.groups)),
         },
-        "write": {"groups": sorted(set(spec.write.groups))},
+        "write": {"groups": sorted(set(record.write.groups))},
     }
-    if spec.gid is not None:
-        compiled["gid"] = spec.gid
-    if spec.until is not None:
-        compiled["until"] = spec.until
+    if record.gid is not None:
+        compiled["gid"] = record.gid
+    if record.until is not None:
+        compiled["until"] = record.until
     return compiled
 
 
-def _digits(specs: Sequence[tuple[str, str]]) -> int:
-    """Return by how many digits the people are spread; `entries` are the finest prefixes and the records' texts."""
+def _digits(records: Sequence[tuple[str, str]]) -> int:
+    """Return the length of the prefixes that divide people into parts; `records` are the longest prefixes and the records."""
     sizes: defaultdict[str, int] = defaultdict(int)
-    for prefix, spec in specs:
-        sizes[prefix] += _weight(spec) + 1
-    possible: dict[int, tuple[int, int]] = {}  # the largest part, and what one spawn reads of the index and it
+    for prefix, record in records:
+        sizes[prefix] += _weight(record) + 1
+    possible: dict[int, tuple[int, int]] = {}  # by digits: the size of the largest part, and of this part and the index
     for digits in _DIGITS:
         coarse: defaultdict[str, int] = defaultdict(int)
         for prefix, size in sizes.items():
@@ -197,16 +201,15 @@ def _digits(specs: Sequence[tuple[str, str]]) -> int:
     if not fitting:
         smallest = min(largest for largest, _read in possible.values())
         raise ValueError(
-            f"{len(specs)} people's memberships cannot be spread so that no object of the ACL takes more than "
-            f"{MOST // 1024} KiB (the largest would take {smallest // 1024} KiB): give people fewer groups, or fewer names of "
-            "their own in shares"
+            f"the memberships of {len(records)} people do not fit into objects of {MOST // 1024} KiB (the largest would take "
+            f"{smallest // 1024} KiB): put people in fewer groups, or name fewer people directly in shares"
         )
     least = min(fitting.values())
     return min(digits for digits, read in fitting.items() if read <= max(least, MEMBERS_GOAL))
 
 
 def _weight(text: str) -> int:
-    """Return how many bytes a text takes when the API transfers it in JSON, where quotes and backslashes are escaped."""
+    """Return the size in bytes of a text as the API transfers it: in JSON, with escaped quotes and backslashes."""
     return len(text.encode("utf-8")) + text.count('"') + text.count("\\")
 
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of an ACL stands on the cluster: its ConfigMaps, and what can be read of them.
+"""The ACL in the cluster: its ConfigMaps, and what is readable in them.
 
-Readers take the ACL whole or not at all. A run that compares may know more: where a part is broken, the others still say
-what they said, so that what is lost by a repair, or by what is published over it, is not passed over in silence.
+Readers in the hub take an ACL completely or not at all. A run that compares ACLs uses all readable parts of a damaged one,
+so that it can report what people lose when the ACL is repaired or replaced.
 """
 
 from __future__ import annotations
@@ -18,16 +18,14 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, Optional
 
-from ..._hub.access import (
+from ..._hub.access import load_index, load_members, load_shares
+from ..._hub.acl_format import (
     INDEX_KEY,
     INDEX_NAME,
     PART_KEY,
     SCHEMA,
     AccessError,
     digest_of,
-    load_index,
-    load_members,
-    load_shares,
     members_name,
     shares_name,
 )
@@ -42,18 +40,18 @@ SCHEMA_ANNOTATION = "odh.persistency/schema"
 DIGEST_ANNOTATION = "odh.persistency/digest"
 WRITER_ANNOTATION = "odh.persistency/writer"
 PUBLISHED_ANNOTATION = "odh.persistency/published-at"
-#: What one list asks for.
+#: The label selector that finds the index and all parts.
 SELECTOR = f"{KIND_LABEL} in ({INDEX},{PART})"
 
-#: Only what is named like this is ours to delete, whatever its labels say.
+#: Only ConfigMaps with such names may be deleted, whatever their labels say.
 _PART_NAME = re.compile(re.escape(INDEX_NAME) + r"-(shares|members-(all|[0-9a-f]{1,4}))-[0-9a-f]{16}\Z")
 
 _SHARES_PARTS = f"{INDEX_NAME}-shares-"
 
 
 @dataclass(frozen=True)
-class Stored:
-    """One ConfigMap, as far as the ACL's are concerned."""
+class ConfigMap:
+    """An observed ConfigMap."""
 
     name: str
     uid: str = ""
@@ -67,34 +65,39 @@ class Stored:
     deleting: bool = False
 
     @property
-    def label(self) -> str:
-        """Return what its label says that it is, "" where it has none of ours."""
+    def kind(self) -> str:
+        """The value of the kind label, or ""."""
         return self.labels.get(KIND_LABEL, "")
 
     def has_labels(self, labels: Mapping[str, str]) -> bool:
-        """Return whether it has all these labels; others do not matter."""
+        """Return whether it has all these labels, and possibly others."""
         return labels.items() <= self.labels.items()
 
     def text(self, key: str) -> str:
-        """Return the text under a key, "" where there is none."""
+        """Return the text under a key, or ""."""
         return self.data.get(key, "")
 
     @property
     def published(self) -> Optional[datetime]:
-        """When the mark says that it was published, None where there is no mark that can be read."""
+        """The time of publication by its annotation, or None if that is missing or invalid."""
         return parse_time(self.annotations.get(PUBLISHED_ANNOTATION, ""))
 
     @property
     def schema(self) -> int:
-        """The schema that its annotation says; 0 where it says none."""
-        mark = self.annotations.get(SCHEMA_ANNOTATION, "")
-        return int(mark) if re.match(r"[0-9]{1,9}\Z", mark) else 0
+        """The schema by its annotation, or 0."""
+        schema = self.annotations.get(SCHEMA_ANNOTATION, "")
+        return int(schema) if re.match(r"[0-9]{1,9}\Z", schema) else 0
+
+    @property
+    def is_part_of_acl(self) -> bool:
+        """Whether it was written by this collection, even if somebody removed its label."""
+        return bool(self.kind) or DIGEST_ANNOTATION in self.annotations or INDEX_KEY in self.data
 
 
-def stored_from(item: Mapping[str, Any]) -> Stored:
-    """Return a ConfigMap as the API has it."""
+def config_map_from(item: Mapping[str, Any]) -> ConfigMap:
+    """Return a ConfigMap from its object in the API."""
     metadata = item["metadata"]
-    return Stored(
+    return ConfigMap(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
@@ -110,16 +113,26 @@ def stored_from(item: Mapping[str, Any]) -> Stored:
 
 @dataclass(frozen=True)
 class ObservedAcl:
-    """All that one list showed: the index, where there is one, and the parts by name. What else has our labels is not ours."""
+    """The ConfigMaps of an ACL: the index, if it exists, and the parts by name."""
 
-    index: Optional[Stored] = None
-    parts: Mapping[str, Stored] = field(default_factory=dict)
+    index: Optional[ConfigMap] = None
+    parts: Mapping[str, ConfigMap] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The digest in the annotation of the index, or ""."""
+        return "" if self.index is None else self.index.annotations.get(DIGEST_ANNOTATION, "")
+
+    @property
+    def published_at(self) -> str:
+        """The time of publication in the annotation of the index, or ""."""
+        return "" if self.index is None else self.index.annotations.get(PUBLISHED_ANNOTATION, "")
 
     @cached_property
     def in_force(self) -> frozenset[str]:
-        """The names of the parts that the index names, as far as it can be read, whether or not its digest is right."""
+        """The names of the parts that the index names, as far as it is readable, even if its digest is wrong."""
         index = self._index()
-        return frozenset() if index is None else frozenset(_names_of(index))
+        return frozenset() if index is None else frozenset(_part_names(index))
 
     def _index(self) -> Optional[dict[str, Any]]:
         if self.index is None:
@@ -132,61 +145,68 @@ class ObservedAcl:
 
     @property
     def newer_schema(self) -> int:
-        """The schema of the ACL where it is newer than the one that is understood here; 0 where it is not."""
+        """The schema of the ACL if it is newer than the supported one, or 0."""
         if self.index is None:
             return 0
         try:
             data = json.loads(self.index.text(INDEX_KEY))
         except (ValueError, RecursionError):
             data = None
-        said = data.get("schema") if isinstance(data, dict) else 0
-        newest = max(self.index.schema, said if type(said) is int else 0)  # pylint: disable=unidiomatic-typecheck
+        schema = data.get("schema") if isinstance(data, dict) else 0
+        newest = max(self.index.schema, schema if type(schema) is int else 0)  # pylint: disable=unidiomatic-typecheck
         return newest if newest > SCHEMA else 0
 
 
-def observed_acl_from(items: Iterable[Stored]) -> ObservedAcl:
-    """Return what a list showed, by the names of its items."""
+def observed_acl_from(config_maps: Iterable[ConfigMap]) -> ObservedAcl:
+    """Return the observed ACL. ConfigMaps with other names are ignored, whatever their labels."""
     index = None
     parts = {}
-    for item in items:
-        if item.name == INDEX_NAME:
-            index = item
-        elif _PART_NAME.match(item.name):
-            parts[item.name] = item
+    for config_map in config_maps:
+        if config_map.name == INDEX_NAME:
+            index = config_map
+        elif _PART_NAME.match(config_map.name):
+            parts[config_map.name] = config_map
     return ObservedAcl(index, parts)
 
 
 @dataclass(frozen=True)
 class PublishedAcl:
-    """The ACL that stands. `digest` is that of the index ("" where none stands); `acl` is what can be read; `faults` say
-    what cannot: with any, readers get nothing of what they concern.
+    """The published ACL.
 
-    `levels` has the shares that stand, or stood last, whether or not readers take them: for their levels are not to be
-    lowered by the way. None: there were some, and nobody can say which.
+    `digest` is that of the index ("" if there is no index). `acl` is the readable part of the ACL. `errors` say what is
+    unreadable: people whom this concerns get no shares. `levels` has the shares that are or were last published, readable
+    for the hub or not, so that their levels are not lowered unnoticed; None if they are unreadable. `is_complete` is whether
+    the records of all people were read.
     """
 
     digest: str
     acl: Acl
     errors: tuple[str, ...] = ()
     levels: Optional[Acl] = EMPTY
+    is_complete: bool = True
+
+    @property
+    def title(self) -> str:
+        """What sentences call it."""
+        return f"ACL {self.digest[:12]}" if self.digest else "The ACL"
 
 
-def published_acl(live: ObservedAcl) -> PublishedAcl:
-    """Return the ACL that stands, as far as it can be read."""
-    found = _standing(live)
+def published_acl(observed: ObservedAcl) -> PublishedAcl:
+    """Return the published ACL as far as it is readable."""
+    found = _read(observed)
     if found.digest and not found.errors:
         return replace(found, levels=found.acl)
-    return replace(found, levels=_levels(live))
+    return replace(found, levels=_levels(observed))
 
 
-def _levels(live: ObservedAcl) -> Optional[Acl]:
-    """Return the shares of the part in force, or of the newest, whatever its digest; None where they cannot be read."""
-    parts = [part for name, part in live.parts.items() if name.startswith(_SHARES_PARTS)]
+def _levels(observed: ObservedAcl) -> Optional[Acl]:
+    """Return the shares of the part in force, or of the newest one, whatever its digest; None if they are unreadable."""
+    parts = [part for name, part in observed.parts.items() if name.startswith(_SHARES_PARTS)]
     if not parts:
-        return EMPTY if live.index is None else None
+        return EMPTY if observed.index is None else None
     epoch = datetime.min.replace(tzinfo=timezone.utc)
     newest = max(
-        parts, key=lambda part: (part.name in live.in_force, part.published or part.created or epoch, part.name)
+        parts, key=lambda part: (part.name in observed.in_force, part.published or part.created or epoch, part.name)
     )
     text = newest.text(PART_KEY)
     try:
@@ -195,59 +215,55 @@ def _levels(live: ObservedAcl) -> Optional[Acl]:
         return None
 
 
-def _standing(live: ObservedAcl) -> PublishedAcl:
-    if live.index is None:
+def _read(observed: ObservedAcl) -> PublishedAcl:
+    if observed.index is None:
         return PublishedAcl("", EMPTY)
-    digest = live.index.annotations.get(DIGEST_ANNOTATION, "")
+    texts = {name: part.text(PART_KEY) for name, part in observed.parts.items()}
     try:
-        acl = acl_from(
-            live.index.text(INDEX_KEY), digest, {name: part.text(PART_KEY) for name, part in live.parts.items()}
-        )
+        acl = acl_from(observed.index.text(INDEX_KEY), observed.digest, texts)
     except AccessError:
-        return _read_leniently(live, digest)
-    return PublishedAcl(digest, acl)
+        return _read_leniently(observed.index.text(INDEX_KEY), observed.digest, texts)
+    return PublishedAcl(observed.digest, acl)
 
 
-def _read_leniently(live: ObservedAcl, digest: str) -> PublishedAcl:
-    if live.index is None:
-        return PublishedAcl(digest, EMPTY)
-    text = live.index.text(INDEX_KEY)
+def _read_leniently(index_text: str, digest: str, texts: Mapping[str, str]) -> PublishedAcl:
+    """Read what is readable of a damaged ACL, and collect the errors."""
     errors: list[str] = []
     try:
-        load_index(text, digest)
+        load_index(index_text, digest)
     except AccessError as invalid:
         errors += invalid.errors
     try:
-        index = load_index(text, digest_of(text))
+        index = load_index(index_text, digest_of(index_text))
     except AccessError:
         return PublishedAcl(digest, EMPTY, tuple(errors))
     shares: Mapping[str, Any] = EMPTY.shares
     name = shares_name(index["shares"])
     try:
-        shares = load_shares(_text(live, name), index["shares"])
+        shares = load_shares(_text(texts, name), index["shares"])
     except AccessError as invalid:
         errors += [f"{name}: {error}" for error in invalid.errors]
     people: dict[str, Mapping[str, Any]] = {}
     for prefix, part_digest in index["members"].items():
         name = members_name(prefix, part_digest)
         try:
-            people.update(load_members(_text(live, name), part_digest)["people"])
+            people.update(load_members(_text(texts, name), part_digest)["people"])
         except AccessError as invalid:
             errors += [f"{name}: {error}" for error in invalid.errors]
     if not errors:
-        # Each part reads well and yet the whole did not: somebody is in another part than the hash of the name says.
-        errors.append("a membership part has people who belong into another one")
+        # Each part is valid but the ACL is not: a record is in a part with another prefix than that of its person.
+        errors.append("a membership part has people who belong in another part")
     return PublishedAcl(digest, Acl(shares, people), tuple(errors))
 
 
-def _text(live: ObservedAcl, name: str) -> str:
-    if name not in live.parts:
-        raise AccessError(["the index names it, and it does not exist"])
-    return live.parts[name].text(PART_KEY)
+def _text(texts: Mapping[str, str], name: str) -> str:
+    if name not in texts:
+        raise AccessError(["the index names it, but it does not exist"])
+    return texts[name]
 
 
-def _names_of(index: Mapping[str, Any]) -> list[str]:
-    """Return the names of the parts of an index that is valid."""
+def _part_names(index: Mapping[str, Any]) -> list[str]:
+    """Return the names of the parts of a valid index."""
     return [
         shares_name(index["shares"]),
         *(members_name(prefix, digest) for prefix, digest in index["members"].items()),

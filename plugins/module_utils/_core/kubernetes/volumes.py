@@ -13,7 +13,7 @@ from ..metadata import CLONE_ANNOTATION, RETIRED_ANNOTATION, SHARE_KEY
 from ..quantity import size_or_none
 
 RETAIN = "Retain"
-RWX = "ReadWriteMany"
+READ_WRITE_MANY = "ReadWriteMany"
 #: Set by the Kubernetes controllers and CSI drivers on volumes that a storage class provisioned.
 PROVISIONED_BY_ANNOTATION = "pv.kubernetes.io/provisioned-by"
 
@@ -34,7 +34,7 @@ _COMMON_FIELDS = frozenset(
 )
 
 
-class Source(NamedTuple):
+class VolumeSource(NamedTuple):
     """Where the data of a volume is: the field of its spec (`nfs`, `csi`, `hostPath`, ...) and the value of that field."""
 
     kind: str
@@ -77,7 +77,7 @@ class Volume(NamedTuple):
     claim_namespace: str
     claim_name: str
     claim_uid: str
-    source: Source
+    source: VolumeSource
 
     @property
     def share(self) -> Optional[str]:
@@ -125,5 +125,5 @@ def volume_from(item: Mapping[str, Any]) -> Volume:
         claim.get("namespace", ""),
         claim.get("name", ""),
         claim.get("uid", ""),
-        Source(kind, spec.get(kind) or _NOTHING),
+        VolumeSource(kind, spec.get(kind) or _NOTHING),
     )

@@ -1,13 +1,13 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The claim of a new home as KubeSpawner would send it, with our two labels; and what may be written on objects at all.
+"""The claim of a new home as KubeSpawner would create it, with our two labels.
 
 Source: ``get_pvc_manifest``, ``_build_common_labels`` and ``_build_common_annotations`` in ``spawner.py``, ``make_pvc``
-in ``objects.py`` and ``safe_slug`` in ``slugs.py`` of KubeSpawner 7.1.0, with its defaults. Left out on purpose: the
-annotations ``hub.jupyter.org/kubespawner-version`` and ``hub.jupyter.org/jupyterhub-version``, and whatever a chart
-puts in place of ``common_labels``. Labels are version 7's under every scheme of names, for those of version 6 are
-refused by the API server for many a user.
+in ``objects.py`` and ``safe_slug`` in ``slugs.py`` of KubeSpawner 7.1.0, with its defaults. Not included: the
+annotations ``hub.jupyter.org/kubespawner-version`` and ``hub.jupyter.org/jupyterhub-version``, and the values with
+which a chart replaces ``common_labels``. Labels are those of version 7 under every naming scheme, because the API
+server rejects those of version 6 for many user names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ..metadata import (
 )
 from . import slugs
 
-# KubeSpawner's `common_labels`, which a chart replaces by its own.
+# KubeSpawner's `common_labels`, which a chart replaces with its own.
 COMMON_LABELS: Mapping[str, str] = {
     "app": "jupyterhub",
     "heritage": "jupyterhub",
@@ -62,7 +62,7 @@ _OWNER_DIGITS = 32
 
 
 def owner_hash(user: str) -> str:
-    """The value of ``odh.persistency/owner``: the first 32 hex digits of the SHA-256 of the name in UTF-8.
+    """Return the value of ``odh.persistency/owner``: the first 32 hex digits of the SHA-256 of the name in UTF-8.
 
     Raises ``UnicodeEncodeError`` for a name that UTF-8 cannot encode.
     """
@@ -70,10 +70,10 @@ def owner_hash(user: str) -> str:
 
 
 def claim_labels(user: str, server: str = "", extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
-    """The labels of a new home.
+    """Return the labels of a new home.
 
-    ``server`` makes no difference: KubeSpawner labels claims with the user alone. ``extra`` comes on top, and in place
-    of KubeSpawner's common labels (a chart's values, say), but not of what says whose home this is and that it is one.
+    ``server`` has no effect: KubeSpawner labels claims with the user only. ``extra`` may replace KubeSpawner's common
+    labels, as a chart does, but not the labels for the owner and the kind.
     """
     return {
         **COMMON_LABELS,
@@ -88,10 +88,9 @@ def claim_labels(user: str, server: str = "", extra: Optional[Mapping[str, str]]
 def claim_annotations(
     user: str, server: str = "", storage_class: Optional[str] = None, extra: Optional[Mapping[str, str]] = None
 ) -> dict[str, str]:
-    """The annotations of a new home: the owner's names as they are, and the storage class in its old place too.
+    """Return the annotations of a new home: the owner's names, and the storage class under its deprecated key too.
 
-    ``storage_class`` is None for the cluster's default, ``""`` for none at all. ``extra`` comes on top and replaces
-    nothing.
+    ``storage_class`` is None for the cluster's default class and ``""`` for no class. ``extra`` replaces none of them.
     """
     annotations = {**(extra or {}), USERNAME_ANNOTATION: user}
     if server:
@@ -139,5 +138,5 @@ def claim_manifest(home: NewHome) -> dict[str, Any]:
 
 
 def reserved_keys(what: str) -> frozenset[str]:
-    """The keys of a home's labels (``what`` is "label") or annotations ("annotation") that nobody else may set."""
+    """Return the keys of the labels or annotations (``what``: "label", "annotation") of a home that the inventory cannot set."""
     return _RESERVED[what]

@@ -5,12 +5,12 @@
 
 Three schemes: ``safe`` is KubeSpawner 7's default, ``escape`` is KubeSpawner 6 and KubeSpawner 7 with
 ``slug_scheme = "escape"``, ``odh`` is classic Open Data Hub, which is ``escape`` with a template of its own. Each has a
-default template and takes any other ``pvc_name_template``; ``name_template.py`` has the rules for that.
+default template and accepts any other ``pvc_name_template`` by the rules in ``name_template.py``.
 
-Under ``escape`` KubeSpawner 6 and 7 give the same name for every template that both accept. Their defaults differ in
-writing (``claim-{username}--{servername}`` and ``claim-{user_server}``) and not in what comes out. Version 7 knows more
-fields, and 6 has one that 7 dropped, so a template may use either version's fields but not both. The tests in
-``tests/oracle`` hold all of this against the real KubeSpawner 6.2.0, 7.0.0 and 7.1.0.
+Under ``escape`` KubeSpawner 6 and 7 compute the same name for every template that both accept. Their defaults
+(``claim-{username}--{servername}`` and ``claim-{user_server}``) give the same names. Version 7 has more fields, and 6
+has one that 7 dropped, so a template may use the fields of one version only. The tests in ``tests/oracle`` compare all
+of this with the real KubeSpawner 6.2.0, 7.0.0 and 7.1.0.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ Home = tuple[str, str]
 
 
 class Template:
-    """A template of claim names, parsed and checked once and then used for any number of homes.
+    """A template of claim names, parsed and validated once.
 
-    ``naming``: the scheme. ``text``: the template as given. ``fields``: the names of the fields in it, sorted.
-    ``has_server``: whether it tells named servers apart; if not, all servers of a user share the user's home.
+    ``naming``: the scheme. ``text``: the template as given. ``fields``: the names of its fields, sorted.
+    ``has_server``: whether it distinguishes named servers. If not, all servers of a user share one home.
     """
 
     def __init__(self, naming: str, text: str, fields: Fields) -> None:
-        """For :meth:`parse`, which has checked what it passes."""
+        """Use :meth:`parse`, which validates the arguments."""
         self.naming = naming
         self.text = text
         self.fields = tuple(sorted((*fields.computed, *fields.constant)))
@@ -74,73 +74,73 @@ class Template:
         namespace: Optional[str] = None,
         hub_namespace: Optional[str] = None,
     ) -> Template:
-        """Check a ``pvc_name_template`` under a scheme; None is the scheme's default.
+        """Parse a ``pvc_name_template`` under a scheme. None is the default template of the scheme.
 
-        ``namespace`` (the one that the homes are in) and ``hub_namespace`` (the one that the hub runs in) make
-        ``{namespace}`` and ``{hubnamespace}`` known; without them those fields are refused.
+        ``namespace`` (of the homes) and ``hub_namespace`` (of the hub) are the values of ``{namespace}`` and
+        ``{hubnamespace}``. Without them these fields are rejected.
 
-        Raises :class:`NamingError` for an unknown scheme or field, for what only the hub knows (``{userid}``), for what
-        no version of KubeSpawner accepts, and for what it accepts though it makes no valid name for anybody: upper case
-        or doubled braces in the text, a hyphen at its end.
+        Raises :class:`NamingError` for an unknown scheme or field, for fields that only the hub knows (``{userid}``),
+        for what no version of KubeSpawner accepts, and for what never gives a valid name: upper case or doubled braces
+        in the text, a hyphen at its end.
         """
         if naming not in SCHEMES:
             raise NamingError(
-                f"naming {naming!r} is no scheme{did_you_mean(str(naming), SCHEMES)}; take {', '.join(SCHEMES)}"
+                f"naming {naming!r} is not a scheme{did_you_mean(str(naming), SCHEMES)}; use {', '.join(SCHEMES)}"
             )
         if template is None:
             template = DEFAULT_TEMPLATES[naming]
         if not isinstance(template, str):
-            raise NamingError(f"name_template {template!r} is no text; write it as a quoted string")
+            raise NamingError(f"name_template {template!r} is not a string; write it as a quoted string")
         return cls(naming, template, analyse(naming, template, namespace, hub_namespace))
 
     def render(self, user: str, server: str = "") -> str:
-        """What the real KubeSpawner computes, be it a valid name of a claim or not.
+        """Return the name that KubeSpawner computes, even if it is not a valid claim name.
 
-        Raises :class:`NamingError` where the real one raises: a name is not to be had in UTF-8, or a field of the
-        template does not fit it (``{servername[0]}`` without a server).
+        Raises :class:`NamingError` when KubeSpawner raises: UTF-8 cannot encode a name, or a field of the template does
+        not fit it (``{servername[0]}`` without a server).
         """
         try:
-            # Tried even where the template does not need the bytes, as KubeSpawner computes all fields always.
+            # Even if the template does not need the bytes: KubeSpawner always computes all fields.
             user.encode("utf-8")
             server.encode("utf-8")
             values = {field: compute(user, server) for field, compute in self._computed}
             values.update(self._constant)
-            # Hyphens at the end are what an empty server leaves over. KubeSpawner lets them stand if the template
-            # itself ends in one, but such a template is refused.
+            # An empty server leaves hyphens at the end. KubeSpawner keeps them if the template itself ends in one, but
+            # such a template is rejected.
             return self.text.format_map(values).rstrip("-")
         except UnicodeEncodeError:
             raise NamingError(
-                f"{_whose(user, server)} gets no claim name, for the name cannot be written in UTF-8; "
-                "correct it where the users come from"
+                f"{_whose(user, server)} has no claim name, because the name cannot be encoded in UTF-8; "
+                "correct it in the list of users"
             ) from None
         except (IndexError, ValueError) as error:
             raise NamingError(
                 f"{_whose(user, server)} gets no claim name from {self.text!r} ({error}); "
-                "change the template, or give this home's name by `claim`"
+                "change the template, or set `claim` for this home"
             ) from None
 
     def claim_name(self, user: str, server: str = "") -> str:
-        """The name of the claim, seen to be one that the API server takes.
+        """Return the name of the claim.
 
-        Raises :class:`NamingError` for what is no text, for an empty user, and when KubeSpawner's name is not valid.
+        Raises :class:`NamingError` for a name that is not a string, an empty user, and an invalid claim name.
         """
         if not isinstance(user, str) or not isinstance(server, str):
             raise NamingError(
-                f"{_whose(user, server)} is no text, and names are; put it in quotes where the users come from"
+                f"{_whose(user, server)} is not a string, and names are strings; put it in quotes in the list of users"
             )
         if not user:
-            raise NamingError("a user with an empty name can have no home; give the name or remove the entry")
+            raise NamingError("a user with an empty name cannot have a home; set the name or remove the entry")
         name = self.render(user, server)
         error = claim_name_error(name)
         if error is not None:
             raise NamingError(
                 f"{_whose(user, server)} would get the claim name {_shortened(name)!r}, which {error}; "
-                "take `naming: safe` with {user_server}, or give this home's name by `claim`"
+                "use `naming: safe` with {user_server}, or set `claim` for this home"
             )
         return name
 
     def home(self, user: str, server: str = "") -> Home:
-        """The home that this server of this user's has: its own, or the user's where the template knows no servers."""
+        """Return the home of a user's server: its own, or that of the user when the template does not distinguish servers."""
         return (user, server if self.has_server else "")
 
 
@@ -148,7 +148,7 @@ _DEFAULTS = {naming: Template.parse(naming) for naming in SCHEMES}
 
 
 def scheme_names(user: str, server: str = "") -> dict[str, str]:
-    """The name under each scheme's default template; a scheme that has no valid name for this home is left out."""
+    """Return the name under the default template of each scheme that has a valid name for this home."""
     names = {}
     for naming, template in _DEFAULTS.items():
         try:
@@ -159,24 +159,24 @@ def scheme_names(user: str, server: str = "") -> dict[str, str]:
 
 
 def scheme_of(name: str, user: str, server: str = "") -> list[str]:
-    """The schemes whose default template gives this home this name, in the order of :data:`SCHEMES`; often several."""
+    """Return the schemes whose default template gives a home this name, often several, in the order of :data:`SCHEMES`."""
     return [naming for naming, given in scheme_names(user, server).items() if given == name]
 
 
 def collisions(homes: Iterable[Home], template: Template) -> dict[str, list[Home]]:
-    """The names that several homes would share, each with those homes in the order given.
+    """Return the names that several homes would share, each with its homes in the given order.
 
-    Servers of one user are one home where the template knows no servers, and a home given twice counts once. Homes
-    that have no valid name under the template collide with nothing.
+    The servers of a user are one home when the template does not distinguish servers, and a home that is given twice
+    counts once. Homes without a valid name under the template are left out.
     """
     return collisions_across(homes, [template])
 
 
 def collisions_across(homes: Iterable[Home], templates: Iterable[Template]) -> dict[str, list[Home]]:
-    """The names at which different homes meet when each may have been named by any of the templates.
+    """Return the names that several homes share when any of the templates may have named each home.
 
-    This is how a home changes hands: KubeSpawner 6 made ``claim-stop-2eped`` for ``stop.ped``, and KubeSpawner 7
-    mounts it for a new user who is called ``stop-2eped``.
+    This is how a user gets the home of another one: KubeSpawner 6 created ``claim-stop-2eped`` for ``stop.ped``, and
+    KubeSpawner 7 mounts it for a new user ``stop-2eped``.
     """
     known = list(templates)
     owners: dict[str, dict[Home, None]] = {}

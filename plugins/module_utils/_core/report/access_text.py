@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers about an ACL as text for people: a matrix, and what is behind its cells for whom or what was asked about."""
+"""Answers to queries about an ACL as text for people: a matrix, and sections with the rules for what the query names."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from ..access.model import RO, RW
 from ..text import quote_list
 from ..validation import shown
 from .access import NONE
-from .access_answers import ALL, MOST_PEOPLE, Answer, Questions
+from .access_query import ALL, MOST_PEOPLE, AccessQuery, Answer
 from .tables import Row, matrix_text, printable, table
 
-#: The last row of a matrix: whoever is not in it.
+#: The last row of a matrix: all people who are not in it.
 ANYBODY = "(anybody else)"
-#: How many people are told one by one, with the rule of each share; the returned `users` has them all.
-_MOST_TOLD = 20
-#: How many names a line lists; what is returned has them all.
+#: The number of people with a section of their own; the returned `users` has all of them.
+_MOST_SECTIONS = 20
+#: The number of names that a line lists; the returned values have all of them.
 _MOST_NAMES = 20
-#: How many sentences on what an input would change are told; the returned `what_if` has them all.
+#: The number of sentences about changes; the returned `what_if` has all of them.
 _MOST_SENTENCES = 200
 
 
-def answer_text(answer: Answer, questions: Questions, head: str, what_if: Optional[Sequence[str]] = None) -> str:
-    """Return an answer as text, without a line break at its end.
+def answer_text(answer: Answer, query: AccessQuery, head: str, what_if: Optional[Sequence[str]] = None) -> str:
+    """Return an answer as text, without a final line break.
 
-    `head` is its first line; `what_if` are the sentences on what an input would change, None where none was given.
+    `head` is its first line. `what_if` are the sentences about what an input would change, or None if there is no input.
     """
     parts = [head]
     everyone = answer.result["everyone"]
     anybody: Row = (ANYBODY, [RO if column.name in everyone else NONE for column in answer.columns])
     rows = answer.result.get("shares", ())
-    if answer.columns and (answer.people or questions.nothing_named):
-        shown = answer.people if questions.users or questions.matrix == ALL else answer.people[:MOST_PEOPLE]
+    if answer.columns and (answer.people or query.is_overview):
+        shown = answer.people if query.users or query.matrix == ALL else answer.people[:MOST_PEOPLE]
         parts.append(matrix_text(answer.columns, [*map(_named, shown), anybody]))
-        left_out = 0 if questions.users else answer.result["people"] - len(shown)
+        left_out = 0 if query.users else answer.result["people"] - len(shown)
         if left_out:
             parts.append(
-                f"and {left_out:,} more people: name some in `for_users`, or take `matrix: all` or `matrix: csv`"
+                f"and {left_out:,} more people: name some in `for_users`, or set `matrix: all` or `matrix: csv`"
             )
     if answer.columns and answer.groups:
         parts.append(matrix_text(answer.columns, [*answer.groups, anybody], corner="GROUP"))
-    notes = [note for row in rows for note in _notes(row)] if questions.nothing_named else []
+    notes = [note for row in rows for note in _notes(row)] if query.is_overview else []
     if notes:
         parts.append("\n".join(notes))
-    users = answer.result["users"] if questions.users else ()
-    parts += [_user_section(row) for row in users[:_MOST_TOLD]]
-    if len(users) > _MOST_TOLD:
-        parts.append(f"and {len(users) - _MOST_TOLD:,} more people: `users` has their rules")
+    users = answer.result["users"] if query.users else ()
+    parts += [_user_section(row) for row in users[:_MOST_SECTIONS]]
+    if len(users) > _MOST_SECTIONS:
+        parts.append(f"and {len(users) - _MOST_SECTIONS:,} more people: `users` has their rules")
     parts += [_group_section(row) for row in answer.result.get("groups", ())]
-    if questions.shares:
+    if query.shares:
         parts += [_share_section(row) for row in rows]
     if what_if is not None:
         parts.append(_what_if_section(what_if))
@@ -61,15 +61,15 @@ def answer_text(answer: Answer, questions: Questions, head: str, what_if: Option
 
 
 def _notes(row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the matrix of all people cannot show of a share."""
+    """Yield what the matrix cannot show about a share."""
     name = row["name"]
     if row["grants_nothing"]:
-        yield f"{name}: nobody gets it, for {row['grants_nothing']}"
+        yield f"{name}: nobody gets it, because {row['grants_nothing']}"
         return
     for mode in (RW, RO):
         groups = row["hub_groups"][mode]
         if groups:
-            yield f"{name}: {_how(row, mode)} for whoever is in {_names(groups)}, which the hub knows at spawn"
+            yield f"{name}: {_how(row, mode)} for members of {_names(groups)}, whom the hub knows at spawn"
     if row["until"]:
         yield f"{name}: granted until {row['until']}"
 
@@ -84,13 +84,15 @@ def _group_section(row: Mapping[str, Any]) -> str:
     named = f" ({_names(row['members'])})" if row["members"] else ""
     if row["source"] == "hub":
         members = (
-            f"the hub's own, {members} of it known here" if row["members"] else "its members are the hub's to tell"
+            f"a group of the hub, {members} known here"
+            if row["members"]
+            else "a group of the hub, no members known here"
         )
     return "\n".join([f"Group {printable(row['name'])}, {members}{named}:", *_verdicts(row["shares"])])
 
 
 def _verdicts(shares: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The shares that somebody may know of with their rules, the others in one line."""
+    """Return the visible shares with their rules, and the hidden ones in one line."""
     seen = [one for one in shares if one["visible"]]
     lines = [
         [
@@ -102,42 +104,43 @@ def _verdicts(shares: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         for one in seen
     ]
-    told = table([["SHARE", "LEVEL", "GRANT", "MOUNTED AT", "WHY"], *lines]).splitlines() if lines else []
+    found = table([["SHARE", "LEVEL", "GRANT", "MOUNTED AT", "WHY"], *lines]).splitlines() if lines else []
     hidden = [one for one in shares if not one["visible"]]
     sure = [one["share"] for one in hidden if not one.get("unless")]
     if sure:
-        told.append(f"nothing of {_names(sure)}: granted to others only")
-    told += [f"nothing of {one['share']}: granted to others only{_unless(one)}" for one in hidden if one.get("unless")]
-    return [f"  {line}" for line in told or ["no shares"]]
+        found.append(f"no access to {_names(sure)}: granted to others only")
+    found += [
+        f"no access to {one['share']}: granted to others only{_unless(one)}" for one in hidden if one.get("unless")
+    ]
+    return [f"  {line}" for line in found or ["no shares"]]
 
 
 def _named(row: Row) -> Row:
-    """A person's row: whoever is called like the last one is told from it."""
+    """Return the row of a person, quoted if the name is the same as that of the last row."""
     return (repr(row[0]), row[1]) if row[0] == ANYBODY else row
 
 
 def _unless(row: Mapping[str, Any]) -> str:
-    """By which groups of the hub somebody may have more than is known here."""
-    return f"; more, if in {_names(row['unless'])}, which the hub knows" if row.get("unless") else ""
+    """Return the groups of the hub that may give more access."""
+    return f"; more for members of {_names(row['unless'])}, whom the hub knows" if row.get("unless") else ""
 
 
 def _share_section(row: Mapping[str, Any]) -> str:
     if not row["known"]:
-        return f"{printable(row['name'])}: the ACL has no such share"
+        return f"{printable(row['name'])}: not in the ACL"
     until = f", granted until {row['until']}" if row["until"] else ""
     lines = [f"{row['name']} ({row['level']}), mounted at {row['mount_path']}{until}:"]
     if row["grants_nothing"]:
-        return f"{lines[0]}\n  nobody gets it, for {row['grants_nothing']}"
+        return f"{lines[0]}\n  nobody gets it, because {row['grants_nothing']}"
     for mode in (RW, RO):
         how = _how(row, mode)
         lines += [f"  {how}  {one['rule']}: {_names(one['people'])}" for one in row[mode]]
         lines += [
-            f"  {how}  whoever is in {printable(group)}, which the hub knows at spawn"
-            for group in row["hub_groups"][mode]
+            f"  {how}  members of {printable(group)}, whom the hub knows at spawn" for group in row["hub_groups"][mode]
         ]
     if row["everyone"]:
         lines.append(f"  {RO}  everyone")
-    return "\n".join(lines if len(lines) > 1 else [*lines, "  nobody: it names no one who exists"])
+    return "\n".join(lines if len(lines) > 1 else [*lines, "  nobody: it names no known person"])
 
 
 def _how(row: Mapping[str, Any], mode: str) -> str:
@@ -146,10 +149,10 @@ def _how(row: Mapping[str, Any], mode: str) -> str:
 
 def _what_if_section(sentences: Sequence[str]) -> str:
     if not sentences:
-        return "The input would change nothing of this."
+        return "The input would change nothing."
     lines = ["What the input would change:", *(f"  {sentence}" for sentence in sentences[:_MOST_SENTENCES])]
     if len(sentences) > _MOST_SENTENCES:
-        lines.append(f"  and {len(sentences) - _MOST_SENTENCES:,} more: `what_if` has them all")
+        lines.append(f"  and {len(sentences) - _MOST_SENTENCES:,} more: `what_if` has all of them")
     return "\n".join(lines)
 
 
@@ -158,6 +161,6 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _name(name: str) -> str:
-    """A name for a list of names: in quotes where it could be read as more than one, or as a remark."""
+    """Return a name for a list, quoted if it could be misread."""
     plain = printable(name)
     return shown(name) if plain == name and any(letter in name for letter in " ,;()'\"") else plain

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tables in text, such as users x shares: as wide as a terminal however many columns there are, and the same as CSV."""
+"""Tables as text, such as users x shares, no wider than a terminal, and as CSV."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-#: How wide a matrix gets before its columns are numbered, and before they go on in another block below.
+#: The width in columns at which a matrix numbers its columns, or continues in another block.
 WIDTH = 120
 _GAP = "  "
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the matrix: the share's name, and its level."""
+    """A column of a matrix: the name and the level of a share."""
 
     name: str
     level: str
 
 
-#: Somebody's name, and a cell for each column.
+#: A row of a matrix: a name, and a cell per column.
 Row = tuple[str, Sequence[str]]
 
 
 def matrix_text(columns: Sequence[Column], rows: Sequence[Row], width: int = WIDTH, corner: str = "USER") -> str:
-    """Return the matrix as text, without a line break at its end.
+    """Return the matrix as text, without a final line break.
 
-    Where the names of all columns fit beside each other, they stand above the columns, the levels below them. Where
-    not, the columns are numbered and a legend says what the numbers mean; where even these do not fit, the columns go
-    on in another block with all rows. Names are never cut, for two of them might then look alike.
+    If the names of all columns fit on a line, they are the headings, with the levels below them. If not, the columns are
+    numbered and a legend explains the numbers. If the numbers do not fit either, the columns continue in another block with
+    all rows. Names are never truncated, because two of them might then look alike.
     """
     names = [printable(name) for name, _cells in rows]
     name_width = max([len(corner), *map(columns_of, names)])
@@ -64,7 +64,7 @@ def matrix_text(columns: Sequence[Column], rows: Sequence[Row], width: int = WID
 
 
 def matrix_csv(columns: Sequence[Column], rows: Iterable[Row], corner: str = "user") -> str:
-    """Return the matrix as CSV: a header with the shares' names, a line for each person, names as they are (RFC 4180)."""
+    """Return the matrix as CSV (RFC 4180): a header with the share names, and a line per person."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([corner, *(column.name for column in columns)])
@@ -73,7 +73,7 @@ def matrix_csv(columns: Sequence[Column], rows: Iterable[Row], corner: str = "us
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
-    """Return lines of cells as text, each column as wide as its widest cell; all lines have as many cells."""
+    """Return lines with equal numbers of cells as text, each column as wide as its widest cell."""
     if not lines:
         return ""
     cells = [[printable(cell) for cell in line] for line in lines]
@@ -82,14 +82,14 @@ def table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a name fit for a line of a table: what is invisible or breaks lines is escaped, an empty name is `''`."""
+    """Return a name for a table, with invisible characters and line breaks escaped; an empty name is `''`."""
     if not unicodedata.is_normalized("NFC", text):
-        return ascii(text)  # it looks like another name, and is not that one
+        return ascii(text)  # looks like another name but differs from it
     return text if text and text.isprintable() and text[0] != " " and text[-1] != " " else repr(text)
 
 
 def columns_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes: letters of East Asia take two, marks over and under others none."""
+    """Return the width of a text in terminal columns: East Asian wide characters take two, combining marks none."""
     if text.isascii():
         return len(text)
     return sum(
@@ -99,7 +99,7 @@ def columns_of(text: str) -> int:
 
 
 def padded(text: str, width: int) -> str:
-    """Return a text filled up with blanks to so many columns of a terminal."""
+    """Return a text padded with blanks to a width in terminal columns."""
     return text + " " * (width - columns_of(text))
 
 

@@ -2,19 +2,20 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a share's data is, as its entry says it."""
+"""The backend of a share: where its data is, as its entry declares it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..metadata import NAMESPACE, claim_name_error
 from ..text import did_you_mean
 from ..validation import NOTHING, described, quoting, shown, texts_of
-from .paths import absolute_error, csi_path_errors, system_path_error
+from .csi_drivers import NFS_CSI, csi_path_errors, is_cephfs, nfs_attributes
+from .paths import absolute_error, system_path_error
 
 STORAGE_CLASS, NFS, CSI, HOST_PATH, EXISTING_CLAIM = TYPES = (
     "storage_class",
@@ -23,7 +24,7 @@ STORAGE_CLASS, NFS, CSI, HOST_PATH, EXISTING_CLAIM = TYPES = (
     "host_path",
     "existing_claim",
 )
-#: The keys of each type besides `type`, and those of them that it needs.
+#: The keys of each type besides `type`, and which of them are required.
 KEYS: Mapping[str, tuple[str, ...]] = {
     STORAGE_CLASS: ("storage_class", "clone", "node_stage_secret"),
     NFS: ("server", "path", "mount_options"),
@@ -40,7 +41,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     HOST_PATH: ("path",),
     EXISTING_CLAIM: ("claim",),
 }
-NEEDED: Mapping[str, tuple[str, ...]] = {
+REQUIRED: Mapping[str, tuple[str, ...]] = {
     STORAGE_CLASS: (),
     NFS: ("server", "path"),
     CSI: ("driver",),
@@ -56,10 +57,10 @@ def _nothing() -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Backend:
-    """Where a share's data is. What was not said is empty; ``storage_class`` None is the cluster's default class.
+    """Where a share's data is. Keys that are not set are empty. ``storage_class`` None is the cluster's default class.
 
-    ``volume_handles`` maps namespaces to handles. ``clone``: the driver takes one handle, or a copy of the volume's
-    attributes, under several volumes.
+    ``volume_handles`` maps namespaces to handles. ``clone`` declares that the driver accepts one handle, or a copy of the
+    volume's attributes, for several volumes.
     """
 
     type: str = STORAGE_CLASS
@@ -81,14 +82,14 @@ DYNAMIC = Backend()
 
 
 def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
-    """The backend of a share's entry; what is wrong with it goes to ``faults``. Without one, the default class."""
+    """Return the backend of a share, by default the default class, and append what is wrong to ``errors``."""
     value = item.get("backend")
     if value is None:
         return DYNAMIC
     if not isinstance(value, Mapping):
         errors.append(
-            f"`backend` is {described(value)}, not a mapping: write `backend: {{type: nfs, server: ..., path: ...}}` (types are "
-            f"{', '.join(TYPES)})"
+            f"`backend` must be a mapping, not {described(value)}: write `backend: {{type: nfs, server: ..., path: ...}}` (the "
+            f"types are {', '.join(TYPES)})"
         )
         return DYNAMIC
     kind = value.get("type")
@@ -97,25 +98,25 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
             errors.append(f"`backend` has no `type`: write one of {', '.join(TYPES)}")
         elif isinstance(kind, str):
             errors.append(
-                f"the backend {shown(kind)} is unknown{did_you_mean(kind, TYPES)}: known are {', '.join(TYPES)}"
+                f"the backend {shown(kind)} is unknown{did_you_mean(kind, TYPES)}: the known types are {', '.join(TYPES)}"
             )
         else:
             errors.append(f"`backend.type` is {described(kind)}: write one of {', '.join(TYPES)}")
         return DYNAMIC
     known = ("type", *KEYS[kind])
     errors += [
-        f"the backend {kind} has no key {shown(str(key))}{did_you_mean(str(key), known)}: known are {', '.join(known)}"
+        f"the backend {kind} has no key {shown(str(key))}{did_you_mean(str(key), known)}: the known keys are {', '.join(known)}"
         for key in value
         if key not in known
     ]
-    errors += [f"the backend {kind} needs `{key}`" for key in NEEDED[kind] if not value.get(key)]
+    errors += [f"the backend {kind} needs `{key}`" for key in REQUIRED[kind] if not value.get(key)]
     reader = _Reader(value, errors)
     server, path = reader.text("server"), reader.text("path")
     storage_class, claim, driver = reader.text("storage_class"), reader.text("claim"), reader.text("driver")
     if value.get("storage_class") == "":
         errors.append(
-            "`backend.storage_class` is empty, which is no class at all, so that nothing would make its volume: name a class, or "
-            "leave it out for the cluster's default"
+            "`backend.storage_class` is empty, so no class would create a volume: set a class, or remove the key to use the "
+            "cluster's default"
         )
     for key, name in (("storage_class", storage_class), ("claim", claim), ("driver", driver)):
         wrong = claim_name_error(name.lower() if key == "driver" else name) if name else None
@@ -123,14 +124,14 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
             errors.append(f"`backend.{key}` {shown(name)} {wrong}")
     if server and not _SERVER.match(server):
         errors.append(
-            f"`backend.server` {shown(server)} is no name or address of a server: write it alone, without a path"
+            f"`backend.server` {shown(server)} is not the name or address of a server: write it alone, without a path"
         )
     wrong = absolute_error(path, "/exports/NAME") if path else None
     if wrong:
         errors.append(f"`backend.path` {wrong}")
     options = reader.texts("mount_options")
     errors += [
-        f"`backend.mount_options` has {shown(option)}: write each option as an item of its own, without blanks and commas"
+        f"`backend.mount_options` has {shown(option)}: write each option as a separate item, without blanks and commas"
         for option in options
         if "," in option or any(character.isspace() for character in option)
     ]
@@ -158,6 +159,8 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
 
 
 class _Reader:
+    """Reads keys of a backend by type. What is wrong with them is appended to ``errors``."""
+
     def __init__(self, value: Mapping[Any, object], errors: list[str]) -> None:
         self.value = value
         self.errors = errors
@@ -167,7 +170,7 @@ class _Reader:
         if found is None:
             return ""
         if not isinstance(found, str):
-            self.errors.append(f"`backend.{key}` is {described(found)}, not text: {quoting(found)}")
+            self.errors.append(f"`backend.{key}` must be text, not {described(found)}: {quoting(found)}")
             return ""
         if found != found.strip():
             self.errors.append(f"`backend.{key}` {shown(found)} has white space around it: remove it")
@@ -184,11 +187,11 @@ class _Reader:
         if found is None:
             return ()
         if not isinstance(found, (list, tuple)):
-            self.errors.append(f"`backend.{key}` is {described(found)}, not a list: write `{key}: [...]`")
+            self.errors.append(f"`backend.{key}` must be a list, not {described(found)}: write `{key}: [...]`")
             return ()
         for item in found:
             if not isinstance(item, str) or not item.strip():
-                self.errors.append(f"`backend.{key}` has {described(item)} where text should be: {quoting(item)}")
+                self.errors.append(f"`backend.{key}` has {described(item)} instead of text: {quoting(item)}")
         return tuple(item for item in found if isinstance(item, str))
 
 
@@ -196,16 +199,14 @@ def _handles(value: Mapping[Any, object], errors: list[str]) -> Mapping[str, str
     handles = texts_of(value, "volume_handles", errors)
     for namespace, handle in handles.items():
         if not NAMESPACE.match(namespace):
-            errors.append(
-                f"`backend.volume_handles` has {shown(namespace)}, which is no name of a namespace: correct it"
-            )
+            errors.append(f"`backend.volume_handles` has {shown(namespace)}, which is not a namespace name: correct it")
         if not handle:
             errors.append(
-                f"`backend.volume_handles` has an empty handle for the namespace {namespace}: give it, or remove it"
+                f"`backend.volume_handles` has an empty handle for namespace {namespace}: set it, or remove it"
             )
     if len(set(handles.values())) < len(handles):
         errors.append(
-            "`backend.volume_handles` has one handle twice: each namespace's volume needs a handle of its own"
+            "`backend.volume_handles` has one handle twice: give the volume of each namespace a separate handle"
         )
     return handles
 
@@ -213,7 +214,56 @@ def _handles(value: Mapping[Any, object], errors: list[str]) -> Mapping[str, str
 def _secret(value: Mapping[Any, object], errors: list[str]) -> Mapping[str, str]:
     secret = texts_of(value, "node_stage_secret", errors)
     if secret and set(secret) != {"name", "namespace"}:
-        errors.append(
-            "`backend.node_stage_secret` names a Secret: write `{name: ..., namespace: ...}`, and nothing else"
-        )
+        errors.append("`backend.node_stage_secret` must name a Secret: write exactly `{name: ..., namespace: ...}`")
     return secret
+
+
+def static_backend_errors(backend: Backend, namespaces: Sequence[str]) -> list[str]:
+    """Return what a CSI backend lacks for these namespaces by its driver's rules, as clauses with the way out."""
+    if backend.type != CSI:
+        return []
+    if backend.driver == NFS_CSI or is_cephfs(backend.driver):
+        return _known_driver_errors(backend, namespaces)
+    errors = []
+    several = len(namespaces) > 1
+    for namespace in namespaces:
+        if backend.volume_handles.get(namespace):
+            continue
+        if not backend.volume_handle:
+            key = "volume_handles" if several else "volume_handle"
+            errors.append(
+                f"the volume handles of {backend.driver} are unknown here: set `backend.{key}` for namespace {namespace}"
+            )
+        elif several and not backend.clone:
+            errors.append(
+                f"one `volume_handle` in several namespaces needs a driver that accepts it: set `volume_handles` with one for "
+                f"{namespace}, or set `clone: true`"
+            )
+    return errors
+
+
+def _known_driver_errors(backend: Backend, namespaces: Sequence[str]) -> list[str]:
+    """Return what a backend of nfs.csi.k8s.io or CephFS lacks."""
+    given = nfs_attributes(backend.attributes) if backend.driver == NFS_CSI else backend.attributes
+    required = ("server", "share") if backend.driver == NFS_CSI else ("clusterID", "rootPath")
+    errors = [
+        f"{backend.driver} needs the attribute `{key}`: set it in `backend.attributes`"
+        for key in required
+        if not given.get(key)
+    ]
+    if backend.volume_handle and len(namespaces) > 1:
+        errors.append(
+            f"one `volume_handle` cannot serve {len(namespaces)} namespaces: remove it, so that each volume gets its own, or set "
+            "`volume_handles`"
+        )
+    if is_cephfs(backend.driver):
+        if given.get("staticVolume", "true") != "true":
+            errors.append(
+                'the attribute `staticVolume` must be "true", because the driver did not create the volume: remove it'
+            )
+        if not backend.node_stage_secret:
+            errors.append(
+                f"{backend.driver} mounts a static volume with the userID and userKey of a Secret: set "
+                "`backend.node_stage_secret`"
+            )
+    return errors

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who may use a share, as its entry says it: users, groups and everyone, and what its level allows of these."""
+"""The grants of a share as its entry declares them: users, groups and everyone, within what its level allows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYS = ("users", "groups", "everyone")
 
 @dataclass(frozen=True)
 class Grants:
-    """Who is named for one right: users and groups as they were written, each once and sorted."""
+    """Who gets one right: users and groups as written, unique and sorted."""
 
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -30,20 +30,20 @@ NOBODY = Grants()
 
 
 def read_grants(item: Mapping[Any, object], right: str, level: str, errors: list[str]) -> Grants:
-    """The grants under the key ``right`` ("read" or "write") of a share; what is wrong with them goes to ``faults``.
+    """Return the grants under the key ``right`` ("read" or "write") of a share, and append what is wrong to ``errors``.
 
-    An empty list, and nothing at all, is nobody.
+    An empty list, like a missing one, grants the right to nobody.
     """
     value = item.get(right)
     if value is None:
         return Grants(everyone=True) if level == "public" and right == "read" else NOBODY
     if not isinstance(value, Mapping):
         errors.append(
-            f"`{right}` is {described(value)}, not a mapping: write `{right}: {{users: [...], groups: [...]}}`"
+            f"`{right}` must be a mapping, not {described(value)}: write `{right}: {{users: [...], groups: [...]}}`"
         )
         return NOBODY
     errors += [
-        f"`{right}` has the unknown key {shown(str(key))}{did_you_mean(str(key), KEYS)}: known are {', '.join(KEYS)}"
+        f"`{right}` has the unknown key {shown(str(key))}{did_you_mean(str(key), KEYS)}: the known keys are {', '.join(KEYS)}"
         for key in value
         if key not in KEYS
     ]
@@ -51,20 +51,20 @@ def read_grants(item: Mapping[Any, object], right: str, level: str, errors: list
     groups = _names(value, right, "groups", errors)
     everyone = value.get("everyone")
     if everyone is not None and not isinstance(everyone, bool):
-        errors.append(f"`{right}.everyone` is {described(everyone)}: write true, or leave it out")
+        errors.append(f"`{right}.everyone` is {described(everyone)}: write true, or remove it")
     elif everyone and right == "write":
         errors.append(
-            "`write.everyone` would let anybody change what all others read, which no level allows: name users or groups "
+            "`write.everyone` would let anybody change what all others read, which no level allows: list users or groups "
             "under `write`"
         )
     elif everyone and level in ("private", "secret"):
         errors.append(
-            f"`read.everyone` is for public shares, and this one is {level}: name users or groups, or make it public"
+            f"`read.everyone` is only for public shares, and this one is {level}: list users or groups, or make it public"
         )
     elif everyone is False and right == "read" and level == "public":
         errors.append(
-            "`read.everyone: false` contradicts its level, for a public share is read by all: remove the line, or make it "
-            "private"
+            "`read.everyone: false` contradicts the level, because everyone reads a public share: remove the line, or make "
+            "the share private"
         )
     return Grants(users, groups, level == "public" and right == "read")
 
@@ -74,17 +74,17 @@ def _names(value: Mapping[Any, object], right: str, key: str, errors: list[str])
     if names is None:
         return ()
     if not isinstance(names, (list, tuple)):
-        errors.append(f"`{right}.{key}` is {described(names)}, not a list: write `{key}: [NAME, ...]`")
+        errors.append(f"`{right}.{key}` must be a list, not {described(names)}: write `{key}: [NAME, ...]`")
         return ()
     found = set()
     for name in names:
         if not isinstance(name, str):
-            errors.append(f"`{right}.{key}` has {described(name)} where a name should be: {quoting(name)}")
+            errors.append(f"`{right}.{key}` has {described(name)} instead of a name: {quoting(name)}")
             continue
         if name == "*":
             errors.append(
-                f"`{right}.{key}` has `*`, which names nobody here: a public share is read by all, in any other name those "
-                "who are meant"
+                f"`{right}.{key}` has `*`, which matches nobody: everyone reads a public share, and in other shares list the "
+                "names"
             )
             continue
         error = user_name_error("name", name) if key == "users" else group_name_error(name)

@@ -2,27 +2,36 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names of what a share becomes in a cluster, and the marks that say which share an object belongs to."""
+"""Names and labels of a share's objects, and names of claims that belong to homes and hubs."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from typing import Optional
 
 from ..metadata import KIND_LABEL, KIND_SHARE, SHARE_KEY, label_value_error
 
-#: One selector finds all claims, or all volumes, of all shares.
+#: Selects the claims, or the volumes, of all shares.
 SELECTOR = f"{KIND_LABEL}={KIND_SHARE}"
 
-#: Names of volumes end up in paths and, with some drivers, in labels; so no longer than a label's value.
+#: Names of volumes are used in paths and, by some drivers, in labels, so they are no longer than a label value.
 LONGEST = 63
 _DIGITS = 24
+
+#: Claims with the databases of hubs: z2jh's, and classic Open Data Hub's.
+_DATABASES = ("hub-db-dir", "jupyterhub-db")
+#: Homes without annotations: those that the Open Data Hub dashboard creates.
+_DASHBOARD_HOME = re.compile(r"jupyterhub-nb-.+-pvc\Z")
+#: Names that KubeSpawner gives. A home restored from a backup may have lost its annotations.
+_SPAWNER_HOME = re.compile(r"claim-.+\Z")
 
 
 def volume_name(namespace: str, share: str) -> str:
     """Return the name of the static volume of a share in a namespace: `share.NAMESPACE.SHARE`, or a hashed form.
 
-    No two pairs have one name. A namespace has no dot, so the plain form can be read back; the hashed form begins
-    otherwise (`share-`), and holds 96 bits of the SHA-256 of both names.
+    No two pairs have the same name. A namespace has no dot, so the plain form is unambiguous. The hashed form starts
+    differently (`share-`) and contains 96 bits of the SHA-256 of both names.
     """
     plain = f"share.{namespace}.{share}"
     if len(plain) <= LONGEST:
@@ -33,12 +42,24 @@ def volume_name(namespace: str, share: str) -> str:
 
 
 def share_label(share: str) -> str:
-    """Return the value of the label `odh.persistency/share`: the name, or, where it is too long, its hash."""
+    """Return the value of the label `odh.persistency/share`: the name, or its hash when the name is no label value."""
     if label_value_error(share) is None:
         return share
     return hashlib.sha256(share.encode("utf-8")).hexdigest()[:32]
 
 
 def share_labels(share: str) -> dict[str, str]:
-    """Return the labels that say of a claim or a volume that it is a share's, and which one's."""
+    """Return the labels that mark a claim or a volume as belonging to this share."""
     return {KIND_LABEL: KIND_SHARE, SHARE_KEY: share_label(share)}
+
+
+def reserved_name(claim: str) -> Optional[str]:
+    """Return what a claim of this name is, whatever its labels say ("a home by its name"); None for all other names."""
+    if claim in _DATABASES:
+        return "the hub's database"
+    return "a home by its name" if _DASHBOARD_HOME.match(claim) else None
+
+
+def is_spawner_name(claim: str) -> bool:
+    """Return whether KubeSpawner gives homes such a name. A share may have such a name too."""
+    return _SPAWNER_HOME.match(claim) is not None

@@ -1,58 +1,59 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The users of a JupyterHub, from its REST API: who there is, which servers they have, when each was last used.
+"""The users of a JupyterHub, their servers and last activity, from its REST API.
 
-Read in, and tested against, JupyterHub 4.1, 5.5 and 6.1, which do the same here.
+Tested with JupyterHub 4.1, 5.5 and 6.1, which behave alike here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
 from ..._core.hub_activity import HubUser, HubUsers
 from ..._core.text import quote_list
 from ..._core.times import parse_time
-from .http import HubError, HubHttp
+from .http import HubError, HubHttp, HubOptions
 
 __all__ = ["LIST_USERS", "READ_ACTIVITY", "READ_SERVERS", "SCOPES", "HubClient", "HubError", "HubUser", "HubUsers"]
 
 LIST_USERS = "list:users"
 READ_SERVERS = "read:servers"
 READ_ACTIVITY = "read:users:activity"
-#: The scopes that tell whether a home was used; the names of the users alone take LIST_USERS.
+#: The scopes that show whether a home was used; the names of the users alone need only LIST_USERS.
 SCOPES = (LIST_USERS, READ_ACTIVITY, READ_SERVERS)
 
-#: Users asked for in one page. The hub cuts this to its own `api_page_max_limit` (200 unless configured).
+#: Users per page. The hub reduces this to its own `api_page_max_limit` (200 unless configured).
 PAGE = 1000
-#: How often a list is begun anew when users were removed while it was read.
+#: How often a list is restarted because users were removed while it was read.
 LIST_RESTARTS = 5
 
 
 class HubClient:
-    """A JupyterHub. Making one sends nothing.
+    """A JupyterHub. Creating a client sends nothing.
 
-    ``url`` is the hub's address as people use it (``https://hub.example.org/jupyter``), with or without ``/hub`` or
+    ``url`` is the hub's public address (``https://hub.example.org/jupyter``), with or without ``/hub`` or
     ``/hub/api``; ``token`` that of a service (or of an admin). ``ca_cert`` is the path of a PEM file of authorities,
-    for a hub that the system's own do not vouch for. ``timeout`` is in seconds, for each answer. A proxy is taken
-    from the environment (``https_proxy``, ``no_proxy``), as Ansible's own modules do.
+    if the hub's CA is not one of the system's. ``timeout`` is in seconds, for each answer. The proxy is that
+    of the environment (``https_proxy``, ``no_proxy``), as Ansible's own modules do.
     """
 
-    def __init__(self, url: str, token: str, **options: Any) -> None:
-        self._http = HubHttp(url, token, **options)
+    def __init__(self, url: str, token: str, sleep: Callable[[float], None] = time.sleep, **options: Any) -> None:
+        self._http = HubHttp(url, token, HubOptions(**options), sleep)
         self.api = self._http.api
 
     def users(self) -> list[HubUser]:
-        """All users that the token sees, in the order in which the hub came to know them.
+        """Return all users that the token may see, in the order in which the hub created them.
 
-        Takes the scope LIST_USERS alone; what the token may not see is marked so in each user. Raises HubError.
+        Needs the scope LIST_USERS alone; each user marks what the token may not see. Raises HubError.
         """
         return list(self.listing(need=(LIST_USERS,)).users.values())
 
     def listing(self, need: Collection[str] = SCOPES) -> HubUsers:
-        """All users that the token sees, and whether these are all there are; one request, and one for each page.
+        """Return all users that the token may see, and whether these are all. One request, and one for each page.
 
         Raises HubError, also when the token lacks a scope of ``need``.
         """
@@ -75,12 +76,12 @@ class HubClient:
         )
 
     def _scopes(self) -> dict[str, bool]:
-        """The scopes that the token has, each with whether it holds for everybody (no `!user=` behind it)."""
+        """Return the scopes of the token, each with whether it is for all users (without a `!user=` filter)."""
         answer = self._http.get("/user", {})
         scopes = answer.get("scopes") if isinstance(answer, dict) else None
         if not isinstance(scopes, list):
             raise HubError(
-                f"The answer of {self.api}/user names no scopes: give the address of a JupyterHub, of version 4 or newer",
+                f"The answer of {self.api}/user has no scopes: set the address of a JupyterHub of version 4 or newer",
                 retryable=False,
             )
         held: dict[str, bool] = {}
@@ -90,17 +91,17 @@ class HubClient:
         return held
 
     def _read_all(self) -> dict[str, HubUser] | None:
-        """All pages, by name; None when a user was removed meanwhile, so that another may have been skipped.
+        """Return the users of all pages by name, None if a user was removed meanwhile, so another may be missing.
 
-        The hub counts from the start for each page, in the order in which the users were made: a user made meanwhile
-        comes last, and one removed moves all behind it up by one. So each page begins with the last user of the page
-        before. The addresses that the hub gives for next pages are not used: behind a proxy they are often wrong.
+        The hub counts each page from the start, in the order in which users were created. A new user comes last, and a
+        removed one shifts all later ones by one. So each page starts with the last user of the previous page. The URLs of
+        next pages that the hub returns are not used: behind a proxy they are often wrong.
         """
         found: dict[str, HubUser] = {}
         offset = 0
         last: str | None = None
         while True:
-            # A stopped server has a home all the same, and its time of last activity.
+            # A stopped server has a home too, and its time of last activity.
             answer = self._http.get(
                 "/users", {"include_stopped_servers": "1", "limit": str(PAGE), "offset": str(offset)}
             )
@@ -112,15 +113,15 @@ class HubClient:
                 return found
             if len(users) < limit:
                 return None
-            # With pages of a single user there is nothing to hold on to.
+            # Pages of a single user cannot overlap.
             last = users[-1].name if limit > 1 else None
             offset += limit - 1 if limit > 1 else 1
 
     def _page(self, answer: Any) -> tuple[list[HubUser], int, bool]:
         if isinstance(answer, list):
             raise HubError(
-                f"The hub at {self.api} answers with a list without pages: a proxy before it drops the Accept header, or "
-                "it is older than JupyterHub 2",
+                f"The hub at {self.api} answers with a list without pages: a proxy removes the Accept header, or the hub is "
+                "older than JupyterHub 2",
                 retryable=False,
             )
         try:
@@ -129,20 +130,20 @@ class HubClient:
             return [_user(item) for item in answer["items"]], max(limit, 1), more
         except (KeyError, TypeError, ValueError, AttributeError) as failure:
             raise HubError(
-                f"The hub at {self.api} answers with users in a form that is unknown ({failure!r}): "
-                "JupyterHub 4 to 6 are known",
+                f"The hub at {self.api} answers with users in an unknown format ({failure!r}): "
+                "JupyterHub 4 to 6 are supported",
                 retryable=False,
             ) from None
 
 
 def _user(item: dict[str, Any]) -> HubUser:
-    """One user as the API shows it. A field that is missing is one that the token may not see, and is not "never"."""
+    """Return one user of an answer. A missing field is one that the token may not see; it does not mean "never"."""
     servers = item.get("servers")
     activity_known = "last_activity" in item
     return HubUser(
         name=_text(item["name"]),
         servers=tuple(servers or ()),
-        # Without the word that it is stopped, a server runs.
+        # A server that is not marked as stopped runs.
         active=frozenset(name for name, server in (servers or {}).items() if server.get("stopped") is not True),
         last_activity=_moment(item["last_activity"]) if activity_known else None,
         server_activity={name: _moment(server.get("last_activity")) for name, server in (servers or {}).items()},
@@ -153,7 +154,7 @@ def _user(item: dict[str, Any]) -> HubUser:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"a name that is no text: {value!r}")
+        raise TypeError(f"a name that is not text: {value!r}")
     return value
 
 
@@ -162,5 +163,5 @@ def _moment(value: object) -> datetime | None:
         return None
     moment = parse_time(_text(value))
     if moment is None:
-        raise ValueError(f"a time that is none: {value!r}")
+        raise ValueError(f"an invalid time: {value!r}")
     return moment

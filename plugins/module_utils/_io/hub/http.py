@@ -1,7 +1,7 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way to a JupyterHub: its address, TLS, bounded retries, and a sentence for each way in which it can fail."""
+"""HTTP requests to the API of a JupyterHub: address, TLS, retries and errors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -24,59 +25,63 @@ try:
     from urllib3 import exceptions as errors
 
     IMPORT_ERROR: Exception | None = None
-except ImportError as error:  # told when a client is made
+except ImportError as error:  # reported when a client is created
     IMPORT_ERROR = error
 
-# Without it the hub answers with one bare list, cut at its page limit without a word.
+# Without it the hub answers with a plain list, silently cut at its page limit.
 _ACCEPT = "application/jupyterhub-pagination+json"
 
 
 class HubError(ExternalError):
-    """The hub cannot be asked: one sentence, without a full stop, with the way out and never with the token."""
+    """A request to the hub failed. The message never contains the token."""
+
+
+@dataclass(frozen=True)
+class HubOptions:
+    """Options of the connection to a hub; see HubClient."""
+
+    validate_certs: bool = True
+    ca_cert: str | None = None
+    timeout: float = 10.0
 
 
 class HubHttp:
-    """Requests to the API of one hub; the options are those of HubClient. ``api`` is the API's address."""
+    """Requests to the API of one hub. ``api`` is the API's address."""
 
-    def __init__(
-        self,
-        url: str,
-        token: str,
-        *,
-        validate_certs: bool = True,
-        ca_cert: str | None = None,
-        timeout: float = 10.0,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, url: str, token: str, options: HubOptions, sleep: Callable[[float], None] = time.sleep) -> None:
         if IMPORT_ERROR is not None:
             from ansible.module_utils.basic import missing_required_lib
 
             raise HubError(missing_required_lib("urllib3").rstrip("."), retryable=False)
         self.api = api_address(url)
         if not token or not token.isascii() or not token.isprintable() or " " in token:
-            # Said here, for the HTTP library would put the whole header into its message.
-            what = "is empty" if not token else "contains white space, a line break or a character that no token has"
-            raise HubError(f"The token for the hub at {self.api} {what}: give it as the hub knows it", retryable=False)
+            # Checked here, because the HTTP library would put the whole header into its message.
+            what = (
+                "is empty" if not token else "contains white space, a line break or a character that tokens do not have"
+            )
+            raise HubError(
+                f"The token for the hub at {self.api} {what}: set the token that the hub has", retryable=False
+            )
         self._headers = {"Authorization": f"token {token}", "Accept": _ACCEPT, "User-Agent": USER_AGENT}
-        self._quiet = not validate_certs
-        self._timeout = urllib3.Timeout(connect=min(timeout, 5.0), read=timeout)
+        self._ignores_certificates = not options.validate_certs
+        self._timeout = urllib3.Timeout(connect=min(options.timeout, 5.0), read=options.timeout)
         self._retrier = Retrier(sleep)
-        self._pool = _pool(self.api, _tls(validate_certs, ca_cert))
+        self._pool = _pool(self.api, _tls(options.validate_certs, options.ca_cert))
 
     def get(self, path: str, query: Mapping[str, str]) -> Any:
-        """The JSON that the API answers with, retried within bounds. Raises HubError."""
+        """Return the JSON of an answer. Raises HubError."""
         response = self._send(path + (f"?{urlencode(query)}" if query else ""))
         if 300 <= response.status < 400:
-            raise self._redirected(path, response.headers.get("Location") or "")
+            raise self._redirect_error(path, response.headers.get("Location") or "")
         if response.status >= 400:
-            raise self._refused(path, response)
+            raise self._status_error(path, response)
         try:
             return json.loads(response.data)
         except ValueError:
             html = "html" in response.headers.get("Content-Type", "") or response.data.lstrip()[:1] == b"<"
             raise HubError(
-                f"{self.api}{path} answers with {'a web page, as of a login,' if html else 'something'} where JSON "
-                "should be: give the address of the hub itself, past any login proxy (in the cluster: http://hub:8081)",
+                f"{self.api}{path} answers with {'a web page, perhaps a login page' if html else 'something'}, not with "
+                "JSON: set the address of the hub itself, not of a login proxy (in the cluster: http://hub:8081)",
                 retryable=False,
             ) from None
 
@@ -85,7 +90,7 @@ class HubHttp:
 
         def request() -> Any:
             with warnings.catch_warnings():
-                if self._quiet:
+                if self._ignores_certificates:
                     warnings.simplefilter("ignore", errors.InsecureRequestWarning)
                 return self._pool.request(
                     "GET",
@@ -99,127 +104,127 @@ class HubHttp:
         try:
             return self._retrier.send(request).response
         except errors.HTTPError as failure:
-            raise self._no_answer(failure) from None
+            raise self._connection_error(failure) from None
 
-    def _refused(self, path: str, response: Any) -> HubError:
-        """What a status of 400 and above means, by what JupyterHub answers to what."""
+    def _status_error(self, path: str, response: Any) -> HubError:
+        """Return the error for a status of 400 and above."""
         status = response.status
         said = _message(response)
         if status in (401, 403) and path == "/user":
             return HubError(
-                f"The hub at {self.api} does not accept the token ({status}): it is wrong, expired or another hub's; take "
-                "the api_token of a service in the hub's configuration, or make one on the page /hub/token",
+                f"The hub at {self.api} does not accept the token ({status}): it is wrong, expired or another hub's; use "
+                "the api_token of a service in the hub's configuration, or create one on the page /hub/token",
                 retryable=False,
             )
         if status in (401, 403):
             return HubError(
-                f"The hub at {self.api} does not let the token list its users ({status}{said}): give its service a role "
+                f"The hub at {self.api} does not allow the token to list its users ({status}{said}): give its service a role "
                 "with `scopes: [list:users, ...]` in `c.JupyterHub.load_roles`",
                 retryable=False,
             )
         if status == 404:
             return HubError(
-                f"There is no JupyterHub API at {self.api} (404): give the hub's address with its base URL, as in "
+                f"There is no JupyterHub API at {self.api} (404): set the hub's address with its base URL, such as "
                 "https://hub.example.org/jupyter or https://hub.example.org/jupyter/hub/api",
                 retryable=False,
             )
         if status == 429:
-            return HubError(f"The hub at {self.api} is asked too much (429{said}): run again later")
+            return HubError(f"The hub at {self.api} limits the rate of requests (429{said}): run again later")
         if status >= 500:
             return HubError(
-                f"The hub at {self.api} fails to answer ({status}{said}): see to the hub, its log says why, and run again"
+                f"The hub at {self.api} has an internal error ({status}{said}): check the log of the hub, and run again"
             )
-        return HubError(f"The hub at {self.api} refuses {path} ({status}{said}): see the hub's log", retryable=False)
+        return HubError(
+            f"The hub at {self.api} rejects {path} ({status}{said}): check the log of the hub", retryable=False
+        )
 
-    def _redirected(self, path: str, location: str) -> HubError:
+    def _redirect_error(self, path: str, location: str) -> HubError:
         to = urlsplit(location)
         ours = urlsplit(self.api)
         if to.scheme == "https" and ours.scheme == "http" and to.hostname == ours.hostname:
             return HubError(
-                f"The hub at {self.api} wants https: give its address as https://{to.netloc}", retryable=False
+                f"The hub at {self.api} requires https: set its address to https://{to.netloc}", retryable=False
             )
         if to.hostname in (None, ours.hostname) and to.path.endswith(f"/hub{ours.path}{path}"):
-            # So a hub treats what lies outside its base URL.
+            # The hub redirects like this from outside of its base URL.
             base = to.path[: -len(f"/hub{ours.path}{path}")]
             return HubError(
-                f"There is no JupyterHub API at {self.api}, for the hub's base URL is {base}/: "
-                f"give its address as {ours.scheme}://{ours.netloc}{base}",
+                f"There is no JupyterHub API at {self.api}, because the hub's base URL is {base}/: "
+                f"set its address to {ours.scheme}://{ours.netloc}{base}",
                 retryable=False,
             )
-        # No query: that of a login page may hold something secret.
-        shorn = to._replace(query="", fragment="").geturl()
+        # Without the query, because that of a login page may contain a secret.
+        target = to._replace(query="", fragment="").geturl()
         return HubError(
-            f"The hub at {self.api} sends elsewhere, to {shown(shorn)}, as a login page before it would: give the address "
-            "of the hub itself (in the cluster: http://hub:8081)",
+            f"The hub at {self.api} redirects to {shown(target)}, as a login proxy does: set the address of the hub itself "
+            "(in the cluster: http://hub:8081)",
             retryable=False,
         )
 
-    def _no_answer(self, failure: Exception) -> HubError:
+    def _connection_error(self, failure: Exception) -> HubError:
         text = str(failure)
         if isinstance(failure, errors.SSLError):
             mismatch = "mismatch" in text or "doesn't match" in text
             if mismatch or "CERTIFICATE_VERIFY_FAILED" in text:
-                way_out = "give the file of its authority as `ca_cert`"
+                way_out = "set `ca_cert` to the file of its CA"
                 if mismatch:
-                    way_out = "give the address under the name that the certificate has"
+                    way_out = "set an address with the name in the certificate"
                 elif "expired" in text:
-                    way_out = "have it renewed"
+                    way_out = "renew it"
                 return HubError(
                     f"The certificate of the hub at {self.api} is not accepted ({root_cause(failure)}): {way_out}",
                     retryable=False,
                 )
             return HubError(
-                f"TLS with the hub at {self.api} failed ({root_cause(failure)}): see that https, not http, is spoken there",
+                f"TLS with the hub at {self.api} failed ({root_cause(failure)}): check that it serves https, not http",
                 retryable=False,
             )
         if isinstance(failure, errors.ProxyError):
             return HubError(
-                f"The proxy on the way to the hub at {self.api} failed ({root_cause(failure)}): correct https_proxy or no_proxy",
+                f"The proxy to the hub at {self.api} failed ({root_cause(failure)}): correct https_proxy or no_proxy",
             )
         if "Connection refused" in text:
             return HubError(
-                f"Nothing answers at the hub's address {self.api} (connection refused): start the hub or correct the "
-                "address"
+                f"Nothing answers at the hub's address {self.api} (connection refused): start the hub, or correct "
+                "the address"
             )
         if any(part in text for part in ("resolve", "Name or service not known", "name resolution")):
             return HubError(f"The name in the hub's address {self.api} cannot be resolved: correct the address")
-        # A server that speaks the other of http and https hangs up, or keeps silent.
+        # A server that serves http instead of https, or the reverse, hangs up or does not answer.
         secure = self.api.startswith("https:")
-        doubt = (
+        scheme = (
             ""
             if self._retrier.answered
-            else f", and that {'https, not http,' if secure else 'http, not https,'} is spoken there"
+            else f", and that it serves {'https, not http' if secure else 'http, not https'}"
         )
         if isinstance(failure, errors.TimeoutError):
             return HubError(
-                f"The hub at {self.api} did not answer in time: see that this host can reach it{doubt}, or raise `timeout`"
+                f"The hub at {self.api} did not answer in time: check that this host can reach it{scheme}, or raise `timeout`"
             )
         return HubError(
-            f"The connection to the hub at {self.api} broke ({root_cause(failure)}): see that it is up{doubt}"
+            f"The connection to the hub at {self.api} broke ({root_cause(failure)}): check that it is up{scheme}"
         )
 
 
 def api_address(url: str) -> str:
-    """The address of a hub's API, from the hub's address with or without `/hub` or `/hub/api`. Raises HubError."""
+    """Return the address of a hub's API, given its address with or without `/hub` or `/hub/api`. Raises HubError."""
     try:
         parts = urlsplit(url.strip())
-        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        is_valid = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        sound = False
-    if not sound or parts.scheme not in ("http", "https"):
+        is_valid = False
+    if not is_valid or parts.scheme not in ("http", "https"):
         raise HubError(
-            f"The hub's address {shown(_without_login(url))} is none: write it as https://hub.example.org",
+            f"The hub's address {shown(_without_login(url))} is not a URL: write it like https://hub.example.org",
             retryable=False,
         )
     if parts.username is not None or parts.password is not None:
         raise HubError(
-            f"The hub's address for {parts.hostname} holds a user or password: remove it, the token says who asks",
+            f"The hub's address for {parts.hostname} contains a user or password: remove it, the token is the login",
             retryable=False,
         )
     if parts.query or parts.fragment:
-        raise HubError(
-            f"The hub's address for {parts.hostname} goes on behind `?` or `#`: leave that out", retryable=False
-        )
+        raise HubError(f"The hub's address for {parts.hostname} has a `?` or `#`: remove that part", retryable=False)
     path = parts.path.rstrip("/")
     for ending in ("/hub/api", "/hub"):
         if path.endswith(ending):
@@ -234,21 +239,21 @@ def _without_login(url: str) -> str:
 
 
 def _tls(validate_certs: bool, ca_cert: str | None) -> dict[str, str | None]:
-    """The TLS options of the connections. urllib3 makes the context: its version 1 cannot use another's for IPs."""
+    """Return the TLS options of urllib3, which creates the context itself: version 1 cannot use a given one for IPs."""
     try:
         ssl.create_default_context(cafile=ca_cert or None)
     except FileNotFoundError:
         raise HubError(f"The file {ca_cert} of the hub's `ca_cert` does not exist: correct the path", False) from None
     except (OSError, ValueError) as failure:
         raise HubError(
-            f"The file {ca_cert} of the hub's `ca_cert` cannot be used ({failure}): it takes certificates in PEM",
+            f"The file {ca_cert} of the hub's `ca_cert` cannot be used ({failure}): it must have certificates in PEM",
             retryable=False,
         ) from None
     return {"cert_reqs": "CERT_REQUIRED" if validate_certs else "CERT_NONE", "ca_certs": ca_cert or None}
 
 
 def _pool(api: str, tls: Mapping[str, Any]) -> Any:
-    """Connections to the hub, through the environment's proxy where there is one for it."""
+    """Return the connection pool, through the proxy of the environment if there is one for the hub."""
     parts = urlsplit(api)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
@@ -265,7 +270,7 @@ def _pool(api: str, tls: Mapping[str, Any]) -> Any:
 
 
 def _message(response: Any) -> str:
-    """What the hub says besides the status, `: ...`, or nothing."""
+    """Return the message of the hub as `: ...`, or nothing."""
     try:
         message = json.loads(response.data).get("message", "")
     except (ValueError, AttributeError):

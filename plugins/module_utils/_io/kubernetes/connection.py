@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one adapter to kubernetes.core and the kubernetes client: connection options in, a connection out.
+"""The adapter to kubernetes.core and the kubernetes client: from connection options to a connection.
 
-Names with an underscore are kubernetes.core's own (6.2 to 6.6 have them alike) and are used in this file only.
-Neither makes a request here, and none of the client's own APIs is used: requests are ours, on its connection pool. The
-client itself is handed on only to OpenShift's (`openshift_groups.py`), which is built over it.
+Only this file uses private names of kubernetes.core (equal in 6.2 to 6.6). No request is made here, and none of the
+client's own APIs is used: requests use its connection pool directly. Only OpenShift's client (`openshift_groups.py`) gets
+the client itself, which it is built on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ try:
     from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigMerger
 
     IMPORT_ERROR: Optional[Exception] = None
-except ImportError as error:  # told by the module, through missing_required_lib
+except ImportError as error:  # the module reports it, with missing_required_lib
     IMPORT_ERROR = error
 
 try:
@@ -38,18 +38,18 @@ except ImportError as error:
     AUTH_ARG_SPEC = {}
     COLLECTION_ERROR = error
 
-#: Impersonation inside a kubeconfig is ignored by the Python client, silently: a run would act as somebody else.
+#: The Python client silently ignores impersonation in a kubeconfig: a run would act as another user.
 _IMPERSONATION_KEYS = ("as", "as-groups", "as-uid", "as-user-extra")
 
 
 def argument_spec() -> dict[str, Any]:
-    """Return the connection options, exactly those of kubernetes.core."""
+    """Return the connection options of kubernetes.core."""
     return {name: dict(spec) for name, spec in AUTH_ARG_SPEC.items()}
 
 
 @dataclass
 class Connection:
-    """A configured way to the API server: base URL, connection pool, and the headers that say who asks."""
+    """A configured connection to the API server: base URL, connection pool and login headers."""
 
     server: str
     configuration: Any
@@ -58,20 +58,20 @@ class Connection:
     _prefix: str = ""
 
     def __post_init__(self) -> None:
-        """Take the one pool of connections that is needed: looking it up again costs as much as a small request."""
+        """Look up the connection pool once, because a lookup costs as much as a small request."""
         parts = urlsplit(self.server)
         self._pool = self.client.rest_client.pool_manager.connection_from_url(self.server)
-        # Plain HTTP through a proxy takes whole addresses.
+        # Plain HTTP through a proxy needs absolute URLs.
         self._prefix = self.server if self._pool.proxy is not None and parts.scheme == "http" else parts.path
 
     def request(self, method: str, path: str, body: Optional[bytes], headers: Any, timeout: Any) -> Any:
-        """Send one request, once, and return urllib3's response, its data read. Raises urllib3's HTTPError."""
+        """Send a request once and return urllib3's response with its data read. Raises urllib3's HTTPError."""
         return self._pool.request(
             method, self._prefix + path, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
         )
 
     def headers(self) -> list[tuple[str, str]]:
-        """Return the headers of who asks. An exec plugin may run here: ask once a run, and again after a 401."""
+        """Return the login headers. This may run an exec plugin: call it once per run, and again after a 401."""
         pairs = list(self.fixed_headers)
         bearer = self.configuration.auth_settings().get("BearerToken")
         if bearer and bearer.get("value"):
@@ -83,17 +83,17 @@ class Connection:
 
 
 def connect(module: Any, connections: int) -> Connection:
-    """Return the connection that the module's options, the environment or the kubeconfig describe; no request is made.
+    """Return the connection of the module's options, the environment or the kubeconfig, without sending a request.
 
-    Raises ConfigError with one sentence: no kubeconfig, no such context, files that cannot be read, impersonation.
+    Raises ConfigError: no kubeconfig, no such context, unreadable files, impersonation.
     """
     auth = kc._create_auth_spec(module)
-    _forget_paths(module)
-    _refuse_unusable(auth)
+    _allow_kubeconfig_in_messages(module)
+    _reject_unusable(auth)
     try:
         configuration = kc._create_configuration(auth)
     except Exception as error:
-        raise ConfigError(_config_sentence(auth, error)) from error
+        raise ConfigError(_explain(auth, error)) from error
     configuration.connection_pool_maxsize = connections
     configuration.retries = False
     for option in ("ssl_ca_cert", "cert_file", "key_file"):
@@ -102,7 +102,7 @@ def connect(module: Any, connections: int) -> Connection:
             raise ConfigError(f"The connection names {option} {path}, which is not a file: correct the path")
     try:
         client = kubernetes.client.ApiClient(configuration)
-    except Exception as error:  # OpenSSL says what it dislikes about a certificate or key
+    except Exception as error:  # OpenSSL reports what is wrong with a certificate or key
         raise ConfigError(f"The certificate or key of the connection cannot be used: {error}") from error
     client.user_agent = USER_AGENT
     fixed: list[tuple[str, str]] = []
@@ -112,14 +112,14 @@ def connect(module: Any, connections: int) -> Connection:
     return Connection(configuration.host.rstrip("/"), configuration, tuple(fixed), client)
 
 
-def _forget_paths(module: Any) -> None:
-    """Let error sentences name the kubeconfig: its path is no secret (kubernetes.core marks the option no_log)."""
+def _allow_kubeconfig_in_messages(module: Any) -> None:
+    """Allow messages to name the kubeconfig: its path is not secret (kubernetes.core marks the option no_log)."""
     path = module.params.get("kubeconfig")
     if isinstance(path, str):
         module.no_log_values.discard(path)
 
 
-def _described(auth: Mapping[str, Any]) -> str:
+def _describe_source(auth: Mapping[str, Any]) -> str:
     value = auth.get("kubeconfig")
     if isinstance(value, str):
         return value
@@ -135,19 +135,19 @@ def _is_direct(auth: Mapping[str, Any]) -> bool:
 
 
 def _kubeconfig(auth: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the kubeconfig in use as plain data, {} where there is none to read or it does not parse."""
+    """Return the kubeconfig in use as plain data, {} if there is none or it does not parse."""
     value = auth.get("kubeconfig")
     if isinstance(value, dict):
         return value
     try:
         merged = KubeConfigMerger(value or KUBE_CONFIG_DEFAULT_LOCATION).config
-    except Exception:  # told with its own sentence when the configuration is loaded
+    except Exception:  # reported when the configuration is loaded
         return {}
     return _plain(merged) if merged is not None else {}
 
 
 def _plain(node: Any) -> Any:
-    """Unwrap the client's ConfigNodes, which merging several files leaves inside lists."""
+    """Unwrap the ConfigNodes that the client leaves inside lists when it merges several files."""
     node = getattr(node, "value", node)
     if isinstance(node, dict):
         return {key: _plain(value) for key, value in node.items()}
@@ -161,7 +161,7 @@ def _named(config: Mapping[str, Any], section: str, key: str, name: Any) -> Mapp
     return {}
 
 
-def _refuse_unusable(auth: Mapping[str, Any]) -> None:
+def _reject_unusable(auth: Mapping[str, Any]) -> None:
     if _is_direct(auth):
         return
     if not auth.get("kubeconfig") and not auth.get("context") and os.environ.get("KUBERNETES_SERVICE_HOST"):
@@ -178,23 +178,23 @@ def _refuse_unusable(auth: Mapping[str, Any]) -> None:
     found = [key for key in _IMPERSONATION_KEYS if user.get(key)]
     if found:
         raise ConfigError(
-            f"The user {context.get('user')} in {_described(auth)} impersonates ({', '.join(found)}), which the Python "
-            "client ignores: remove it there and set `impersonate_user` and `impersonate_groups`"
+            f"The user {context.get('user')} in {_describe_source(auth)} impersonates ({', '.join(found)}), which the Python "
+            "client ignores: remove it there, and set `impersonate_user` and `impersonate_groups`"
         )
 
 
-def _config_sentence(auth: Mapping[str, Any], error: Exception) -> str:
+def _explain(auth: Mapping[str, Any], error: Exception) -> str:
     config = _kubeconfig(auth)
     names = [str(item.get("name")) for item in config.get("contexts") or [] if isinstance(item, Mapping)]
     desired = auth.get("context")
-    where = _described(auth)
+    where = _describe_source(auth)
     if desired and desired not in names and names:
         return f"{where} has no context {desired}; it has {', '.join(names)}: correct `context` or K8S_AUTH_CONTEXT"
     if not config:
         return (
-            f"No way to an API server: {where} is missing, empty or no kubeconfig ({error}); set `kubeconfig` or "
+            f"No connection to an API server: {where} is missing, empty or not a kubeconfig ({error}); set `kubeconfig` or "
             "K8S_AUTH_KUBECONFIG, or `host` with `api_key`"
         )
     if not config.get("current-context") and not desired:
-        return f"{where} names no current context: set `context` to one of {', '.join(names) or 'its contexts'}"
+        return f"{where} has no current context: set `context` to one of {', '.join(names) or 'its contexts'}"
     return f"The kubeconfig {where} cannot be used: {error}"

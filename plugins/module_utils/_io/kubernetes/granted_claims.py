@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether claims that an access list begins to grant may be a share's at all: no home, and not the hub's database."""
+"""Check that the claims that an ACL starts to grant can be shares: not homes, and not the hub's database."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any, Optional
 
 from ..._core.kubernetes.claims import Claim, claim_from
 from ..._core.requests import CLAIMS
-from ..._core.shares.observed import share_of, what_else
+from ..._core.shares.planning.observed import reserved_for, share_of
 from .api import CONNECTIONS, Api
 from .errors import ApiError
 
-#: More claims than this are not worth a request each.
+#: To read more single claims than this, all claims of the namespace are listed.
 _FEW = 24
 
 
 def claims_granted(old: Optional[Mapping[str, Any]], new: Mapping[str, Any]) -> dict[str, str]:
-    """The claims that `new` grants and `old` does not, each with its share; both map shares to what is stored of them."""
+    """Return the claims that `new` grants and `old` does not, with their shares. Both map shares to their stored data."""
     before = {share["claim"] for share in (old or {}).values()}
     return {share["claim"]: name for name, share in sorted(new.items()) if share["claim"] not in before}
 
 
 def claim_refusals(api: Api, namespace: str, claims: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Return why claims may not be granted, and what to warn of. A claim that is not there yet may be made by a later task."""
+    """Return why claims (given with their shares) must not be granted, and warnings. A later task may create a missing claim."""
     if not claims:
         return [], []
     try:
@@ -35,16 +35,19 @@ def claim_refusals(api: Api, namespace: str, claims: Mapping[str, str]) -> tuple
     except ApiError as error:
         if error.status != 403:
             raise
-        return [], [f"Whether the claims of new shares are homes or other shares' is not known: {error}"]
+        return [], [f"Whether the claims of new shares belong to homes or other shares is unknown: {error}"]
     refusals = []
     for name, share in claims.items():
         claim = found.get(name)
-        other = what_else(claim) if claim is not None else None
-        if other is None and claim is not None and share_of(claim) not in (None, share):
-            other = f"that of the share {share_of(claim)}"
-        if other is not None:
+        if claim is None:
+            continue
+        other_use = reserved_for(claim)
+        if other_use is None and share_of(claim) not in (None, share):
+            other_use = f"the claim of the share {share_of(claim)}"
+        if other_use is not None:
             refusals.append(
-                f"the share {share} would grant the claim {name}, which is {other}: name another claim, or another share"
+                f"the share {share} would grant claim {name}, which is {other_use}: use another claim, or another name for the "
+                "share"
             )
     return refusals, []
 

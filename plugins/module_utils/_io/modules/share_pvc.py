@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `share_pvc` does, from options to result."""
+"""The module `share_pvc`, from options to result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from ..._core.metadata import NAMESPACE, PRESENT, STATES
 from ..._core.quantity import QuantityError, parse_size
-from ..._core.shares.desired import Share, ShareSettings, resolve
+from ..._core.shares.planning.desired import Share, ShareSettings, resolve
 from ..._core.times import parse_span
 from ..._core.validation import shown
 from ..kubernetes.connection import argument_spec as connection_spec
@@ -38,7 +38,7 @@ def argument_spec() -> dict[str, Any]:
 
 
 def manage_shares(module: Any) -> dict[str, Any]:
-    """Bring the shares' claims and volumes to what the options ask for, or, in check mode, show what that would take."""
+    """Bring the claims and volumes of shares to the desired state. In check mode, return what a run would do."""
     params = module.params
     shares, settings = _desired(params, module.check_mode)
     run = SharesRun(open_api(module), settings, shares)
@@ -54,18 +54,18 @@ def manage_shares(module: Any) -> dict[str, Any]:
 
 
 def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], ShareSettings]:
-    """Return what is wanted. Raises Refused with everything that is wrong with the options."""
+    """Return the desired shares. Raises PlanRejected with everything that is wrong with the options."""
     errors: list[str] = []
     namespaces: list[str] = params["namespaces"]
     for name in namespaces:
         if not NAMESPACE.match(name):
             errors.append(
-                f"namespaces has {shown(name)}, which is no name of a namespace: write lower-case letters, digits and '-', at "
+                f"namespaces has {shown(name)}, which is not a namespace name: write lower-case letters, digits and '-', at "
                 "most 63"
             )
     if len(set(namespaces)) < len(namespaces):
-        errors.append("namespaces names one namespace twice: remove one")
-    retention, size = timedelta(), None
+        errors.append("namespaces lists a namespace twice: remove one")
+    retention = timedelta()
     try:
         retention = parse_span(params["retention"])
     except ValueError as invalid:
@@ -77,7 +77,7 @@ def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sha
     specs = shares_of(params, errors, params["state"])
     settings = ShareSettings(
         namespaces=tuple(namespaces),
-        # A default that is wrong itself was told already, and would be told again for each share.
+        # A wrong default is reported once, not again for each share.
         size=1 if error else size,
         size_text=params["size"] or "",
         state=params["state"],

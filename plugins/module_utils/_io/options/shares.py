@@ -17,7 +17,8 @@ from ..._core.inventory import (
 )
 from ..._core.metadata import ABSENT, PRESENT, RETIRED
 from ..._core.shares.groups import parse_groups
-from ..._core.shares.spec import ShareSpec, parse_shares, positions_of
+from ..._core.shares.spec import ShareSpec
+from ..._core.shares.spec_parser import PositionedList, parse_shares, positions_of
 from ..files.data_files import FileError
 from ..files.share_files import load_groups_file, load_shares_file
 
@@ -70,7 +71,9 @@ def shares_of(params: dict[str, Any], errors: list[str], run_state: str = PRESEN
         entries = entries_with_state(params.get(state), state, state, errors)
         raw += entries
         positions += positions_of(entries, state)
-    specs, wrong = parse_shares(raw, "shares", params["home_path"], params["mount_roots"], positions, run_state)
+    specs, wrong = parse_shares(
+        PositionedList(raw, positions), "shares", params["home_path"], params["mount_roots"], run_state
+    )
     errors += wrong
     return specs
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wanted: entries and the defaults of the run made into shares in namespaces, checked before anything is read."""
+"""The desired shares: specs and the defaults of the run, resolved to shares in namespaces before anything is read."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Optional
 
-from ..metadata import PRESENT, SHARE_KEY
-from .backend_spec import EXISTING_CLAIM, STORAGE_CLASS
-from .backends import input_errors
-from .naming import share_labels, volume_name
-from .spec import ShareSpec
+from ...metadata import PRESENT, SHARE_KEY
+from ..backend_spec import EXISTING_CLAIM, STORAGE_CLASS, static_backend_errors
+from ..naming import share_labels, volume_name
+from ..spec import ShareSpec
 
 
 @dataclass(frozen=True)
 class ShareSettings:
-    """What holds for a whole run. `now` is in UTC; `size` (bytes, None: not said) is for shares that say none."""
+    """What applies to a whole run. `now` is in UTC. `size` (bytes, None: not set) is for shares without one."""
 
     namespaces: tuple[str, ...]
     size: Optional[int]
@@ -33,9 +32,9 @@ class ShareSettings:
 
 @dataclass(frozen=True)
 class Share:
-    """One share that is wanted, or wanted away, in all its namespaces. `size` is None where nothing is asked of it.
+    """One share in all its namespaces. `size` is None when no size is requested.
 
-    `labels` and `annotations` are those of its claims and volumes: our marks, and what the entry adds.
+    `labels` and `annotations` are for its claims and volumes: ours, and those of the entry.
     """
 
     spec: ShareSpec
@@ -52,22 +51,27 @@ class Share:
         return self.spec.name
 
     @property
+    def title(self) -> str:
+        """Its position in the inventory and its name, for messages: `shares[3] (data)`."""
+        return f"{self.spec.position} ({self.name})"
+
+    @property
     def is_dynamic(self) -> bool:
-        """Whether a storage class makes its volume."""
+        """Whether a storage class creates its volume."""
         return self.spec.backend.type == STORAGE_CLASS
 
     @property
-    def is_found(self) -> bool:
-        """Whether its claims were made by somebody else."""
+    def is_existing_claim(self) -> bool:
+        """Whether somebody else creates its claims."""
         return self.spec.backend.type == EXISTING_CLAIM
 
     def targets(self) -> list[ShareTarget]:
-        """The share in each of its namespaces, in the order given."""
+        """Return the share in each of its namespaces, in the given order."""
         return [ShareTarget(self, namespace, volume_name(namespace, self.name)) for namespace in self.namespaces]
 
 
 class ShareTarget(NamedTuple):
-    """A share in one namespace. `volume` is the name that a static volume of ours has there."""
+    """A share in one namespace. `volume` is the name of its static volume there, if it has one."""
 
     share: Share
     namespace: str
@@ -80,7 +84,7 @@ class ShareTarget(NamedTuple):
 
 
 def resolve(specs: Sequence[ShareSpec], settings: ShareSettings) -> tuple[list[Share], list[str]]:
-    """Return the shares that the entries ask for, and a sentence for each entry that cannot be."""
+    """Return the desired shares, and a sentence for each spec that is invalid in this run."""
     errors: list[str] = []
     shares = []
     for spec in specs:
@@ -88,15 +92,15 @@ def resolve(specs: Sequence[ShareSpec], settings: ShareSettings) -> tuple[list[S
         who = f"{spec.position} ({spec.name})"
         namespaces = spec.namespaces or settings.namespaces
         if not namespaces:
-            errors.append(f"{who}: it says no namespace, and the run has none: give `namespaces`")
+            errors.append(f"{who}: neither the share nor the run has namespaces: set `namespaces`")
         size, size_text = spec.size, spec.size_text
-        found = spec.backend.type == EXISTING_CLAIM
-        if size is None and not found:
+        is_existing_claim = spec.backend.type == EXISTING_CLAIM
+        if size is None and not is_existing_claim:
             size, size_text = settings.size, settings.size_text
         if state == PRESENT:
-            if size is None and not found and not spec.size_text:
-                errors.append(f"{who}: `size` is missing: write one such as 100Gi, here or for the run")
-            errors += [f"{who}: {error}" for error in input_errors(spec, namespaces)]
+            if size is None and not is_existing_claim and not spec.size_text:
+                errors.append(f"{who}: `size` is missing: set one such as 100Gi, here or for the run")
+            errors += [f"{who}: {error}" for error in static_backend_errors(spec.backend, namespaces)]
         shares.append(
             Share(
                 spec=spec,

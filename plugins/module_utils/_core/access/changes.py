@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One change of somebody's access to one share: as data, for guards to count, and why it comes about."""
+"""Changes of access: who gains or loses which share, and the cause of each change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, NamedTuple, Optional
 
-from .model import RO, RW, Acl, ended
+from .model import RO, RW, Acl, last_day_if_expired
 
 PERSON = "person"
 HUB_GROUP = "hub group"
@@ -19,11 +19,11 @@ EVERYONE = "everyone"
 _RANK = {None: 0, RO: 1, RW: 2}
 
 
-class Effect(NamedTuple):
-    """What changes for `who` on `share`: from `old` to `new`, each `ro`, `rw` or None, never equal.
+class AccessChange(NamedTuple):
+    """A change of the access of `who` to `share` from `old` to `new`, each `ro`, `rw` or None, never equal.
 
-    `kind` is `person` (`who` is the user's name), `hub group` (`who` is `hub:NAME`: its members, whoever they are) or
-    `everyone` (`who` is None: all who are not named otherwise, also people who appear nowhere). `cause` is a few words.
+    `kind` is `person` (`who` is the user name), `hub group` (`who` is `hub:NAME`: its members, known only to the hub) or
+    `everyone` (`who` is None: all people without a grant of their own, including unknown ones). `cause` is a short phrase.
     """
 
     share: str
@@ -35,29 +35,29 @@ class Effect(NamedTuple):
 
     @property
     def narrows(self) -> bool:
-        """Whether access is lost or becomes less; what does not narrow widens."""
+        """Whether access is lost or reduced. A change that does not narrow access widens it."""
         return _RANK[self.new] < _RANK[self.old]
 
     @property
     def widens(self) -> bool:
-        """Whether access is gained or becomes more."""
+        """Whether access is gained or extended."""
         return not self.narrows
 
 
 class Causes:
-    """Says why access changes between two ACLs on a day. `removed` says why shares are not in the new one."""
+    """The causes of changes between two ACLs on a day. `removed` has the cause for shares that are not in the new ACL."""
 
     def __init__(self, old: Acl, new: Acl, today: date, removed: Mapping[str, str]) -> None:
         self._old = old
         self._new = new
-        #: The causes that lie in the share, and so are everybody's.
+        #: The causes that lie in the share and apply to everybody.
         self._common = {name: removed.get(name, "share removed") for name in old.by_name}
         for name, share in new.by_name.items():
             self._common[name] = _cause_in_share(old.by_name.get(name), share, today)
         self._groups_before, self._groups_after = _groups_of(old), _groups_of(new)
 
     def of_person(self, share: str, person: str, old: Optional[str], new: Optional[str]) -> str:
-        """Return why a person's access changes from `old` to `new`."""
+        """Return why the access of a person changes from `old` to `new`."""
         common = self._common[share]
         if common:
             return common
@@ -80,7 +80,7 @@ class Causes:
         return f"group {group} removed from {right}"
 
     def of_hub_group(self, share: str, old: Optional[str], new: Optional[str]) -> str:
-        """Return why the access of the members of one of the hub's groups changes."""
+        """Return why the access of the members of a group of the hub changes."""
         common = self._common[share]
         if common:
             return common
@@ -91,7 +91,7 @@ class Causes:
         return "removed from write" if old == RW else "removed from read"
 
     def of_everyone(self, share: str) -> str:
-        """Return why everyone's access changes."""
+        """Return why the access of everyone changes."""
         common = self._common[share]
         if common:
             return common
@@ -104,10 +104,10 @@ _NO_RECORD: Mapping[str, Any] = {}
 
 
 def _cause_in_share(before: Optional[Mapping[str, Any]], after: Mapping[str, Any], today: date) -> str:
-    last = ended(after, today)
+    last = last_day_if_expired(after, today)
     if last:
-        return f"ended on {last}"
-    if before is not None and ended(before, today):
+        return f"expired after {last}"
+    if before is not None and last_day_if_expired(before, today):
         return f"granted again until {after['until']}" if "until" in after else "granted again"
     if before is not None and before["claim"] != after["claim"]:
         return f"claim {after['claim']} instead of {before['claim']}"
@@ -120,7 +120,7 @@ def _groups_of(acl: Acl) -> dict[tuple[str, str], frozenset[str]]:
 
 
 def _first_granted(record: Mapping[str, Any], granted: Collection[str]) -> Optional[str]:
-    """Return the first of a person's groups that is among those granted something."""
+    """Return the first group of a person that is among the granted ones."""
     for group in record.get("groups", ()):
         if group in granted:
             found: str = group

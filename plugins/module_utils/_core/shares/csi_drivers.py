@@ -1,0 +1,87 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the volume attributes of two CSI drivers mean: NFS (nfs.csi.k8s.io) and CephFS (ceph-csi)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Optional
+
+from ..validation import shown
+from .paths import normalised
+
+NFS_CSI = "nfs.csi.k8s.io"
+CEPHFS = "cephfs.csi.ceph.com"
+
+
+def is_nfs_csi(driver: str) -> bool:
+    """Return whether a driver is the Kubernetes NFS driver."""
+    return driver.lower() == NFS_CSI
+
+
+def is_cephfs(driver: str) -> bool:
+    """Return whether a driver is ceph-csi for CephFS. Rook and OpenShift add a prefix to its name."""
+    return driver.lower() == CEPHFS or driver.lower().endswith("." + CEPHFS)
+
+
+def nfs_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return the attributes of nfs.csi.k8s.io with lower-case keys, as the driver reads them."""
+    return {key.lower(): value for key, value in attributes.items()}
+
+
+def server_name(server: str) -> str:
+    """Return a server's name as DNS compares it, or the canonical form of its address."""
+    bare = server[1:-1] if server.startswith("[") and server.endswith("]") else server
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return bare.rstrip(".").lower()
+
+
+def csi_location(driver: str, attributes: Mapping[str, str]) -> Optional[tuple[str, str, str]]:
+    """Return where the data of a CSI volume is, None when only its handle says so.
+
+    The result is ("nfs", server, path) or ("ceph", cluster, path). A Ceph cluster may have several file systems. A volume
+    without `fsName` is on one of them, so the name of the file system is not part of the result.
+    """
+    if is_nfs_csi(driver):
+        given = nfs_attributes(attributes)
+        if not given.get("server"):
+            return None
+        path = normalised(f"/{given.get('share', '')}/{given.get('subdir', '')}")
+        return "nfs", server_name(given["server"]), path
+    if is_cephfs(driver):
+        root = ceph_root(attributes)
+        return ("ceph", attributes.get("clusterID", ""), normalised(f"/{root}")) if root else None
+    return None
+
+
+def ceph_root(attributes: Mapping[str, str]) -> str:
+    """Return the path of a CephFS volume's data (`rootPath`, or `subvolumePath` of dynamic volumes), "" when it is unknown."""
+    return attributes.get("rootPath") or attributes.get("subvolumePath", "")
+
+
+def csi_path_errors(driver: str, attributes: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the paths among a CSI volume's attributes, as clauses with the way out."""
+    errors = []
+    if is_nfs_csi(driver):
+        keys = [key.lower() for key in attributes]
+        errors += [
+            f"has {key} twice, because {NFS_CSI} ignores the case of its keys: remove one"
+            for key in sorted({key for key in keys if keys.count(key) > 1})
+        ]
+    for key, value in attributes.items():
+        if is_nfs_csi(driver):
+            is_path = key.lower() in ("share", "subdir")
+        else:
+            is_path = is_cephfs(driver) and key in ("rootPath", "subvolumePath")
+        if not is_path:
+            continue
+        if ".." in value.split("/"):
+            errors.append(f"`{key}` {shown(value)} contains `..`: write the path without it")
+        elif key in ("rootPath", "subvolumePath") and not value.startswith("/"):
+            errors.append(f"`{key}` {shown(value)} is not absolute: write it from the root of the file system")
+    return errors

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of shares: a change for each share in each of its namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Optional
+
+from ...kubernetes.storage_classes import classes_of_new_claims, unknown_class_warnings
+from ...metadata import PRESENT
+from ...plan import Change, Plan
+from .conflicts import ConflictFinder, created_source
+from .context import PlanContext
+from .deletion import DeletionPlanner, note_missed_namespaces
+from .desired import Share, ShareTarget
+from .dynamic import plan_dynamic
+from .existing_claim import ExistingClaimPlanner
+from .static import StaticPlanner, volume_spec
+from .target import TargetPlanner
+
+
+def plan_shares(context: PlanContext, shares: Sequence[Share]) -> Plan:
+    """Return the plan of all shares. It is valid only when nothing is missing in the context."""
+    planned = [change for share in shares for change in plan_share(context, share)]
+    for share in shares:
+        if share.state != PRESENT:
+            note_missed_namespaces(context, share, planned)
+    conflicts = ConflictFinder(context, shares)
+    changes = conflicts.reject_conflicts(planned)
+    classes = classes_of_new_claims(changes)
+    known = context.facts.storage_classes() if classes else None
+    notes = [*context.notes, *unknown_class_warnings(classes, known), *conflicts.other_namespace_notes(changes)]
+    return Plan(tuple(changes), tuple(context.unreconcilable), tuple(notes))
+
+
+def plan_share(context: PlanContext, share: Share, namespace: Optional[str] = None) -> list[Change]:
+    """Return the changes of one share, in one of its namespaces or in all."""
+    targets = [target for target in share.targets() if namespace in (None, target.namespace)]
+    if share.state != PRESENT:
+        return [change for target in targets for change in DeletionPlanner(context, target).plan()]
+    if share.is_dynamic:
+        changes = [change for change in plan_dynamic(context, share) if namespace in (None, change.namespace)]
+    elif share.is_existing_claim:
+        planners = [ExistingClaimPlanner(context, target) for target in targets]
+        changes = [planner.decide(planner.plan) for planner in planners]
+    else:
+        static = [StaticPlanner(context, target) for target in targets]
+        changes = [planner.decide(partial(planner.plan_static, volume_spec(planner.target))) for planner in static]
+    return [_with_one_claim(TargetPlanner(context, change.subject), change) for change in changes]
+
+
+def plan_again(context: PlanContext, before: Change, shares: Sequence[Share]) -> list[Change]:
+    """Return the changes of one share in one namespace after a write conflict, compared with the others as in the plan.
+
+    They are not compared again when the data is the one that the plan compared before.
+    """
+    target: ShareTarget = before.subject
+    changes = plan_share(context, target.share, target.namespace)
+    conflicts = ConflictFinder(context, shares)
+    created = created_source(before)
+    if created is not None and all(conflicts.source_of(change) in (None, created) for change in changes):
+        return changes
+    return conflicts.reject_conflicts(changes)
+
+
+def _with_one_claim(planner: TargetPlanner, change: Change) -> Change:
+    """Return the change, or a refusal when the share has a claim of another name in this namespace."""
+
+    def checked() -> Change:
+        planner.check_other_claims()
+        return change
+
+    return planner.decide(checked)
