@@ -218,7 +218,7 @@ def test_own_labels_and_annotations_are_kept_up(cluster, namespace, modules):
     message = modules.refused(
         "user_pvc", run(namespace, users=[{"name": "lea", "labels": {OWNER: "x", "hub.jupyter.org/y": "z"}}])
     )
-    assert message.count("use a key of your own") == 2
+    assert message.count("is reserved for KubeSpawner or this collection: use another key") == 2
 
 
 def test_class_and_modes_hold_for_new_homes_only(cluster, namespace, modules):

@@ -260,4 +260,4 @@ def test_who_may_not_list_pods_deletes_nothing(cluster, namespace, modules, rest
 def test_everybody_of_a_hub_is_never_meant_to_leave(namespace, modules, state):
     hub = {"url": "http://127.0.0.1:1/hub/api", "token": "not-a-real-token"}
     message = modules.refused("user_pvc", run(namespace, users_from="hub", hub=hub, state=state))
-    assert "everybody whom the hub knows" in message
+    assert "would apply to every user of the hub" in message
