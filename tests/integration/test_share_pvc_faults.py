@@ -1,4 +1,4 @@
-"""Faults on the way to the real API server: what can be done is done, nothing is made twice, the next run converges."""
+"""Errors on the way to the API server: what can be applied is applied, nothing is created twice, the next run converges."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def through(cluster, modules):
 
 
 def assert_converges(cluster, namespaces, modules, audit, options):
-    """A clean run brings what is missing, once each, and another one writes nothing."""
+    """A run without errors creates what is missing, once each, and the next one writes nothing."""
     modules.ok("share_pvc", options | {"wait": True})
     for namespace in namespaces:
         assert {claim["metadata"]["annotations"][SHARE] for claim in cluster.claims(namespace).values()} == set(NAMES)
@@ -62,7 +62,7 @@ def assert_converges(cluster, namespaces, modules, audit, options):
 
 
 def each_share(request):
-    """Each object by itself, whatever its namespace is called: then it is no matter of chance how often one is hit."""
+    """Each object separately, whatever its namespace: so the number of errors for each does not depend on chance."""
     return request.method, "volume" if VOLUMES in request.path else "claim", request.name.rsplit(".", 1)[-1]
 
 
@@ -77,7 +77,7 @@ def each_share(request):
         pytest.param(lambda: [Rule(cut(body_bytes=40), method="GET", first=2)], id="lists cut"),
     ],
 )
-def test_passing_faults_are_ridden_out(cluster, namespace, modules, through, rules):
+def test_transient_errors_are_retried(cluster, namespace, modules, through, rules):
     result, proxy = through(rules(), run([namespace]))
     assert not result.failed, result.output["msg"]
     assert any(request.faults for request in proxy.requests)
@@ -86,7 +86,7 @@ def test_passing_faults_are_ridden_out(cluster, namespace, modules, through, rul
     assert not modules.ok("share_pvc", run([namespace])).changed
 
 
-def test_a_lasting_fault_fails_its_items_and_no_other(cluster, namespace, modules, audit, through):
+def test_a_permanent_error_fails_only_its_items(cluster, namespace, modules, audit, through):
     broken = {"data3", "data7"}
     rules = [
         Rule(status(500), method="POST", path=CLAIMS, where=lambda request: request.name == "data3"),
@@ -111,7 +111,7 @@ def test_a_lasting_fault_fails_its_items_and_no_other(cluster, namespace, module
 
 @pytest.mark.parametrize("after", [1, 2, 13, 30])
 @pytest.mark.parametrize("forward", [False, True], ids=["before the write", "after the write"])
-def test_kill_9_half_way(cluster, namespace, other, modules, audit, after, forward):
+def test_a_killed_run_is_completed_by_the_next(cluster, namespace, other, modules, audit, after, forward):
     options = run([namespace, other])
     kill_at(modules, "share_pvc", options, method="POST", nth=after, forward=forward)
     assert len(cluster.claims(namespace)) + len(cluster.claims(other)) < 24
@@ -126,7 +126,7 @@ def test_two_runs_at_once_converge(cluster, namespace, modules, audit):
     assert_converges(cluster, [namespace], modules, audit, run([namespace]))
 
 
-def test_the_claim_stays_when_its_volume_was_not_kept(cluster, namespace, modules, through):
+def test_the_claim_is_kept_when_its_volume_is_not_retained(cluster, namespace, modules, through):
     marks = {
         "labels": {"odh.persistency/kind": "share", SHARE: "data"},
         "annotations": {SHARE: "data", RETIRED: LONG_AGO},
@@ -147,7 +147,7 @@ def test_the_claim_stays_when_its_volume_was_not_kept(cluster, namespace, module
     cluster.patch("persistentvolumeclaims", "data", {"metadata": {"annotations": {RETIRED: None}}}, namespace)
 
 
-def test_nothing_is_copied_when_its_volume_was_not_kept(cluster, namespace, other, modules, through):
+def test_nothing_is_cloned_when_the_volume_is_not_retained(cluster, namespace, other, modules, through):
     modules.ok("share_pvc", run([namespace], share("data", DYNAMIC)))
     volume = cluster.bind(namespace, "data", reclaim="Delete", source=MADE)
     liar = Rule(status(200, body=b'{"spec": {"persistentVolumeReclaimPolicy": "Delete"}}'), method="PATCH", path=volume)
@@ -187,7 +187,7 @@ def test_somebody_else_writes_and_the_share_is_planned_again(cluster, namespace,
     assert volume_of(cluster, namespace, "volume")["metadata"]["name"] == name
 
 
-def test_conflicts_without_end_fail_that_item(cluster, namespace, modules, through):
+def test_endless_conflicts_fail_the_item(cluster, namespace, modules, through):
     make_claim(cluster, namespace, "data", storageClassName="standard")
     rules = [Rule(conflict(), method="PATCH")]
     result, _proxy = through(rules, run([namespace], share("data", DYNAMIC), share("fine")))
@@ -218,7 +218,7 @@ def test_a_claim_that_appears_meanwhile_is_adopted_when_it_fits_and_fails_when_n
     assert result.actions() == {"fits": "adopt", "fine": "create"}
 
 
-def test_a_mark_that_is_taken_off_before_the_deletion_saves_the_share(cluster, namespace, modules, through):
+def test_unretiring_before_the_deletion_keeps_the_share(cluster, namespace, modules, through):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
     marked = {"metadata": {"annotations": {RETIRED: LONG_AGO}}}
@@ -235,7 +235,7 @@ def test_a_mark_that_is_taken_off_before_the_deletion_saves_the_share(cluster, n
     assert volume_of(cluster, namespace, "data")["status"]["phase"] == "Bound"
 
 
-def test_a_removal_that_is_cut_short_is_completed(cluster, namespace, modules, through):
+def test_an_interrupted_deletion_is_completed(cluster, namespace, modules, through):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
     marked = {"metadata": {"annotations": {RETIRED: LONG_AGO}}}
@@ -251,7 +251,7 @@ def test_a_removal_that_is_cut_short_is_completed(cluster, namespace, modules, t
     assert not modules.ok("share_pvc", options).changed
 
 
-def test_a_volume_that_is_taken_up_meanwhile_stays(cluster, namespace, modules, through):
+def test_a_volume_used_again_meanwhile_is_kept(cluster, namespace, modules, through):
     options = run([namespace], share("data"), wait=True)
     modules.ok("share_pvc", options)
     modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
@@ -274,7 +274,7 @@ def test_a_volume_that_is_taken_up_meanwhile_stays(cluster, namespace, modules, 
     assert volume["status"]["phase"] == "Bound"
 
 
-def test_a_volume_that_is_first_set_to_retain_goes_in_one_run(cluster, namespace, modules):
+def test_a_volume_set_to_retain_first_is_deleted_in_one_run(cluster, namespace, modules):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
     name = f"share.{namespace}.data"
@@ -304,7 +304,7 @@ def test_data_that_another_share_has_is_not_adopted_meanwhile(cluster, namespace
 
 
 @pytest.mark.parametrize("volume", ["goes too", "is held"])
-def test_a_deletion_whose_answer_is_lost_is_done_whole_or_told(cluster, namespace, modules, through, volume):
+def test_a_deletion_with_a_lost_response_is_completed_or_reported(cluster, namespace, modules, through, volume):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
     slow_to_go = {"metadata": {"finalizers": ["example.org/slow", "kubernetes.io/pvc-protection"]}}
@@ -339,7 +339,7 @@ def test_a_deletion_whose_answer_is_lost_is_done_whole_or_told(cluster, namespac
 RBAC = Path(__file__).parents[2] / "examples" / "rbac" / "share_pvc.yml"
 
 
-def test_the_rights_in_the_example_are_enough_and_no_more(cluster, namespace, other, modules, tmp_path, audit):
+def test_the_example_rules_are_sufficient_and_minimal(cluster, namespace, other, modules, tmp_path, audit):
     """Everything that the module does, as a service account with just these rules; and without the optional ones."""
     rules = [item for item in yaml.safe_load_all(RBAC.read_text()) if item["kind"] in ("Role", "ClusterRole")]
     role = next(item["rules"] for item in rules if item["kind"] == "Role")

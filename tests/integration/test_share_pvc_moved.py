@@ -1,4 +1,4 @@
-"""What would be other data under a share's name: another claim, place or file system, and a new volume beside an old one."""
+"""A share never gets other data: another claim, location or file system, or a new volume beside an old one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def on(path):
 
 
 def marked(cluster, namespace):
-    """The claims that are some share's."""
+    """The claims that belong to shares."""
     return {name for name, claim in cluster.claims(namespace).items() if SHARE in claim["metadata"].get("labels", {})}
 
 
@@ -46,7 +46,7 @@ def test_another_claim_for_a_share_is_refused(cluster, namespace, modules, audit
     assert not modules.ok("share_pvc", run([namespace], share("data", found("one")))).changed
 
 
-def test_existing_claims_over_two_places_are_refused(cluster, namespace, other, modules, audit):
+def test_existing_claims_with_two_locations_are_rejected(cluster, namespace, other, modules, audit):
     for where in (namespace, other):
         make_claim(cluster, where, "by-hand")
         cluster.bind(where, "by-hand", source=on(f"/{where}/x"))
@@ -58,7 +58,7 @@ def test_existing_claims_over_two_places_are_refused(cluster, namespace, other, 
     assert not log.writes
 
 
-def test_a_share_that_is_made_beside_one_of_its_name_is_told_of_once(cluster, namespace, other, modules, audit):
+def test_a_new_share_beside_one_of_its_name_is_one_warning(cluster, namespace, other, modules, audit):
     name = f"beside-{namespace}"  # that no other test has
     modules.ok("share_pvc", run([namespace], share(name, DYNAMIC)))
     cluster.bind(namespace, name, source=on(f"/{namespace}/x"))
@@ -71,7 +71,7 @@ def test_a_share_that_is_made_beside_one_of_its_name_is_told_of_once(cluster, na
     assert len(log.requests) == 1
 
 
-def test_the_same_place_in_a_further_namespace_needs_no_word(namespace, other, modules):
+def test_the_same_location_in_another_namespace_is_no_warning(namespace, other, modules):
     same = share(f"same-{namespace}", nfs(f"/{namespace}/x"))  # a name that no other test has
     modules.ok("share_pvc", run([namespace], same))
     assert not modules.ok("share_pvc", run([other], same)).warnings
@@ -102,7 +102,7 @@ def test_another_file_system_of_cephfs_is_other_data(cluster, namespace, modules
 
 
 def test_a_volume_that_a_class_keeps_is_not_forgotten(cluster, namespace, modules, audit):
-    """The class has the policy Retain, and somebody removed the claim: a new one would be empty."""
+    """The class has the policy Retain, and somebody deleted the claim: a new one would be empty."""
     modules.ok("share_pvc", run([namespace], share("data", DYNAMIC)))
     volume = cluster.bind(namespace, "data", reclaim="Retain", source=on(f"/{namespace}/x"))
     cluster.delete("persistentvolumeclaims", "data", namespace)
@@ -133,7 +133,7 @@ def test_a_class_for_a_share_on_a_volume_made_by_hand_is_refused(cluster, namesp
     assert f"/{namespace}/y, not of a storage class" in message
 
 
-def test_a_claim_that_can_never_be_bound_is_told_of(cluster, namespace, modules):
+def test_a_claim_that_is_never_bound_is_a_warning(cluster, namespace, modules):
     make_claim(cluster, namespace, "large", size="5Gi", storageClassName="")
     make_claim(cluster, namespace, "classless", storageClassName="", volumeName=f"classless-{namespace}")
     make_claim(cluster, namespace, "narrow", storageClassName="", accessModes=["ReadWriteOnce"])

@@ -41,7 +41,7 @@ BACKENDS = {
 
 
 @pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
-def test_each_static_backend_is_made_bound_and_left_alone(cluster, namespace, modules, audit, share_volumes, backend):
+def test_each_static_backend_is_created_bound_and_unchanged(cluster, namespace, modules, audit, share_volumes, backend):
     options = run([namespace], share("data", backend, labels={"team": "a"}, annotations={"contact": "x@y"}), wait=True)
     with audit(user_agent="odh.persistency/") as log:
         shown = modules.ok("share_pvc", options, check=True, diff=True)
@@ -79,7 +79,7 @@ def test_each_static_backend_is_made_bound_and_left_alone(cluster, namespace, mo
     assert log.count(verb="list") == len(log.requests) == 3
 
 
-def test_what_volumes_are_made_of(cluster, namespace, modules, share_volumes):
+def test_the_sources_of_volumes(cluster, namespace, modules, share_volumes):
     shares = [share(name.replace(" ", "-"), backend) for name, backend in BACKENDS.items()]
     modules.ok("share_pvc", run([namespace], *shares, wait=True))
     sources = {}
@@ -128,7 +128,7 @@ def test_two_namespaces_have_volumes_of_their_own_over_the_same_data(
     assert set(cluster.claims(other)) == {"data", "more", "one"}
 
 
-def test_long_names_are_hashed_and_kept_apart(cluster, namespace, modules, share_volumes):
+def test_long_names_are_hashed_and_distinct(cluster, namespace, modules, share_volumes):
     names = [f"{'a-very-long-name.' * 14}{end}" for end in ("x", "y")]
     modules.ok("share_pvc", run([namespace], *(share(name) for name in names), wait=True))
     volumes = {volume_of(cluster, namespace, name)["metadata"]["name"] for name in names}
@@ -171,7 +171,7 @@ def test_a_class_makes_the_volume_of_a_share_in_one_namespace(cluster, namespace
     )
 
 
-def test_labels_annotations_and_mount_options_are_kept_up(cluster, namespace, modules, share_volumes):
+def test_labels_annotations_and_mount_options_are_updated(cluster, namespace, modules, share_volumes):
     modules.ok(
         "share_pvc",
         run([namespace], share("data", nfs(mount_options=["nfsvers=4.1"]), labels={"team": "a"}), wait=True),
@@ -195,7 +195,7 @@ def test_labels_annotations_and_mount_options_are_kept_up(cluster, namespace, mo
     assert not modules.ok("share_pvc", run([namespace], share("data", nfs()))).changed
 
 
-def test_a_namespace_that_is_missing_or_going(cluster, namespace, modules, audit, share_volumes):
+def test_a_missing_or_terminating_namespace(cluster, namespace, modules, audit, share_volumes):
     options = run([namespace, "odhp-not-there", "odhp-nor-this"], share("data"))
     message = modules.refused("share_pvc", options)
     assert "Namespace odhp-not-there does not exist" in message
@@ -224,7 +224,7 @@ def test_a_namespace_that_is_missing_or_going(cluster, namespace, modules, audit
         cluster.patch("pods", "x", {"metadata": {"finalizers": None}}, going)
 
 
-def test_a_quota_is_held_against_the_sum(cluster, namespace, modules, share_volumes):
+def test_a_quota_is_compared_with_the_sum(cluster, namespace, modules, share_volumes):
     quota = {
         "metadata": {"name": "storage"},
         "spec": {"hard": {"requests.storage": "2Gi", "persistentvolumeclaims": "9"}},

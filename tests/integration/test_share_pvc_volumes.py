@@ -1,4 +1,4 @@
-"""What a class made is copied for other namespaces, what was made by hand is adopted when it fits, and volumes are kept."""
+"""Volumes of a class are cloned for other namespaces, manually created ones are adopted when they fit, and volumes are kept."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ CEPH = "openshift-storage.cephfs.csi.ceph.com"
         ),
     ],
 )
-def test_a_volume_of_a_class_is_kept_and_then_copied(
-    cluster, namespace, other, modules, audit, source, extra, expected
-):
+def test_a_volume_of_a_class_is_retained_and_cloned(cluster, namespace, other, modules, audit, source, extra, expected):
     options = run([namespace, other], share("data", DYNAMIC | extra))
     first = modules.ok("share_pvc", options)
     assert [(c["namespace"], c["action"]) for c in first.changes] == [(namespace, "create")]
@@ -146,7 +144,7 @@ def test_a_third_namespace_in_front_gets_the_same_data(cluster, namespace, other
         pytest.param(by_csi(), {"accessModes": ["ReadWriteOnce"]}, "does not offer ReadWriteMany", id="one node only"),
     ],
 )
-def test_what_cannot_be_copied_is_refused(cluster, namespace, other, modules, audit, source, spec, why):
+def test_what_cannot_be_cloned_is_rejected(cluster, namespace, other, modules, audit, source, spec, why):
     if spec:
         make_claim(cluster, namespace, "data", storageClassName="standard", **spec)
     else:
@@ -354,7 +352,7 @@ def released(cluster, volume):
     wait_for(lambda: cluster.get("persistentvolumes", volume)["status"]["phase"] == "Released", f"{volume} released")
 
 
-def test_a_volume_that_its_claim_left_is_taken_up_again_by_the_same_share(cluster, namespace, other, modules, audit):
+def test_a_released_volume_is_used_again_by_the_same_share(cluster, namespace, other, modules, audit):
     dynamic = share("made", DYNAMIC)
     modules.ok("share_pvc", run([namespace], dynamic))
     volume = cluster.bind(namespace, "made", reclaim="Delete", source=by_csi())
@@ -384,7 +382,7 @@ def test_a_volume_that_its_claim_left_is_taken_up_again_by_the_same_share(cluste
     assert not log.writes
 
 
-def test_a_released_volume_is_never_taken_up_by_another_share(cluster, namespace, modules):
+def test_a_released_volume_is_never_used_by_another_share(cluster, namespace, modules):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     cluster.delete("persistentvolumeclaims", "data", namespace)
     gone(cluster, namespace, "data")
@@ -418,7 +416,7 @@ def test_a_lost_volume_is_made_again(cluster, namespace, modules):
     assert any("has lost its volume" in warning for warning in result.warnings)
 
 
-def test_a_volume_that_is_back_is_given_to_the_claim_that_lost_it(cluster, namespace, modules):
+def test_a_restored_volume_is_bound_to_the_claim_that_lost_it(cluster, namespace, modules):
     """The claim is Lost, and somebody restored its volume, or the claim itself, from a manifest."""
     name = f"share.{namespace}.data"
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
@@ -446,7 +444,7 @@ def test_a_volume_that_is_back_is_given_to_the_claim_that_lost_it(cluster, names
         assert not modules.ok("share_pvc", run([namespace], share("data"))).changed
 
 
-def test_a_static_volume_that_would_go_is_kept(cluster, namespace, modules):
+def test_a_static_volume_with_policy_delete_is_retained(cluster, namespace, modules):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     name = f"share.{namespace}.data"
     cluster.patch("persistentvolumes", name, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}})
@@ -458,7 +456,7 @@ def test_a_static_volume_that_would_go_is_kept(cluster, namespace, modules):
 # -- growth -------------------------------------------------------------------------------------------------------------
 
 
-def test_growth(cluster, namespace, other, modules, audit):
+def test_expansion(cluster, namespace, other, modules, audit):
     fixed = {"type": "storage_class", "storage_class": "fixed"}
     shares = [share("made", DYNAMIC), share("fixed", fixed), share("static")]
     modules.ok("share_pvc", run([namespace], *shares))
@@ -490,7 +488,7 @@ def test_growth(cluster, namespace, other, modules, audit):
     assert not result.warnings
 
 
-def test_wait_tells_what_is_not_bound(cluster, namespace, modules):
+def test_wait_reports_what_is_not_bound(cluster, namespace, modules):
     static = share("static")
     modules.ok("share_pvc", run([namespace], static, wait=True))
     options = run([namespace], share("data", DYNAMIC), static, wait=True, wait_timeout=3, wait_sleep=1)

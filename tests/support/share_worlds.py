@@ -1,4 +1,4 @@
-"""A cluster's claims and volumes as plain data, and what the API server and its controllers make of a plan's steps.
+"""Claims and volumes of a cluster as plain data, and how the API server and its controllers apply the requests of a plan.
 
 Only what plans of shares turn on: merge and JSON patches with their tests, preconditions, binding, release, reclaiming.
 The integration tests try the same on the real ones.

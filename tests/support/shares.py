@@ -1,4 +1,4 @@
-"""Shares as tests ask for them, and volumes and claims as somebody else made them."""
+"""Shares for tests, and volumes and claims that somebody else creates."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def bound(cluster: Cluster, namespace: str, *names: str) -> None:
 def make_volume(
     cluster: Cluster, name: str, source: dict[str, Any], claim: tuple[str, str] | None = None, **spec: Any
 ) -> dict[str, Any]:
-    """A volume made by hand; `claim` is (namespace, name) that it is reserved for."""
+    """A manually created volume; `claim` is the (namespace, name) that it is reserved for."""
     body: dict[str, Any] = {
         "capacity": {"storage": "1Gi"},
         "accessModes": ["ReadWriteMany"],
@@ -64,7 +64,7 @@ def make_volume(
 
 
 def make_claim(cluster: Cluster, namespace: str, name: str, size: str = "1Gi", **more: Any) -> dict[str, Any]:
-    """A claim made by hand; `labels` and `annotations` go into its metadata, the rest into its spec."""
+    """A manually created claim; `labels` and `annotations` go into its metadata, the rest into its spec."""
     metadata = {"name": name, **{key: more.pop(key) for key in ("labels", "annotations") if key in more}}
     spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": size}}, **more}
     return cluster.create("persistentvolumeclaims", {"metadata": metadata, "spec": spec}, namespace)

@@ -1,4 +1,4 @@
-"""What static volumes and copies of volumes are made of, and when a volume that exists is the one that is meant."""
+"""Sources of static volumes and clones, and when an existing volume is the desired one."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def origin(source, **spec):
     return volume_from({"metadata": {"name": "pvc-1"}, "spec": spec})
 
 
-def test_copies():
+def test_clones():
     copy = clone_source(origin(nfs()), Backend(), "share.b.data")
     assert copy == nfs()
     given = by_csi(NFS_CSI, "1", server="nas", share="/dynamic", subDir="a")
@@ -192,13 +192,13 @@ def test_copies():
         ),
     ],
 )
-def test_what_cannot_be_copied(volume, clone, words):
+def test_what_cannot_be_cloned(volume, clone, words):
     with pytest.raises(Rejected) as rejected:
         clone_source(volume, Backend(clone=clone), "share.b.data")
     assert words in rejected.value.reason
 
 
-def test_shares_as_the_inventory_says_them():
+def test_shares_of_an_inventory():
     raw = [
         {
             "name": "class",

@@ -1,4 +1,4 @@
-"""Plans of shares over made-up worlds: whatever is asked of whatever is there, the promises hold."""
+"""Properties of plans: for any desired shares and any observed objects, the promises hold."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def marks(share):
     return {"labels": naming.share_labels(share), "annotations": {keys.SHARE_KEY: share}}
 
 
-_WISHES = st.sampled_from(
+_DESIRED = st.sampled_from(
     list(
         itertools.product(
             BACKENDS,
@@ -82,7 +82,7 @@ _WISHES = st.sampled_from(
 
 
 def elsewhere(backend):
-    """The same kind of backend, over other data: a list in which two shares have one place is refused before any plan."""
+    """The same kind of backend, over other data: two shares with the same location are rejected before planning."""
     attributes = backend.attributes
     return replace(
         backend,
@@ -93,11 +93,11 @@ def elsewhere(backend):
 
 
 @st.composite
-def wishes(draw):
-    """One share or two, in some namespaces, in some state."""
+def desired_shares(draw):
+    """One or two shares, in some namespaces, in some state."""
     entries = []
     for number, name in enumerate(NAMES[: draw(st.integers(1, 2))]):
-        backend, size, labels, state, namespaces = draw(_WISHES)
+        backend, size, labels, state, namespaces = draw(_DESIRED)
         found = backend.claim and number == 0
         entries.append(
             ShareSpec(
@@ -119,7 +119,7 @@ def wishes(draw):
 
 
 # In one draw: draws are what takes the time.
-_SPOTS = st.sampled_from(
+_STATES = st.sampled_from(
     list(
         itertools.product(
             CLAIMS,
@@ -135,7 +135,7 @@ _SPOTS = st.sampled_from(
 
 
 def _draw_claim(draw, world, namespace, name, entry):
-    what, volume, source, policy, left, is_copy, mark = draw(_SPOTS)
+    what, volume, source, policy, left, is_copy, mark = draw(_STATES)
     if source is None:
         # What is asked for, and, of a class, what it may well have made.
         source = SOURCES[0]
@@ -189,8 +189,8 @@ def _draw_claim(draw, world, namespace, name, entry):
 
 @st.composite
 def cases(draw):
-    """Some shares, and what there may be before: some of it ours, some in the way, some nobody's business."""
-    shares = draw(wishes())
+    """Some shares, and the objects that exist before: ours, conflicting ones, and unrelated ones."""
+    shares = draw(desired_shares())
     entries = {share.name: share.spec for share in shares}
     world = World()
     for namespace in NAMESPACES:
@@ -204,7 +204,7 @@ def cases(draw):
 
 
 def data_in(world, share, claim):
-    """Where the data is that a share has in its namespaces."""
+    """The locations of a share's data, by namespace."""
     found = {}
     for namespace in share.namespaces:
         live = world.claims.get((namespace, claim))
@@ -251,7 +251,7 @@ def test_the_promises(case, backwards):
         assert gone["metadata"]["annotations"].get(RETIRED) == "2026-01-01T00:00:00Z"
 
     # What is somebody else's is not touched.
-    spots = {(namespace, share.spec.claim) for share in shares for namespace in share.namespaces}
+    targets = {(namespace, share.spec.claim) for share in shares for namespace in share.namespaces}
     for item in world.touched:
         metadata = item["metadata"]
         reference = item["spec"].get("claimRef", {})
@@ -262,7 +262,7 @@ def test_the_promises(case, backwards):
         )
         owner = metadata["annotations"].get(keys.SHARE_KEY)
         assert USERNAME not in metadata["annotations"]
-        assert owner in names or (owner is None and at in spots)
+        assert owner in names or (owner is None and at in targets)
 
     # One share is one place, and its volumes are kept wherever it is in several namespaces.
     for share in shares:
@@ -278,7 +278,7 @@ def test_the_promises(case, backwards):
 
 
 @given(cases(), st.integers(0, 6))
-def test_a_run_that_is_cut_short_is_completed_by_the_next_one(case, done):
+def test_an_interrupted_run_is_completed_by_the_next(case, done):
     shares, world = case
     rules = settings_for()
     plan = planned(world, shares, rules)
@@ -311,7 +311,7 @@ PAIRS = st.tuples(_LABEL, _SHARE)
 
 
 @given(PAIRS, PAIRS)
-def test_names_of_volumes_never_meet(one, two):
+def test_names_of_volumes_are_unique(one, two):
     for pair in (one, two):
         name = naming.volume_name(*pair)
         assert claim_name_error(name) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Optional
 
 from ..validation import shown
@@ -32,6 +33,7 @@ def nfs_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
     return {key.lower(): value for key, value in attributes.items()}
 
 
+@lru_cache(maxsize=256)  # every share is compared by its server, and there are few servers
 def server_name(server: str) -> str:
     """Return a server's name as DNS compares it, or the canonical form of its address."""
     bare = server[1:-1] if server.startswith("[") and server.endswith("]") else server

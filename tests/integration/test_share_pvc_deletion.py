@@ -1,4 +1,4 @@
-"""Retired, present again, absent: nothing goes that was not retired, held and unmounted, and the data never goes."""
+"""Retirement and deletion of shares: only what was retired long enough and is not mounted is deleted, and the data is kept."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def run(namespaces, *shares, **options):
 
 
 def going(*names, **more):
-    """Entries as somebody writes them who wants shares away: the name is enough."""
+    """Entries of shares to retire or delete: the name is enough."""
     return [{"name": name, **more} for name in names]
 
 
 def backdate(cluster, namespace, *names):
-    """Make a retirement look as if it were long ago, on claims and on the volumes of ours."""
+    """Move a retirement into the past, on claims and on our volumes."""
     body = {"metadata": {"annotations": {RETIRED: LONG_AGO}}}
     for name in names:
         cluster.patch("persistentvolumeclaims", name, body, namespace)
@@ -49,7 +49,7 @@ def mark(item):
     return item["metadata"].get("annotations", {}).get(RETIRED)
 
 
-def test_a_whole_life(cluster, namespace, other, modules, audit):
+def test_the_lifecycle_of_a_share(cluster, namespace, other, modules, audit):
     options = run([namespace, other], share("data"), share("more"), wait=True)
     modules.ok("share_pvc", options)
     away = run([namespace, other], *going("data"))
@@ -149,7 +149,7 @@ def test_a_volume_of_a_class_is_kept_and_known_again(cluster, namespace, other, 
     assert volume_of(cluster, other, "data")["spec"]["csi"]["volumeAttributes"] == MADE["csi"]["volumeAttributes"]
 
 
-def test_nothing_goes_that_is_mounted(cluster, namespace, other, modules):
+def test_a_mounted_share_is_not_deleted(cluster, namespace, other, modules):
     modules.ok("share_pvc", run([namespace, other], share("data"), share("more"), wait=True))
     away = run([namespace, other], *going("data", "more"))
     modules.ok("share_pvc", away | {"state": "retired"})
@@ -166,7 +166,7 @@ def test_nothing_goes_that_is_mounted(cluster, namespace, other, modules):
 
 
 @pytest.mark.parametrize("when", [None, "yesterday", "2999-01-01T00:00:00Z", "9999-12-31T00:00:00Z"])
-def test_without_a_mark_that_can_be_read_nothing_goes(cluster, namespace, modules, audit, when):
+def test_without_a_valid_retirement_annotation_nothing_is_deleted(cluster, namespace, modules, audit, when):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     if when is not None:
         cluster.patch("persistentvolumeclaims", "data", {"metadata": {"annotations": {RETIRED: when}}}, namespace)
@@ -182,7 +182,7 @@ def test_without_a_mark_that_can_be_read_nothing_goes(cluster, namespace, module
     assert "more than a hundred years" in modules.refused("share_pvc", options | {"retention": "999999w"})
 
 
-def test_what_is_no_share_cannot_leave_as_one(cluster, namespace, modules, audit):
+def test_a_claim_that_is_not_a_share_cannot_be_retired(cluster, namespace, modules, audit):
     make_claim(cluster, namespace, "data", annotations={RETIRED: LONG_AGO})
     make_claim(
         cluster, namespace, "theirs", labels={KIND: "share", SHARE: "x"}, annotations={SHARE: "x", RETIRED: LONG_AGO}
@@ -195,7 +195,7 @@ def test_what_is_no_share_cannot_leave_as_one(cluster, namespace, modules, audit
     assert not log.writes
 
 
-def test_an_existing_claim_is_given_back(cluster, namespace, modules):
+def test_an_existing_claim_is_released(cluster, namespace, modules):
     make_claim(cluster, namespace, "by-hand", storageClassName="standard")
     volume = cluster.bind(namespace, "by-hand", reclaim="Delete")
     found = {"name": "data", "level": "public", "backend": {"type": "existing_claim", "claim": "by-hand"}}
@@ -214,7 +214,7 @@ def test_an_existing_claim_is_given_back(cluster, namespace, modules):
     assert not modules.ok("share_pvc", away | {"state": "absent"}).changed
 
 
-def test_an_existing_claim_of_the_shares_own_name_is_given_back(cluster, namespace, modules):
+def test_an_existing_claim_with_the_name_of_the_share_is_released(cluster, namespace, modules):
     make_claim(cluster, namespace, "data", storageClassName="standard")
     cluster.bind(namespace, "data", reclaim="Delete")
     modules.ok("share_pvc", run([namespace], share("data", {"type": "existing_claim", "claim": "data"})))
@@ -228,7 +228,7 @@ def test_an_existing_claim_of_the_shares_own_name_is_given_back(cluster, namespa
     assert not [key for key in (*claim.get("labels", {}), *claim["annotations"]) if key.startswith("odh.persistency/")]
 
 
-def test_existing_claims_given_back_are_free_for_another_share(cluster, namespace, other, modules):
+def test_released_claims_are_free_for_another_share(cluster, namespace, other, modules):
     for where in (namespace, other):
         make_claim(cluster, where, "by-hand", storageClassName="standard")
         cluster.bind(where, "by-hand", source=MADE)
@@ -240,7 +240,7 @@ def test_existing_claims_given_back_are_free_for_another_share(cluster, namespac
     assert modules.ok("share_pvc", run([namespace, other], share("new", found))).summary == {"adopt": 2, "keep": 0}
 
 
-def test_a_volume_that_a_share_left_does_not_hold_its_place_for_ever(cluster, namespace, modules):
+def test_the_location_of_a_deleted_share_is_free(cluster, namespace, modules):
     place = {"nfs": {"server": SERVER, "path": f"/{namespace}/x"}}
     backend = {"type": "nfs", **place["nfs"]}
     make_volume(cluster, f"hand-{namespace}", place, (namespace, "old"))
@@ -257,8 +257,8 @@ def test_a_volume_that_a_share_left_does_not_hold_its_place_for_ever(cluster, na
     assert mark(volume_of(cluster, namespace, "old")) is None
 
 
-def test_a_volume_whose_claim_is_there_does_not_leave(cluster, namespace, modules, audit):
-    """An entry that still names another claim, or marks that somebody took off: the claim is there all the same."""
+def test_a_volume_with_a_claim_is_not_deleted(cluster, namespace, modules, audit):
+    """The entry names another claim, or somebody removed the labels: the claim still exists."""
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     modules.ok("share_pvc", run([namespace], *going("data"), state="retired"))
     backdate(cluster, namespace, "data")
@@ -268,13 +268,11 @@ def test_a_volume_whose_claim_is_there_does_not_leave(cluster, namespace, module
     with audit(user_agent="odh.persistency/") as log:
         for state in ("retired", "absent"):
             message = modules.refused("share_pvc", run([namespace], stale, state=state))
-            assert (
-                f"its volume share.{namespace}.data belongs to claim data in {namespace}, which exists" in message
-            )
+            assert f"its volume share.{namespace}.data belongs to claim data in {namespace}, which exists" in message
     assert not log.writes
 
 
-def test_a_claim_that_only_bears_the_name_is_nobodys_business(cluster, namespace, modules):
+def test_a_claim_with_only_the_name_is_left_alone(cluster, namespace, modules):
     for name in ("by-hand", "data"):
         make_claim(cluster, namespace, name, storageClassName="standard")
     modules.ok("share_pvc", run([namespace], share("data", {"type": "existing_claim", "claim": "by-hand"})))
@@ -284,7 +282,7 @@ def test_a_claim_that_only_bears_the_name_is_nobodys_business(cluster, namespace
     assert cluster.claims(namespace)["data"]["metadata"].get("annotations", {}).get(RETIRED) is None
 
 
-def test_a_volume_whose_claim_was_removed_by_hand_leaves_as_well(cluster, namespace, modules):
+def test_a_volume_whose_claim_was_deleted_manually_is_deleted(cluster, namespace, modules):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     cluster.delete("persistentvolumeclaims", "data", namespace)
     gone(cluster, "persistentvolumeclaims", "data", namespace)
@@ -300,7 +298,7 @@ def test_a_volume_whose_claim_was_removed_by_hand_leaves_as_well(cluster, namesp
     gone(cluster, "persistentvolumes", name)
 
 
-def test_a_namespace_that_is_gone_holds_nothing_up(cluster, modules, namespace):
+def test_a_missing_namespace_blocks_nothing(cluster, modules, namespace):
     doomed = cluster.make_namespace()
     modules.ok("share_pvc", run([doomed], share("data"), wait=True))
     modules.ok("share_pvc", run([doomed], *going("data"), state="retired"))
@@ -317,7 +315,7 @@ CLAIMS = {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": [
 PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
 
 
-def test_without_the_rights_it_takes_nothing_goes(cluster, namespace, modules, restricted_user):
+def test_without_permissions_nothing_is_deleted(cluster, namespace, modules, restricted_user):
     modules.ok("share_pvc", run([namespace], share("data"), share("made", DYNAMIC)))
     volume = cluster.bind(namespace, "made", reclaim="Delete")
     away = run([namespace], *going("data", "made"), state="absent")
@@ -342,7 +340,7 @@ def test_without_the_rights_it_takes_nothing_goes(cluster, namespace, modules, r
     assert modules.ok("share_pvc", away, kubeconfig=login).summary == {"delete": 2, "keep": 0}
 
 
-def test_an_emptied_list_removes_nothing(cluster, namespace, modules, audit):
+def test_an_emptied_list_deletes_nothing(cluster, namespace, modules, audit):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     with audit(user_agent="odh.persistency/") as log:
         for state in ("present", "retired", "absent"):

@@ -1,4 +1,4 @@
-"""No share is made of data that another share, or a home, has already; told by what lives on the cluster."""
+"""A share whose data belongs to another share or to a home is rejected, also when that one is outside the run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_claim_made_by_hand_over_the_data_of_another_share(
     assert "odh.persistency/kind" not in (claim["metadata"].get("labels") or {})
 
 
-def test_what_a_class_made_for_another_share_of_the_list(cluster: Cluster, modules: Modules, namespace: str) -> None:
+def test_a_class_volume_of_another_listed_share(cluster: Cluster, modules: Modules, namespace: str) -> None:
     dynamic = share("dyn", {"type": "storage_class"})
     assert not run(modules, namespace, dynamic).failed
     cluster.bind(namespace, "dyn", source=mounted("dyn/1", namespace))
@@ -68,7 +68,7 @@ def test_what_a_class_made_for_another_share_of_the_list(cluster: Cluster, modul
     assert "the share dyn" in result.msg
 
 
-def test_the_folder_that_homes_are_in(cluster: Cluster, modules: Modules, namespace: str) -> None:
+def test_the_folder_of_homes(cluster: Cluster, modules: Modules, namespace: str) -> None:
     modules.ok("user_pvc", {"namespace": namespace, "size": "1Gi", "users": ["ann"]})
     cluster.bind(namespace, "claim-ann", source=mounted("homes/ann", namespace))
     cluster.make_claim(namespace, "other", accessModes=["ReadWriteMany"])
@@ -107,7 +107,7 @@ def test_the_homes_of_another_hub(
     assert not result.failed, result.msg
 
 
-def test_what_a_class_made_for_a_share_in_another_namespace(
+def test_a_class_volume_of_a_share_in_another_namespace(
     cluster: Cluster, modules: Modules, namespace: str, other: str
 ) -> None:
     dynamic = share("dyn", {"type": "storage_class"})
@@ -129,7 +129,7 @@ def test_a_handle_that_another_share_has(modules: Modules, namespace: str, other
     assert modules.ok("share_pvc", both).summary == {"create": 1, "keep": 1}
 
 
-def test_one_name_over_two_places(modules: Modules, namespace: str, other: str) -> None:
+def test_one_name_with_two_locations(modules: Modules, namespace: str, other: str) -> None:
     assert not run(modules, namespace, share("data", nfs("top/data", namespace))).failed
     result = run(modules, other, share("data", nfs("top", namespace), level="public"))
     assert result.failed
@@ -137,7 +137,7 @@ def test_one_name_over_two_places(modules: Modules, namespace: str, other: str) 
     assert "a share has one location" in result.msg
 
 
-def test_who_takes_the_place_of_a_retired_share(modules: Modules, namespace: str) -> None:
+def test_a_share_replaces_a_retired_one(modules: Modules, namespace: str) -> None:
     assert not run(modules, namespace, share("old", nfs("data", namespace))).failed
     new = share("new", nfs("data", namespace))
     assert "retire old first" in run(modules, namespace, new).msg
@@ -146,7 +146,7 @@ def test_who_takes_the_place_of_a_retired_share(modules: Modules, namespace: str
 
 
 @pytest.mark.parametrize("claim", ["there", "removed by hand"])
-def test_a_retired_share_does_not_come_back_over_the_one_that_took_its_place(
+def test_a_retired_share_cannot_return_over_its_replacement(
     cluster: Cluster, modules: Modules, namespace: str, claim: str
 ) -> None:
     old = share("old", nfs("data", namespace), level="public")
@@ -163,7 +163,7 @@ def test_a_retired_share_does_not_come_back_over_the_one_that_took_its_place(
     assert not run(modules, namespace, old).failed
 
 
-def test_a_share_that_leaves_one_namespace_is_in_force_in_the_other(
+def test_a_share_retired_in_one_namespace_is_in_force_in_the_other(
     modules: Modules, namespace: str, other: str
 ) -> None:
     data = nfs("data", namespace)
@@ -183,7 +183,7 @@ def test_one_share_in_two_namespaces_is_one_share(cluster: Cluster, modules: Mod
     assert result.summary == {"create": 1, "keep": 1}
 
 
-def test_what_is_to_leave_and_is_not_there_is_told(cluster: Cluster, modules: Modules, namespace: str) -> None:
+def test_a_retired_share_that_is_not_found_is_a_warning(cluster: Cluster, modules: Modules, namespace: str) -> None:
     second = cluster.make_namespace()
     data = share("data", nfs("data", namespace))
     modules.ok("share_pvc", {"namespaces": [namespace, second], "shares": [data]})

@@ -1,4 +1,4 @@
-"""Shares and groups as inventories write them: made into entries, or refused in one sentence each."""
+"""Shares and groups of an inventory: parsed, or rejected with one sentence each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def csi(driver: str, **attributes: str) -> dict[str, Any]:
 
 
 def one(**item: Any) -> ShareSpec:
-    """The entry of a share that must be sound."""
+    """The spec of a valid share."""
     entries, faults = parse_shares([{"name": "data", "level": "private", **item}], "shares", HOME)
     assert faults == []
     return entries[0]
@@ -49,7 +49,7 @@ def fault_of(**item: Any) -> str:
     return faults[0]
 
 
-def test_what_is_left_out_has_its_default() -> None:
+def test_defaults() -> None:
     entry = one()
     assert entry.mount_path == f"{HOME}/data"
     assert entry.claim == "data"
@@ -59,7 +59,7 @@ def test_what_is_left_out_has_its_default() -> None:
     assert entry.position == "shares[0]"
 
 
-def test_everything_that_an_entry_can_say() -> None:
+def test_every_key_of_a_share() -> None:
     entry = one(
         size="100Gi",
         mount_path="/opt/app-root/src/a/b",
@@ -100,7 +100,7 @@ def test_an_existing_claim_keeps_its_name() -> None:
     assert (entry.name, entry.claim) == ("data", "old-data")
 
 
-def test_what_goes_needs_its_name_alone_and_leaves_its_path_free() -> None:
+def test_a_retired_share_needs_only_its_name_and_frees_its_mount_path() -> None:
     entries, faults = parse_shares(
         [
             {"name": "old", "state": "absent"},
@@ -305,11 +305,11 @@ def test_the_data_of_one_share_is_not_anothers(first: dict[str, Any], second: di
         (backend("storage_class"), backend("storage_class")),
     ],
 )
-def test_data_apart(first: dict[str, Any], second: dict[str, Any]) -> None:
+def test_separate_data(first: dict[str, Any], second: dict[str, Any]) -> None:
     assert faults_of(*({"name": n, "level": "public", "backend": b} for n, b in (("a", first), ("b", second)))) == []
 
 
-def test_mounts_may_meet_where_no_namespace_has_both() -> None:
+def test_mounts_may_overlap_in_different_namespaces() -> None:
     inner = {"name": "a", "level": "public", "mount_path": f"{HOME}/x/y"}
     outer = {"name": "b", "level": "public", "mount_path": f"{HOME}/x"}
     assert len(faults_of(inner, outer)) == 1
@@ -380,7 +380,7 @@ def test_file_systems_of_cephfs_that_are_both_named_are_two_places(here: Any, th
     assert len(faults) == (not apart), faults
 
 
-def test_a_fault_of_a_share_hides_no_other() -> None:
+def test_an_error_of_a_share_hides_no_other() -> None:
     faults = faults_of(
         {"name": "one", "level": "public", "until": "soon", "mount_path": f"{HOME}/q"},
         {"name": "two", "level": "public", "mount_path": f"{HOME}/q/r", "size": "1G1"},
@@ -401,7 +401,7 @@ PATHS = PARTS.map(lambda parts: "/" + "/".join(parts))
 
 
 @given(st.lists(PATHS, min_size=2, max_size=8))
-def test_every_pair_that_meets_is_told_and_no_other(paths: list[str]) -> None:
+def test_every_overlapping_pair_is_reported_and_no_other(paths: list[str]) -> None:
     shares = [
         ShareSpec(f"s{n}", "public", f"s{n}", mount_path=path, backend=Backend("host_path", path=path), position=str(n))
         for n, path in enumerate(paths)
