@@ -148,6 +148,16 @@ def test_what_runs_in_the_hub_imports_only_the_standard_library() -> None:
             assert name.startswith(f"{PACKAGE}.module_utils._hub.") or name.partition(".")[0] in sys.stdlib_module_names
 
 
+@pytest.mark.parametrize("path", PLUGINS, ids=ids(PLUGINS))
+def test_functions_have_at_most_five_parameters(path: Path) -> None:
+    """What belongs together is one object."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls")]
+            assert len(names) <= 5, f"line {node.lineno}: {node.name}({', '.join(names)})"
+
+
 @pytest.mark.parametrize("path", PURE, ids=ids(PURE))
 def test_pure_code_has_no_input_output_or_clock(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
