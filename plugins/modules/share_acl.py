@@ -207,7 +207,7 @@ changes:
       kind: acl-index
       namespace: jupyterhub
       name: odh-persistency-acl
-      reason: ACL 0f3a5cd1b2c4 is published over ACL 5d1f7c0e2a9b
+      reason: ACL 0f3a5cd1b2c4 replaces ACL 5d1f7c0e2a9b
 summary:
   description: The count per action.
   returned: always
