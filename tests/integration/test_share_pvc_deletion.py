@@ -170,7 +170,9 @@ def test_without_a_valid_retirement_annotation_nothing_is_deleted(cluster, names
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     if when is not None:
         cluster.patch("persistentvolumeclaims", "data", {"metadata": {"annotations": {RETIRED: when}}}, namespace)
-    options = run([namespace], *going("data"), state="absent", hold="30d" if when == "9999-12-31T00:00:00Z" else "0s")
+    options = run(
+        [namespace], *going("data"), state="absent", retention="30d" if when == "9999-12-31T00:00:00Z" else "0s"
+    )
     with audit(user_agent="odh.persistency/") as log:
         if when == "2999-01-01T00:00:00Z":
             assert not modules.ok("share_pvc", options).changed
@@ -221,7 +223,7 @@ def test_an_existing_claim_with_the_name_of_the_share_is_released(cluster, names
     assert cluster.claims(namespace)["data"]["metadata"]["annotations"]["odh.persistency/found"] == "true"
     # By its name alone: nothing but the claim itself says that it was there before.
     modules.ok("share_pvc", run([namespace], *going("data"), state="retired"))
-    result = modules.ok("share_pvc", run([namespace], *going("data"), state="absent", hold="0s"))
+    result = modules.ok("share_pvc", run([namespace], *going("data"), state="absent", retention="0s"))
     assert result.actions() == {"data": "update"}
     claim = cluster.claims(namespace)["data"]["metadata"]
     assert "deletionTimestamp" not in claim
@@ -235,7 +237,7 @@ def test_released_claims_are_free_for_another_share(cluster, namespace, other, m
     found = {"type": "existing_claim", "claim": "by-hand"}
     modules.ok("share_pvc", run([namespace, other], share("data", found)))
     modules.ok("share_pvc", run([namespace, other], *going("data"), state="retired"))
-    modules.ok("share_pvc", run([namespace, other], *going("data"), state="absent", hold="0s"))
+    modules.ok("share_pvc", run([namespace, other], *going("data"), state="absent", retention="0s"))
     assert SHARE not in volume_of(cluster, namespace, "by-hand")["metadata"]["annotations"]
     assert modules.ok("share_pvc", run([namespace, other], share("new", found))).summary == {"adopt": 2, "keep": 0}
 
@@ -246,7 +248,7 @@ def test_the_location_of_a_deleted_share_is_free(cluster, namespace, modules):
     make_volume(cluster, f"hand-{namespace}", place, (namespace, "old"))
     modules.ok("share_pvc", run([namespace], share("old", backend), wait=True))
     modules.ok("share_pvc", run([namespace], *going("old"), state="retired"))
-    modules.ok("share_pvc", run([namespace], *going("old"), state="absent", hold="0s"))
+    modules.ok("share_pvc", run([namespace], *going("old"), state="absent", retention="0s"))
     gone(cluster, "persistentvolumeclaims", "old", namespace)
     assert mark(cluster.get("persistentvolumes", f"hand-{namespace}"))
     modules.ok("share_pvc", run([namespace], share("new", backend)))
@@ -277,7 +279,7 @@ def test_a_claim_with_only_the_name_is_left_alone(cluster, namespace, modules):
         make_claim(cluster, namespace, name, storageClassName="standard")
     modules.ok("share_pvc", run([namespace], share("data", {"type": "existing_claim", "claim": "by-hand"})))
     assert modules.ok("share_pvc", run([namespace], *going("data"), state="retired")).actions() == {"by-hand": "retire"}
-    result = modules.ok("share_pvc", run([namespace], *going("data"), state="absent", hold="0s"))
+    result = modules.ok("share_pvc", run([namespace], *going("data"), state="absent", retention="0s"))
     assert result.actions() == {"by-hand": "update"}
     assert cluster.claims(namespace)["data"]["metadata"].get("annotations", {}).get(RETIRED) is None
 
@@ -344,6 +346,6 @@ def test_an_emptied_list_deletes_nothing(cluster, namespace, modules, audit):
     modules.ok("share_pvc", run([namespace], share("data"), wait=True))
     with audit(user_agent="odh.persistency/") as log:
         for state in ("present", "retired", "absent"):
-            assert not modules.ok("share_pvc", run([namespace], state=state, hold="0s")).changed
+            assert not modules.ok("share_pvc", run([namespace], state=state, retention="0s")).changed
     assert not log.requests
     assert cluster.claims(namespace)["data"]["status"]["phase"] == "Bound"

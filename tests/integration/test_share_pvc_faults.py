@@ -264,7 +264,7 @@ def test_a_volume_used_again_meanwhile_is_kept(cluster, namespace, modules, thro
         if not seen:
             seen.append(modules.ok("share_pvc", options))
 
-    away = run([namespace], {"name": "data"}, state="absent", hold="0s")
+    away = run([namespace], {"name": "data"}, state="absent", retention="0s")
     result, _proxy = through([Rule(call(take_up), method="DELETE")], away)
     assert result.failed
     assert seen[0].actions() == {"data": "create"}
@@ -279,8 +279,8 @@ def test_a_volume_set_to_retain_first_is_deleted_in_one_run(cluster, namespace, 
     modules.ok("share_pvc", run([namespace], {"name": "data"}, state="retired"))
     name = f"share.{namespace}.data"
     cluster.patch("persistentvolumes", name, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}})
-    shown = modules.ok("share_pvc", run([namespace], {"name": "data"}, state="absent", hold="0s"), check=True)
-    result = modules.ok("share_pvc", run([namespace], {"name": "data"}, state="absent", hold="0s"))
+    shown = modules.ok("share_pvc", run([namespace], {"name": "data"}, state="absent", retention="0s"), check=True)
+    result = modules.ok("share_pvc", run([namespace], {"name": "data"}, state="absent", retention="0s"))
     assert result.changes == shown.changes
     wait_for(lambda: cluster.get("persistentvolumes", name) is None, "the volume gone")
 
@@ -320,7 +320,7 @@ def test_a_deletion_with_a_lost_response_is_completed_or_reported(cluster, names
         Rule(call(hold), method="DELETE", path=CLAIMS, first=1),
     ]
     try:
-        result, _proxy = through(rules, run([namespace], {"name": "data"}, state="absent", hold="0s"))
+        result, _proxy = through(rules, run([namespace], {"name": "data"}, state="absent", retention="0s"))
         is_going = "deletionTimestamp" in cluster.get("persistentvolumes", name)["metadata"]
     finally:
         cluster.patch("persistentvolumeclaims", "data", {"metadata": {"finalizers": None}}, namespace)

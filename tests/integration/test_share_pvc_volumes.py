@@ -133,7 +133,9 @@ def test_a_third_namespace_in_front_gets_the_same_data(cluster, namespace, other
 @pytest.mark.parametrize(
     ("source", "spec", "why"),
     [
-        pytest.param(by_csi("x", "ebs.example.org"), {}, "say `clone: true`", id="unknown driver"),
+        pytest.param(
+            by_csi("x", "ebs.example.org"), {}, "set `clone: true` in the share's backend", id="unknown driver"
+        ),
         pytest.param({"hostPath": {"path": "/srv/x"}}, {}, "sharing this volume type is not supported", id="host path"),
         pytest.param(
             by_csi(server=SERVER, share="/x", subDir="${pvc.metadata.namespace}"),
@@ -268,7 +270,7 @@ def test_what_would_be_other_data_is_refused(cluster, namespace, modules, audit)
     modules.ok("share_pvc", run([namespace], share("dynamic", DYNAMIC)))
     cluster.bind(namespace, "dynamic", source=by_csi())
     message = modules.refused("share_pvc", run([namespace], share("dynamic")))
-    assert f"is {NFS_CSI} {SERVER}:/dynamic/pvc-1 where NFS" in message
+    assert f"is {NFS_CSI} {SERVER}:/dynamic/pvc-1, not NFS" in message
 
 
 def test_other_peoples_claims_and_volumes_are_refused(cluster, namespace, other, modules, audit):
@@ -402,7 +404,7 @@ def test_a_lost_volume_is_made_again(cluster, namespace, modules):
     wait_for(lambda: cluster.claims(namespace)["data"]["status"]["phase"] == "Lost", "the claim Lost")
     result = modules.ok("share_pvc", run([namespace], share("data")))
     assert result.actions() == {"data": "update"}
-    assert "made anew" in result.changes[0]["reason"]
+    assert "is created again" in result.changes[0]["reason"]
     # The controller looks at a lost claim when it is written, or now and then: every 15 s, and here every two minutes.
     cluster.patch("persistentvolumeclaims", "data", {"metadata": {"labels": {"look": "again"}}}, namespace)
     bound(cluster, namespace, "data")
