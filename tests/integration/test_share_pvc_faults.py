@@ -330,7 +330,7 @@ def test_a_deletion_with_a_lost_response_is_completed_or_reported(cluster, names
         assert is_going
     else:
         assert result.failed
-        assert "its deletion was begun and is not complete" in result.failed_items[0]["reason"]
+        assert "its deletion was started and is not complete" in result.failed_items[0]["reason"]
         assert result.failed_items[0]["retryable"]
         assert result.output["changed"]
         assert not is_going

@@ -196,7 +196,8 @@ def test_labels_annotations_and_mount_options_are_updated(cluster, namespace, mo
 
 
 def test_a_missing_or_terminating_namespace(cluster, namespace, modules, audit, share_volumes):
-    options = run([namespace, "odhp-not-there", "odhp-nor-this"], share("data"))
+    # A name that no other test uses: claims of that name in other namespaces would be one more warning.
+    options = run([namespace, "odhp-not-there", "odhp-nor-this"], share("only-here"))
     message = modules.refused("share_pvc", options)
     assert "Namespace odhp-not-there does not exist" in message
     assert "Namespace odhp-nor-this does not exist" in message
@@ -218,7 +219,7 @@ def test_a_missing_or_terminating_namespace(cluster, namespace, modules, audit, 
     )
     cluster.delete("namespaces", going)
     try:
-        message = modules.refused("share_pvc", run([namespace, going], share("data")), check=True)
+        message = modules.refused("share_pvc", run([namespace, going], share("only-here")), check=True)
         assert f"Namespace {going} is being deleted" in message
     finally:
         cluster.patch("pods", "x", {"metadata": {"finalizers": None}}, going)
