@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import (
-    Document,
+    AclDocument,
     compile_acl,
     document_of,
 )
@@ -66,7 +66,7 @@ def title(bench: Bench) -> str:
     return f"{sizes.shares:,} shares, {sizes.people:,} people in {sizes.groups:,} groups"
 
 
-def compiled(bench: Bench) -> tuple[Document, dict[str, float]]:
+def compiled(bench: Bench) -> tuple[AclDocument, dict[str, float]]:
     """The ACL of the files, and how many seconds each half of the work took."""
     started = time.perf_counter()
     shares, wrong = parse_shares(load_shares_file(str(shares_file(bench))), "shares", HOME, ())
