@@ -1,6 +1,6 @@
 """A real etcd, kube-apiserver and kube-controller-manager on loopback: up, down, and what lies between.
 
-A node is `node/`'s, which starts it. It ends with its control plane, here.
+`node/` starts a node beside it. Whatever stops the control plane stops the node.
 
 `up` is idempotent and holds a lock. It trusts nothing that an earlier `up` left: processes are recognised by their very
 command line, which also says whether they still run what the pins and flags of now ask for.
@@ -18,6 +18,7 @@ from typing import Any
 
 from . import binaries, processes, state
 from .commands import commands
+from .node import cleanup
 from .node.layout import Layout
 from .paths import DEV, data_dir
 from .progress import TestbedError, say
@@ -42,18 +43,17 @@ def up(data: Path | None = None) -> Testbed:
                 _claim(data)
                 binaries.ensure()
                 # Imported here, for `up` on a running testbed has no use for it and bin/dev says `up` each time.
-                from .node import lifecycle
                 from .startup import start
 
-                lifecycle.clean(data)
+                cleanup.clean(data)
                 testbed = start(data)
-                lifecycle.forget(testbed)
+                cleanup.forget(testbed)
                 say(f"the testbed is up: {testbed.server} (Kubernetes {binaries.MODULES[1].version})")
                 return testbed
     if Layout(data).folder.exists() and processes.find(data, "node") is None:
         with locked(data):
             if processes.find(data, "node") is None:
-                say("a node was killed: removing what it left")
+                say("removing what a killed node left behind")
                 _stop_node(data, testbed)
     say(f"the testbed is up already: {testbed.server}", detail=True)
     return testbed
@@ -107,23 +107,21 @@ def status(data: Path | None = None) -> dict[str, Any]:
 
 
 def _stop_node(data: Path, testbed: Testbed | None = None) -> bool:
-    """Remove the node and everything it left; return whether there was anything. `testbed` when it is known to answer."""
-    from .node import lifecycle
-
-    stopped = lifecycle.clean(data)
+    """Remove the node; return whether there was anything to remove. `testbed` is given when it is known to run."""
+    stopped = cleanup.clean(data)
     if testbed is None and stopped and processes.find(data, "kube-apiserver"):
         testbed = state.load(data)
     if testbed is not None and testbed.client().ready():
-        lifecycle.forget(testbed)
+        cleanup.forget(testbed)
     return stopped
 
 
 def _status_of_node(data: Path) -> dict[str, Any] | None:
     if not Layout(data).folder.exists():
         return None
-    from .node import lifecycle
+    from .node.status import status
 
-    return lifecycle.status(data)
+    return status(data)
 
 
 @contextlib.contextmanager

@@ -121,16 +121,17 @@ def stop_all(data: Path) -> list[str]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGCONT)
             process.terminate()
-            if not _gone(process, 0.5 if orphaned else PATIENCE):
+            if not gone(process, 0.5 if orphaned else PATIENCE):
                 process.kill()
-                _gone(process, 10.0)
+                gone(process, 10.0)
         stopped.append(name)
     for name in NAMES:
         pid_file(data, name).unlink(missing_ok=True)
     return stopped
 
 
-def _gone(process: psutil.Process, within: float) -> bool:
+def gone(process: psutil.Process, within: float) -> bool:
+    """Wait until a process has ended; return whether it did. A zombie has ended."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         try:

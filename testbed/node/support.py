@@ -19,6 +19,7 @@ PATH = os.pathsep.join(
 _OVERLAY = (
     "mkdir lower upper work merged && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged"
 )
+_BRIDGE = "ip link add bridge0 type bridge && ip link add veth0 type veth peer name veth1"
 
 
 def unsupported(folder: Path) -> str | None:
@@ -26,20 +27,24 @@ def unsupported(folder: Path) -> str | None:
     if sys.platform != "linux":
         return "a node needs Linux"
     if os.geteuid() != 0:
-        return "a node needs root: containers, mounts and a network bridge are made"
+        return "a node needs root, because it makes containers, mounts and a bridge"
     missing = sorted({package for name, package in PROGRAMS.items() if shutil.which(name, path=PATH) is None})
     if missing:
-        return f"a node needs the packages {' '.join(missing)}: run bin/system-packages, which installs them"
+        return f"a node needs the packages {' '.join(missing)}: run bin/system-packages to install them"
     if not all(has_controller(name) for name in CONTROLLERS):
         return f"a node needs the cgroup controllers {', '.join(CONTROLLERS)} in {CGROUPS}"
     while not folder.exists():
         folder = folder.parent
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".overlay-") as temporary:
-        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAY]
+    reason = _failure(f"overlay mounts in {folder}", _OVERLAY, folder)
+    return reason or _failure("bridges and veth interfaces", _BRIDGE, folder)
+
+
+def _failure(need: str, script: str, folder: Path) -> str | None:
+    """Run a script in namespaces and a folder of its own; return the reason when it fails."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".node-") as temporary:
+        command = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", script]
         answer = subprocess.run(command, cwd=temporary, capture_output=True, text=True, env=os.environ | {"PATH": PATH})
-    if answer.returncode:
-        return f"a node needs to mount overlay file systems in {folder}: {answer.stderr.strip()}"
-    return None
+    return f"a node needs {need}: {answer.stderr.strip()}" if answer.returncode else None
 
 
 def has_controller(name: str) -> bool:

@@ -78,7 +78,6 @@ def claim(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[str]:
     folder = tmp_path / "share"
     folder.mkdir()
     folder.chmod(0o777)
-    # pytest makes its folders for their owner only. kubelet, which is root, does not mind.
     shared = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"], "storageClassName": ""}
     volume = f"{namespace}-share"
     reference = {"namespace": namespace, "name": "share"}
@@ -144,7 +143,7 @@ class TestPods:
 
 
 def traces(data: Path) -> dict[str, Any]:
-    """What a machine shows of the node in `data`, and what a node could change on it. Others' nodes are left out."""
+    """Return what the node in `data` has on this machine, and what it could change. Other nodes are left out."""
     ours = Layout(data).identifier
     interfaces = {}
     for interface in kernel.INTERFACES.iterdir():
@@ -155,7 +154,7 @@ def traces(data: Path) -> dict[str, Any]:
         "mounts": {line for line in Path("/proc/self/mountinfo").read_text().splitlines() if _is_of_a_node(line, data)},
         "interfaces": interfaces,
         "namespaces": sorted(path.name for path in Path("/run/netns").glob("*")),
-        "cgroups": {str(p) for p in CGROUPS.rglob("*") if p.is_dir() and not _is_of_another_node(p, ours)},
+        "cgroups": {str(p) for p in CGROUPS.rglob("*") if p.is_dir() and _is_cgroup_of(p, ours)},
         "settings": dict(_settings()),
         "folders": [name for name in FOLDERS if Path(name).exists()],
         "rules": subprocess.run(["sh", "-c", "iptables-save | grep -i -e kube -e cni"], capture_output=True).stdout,
@@ -180,8 +179,10 @@ def _is_of_a_node(mount: str, data: Path) -> bool:
     return any(word in mount for word in words)
 
 
-def _is_of_another_node(path: Path, ours: str) -> bool:
-    return any(part.startswith("odhp-") and part != ours for part in path.parts)
+def _is_cgroup_of(path: Path, ours: str) -> bool:
+    """Other programs make cgroups too, and other nodes those below their own."""
+    kubelets = any("kube" in part or "k8s" in part for part in path.parts)
+    return ours in path.parts or (kubelets and not any(part.startswith("odhp-") for part in path.parts))
 
 
 def _settings() -> Iterator[tuple[str, str]]:
@@ -231,14 +232,14 @@ class TestNothingIsLeft:
         for name, found in traces(data).items():
             assert found == before[name], name
         assert not Layout(data).folder.exists()
-        assert not [process for process in (running or {}).get("processes", []) if process.is_running()]
+        assert all(processes.gone(process, 0.1) for process in (running or {}).get("processes", []))
 
     def kill(self, running: dict[str, Any]) -> None:
         os.kill(running["pid"], signal.SIGKILL)
 
     def test_a_killed_launcher_and_up(self, data, before, running):
         self.kill(running)
-        assert "a node was killed: removing what it left" in command(data, "up")
+        assert "removing what a killed node left behind" in command(data, "up")
         self.assert_clean(data, before, running)
         cluster = connect(data)
         assert cluster.list("nodes") == []
@@ -322,7 +323,8 @@ def command(data: Path, *arguments: str) -> str:
         ("os.geteuid", lambda: 1000, "a node needs root"),
         ("PROGRAMS", {"no-such-program": "runc"}, "a node needs the packages runc: run bin/system-packages"),
         ("CGROUPS", Path("/nowhere"), "a node needs the cgroup controllers cpu, memory, pids in /nowhere"),
-        ("_OVERLAY", "echo no >&2; false", "a node needs to mount overlay file systems in"),
+        ("_OVERLAY", "echo no >&2; false", "a node needs overlay mounts in /"),
+        ("_BRIDGE", "echo no >&2; false", "a node needs bridges and veth interfaces: no"),
     ],
 )
 def test_why_a_machine_has_no_node(tmp_path, monkeypatch, name, value, reason):

@@ -8,6 +8,7 @@ import pytest
 
 from testbed import paths
 from testbed.node import lifecycle
+from testbed.node.status import Node
 from testbed.node.support import unsupported
 from tests.support.cluster import Cluster
 
@@ -15,7 +16,7 @@ __all__ = ["node"]
 
 
 def require_node() -> None:
-    """Skip the test where this machine cannot have a node; fail it in CI, which is to say so aloud."""
+    """Skip the test when this machine cannot have a node. In CI fail it, so that nobody overlooks it."""
     reason = unsupported(paths.data_dir())
     if reason and os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
@@ -24,8 +25,8 @@ def require_node() -> None:
 
 
 @pytest.fixture(scope="session")
-def node(cluster: Cluster) -> lifecycle.Node:
-    """The node of the testbed, started where it is down; it stays up for the next suite, as the testbed does."""
+def node(cluster: Cluster) -> Node:
+    """The testbed's node. It is started when it does not run, and stays up for the next suite, like the testbed."""
     if cluster.testbed is None:
         pytest.skip("needs the testbed's node, and KUBECONFIG names another cluster")
     require_node()
