@@ -84,7 +84,7 @@ def test_only_what_nobody_used_since_its_retirement_goes(hub, cluster, namespace
     assert result.summary == {"delete": 3, "keep": 2}
     reasons = {change["owner"]: change["reason"] for change in result.changes}
     assert f"'bob' was last active at {stamp(retired - HOUR)}, before the home was retired" in reasons["bob"]
-    assert "the hub knows no user 'dan'" in reasons["dan"]
+    assert "the hub has no user 'dan'" in reasons["dan"]
     assert "'eve' was never active in the hub" in reasons["eve"]
     assert len(result.warnings) == 2
     told = {warning.split()[0]: warning for warning in result.warnings}
