@@ -78,13 +78,18 @@ def test_only_what_nobody_used_since_its_retirement_goes(hub, cluster, namespace
         volumes[user] = cluster.bind(namespace, f"claim-{user}", reclaim="Delete")
 
     options = {"users": [*volumes], "state": "absent", "retention": "30m"}
+    unknown = ask("user_pvc", **options)
+    assert unknown.failed
+    assert "the hub has no user 'dan', who may have another name there now" in unknown.msg
+    assert len(cluster.claims(namespace)) == len(volumes)
+    options["assume_unused"] = True
     result = ask("user_pvc", **options)
     assert not result.failed, result.output
     assert result.actions() == dict.fromkeys(["claim-bob", "claim-dan", "claim-eve"], "delete")
     assert result.summary == {"delete": 3, "keep": 2}
     reasons = {change["owner"]: change["reason"] for change in result.changes}
     assert f"'bob' was last active at {stamp(retired - HOUR)}, before the home was retired" in reasons["bob"]
-    assert "the hub has no user 'dan'" in reasons["dan"]
+    assert "nobody used it since by assumption (assume_unused)" in reasons["dan"]
     assert "'eve' was never active in the hub" in reasons["eve"]
     assert len(result.warnings) == 2
     told = {warning.split()[0]: warning for warning in result.warnings}

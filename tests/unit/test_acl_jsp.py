@@ -8,7 +8,11 @@ import re
 import pytest
 import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import profiles_of, volume_name
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import (
+    as_json,
+    profiles_of,
+    volume_name,
+)
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import SharesPart, grants_of
 from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import place_error
@@ -73,7 +77,7 @@ def test_names_come_out_of_yaml_as_they_went_in(names):
     text, left_out = profiles_of(Acl(compile_acl([share("lab")], {}, NAMESPACE).shares, people), TODAY, HOME)
     kept = sorted(set(names) - {"*"})
     profiles = yaml.safe_load(text)["profiles"]
-    assert profiles == json.loads(text)["profiles"]
+    assert profiles == json.loads(as_json(text))["profiles"]
     assert [profile["users"] for profile in profiles] == ([kept] if kept else [])
     assert bool(left_out) == ("*" in names)
 

@@ -79,9 +79,8 @@ def use_since(hub: HubUsers | None, user: str, server: str | None, retired_at: d
     user or when that is in doubt. Without evidence the answer is UNKNOWN, never UNUSED:
 
     - Activity at that very time is use, and so is a running server.
-    - A user whom the hub does not know has not used the home: the hub starts servers only for users in its database,
-      and a home is usually retired after its user was deleted there. This takes a token that may read all users, a hub
-      that has users, and no user whose name differs in case only (hubs make names lower case).
+    - A user whom the hub does not know proves nothing. The hub can rename users, and KubeSpawner remembers the claim of
+      a server, so that somebody with another name may use this home.
     - The record of a server decides for its home. Without one (deleted with the named server) the user's time decides.
     """
     if hub is None:
@@ -115,7 +114,7 @@ def _use_of_unknown_user(hub: HubUsers, user: str) -> Use:
     same_name = hub.by_lower_case.get(user.lower())
     if same_name is not None:
         return Use(UNKNOWN, f"the hub knows {shown(same_name)}, which may be {shown(user)}, but not {shown(user)}")
-    return Use(UNUSED, f"the hub has no user {shown(user)}")
+    return Use(UNKNOWN, f"the hub has no user {shown(user)}, who may have another name there now and use the home")
 
 
 def _compared(who: str, last: datetime, retired_at: datetime) -> Use:

@@ -22,7 +22,7 @@ from ..._hub.acl_format import HUB, SCHEMA, AccessError, canonical, digest_of, m
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change
 from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, delete, patch
 from ..text import quote_list
-from .jsp_profiles import KEY, MOST_TEXT, unsupported_reason
+from .jsp_profiles import KEY, MOST_TEXT, as_json, unsupported_reason
 from .model import RO, RW, Acl, last_day_if_expired
 from .observed import DIGEST_ANNOTATION, KIND_LABEL, WRITER_ANNOTATION, ConfigMap
 from .publish import PublishSettings
@@ -111,7 +111,7 @@ def comparable_acl(profiles: Profiles, home: str, roots: Sequence[str], also: Co
 def acl_of(text: str) -> Acl:
     """Return the offer of profiles as an ACL. Raises AccessError if this collection did not write them."""
     try:
-        data = json.loads(text)
+        data = json.loads(as_json(text))
         return _acl_of(data["profiles"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, AccessError):

@@ -40,8 +40,10 @@ MOST_TEXT = 1_000_000
 
 _EVERYBODY = "*"
 _LONGEST_LABEL = 63
-# JSON is YAML except for these: YAML has fewer printable characters, and two of these are line breaks there.
-_ODD = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+# PyYAML before 5.1, which old hubs have, reads no characters above U+FFFF, and does not join surrogate pairs as JSON does.
+# So such a character is written as YAML's own escape, with eight digits.
+_PAIR = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)", re.DOTALL)
+_LONG = re.compile(r"\\(?:U([0-9a-f]{8})|.)", re.DOTALL)
 
 
 def unsupported_reason(share: Mapping[str, Any], home: str, roots: Sequence[str]) -> str:
@@ -55,9 +57,10 @@ def unsupported_reason(share: Mapping[str, Any], home: str, roots: Sequence[str]
 def profiles_of(acl: Acl, today: date, home: str, roots: Sequence[str] = ()) -> tuple[str, list[str]]:
     """Return the profiles as the value of the key KEY of the ConfigMap, and a sentence for each thing that they omit.
 
-    The text is indented JSON, which is YAML; without shares it is an empty list of profiles. `home` is where servers mount
-    the home, `roots` are the other paths below which shares may be mounted. The profiles offer the grants of `today`, a day
-    in UTC, until the ConfigMap is written again. Raises ValueError if the text is too large for a ConfigMap.
+    The text is YAML in ASCII, which is indented JSON except for the escapes of characters above U+FFFF. Without shares it is
+    an empty list of profiles. `home` is where servers mount the home, `roots` are the other paths below which shares may be
+    mounted. The profiles offer the grants of `today`, a day in UTC, until the ConfigMap is written again. Raises ValueError
+    if the text is too large for a ConfigMap.
     """
     omitted: list[str] = []
     profiles: list[dict[str, Any]] = []
@@ -140,5 +143,16 @@ def _profile(name: str, share: Mapping[str, Any], mode: str, users: Sequence[str
 
 
 def _text(data: Mapping[str, Any]) -> str:
-    text = json.dumps(data, indent=1, ensure_ascii=False)
-    return _ODD.sub(lambda odd: f"\\u{ord(odd.group()):04x}", text) + "\n"
+    return _PAIR.sub(_as_long_escape, json.dumps(data, indent=1, ensure_ascii=True)) + "\n"
+
+
+def _as_long_escape(escape: re.Match[str]) -> str:
+    high, low = escape.groups()
+    if high is None:
+        return escape.group()
+    return f"\\U{0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00:08x}"
+
+
+def as_json(text: str) -> str:
+    """Return the text of profiles as JSON: without YAML's long escapes, which are plain characters then."""
+    return _LONG.sub(lambda escape: chr(int(escape.group(1), 16)) if escape.group(1) else escape.group(), text)

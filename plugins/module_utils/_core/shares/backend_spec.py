@@ -14,7 +14,7 @@ from typing import Any, Optional
 from ..metadata import NAMESPACE, claim_name_error
 from ..text import did_you_mean
 from ..validation import NOTHING, described, quoting, shown, texts_of
-from .csi_drivers import NFS_CSI, csi_path_errors, is_cephfs, nfs_attributes
+from .csi_drivers import NFS_CSI, NO_TEMPLATE, csi_path_errors, is_cephfs, is_template, nfs_attributes
 from .paths import absolute_error, system_path_error
 
 STORAGE_CLASS, NFS, CSI, HOST_PATH, EXISTING_CLAIM = TYPES = (
@@ -129,6 +129,9 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
     wrong = absolute_error(path, "/exports/NAME") if path else None
     if wrong:
         errors.append(f"`backend.path` {wrong}")
+    handles = (reader.text("volume_handle"), *_handles(value, []).values())
+    templates = [("path", path), *(("volume_handle", handle) for handle in handles)]
+    errors += [f"`backend.{key}` {shown(text)} {NO_TEMPLATE}" for key, text in templates if is_template(text)]
     options = reader.texts("mount_options")
     errors += [
         f"`backend.mount_options` has {shown(option)}: write each option as a separate item, without blanks and commas"

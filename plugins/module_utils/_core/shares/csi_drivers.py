@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Optional
@@ -16,6 +17,17 @@ from .paths import normalised
 
 NFS_CSI = "nfs.csi.k8s.io"
 CEPHFS = "cephfs.csi.ceph.com"
+
+_TEMPLATE = re.compile(r"\$\{\s*pvc?\b", re.IGNORECASE)
+NO_TEMPLATE = (
+    "has a template, which only a class fills in when it creates a volume, so all claims would share the folder of that name "
+    "or get one each: write the path of the share"
+)
+
+
+def is_template(text: str) -> bool:
+    """Return whether a text has a field such as `${pvc.metadata.name}`, which provisioners (NFS, SMB) replace."""
+    return _TEMPLATE.search(text) is not None
 
 
 def is_nfs_csi(driver: str) -> bool:
@@ -76,6 +88,8 @@ def csi_path_errors(driver: str, attributes: Mapping[str, str]) -> list[str]:
             for key in sorted({key for key in keys if keys.count(key) > 1})
         ]
     for key, value in attributes.items():
+        if is_template(value):
+            errors.append(f"`{key}` {shown(value)} {NO_TEMPLATE}")
         if is_nfs_csi(driver):
             is_path = key.lower() in ("share", "subdir")
         else:

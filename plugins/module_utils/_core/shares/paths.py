@@ -67,9 +67,37 @@ def is_inside(path: str, other: str) -> bool:
 
 #: Folders of a node that belong to the node: whoever mounts one of them, or a parent, controls the node or all its pods.
 _SYSTEM = (
-    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr"),
-    *("/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/etcd", "/var/lib/kubelet", "/var/log"),
-    "/var/run",
+    *(
+        "/bin",
+        "/boot",
+        "/dev",
+        "/efi",
+        "/etc",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/libx32",
+        "/proc",
+        "/root",
+        "/run",
+        "/sbin",
+    ),
+    *("/sys", "/usr", "/var/lib/containerd", "/var/lock", "/var/log", "/var/run", "/var/spool"),
+    # Image-based systems: Fedora CoreOS and RHEL CoreOS (OpenShift), Flatcar, Talos, k3OS.
+    *("/ostree", "/sysroot", "/var/roothome", "/var/usrlocal", "/oem", "/system", "/k3os"),
+    # Kubernetes, its distributions, container runtimes and networks.
+    *("/opt/cni", "/opt/rke", "/snap", "/var/snap", "/var/db", "/var/lib/calico", "/var/lib/cilium", "/var/lib/cni"),
+    *("/var/lib/containers", "/var/lib/crio", "/var/lib/docker", "/var/lib/etcd", "/var/lib/k0s"),
+    *("/var/lib/kube-proxy", "/var/lib/kubelet", "/var/lib/kubernetes", "/var/lib/machines", "/var/lib/microk8s"),
+    *(
+        "/var/lib/minikube",
+        "/var/lib/openvswitch",
+        "/var/lib/origin",
+        "/var/lib/ovn",
+        "/var/lib/ovn-ic",
+        "/var/lib/rancher",
+    ),
+    *("/var/lib/NetworkManager", "/var/lib/systemd"),
 )
 
 

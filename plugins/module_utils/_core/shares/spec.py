@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from ..metadata import ABSENT, RETIRED
-from ..text import did_you_mean
+from ..text import did_you_mean, quote_list
 from ..validation import NOTHING, shown
 from .backend_spec import DYNAMIC, Backend
 from .grant_spec import NOBODY, Grants
@@ -74,7 +74,22 @@ def undefined_groups(shares: Sequence[ShareSpec], groups: Collection[str]) -> li
                 if source_of(group) == "inventory" and group not in groups:
                     errors.append(
                         f"{share.position} ({share.name}): `{right}` names the group {shown(group)}, which is not "
-                        f"defined{did_you_mean(group, groups)}: define it in `groups` or `groups_file`, or write `hub:NAME` or "
-                        "`openshift:NAME` if it is known there"
+                        f"defined{did_you_mean(group, groups)}: define it in `groups` or `groups_file` ({_defined(groups)}), or "
+                        f"write `hub:NAME` or `openshift:NAME` if it is known there{_number_hint(group)}"
                     )
     return errors
+
+
+def _defined(groups: Collection[str]) -> str:
+    return f"they define {quote_list([shown(group) for group in sorted(groups)])}" if groups else "they define none"
+
+
+def _number_hint(group: str) -> str:
+    """Return the way out for a group that YAML took for a number or a boolean where it was defined or named."""
+    if group.lstrip("+-").replace("_", "").replace(".", "").isalnum() and group[:1].isdigit():
+        return (
+            f'; if it is defined, write its name in quotes in both places ("{group}"): YAML reads 0117 as the number 79'
+        )
+    if group.lower() in ("true", "false", "none", "null"):
+        return "; if it is defined, write its name in quotes in both places: YAML reads yes, no, on, off as booleans"
+    return ""
