@@ -1,4 +1,4 @@
-"""What a node has in the kernel outside of its namespaces: a bridge, and a cgroup in every hierarchy. Made and removed here."""
+"""Make and remove what a node has outside of its namespaces: a bridge, and a cgroup in every hierarchy."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from .support import CGROUPS, PATH
 
 INTERFACES = Path("/sys/class/net")
 ATTEMPTS = 30  # other networks to try when one is taken
+UNIFIED_CONTROLLERS = {"cpu", "cpuset", "hugetlb", "io", "memory", "pids"}
+_SUBTREE_CONTROL = CGROUPS / "cgroup.subtree_control"
 GONE_WITHIN = 10.0  # seconds until the last process of a killed node has left its cgroup
 
 
 def free_subnet(layout: Layout) -> ipaddress.IPv4Network:
-    """A network that no route of this machine overlaps. Raises TestbedError."""
+    """Return a network that overlaps no route of this machine. Raises TestbedError when there is none."""
     taken = [
         ipaddress.IPv4Network(route["dst"])
         for route in json.loads(_ip("-json", "-4", "route", "show", "table", "all"))
@@ -35,7 +37,7 @@ def free_subnet(layout: Layout) -> ipaddress.IPv4Network:
 
 
 def make_bridge(layout: Layout, subnet: ipaddress.IPv4Network) -> None:
-    """A bridge with the first address of `subnet`: pods and host reach each other, and nothing is forwarded beyond."""
+    """Make a bridge with the first address of `subnet`. Pods and this machine reach each other, and nothing is forwarded."""
     name = layout.identifier
     _ip("link", "add", name, "type", "bridge")
     _ip("address", "add", f"{bridge_address(subnet)}/{subnet.prefixlen}", "dev", name)
@@ -56,11 +58,17 @@ def remove_bridge(layout: Layout) -> bool:
 
 
 def make_cgroups(layout: Layout) -> None:
+    """Make the cgroup that kubelet puts its own below, in every hierarchy."""
+    if _is_unified():
+        # kubelet insists on these in its cgroup, and systemd does not pass all of them on.
+        enabled = _SUBTREE_CONTROL.read_text().split()
+        (layout.folder / "controllers").write_text(" ".join(enabled))
+        _switch("+", UNIFIED_CONTROLLERS - set(enabled))
     for cgroup in _cgroups(layout):
         cgroup.mkdir(exist_ok=True)
         # In version 1 a new cpuset has no processors, and nothing can run in it.
         for name in ("cpuset.cpus", "cpuset.mems"):
-            if (cgroup / name).exists() and not (CGROUPS / "cgroup.controllers").exists():
+            if (cgroup / name).exists() and not _is_unified():
                 (cgroup / name).write_text((cgroup.parent / name).read_text())
 
 
@@ -77,12 +85,29 @@ def remove_cgroups(layout: Layout) -> bool:
                 if time.monotonic() > deadline:
                     raise TestbedError(f"the cgroup {cgroup} cannot be removed: {error}") from error
                 time.sleep(0.05)
+    if _is_unified() and (layout.folder / "controllers").exists():
+        _switch(
+            "-", set(_SUBTREE_CONTROL.read_text().split()) - set((layout.folder / "controllers").read_text().split())
+        )
     return bool(found)
+
+
+def _is_unified() -> bool:
+    """Whether the machine has cgroups of version 2 only."""
+    return (CGROUPS / "cgroup.controllers").exists()
+
+
+def _switch(sign: str, controllers: set[str]) -> None:
+    """Pass controllers on to the cgroups below the root (`+`), or do not (`-`)."""
+    for name in controllers:
+        # Absent, or in use by somebody else by now.
+        with contextlib.suppress(OSError):
+            _SUBTREE_CONTROL.write_text(f"{sign}{name}")
 
 
 def _cgroups(layout: Layout) -> Iterator[Path]:
     """The node's cgroup in each hierarchy: the unified one, or those of version 1, of which some may be symlinks."""
-    if (CGROUPS / "cgroup.controllers").exists():
+    if _is_unified():
         yield CGROUPS / layout.identifier
         return
     for hierarchy in sorted(CGROUPS.glob("*")):

@@ -17,54 +17,14 @@ import psutil
 import pytest
 
 from testbed import control_plane, processes
-from testbed.node import images, kernel, lifecycle
+from testbed.node import kernel, lifecycle
 from testbed.node.layout import NAME, Layout
 from testbed.node.support import CGROUPS, unsupported
-from tests.support.cluster import TEST_LABEL, Cluster, wait_for
+from tests.support.cluster import Cluster, wait_for
 from tests.support.node import *  # noqa: F403
-from tests.support.node import require_node
+from tests.support.node import Pods, host_path_claim, require_node
 
-WITHIN = 60.0  # seconds until a pod has ended or runs; it takes one or two
 SERVE = "import http.server; http.server.test(http.server.SimpleHTTPRequestHandler, port=8000)"
-
-
-class Pods:
-    """Pods of the notebook image in one namespace."""
-
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self.cluster, self.namespace = cluster, namespace
-
-    def start(self, name: str, *command: str, claim: str | None = None, read_only: bool = False) -> None:
-        """Start a pod that runs `command`, with `claim` at /data."""
-        container: dict[str, Any] = {"name": "notebook", "image": images.NOTEBOOK, "command": list(command)}
-        spec: dict[str, Any] = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [container]}
-        if claim:
-            container["volumeMounts"] = [{"name": "data", "mountPath": "/data", "readOnly": read_only}]
-            spec["volumes"] = [
-                {"name": "data", "persistentVolumeClaim": {"claimName": claim, "readOnly": read_only}},
-            ]
-        self.cluster.create("pods", {"metadata": {"name": name}, "spec": spec}, self.namespace)
-
-    def wait(self, name: str, *phases: str) -> dict[str, Any]:
-        """The status of a pod once it is in one of these phases."""
-
-        def reached() -> dict[str, Any] | None:
-            status = self.cluster.get("pods", name, self.namespace)["status"]
-            return status if status["phase"] in phases else None
-
-        return wait_for(reached, f"{name} is {' or '.join(phases)}", within=WITHIN)
-
-    def run(self, name: str, *command: str, **options: Any) -> tuple[str, str]:
-        """The phase in which a pod ended, and what it printed."""
-        self.start(name, *command, **options)
-        phase = self.wait(name, "Succeeded", "Failed")["phase"]
-        return phase, self.kubectl("logs", name)
-
-    def kubectl(self, *arguments: str) -> str:
-        command = ["kubectl", "--kubeconfig", str(self.cluster.kubeconfig), "-n", self.namespace, *arguments]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
 
 
 @pytest.fixture
@@ -74,22 +34,10 @@ def pods(cluster: Cluster, namespace: str) -> Pods:
 
 @pytest.fixture
 def claim(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[str]:
-    """A claim that is bound to a folder of this machine, in which everybody may write: where a cluster has NFS."""
-    folder = tmp_path / "share"
-    folder.mkdir()
-    folder.chmod(0o777)
-    shared = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"], "storageClassName": ""}
-    volume = f"{namespace}-share"
-    reference = {"namespace": namespace, "name": "share"}
-    # The volume first: a claim whose volume comes later waits for the binder's next round.
-    metadata = {"name": volume, "labels": {TEST_LABEL: "true"}}
-    spec = {**shared, "hostPath": {"path": str(folder)}, "claimRef": reference}
-    cluster.create("persistentvolumes", {"metadata": metadata, "spec": spec})
-    spec = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": volume}
-    spec["resources"] = {"requests": {"storage": "1Gi"}}
-    cluster.create("persistentvolumeclaims", {"metadata": {"name": "share"}, "spec": spec}, namespace)
-    yield "share"
-    cluster.delete("persistentvolumes", volume)
+    """A claim that is bound to a folder of this machine, in which everybody may write."""
+    tmp_path.chmod(0o777)
+    yield host_path_claim(cluster, namespace, "share", tmp_path)
+    cluster.delete("persistentvolumes", f"{namespace}-share")
 
 
 class TestPods:
