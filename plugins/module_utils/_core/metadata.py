@@ -22,6 +22,8 @@ SHARE_KEY = OUR_PREFIX + "share"
 CLONE_ANNOTATION = OUR_PREFIX + "clone-of"
 #: On a claim that existed before `existing_claim` assigned it to the share: it stays when the share is deleted.
 FOUND_ANNOTATION = OUR_PREFIX + "found"
+#: On a claim and a volume of a share: the strictest level that was in force for its data.
+LEVEL_ANNOTATION = OUR_PREFIX + "level"
 
 USERNAME_LABEL = "hub.jupyter.org/username"
 USERNAME_ANNOTATION = "hub.jupyter.org/username"

@@ -14,7 +14,7 @@ from ..hub_activity import UNUSED, USED
 from ..kubernetes.claims import BOUND, LOST, Claim
 from ..kubernetes.deletion import check_deletion, check_retain
 from ..kubernetes.retention import Retention, retire_claim
-from ..metadata import ABSENT, KIND_HOME
+from ..metadata import ABSENT, KIND_HOME, KIND_LABEL, SERVERNAME_ANNOTATION, USERNAME_ANNOTATION
 from ..plan import DELETE, RETIRE, Change, Rejected, Unchanged
 from ..requests import ApiRequest, Precondition
 from ..text import quote_list
@@ -107,4 +107,13 @@ def _release_volume(context: HomesContext, claim: Claim) -> tuple[list[ApiReques
         context.facts,
         "have that rule granted, or set `keep_volume: false` if the data may be deleted",
     )
-    return [requests.retain_volume(claim.volume, claim.uid)], f"its volume {claim.volume} is kept (Retain)"
+    operations = [requests.retain_volume(claim.volume, claim.uid), _mark_volume(claim)]
+    return operations, f"its volume {claim.volume} is kept (Retain)"
+
+
+def _mark_volume(claim: Claim) -> ApiRequest:
+    """Mark the volume that outlives its claim as a home's, so that no share takes its data."""
+    keys = (USERNAME_ANNOTATION, SERVERNAME_ANNOTATION)
+    annotations = {key: claim.annotations[key] for key in keys if claim.annotations.get(key)}
+    metadata = {"labels": {KIND_LABEL: KIND_HOME}, "annotations": annotations}
+    return requests.patch(requests.VOLUMES, "", claim.volume, {"metadata": metadata})

@@ -26,7 +26,7 @@ from ..paths import is_inside
 from .changes import refuse_share
 from .context import PlanContext
 from .desired import Share, ShareTarget
-from .observed import reserved_for, share_of
+from .observed import reserved_for, reserved_volume, share_of
 from .sources import describe_source, folder_of, is_same_data, on_other_file_systems
 
 
@@ -173,6 +173,9 @@ class ConflictFinder:
             return _Owner("", f"claim {claim.name} in {namespace}, which is {reserved_for(claim)}")
         if claim is not None and claim.retired_at is not None:
             return None  # So that another share can replace a retired one.
+        home = reserved_volume(volume) if share is None and claim is None else None
+        if home is not None:
+            return _Owner("", f"volume {volume.name}, which is {home}")
         share = share or (self._claims.get((namespace, name)) if claim is not None else None)
         if share is None:
             return _Owner("", "", error) if error else None

@@ -40,6 +40,19 @@ def reserved_for(claim: Claim) -> Optional[str]:
     return _COMPONENTS.get(claim.labels.get("component", ""))
 
 
+def reserved_volume(volume: Volume) -> Optional[str]:
+    """Return what a volume without a claim is, by its marks or the name of its claim ("the home of bob"), None when it can be a share."""
+    user = volume.annotations.get(USERNAME_LABEL)
+    if user:
+        return f"the home of {user}, whose claim was deleted"
+    if volume.labels.get(KIND_LABEL) == KIND_HOME:
+        return "a home, whose claim was deleted"
+    name = volume.claim_name
+    if name and volume.phase in ("Released", "Failed") and (reserved_name(name) or is_spawner_name(name)):
+        return f"{reserved_name(name) or 'a home by its name'} (its claim was {name} in {volume.claim_namespace})"
+    return None
+
+
 class ObservedShares:
     """The claims and volumes read so far. What planning asks beyond that is noted as missing.
 
