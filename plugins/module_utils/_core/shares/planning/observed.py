@@ -41,7 +41,7 @@ def reserved_for(claim: Claim) -> Optional[str]:
 
 
 def reserved_volume(volume: Volume) -> Optional[str]:
-    """Return what a volume without a claim is, by its marks or the name of its claim ("the home of bob"), None when it can be a share."""
+    """Return what a volume without a claim is ("the home of bob"), by its marks or its old claim; None when it can be a share."""
     user = volume.annotations.get(USERNAME_LABEL)
     if user:
         return f"the home of {user}, whose claim was deleted"
