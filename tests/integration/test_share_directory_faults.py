@@ -69,7 +69,7 @@ def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories
         assert attributes(root)["s3"] == "2770 0:0"
         failed = {item["name"]: item for item in result.failed_items}
         assert len(failed) + len(done) == 8
-        assert failed[f"{root}/s2/d"]["reason"] == f"{root}/s2/d was not tried, because {root}/s2 failed"
+        assert failed[f"{root}/s2/d"]["reason"] == f"{root}/s2/d was not attempted, because {root}/s2 failed"
         assert failed[f"{root}/s2"]["api"].startswith("ENOSPC: ")
         assert failed[f"{root}/s2"]["retryable"] is True
         subprocess.run(["mount", "-o", "remount,nr_inodes=100", str(root)], check=True)
@@ -106,7 +106,7 @@ def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says
     assert (first["name"], second["name"]) == (f"{root}/s2", f"{root}/s2/d")
     assert says in first["reason"]
     assert (first["api"], first["retryable"]) == (f"{how}: {os.strerror(getattr(errno, how))}", mends)
-    assert "was not tried" in second["reason"]
+    assert "was not attempted" in second["reason"]
     assert result.msg.startswith("2 of 6 changes of kind directory failed")
     assert {change["name"] for change in directories.ok(shares).changes} == {f"{root}/s2", f"{root}/s2/d"}
     assert directories.ok(shares).changed is False

@@ -73,7 +73,7 @@ def test_a_volume_of_a_class_is_retained_and_cloned(cluster, namespace, other, m
     first = modules.ok("share_pvc", options)
     assert [(c["namespace"], c["action"]) for c in first.changes] == [(namespace, "create")]
     [warning] = first.warnings
-    assert f"data in {other} is not there yet" in warning
+    assert f"data in {other} does not exist yet" in warning
     assert "run again once it is" in warning
     # Not bound yet: nothing to do, said again.
     assert not modules.ok("share_pvc", options).changed

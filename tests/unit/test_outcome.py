@@ -45,5 +45,5 @@ def test_half_of_a_failed_change_is_a_change() -> None:
 def test_equal_warnings_are_one_with_a_count() -> None:
     results = {number: Applied(PLAN.changes[number], warning="It could not be validated") for number in (1, 2)}
     assert collect(PLAN, results).warnings == [
-        "It could not be validated (the plan is shown all the same; changes not validated: 2)"
+        "It could not be validated (the plan is shown anyway; changes not validated: 2)"
     ]

@@ -40,7 +40,7 @@ def facts_with(pods=(), error=""):
 def test_the_period_counts_from_the_annotation_to_the_second():
     assert RETENTION.check("2026-01-02T00:00:00Z", "claim c") == datetime(2026, 1, 2, tzinfo=timezone.utc)
     with pytest.raises(
-        Unchanged, match="is retired since 2026-01-02T00:00:01Z, kept until 2026-02-01T00:00:01Z"
+        Unchanged, match="has been retired since 2026-01-02T00:00:01Z, kept until 2026-02-01T00:00:01Z"
     ) as kept:
         RETENTION.check("2026-01-02T00:00:01Z", "claim c")
     assert not kept.value.warns

@@ -27,7 +27,7 @@ class Applied(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What a plan became: its changes as applied, without the failed ones; the failures; whether anything was written."""
+    """The result of applying a plan: the applied changes, the failures, and whether anything was written."""
 
     plan: Plan
     failures: list[Failure] = field(default_factory=list)
@@ -53,6 +53,6 @@ def collect(plan: Plan, results: Mapping[int, Applied]) -> Outcome:
         if result.warning:
             counts[result.warning] = counts.get(result.warning, 0) + 1
     outcome.warnings = [
-        f"{text} (the plan is shown all the same; changes not validated: {count})" for text, count in counts.items()
+        f"{text} (the plan is shown anyway; changes not validated: {count})" for text, count in counts.items()
     ]
     return outcome

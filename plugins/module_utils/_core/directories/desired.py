@@ -79,7 +79,7 @@ def desired_directories(shares: Sequence[ShareSpec], root: RootDirectory) -> Des
     for share in shares:
         reason = _skip_reason(share, root)
         parts, error = _directory_of(share, root)
-        if _is_gone(share):
+        if _is_retired_or_absent(share):
             result.skipped.append((share.name, f"share {share.name} is {share.state}: its directory does not change"))
             if not reason and not error:
                 leftover.append((parts, share))
@@ -113,7 +113,7 @@ def _location(share: ShareSpec) -> Optional[tuple[str, str]]:
     return next(iter(places_of(share)), None)
 
 
-def _is_gone(share: ShareSpec) -> bool:
+def _is_retired_or_absent(share: ShareSpec) -> bool:
     return share.state in (RETIRED, ABSENT)
 
 
@@ -213,10 +213,10 @@ def _overlap_errors(targets: Sequence[tuple[Parts, ShareSpec]], root: RootDirect
     for parts, share in targets:
         for length in range(1, len(parts) + 1):
             other = owners.get(parts[:length])
-            if other is None or other is share or (_is_gone(share) and _is_gone(other)):
+            if other is None or other is share or (_is_retired_or_absent(share) and _is_retired_or_absent(other)):
                 continue
             relation = "is" if length == len(parts) else "is inside"
-            state = f"{other.state}, " if _is_gone(other) else ""
+            state = f"{other.state}, " if _is_retired_or_absent(other) else ""
             errors.append(
                 f"{share.position} ({share.name}): its directory {absolute_path(root.path, parts)} {relation} that of "
                 f"{other.name} ({state}{other.position}), so users of one would reach the other: give each its own directory"

@@ -75,7 +75,7 @@ def census(people: Sequence[Person], claims: Sequence[Claim], template: Template
 
 
 def _home(observed: ObservedHomes, person: Person) -> Optional[Claim]:
-    """Return the claim that is this person's home now, None without one, or with several of which none is marked."""
+    """Return the claim that is this person's home now. None if there is none, or if no single one is marked."""
     active = observed.active(person.user, person.server)
     if len(active) == 1:
         return active[0]

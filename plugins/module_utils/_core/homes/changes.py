@@ -54,7 +54,7 @@ def reject_home(home: Home, name: str, rejected: Rejected) -> Change:
     return change_home(REFUSE, home, rejected.name or name, reason)
 
 
-def leave_home(context: HomesContext, home: Home, name: str, unchanged: Unchanged) -> Change:
+def keep_unchanged(context: HomesContext, home: Home, name: str, unchanged: Unchanged) -> Change:
     """Return that a home stays as it is although the inventory asks for a change, with a warning if it says so."""
     if unchanged.warns:
         context.warn(home, name, f"Claim {name} of {home.owner} is kept: {unchanged.reason}")

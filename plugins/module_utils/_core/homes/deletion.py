@@ -19,12 +19,14 @@ from ..plan import DELETE, RETIRE, Change, Rejected, Unchanged
 from ..requests import ApiRequest, Precondition
 from ..text import quote_list
 from ..times import format_span, format_time
-from .changes import HomesContext, change_home, home_line, keep_home, leave_home, reject_home
+from .changes import HomesContext, change_home, home_line, keep_home, keep_unchanged, reject_home
 from .desired import Home
 from .update import missing_labels
 
 
-def plan_departure(context: HomesContext, home: Home, claims: Sequence[Claim], owned: Sequence[Claim]) -> list[Change]:
+def plan_retirement_or_deletion(
+    context: HomesContext, home: Home, claims: Sequence[Claim], owned: Sequence[Claim]
+) -> list[Change]:
     """Retire or delete `claims`: all claims of the owner, or the one that the entry names. `owned` are all of them."""
     if not claims:
         deleting = [claim.name for claim in owned]
@@ -38,7 +40,7 @@ def plan_departure(context: HomesContext, home: Home, claims: Sequence[Claim], o
 def _plan_retirement(context: HomesContext, home: Home, claim: Claim) -> Change:
     """Set the retirement annotation. A home that is retired keeps the time of its annotation."""
     if claim.retired_at is not None:
-        return keep_home(home, claim.name, f"is retired since {claim.retired_at}")
+        return keep_home(home, claim.name, f"has been retired since {claim.retired_at}")
     retired_at = format_time(context.settings.now)
     return change_home(
         RETIRE,
@@ -52,7 +54,7 @@ def _plan_retirement(context: HomesContext, home: Home, claim: Claim) -> Change:
 
 
 def _plan_deletion(context: HomesContext, home: Home, claim: Claim) -> Change:
-    """Plan a deletion, or the reason against it.
+    """Plan a deletion, or return why the home is not deleted.
 
     A home that was never retired, or whose annotation cannot be read, is rejected: the input is wrong. One that is
     retained, mounted or was used since is kept: the next run checks again.
@@ -66,13 +68,14 @@ def _plan_deletion(context: HomesContext, home: Home, claim: Claim) -> Change:
     except Rejected as rejected:
         return reject_home(home, claim.name, rejected)
     except Unchanged as unchanged:
-        return leave_home(context, home, claim.name, unchanged)
+        return keep_unchanged(context, home, claim.name, unchanged)
     delete = requests.delete(requests.CLAIMS, home.namespace, claim.name, Precondition(claim.version, claim.uid))
     return change_home(
         DELETE,
         home,
         claim.name,
-        f"{home.owner} is retired since {claim.retired_at}, longer than {format_span(settings.retention)}; {unused}; {volume}",
+        f"{home.owner} has been retired since {claim.retired_at}, longer than {format_span(settings.retention)}; {unused}; "
+        f"{volume}",
         before=home_line(home, claim, [f"retired since {claim.retired_at}"]),
         operations=(*operations, delete),
     )

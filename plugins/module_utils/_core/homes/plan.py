@@ -12,9 +12,9 @@ from ..kubernetes.facts import ClusterFacts
 from ..kubernetes.storage_classes import classes_of_new_claims, unknown_class_warnings
 from ..metadata import PRESENT
 from ..plan import Change, Plan, Rejected, Unchanged
-from .changes import HomesContext, keep_home, leave_home, reject_home
+from .changes import HomesContext, keep_home, keep_unchanged, reject_home
 from .creation import plan_creation, reject_shared_names
-from .deletion import plan_departure
+from .deletion import plan_retirement_or_deletion
 from .desired import Home, HomeSettings
 from .observed import ObservedHomes
 from .selection import select_claim
@@ -40,7 +40,7 @@ def plan_home(context: HomesContext, home: Home) -> list[Change]:
     named = home.spec.claim is not None
     try:
         if home.state != PRESENT and not named:
-            return plan_departure(context, home, active, owned)
+            return plan_retirement_or_deletion(context, home, active, owned)
         claim = select_claim(context, home, active)
         if claim is None:
             if home.state != PRESENT:
@@ -49,7 +49,7 @@ def plan_home(context: HomesContext, home: Home) -> list[Change]:
     except Rejected as rejected:
         return [reject_home(home, "", rejected)]
     except Unchanged as unchanged:
-        return [leave_home(context, home, "", unchanged)]
+        return [keep_unchanged(context, home, "", unchanged)]
     if home.state != PRESENT:
-        return plan_departure(context, home, [claim], owned)
+        return plan_retirement_or_deletion(context, home, [claim], owned)
     return plan_update(context, home, claim, active)

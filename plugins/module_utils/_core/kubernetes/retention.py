@@ -50,7 +50,7 @@ class Retention(NamedTuple):
                 f"{unreadable} is too far in the future: run with state present to remove it, then with state retired"
             ) from None
         if self.now < due:
-            raise Unchanged(f"is retired since {retired_at}, kept until {format_time(due)}")
+            raise Unchanged(f"has been retired since {retired_at}, kept until {format_time(due)}")
         return since
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 odh.persistency contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may stand in a template of claim names, and why the rest is refused.
+"""What may stand in a template of claim names, and why the rest is rejected.
 
 Sources: ``_expand_user_properties`` in ``spawner.py`` of KubeSpawner 6.2.0, 7.0.0 and 7.1.0, which format the
 template with the fields below (``str.format``). A template is rejected when no version of KubeSpawner accepts it, when
@@ -139,7 +139,7 @@ def analyse(naming: str, template: str, namespace: Optional[str], hub_namespace:
             fields.constant[name] = constant
         else:
             fields.computed[name] = _find(naming, template, name)
-    _check_whole(template, frozenset((*fields.computed, *fields.constant)))
+    _check_template(template, frozenset((*fields.computed, *fields.constant)))
     return fields
 
 
@@ -204,7 +204,7 @@ def _find(naming: str, template: str, name: str) -> Field:
     )
 
 
-def _check_whole(template: str, fields: frozenset[str]) -> None:
+def _check_template(template: str, fields: frozenset[str]) -> None:
     if not any("user" in field for field in fields):
         raise _error(
             template, "names no user, so all users would share one claim; put {user_server} or {username} in it"

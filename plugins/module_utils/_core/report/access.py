@@ -25,7 +25,7 @@ ASK = "ask"
 NONE = "-"
 EVERYONE = "everyone"
 
-#: A name for decisions about groups: it does not matter who is the member.
+#: Stands for a member in decisions about groups, which are the same for every member.
 _ANY_MEMBER = "any member"
 
 

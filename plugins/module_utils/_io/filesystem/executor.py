@@ -175,8 +175,8 @@ def _apply_change(tree: Tree, planned: Change, replan: Replan) -> Applied:
 
 
 def _not_tried(change: Change, failed: Failure) -> Applied:
-    # Created all the same, it would be content, and keep the failed parent from being corrected.
-    reason = f"{change.name} was not tried, because {failed.change.name} failed"
+    # If it were created anyway, it would be content, and keep the failed parent from being corrected.
+    reason = f"{change.name} was not attempted, because {failed.change.name} failed"
     return Applied(change, Failure(change, reason, failed.api, failed.retryable))
 
 

@@ -60,7 +60,7 @@ class Conflict(Exception):
 
 @dataclass(frozen=True)
 class Planned:
-    """A publication, the reasons not to carry it out, and notes for the operator."""
+    """A publication, the reasons not to apply it, and notes for the operator."""
 
     publication: Publication
     rejections: tuple[Rejection, ...] = ()
@@ -95,7 +95,7 @@ class AclPublisher:
         self._warnings: list[str] = []
 
     def run(self, planner: Planner) -> Outcome:
-        """Carry out what `planner` plans; in check mode, have the API server validate it.
+        """Apply what `planner` plans; in check mode, have the API server validate it.
 
         When another run publishes in the meantime, read and plan again. Raises PlanRejected, only before the first write.
         """
@@ -166,7 +166,7 @@ class AclPublisher:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def _attempt(self, planned: Planned, observed: ObservedAcl, settings: PublishSettings) -> Outcome:
-        """Carry out a publication. Raises Conflict."""
+        """Apply a publication. Raises Conflict."""
         publication = planned.publication
         failures = self._write_parts(publication, observed, settings)
         if failures:
@@ -282,13 +282,13 @@ class AclPublisher:
             if self.check_mode:
                 self.published_at = self.published_at if self.digest == self._desired_digest else ""
                 self.digest = self._desired_digest
-        carried_out = Publication(
+        applied = Publication(
             tuple(part for part in parts if part.name not in failed),
             done.index,
             publication.unused_parts if is_index_done else (),
             done.effects,
         )
-        plan = replace(carried_out.plan, notes=planned.notes)
+        plan = replace(applied.plan, notes=planned.notes)
         return Outcome(plan, list(failures), warnings=self._warnings, wrote=self._wrote)
 
 

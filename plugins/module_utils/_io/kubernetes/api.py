@@ -32,7 +32,7 @@ with contextlib.suppress(ImportError):  # the module reports it, with missing_re
 
 T = TypeVar("T")
 
-#: Objects per page, as kubectl has it. A page of homes is about a megabyte.
+#: Objects per page, as in kubectl. A page of homes is about a megabyte.
 PAGE = 500
 #: Parallel writes. More gain nothing with a small API server (measured at 1, 8 and 16).
 CONNECTIONS = 8

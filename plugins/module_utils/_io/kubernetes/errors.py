@@ -54,7 +54,7 @@ class ApiError(ExternalError):
     """The API server answered with an error status.
 
     `message` and `reason` are those of its Status object. `may_be_applied`: an earlier try of the same request failed
-    unclearly, so it may have been applied all the same.
+    unclearly, so it may have been applied anyway.
     """
 
     may_be_applied = False

@@ -193,8 +193,8 @@ class _OpenShiftConnection(Connection):
             text = error.body or error.reason or ""
             if error.status == 404 and not _names_an_object(text):
                 raise ExternalError(
-                    "This cluster has no Groups (user.openshift.io/v1), so groups of openshift: cannot be read: is it "
-                    "OpenShift?",
+                    "This cluster has no Groups (user.openshift.io/v1), so groups of openshift: cannot be read: check "
+                    "that it is OpenShift",
                     retryable=False,
                 ) from error
             return _Response(error.status, text.encode("utf-8"), error.headers or {})

@@ -160,7 +160,7 @@ class ProfilesPublisher:
         return compare(old, new, today, causes)
 
     def apply(self, plan: Plan, observed: Optional[ConfigMap], check_mode: bool) -> Outcome:
-        """Carry out the plan. When something else writes in the meantime, plan again, with all guards."""
+        """Apply the plan. When something else writes in the meantime, plan again, with all guards."""
         warnings = []
         if plan.changed or observed is None:
             missing = check_namespace(self.api, self.namespace, check_mode)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `share_preflight` does, from options to result."""
+"""The module `share_preflight`, from its options to its result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..module import PlanRejected, open_api, run
 from ..options.shares import shares_of
 from . import share_acl, share_pvc
 
-#: Options of the modules that change something, which mean nothing to a preview.
+#: Options of the previewed modules that have no effect on a preview.
 NOT_OURS = ("state", "only_states", "wait", "wait_timeout", "wait_sleep")
 
 
@@ -32,10 +32,10 @@ def argument_spec() -> dict[str, Any]:
 
 
 def preflight(module: Any) -> dict[str, Any]:
-    """Preview the access list and, where they are not the first to be changed, claims and volumes.
+    """Preview the access list, and claims and volumes if something else is changed before them.
 
-    `share_pvc` runs first and rejects by itself before it writes. So claims and volumes are previewed only if something
-    else precedes them, or if the run is rejected anyway and all errors should be reported at once.
+    Otherwise `share_pvc` runs first, and rejects before its first write. Claims and volumes are also previewed if the
+    run is rejected anyway, so that all errors are reported at once.
     """
     params = module.params
     results = [*params["other_results"], in_check_mode(module, share_acl.manage_acl, share_acl.argument_spec(), "acl")]
@@ -96,7 +96,7 @@ class _CheckedModule:
 def in_check_mode(
     module: Any, body: Callable[[Any], dict[str, Any]], options: dict[str, Any], kind: str
 ) -> dict[str, Any]:
-    """Return what a module's body returns in check mode, be it a failure.
+    """Return what a module's body returns in check mode, even if that is a failure.
 
     Options that the outer module does not have keep their defaults.
     """

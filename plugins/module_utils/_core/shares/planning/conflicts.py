@@ -39,7 +39,7 @@ class _Owner(NamedTuple):
 
 
 class ConflictFinder:
-    """Compares what changes make of data with the volumes of the cluster."""
+    """Compares the data that changes use with the volumes of the cluster."""
 
     def __init__(self, context: PlanContext, shares: Sequence[Share]) -> None:
         self.context = context
@@ -96,7 +96,7 @@ class ConflictFinder:
         created = [change for change in changes if change.action == CREATE]
         if not created:
             return []
-        self.observed.ask_cluster_claims()
+        self.observed.request_cluster_claims()
         found: dict[str, set[str]] = {}
         for change in created:
             share: Share = change.subject.share

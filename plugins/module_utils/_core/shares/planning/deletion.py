@@ -31,7 +31,7 @@ from .volumes import retain_volume
 
 
 class _KeptVolume(NamedTuple):
-    """What ensures that the data outlives its claim: requests, and what becomes of the volume in words."""
+    """What ensures that the data outlives its claim: requests, and what happens to the volume, in words."""
 
     operations: list[requests.ApiRequest]
     outcome: str
@@ -118,7 +118,7 @@ class DeletionPlanner(TargetPlanner):
 
     def _retire_volume(self, volume: Volume) -> Change:
         if volume.retired_at is not None:
-            raise Unchanged(f"its volume {volume.name} is retired since {volume.retired_at}")
+            raise Unchanged(f"its volume {volume.name} has been retired since {volume.retired_at}")
         line = f"volume {volume.name} of the share {self.share.name}"
         return change_share(
             RETIRE,

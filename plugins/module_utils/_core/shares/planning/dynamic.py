@@ -208,7 +208,9 @@ class _DynamicPlanner(StaticPlanner):
 
     def _wait_for(self, first: ShareTarget) -> NoReturn:
         """Raise Unchanged, with a warning, for a target that cannot be created before another one has its volume."""
-        why = f"is not there yet, because its claim in {first.namespace} is not bound to a volume: run again once it is"
+        why = (
+            f"does not exist yet, because its claim in {first.namespace} is not bound to a volume: run again once it is"
+        )
         self.warn(why)
         raise Unchanged(why)
 

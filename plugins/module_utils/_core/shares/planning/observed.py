@@ -179,7 +179,7 @@ class ObservedShares:
         """Return the volume that a claim names, None without a claim or a volume."""
         return self.volume(claim.volume) if claim is not None and claim.volume else None
 
-    def ask_cluster_claims(self) -> None:
+    def request_cluster_claims(self) -> None:
         """Ask for the claims of shares in the whole cluster."""
         self.needs_cluster_claims = not self._knows_cluster_claims
 

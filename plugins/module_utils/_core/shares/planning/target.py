@@ -72,7 +72,7 @@ class TargetPlanner:
         if error:
             raise Rejected(f"{reasons}, but {error}: have that rule granted, or do it manually first")
 
-    # -- what may not become the share's --
+    # -- claims and volumes that cannot belong to the share --
 
     def check_claim(self, claim: Claim) -> None:
         """Raise Rejected for a claim that cannot belong to this share."""
@@ -116,7 +116,7 @@ class TargetPlanner:
         if volume.deleting and claim is None:
             raise Rejected(f"volume {volume.name} is being deleted: run again once it is gone (its data is kept)")
 
-    # -- what exists is updated --
+    # -- updates of existing objects --
 
     def update_volume(self, volume: Volume, claim: Optional[Claim], mount_options: Sequence[str] = ()) -> VolumeUpdate:
         """Return the update of a volume. Raises Rejected when this login may not patch it."""
