@@ -144,6 +144,10 @@ census:
         C(home).
       type: list
       elements: dict
+    lost:
+      description: Homes whose PersistentVolume does not exist any more, with the C(volume).
+      type: list
+      elements: dict
     orphans:
       description: Homes whose owner is not listed.
       type: list

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ..kubernetes.claims import Claim
+from ..kubernetes.claims import LOST, Claim
 from ..kubespawner.naming import SCHEMES, NamingError, Template, collisions, scheme_names
 from .observed import ObservedHomes, is_home, other_kind
 from .spec import owner_text
@@ -31,6 +31,7 @@ def census(people: Sequence[Person], claims: Sequence[Claim], template: Template
     """Return the census of users over the claims of a namespace. `template` is the name template of the hub.
 
     `users`: the names of each user under every scheme and under the template, which of them exist, and the home in use.
+    `lost`: homes whose volume does not exist any more.
     `orphans`: homes whose owner is not listed. `duplicates`: owners of several claims. `collisions`: names that several
     users would share, by scheme. `moves`: for each scheme, and for the template as `given`, who would get an empty home
     and who the home of another user. `adoption`: entries for `user_pvc` that keep the homes under their present names.
@@ -69,6 +70,11 @@ def census(people: Sequence[Person], claims: Sequence[Claim], template: Template
             for name, owners in sorted(collisions(desired, by).items())
         ],
         "moves": {scheme: _move(desired, observed, by) for scheme, by in templates.items()},
+        "lost": [
+            {"name": claim.name, "owner": claim.user, "server": claim.server, "volume": claim.volume}
+            for claim in sorted(claims, key=lambda item: item.name)
+            if is_home(claim) and claim.phase == LOST and not claim.deleting
+        ],
         "adoption": adoption,
         "undecided": undecided,
     }

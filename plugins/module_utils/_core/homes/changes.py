@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..kubernetes.claims import Claim
+from ..kubernetes.claims import LOST, Claim
 from ..kubernetes.facts import ClusterFacts
 from ..metadata import KIND_HOME
 from ..plan import KEEP, REFUSE, Change, Rejected, Unchanged, Unreconcilable
@@ -59,6 +59,16 @@ def keep_unchanged(context: HomesContext, home: Home, name: str, unchanged: Unch
     if unchanged.warns:
         context.warn(home, name, f"Claim {name} of {home.owner} is kept: {unchanged.reason}")
     return keep_home(home, name, unchanged.reason)
+
+
+def lost_volume(claim: Claim) -> str:
+    """Return that the volume of a claim does not exist any more ("has lost ..."), "" when it does."""
+    if claim.phase != LOST:
+        return ""
+    return (
+        f"has lost its volume {claim.volume}: restore the PersistentVolume, or delete the claim so that the next run creates an "
+        "empty home"
+    )
 
 
 def new_home_line(home: Home, name: str) -> str:

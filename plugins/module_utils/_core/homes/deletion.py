@@ -19,7 +19,7 @@ from ..plan import DELETE, RETIRE, Change, Rejected, Unchanged
 from ..requests import ApiRequest, Precondition
 from ..text import quote_list
 from ..times import format_span, format_time
-from .changes import HomesContext, change_home, home_line, keep_home, keep_unchanged, reject_home
+from .changes import HomesContext, change_home, home_line, keep_home, keep_unchanged, lost_volume, reject_home
 from .desired import Home
 from .update import missing_labels
 
@@ -39,6 +39,7 @@ def plan_retirement_or_deletion(
 
 def _plan_retirement(context: HomesContext, home: Home, claim: Claim) -> Change:
     """Set the retirement annotation. A home that is retired keeps the time of its annotation."""
+    context.warn_claim(home, claim, lost_volume(claim))
     if claim.retired_at is not None:
         return keep_home(home, claim.name, f"has been retired since {claim.retired_at}")
     retired_at = format_time(context.settings.now)

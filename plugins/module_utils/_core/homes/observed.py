@@ -10,21 +10,24 @@ from collections.abc import Iterable
 from typing import Optional
 
 from ..kubernetes.claims import Claim
-from ..metadata import KIND_LABEL, KIND_SHARE, KIND_TREE
+from ..metadata import HUB_DATABASES, KIND_LABEL, KIND_SHARE, KIND_TREE
 from .spec import owner_text
 
 _HUB = "hub"
+_BLOCK = "block"
 
 
 def other_kind(claim: Claim) -> Optional[str]:
-    """Return what a claim is when it is not a home (`share`, `tree`, `hub`), by our label or the hub's. None otherwise."""
+    """Return what a claim is when it is not a home (`share`, `tree`, `hub`, `block`). None otherwise.
+
+    That is decided by our label, the hub's names and labels, and the volume mode: a raw block device has no files.
+    """
     kind = claim.labels.get(KIND_LABEL)
     if kind in (KIND_SHARE, KIND_TREE):
         return kind
-    # zero-to-jupyterhub keeps the hub's database in the claim hub-db-dir.
-    if claim.name == "hub-db-dir" or claim.labels.get("component") == "hub":
+    if claim.name in HUB_DATABASES or claim.labels.get("component") == "hub":
         return _HUB
-    return None
+    return _BLOCK if claim.is_block else None
 
 
 def is_home(claim: Claim) -> bool:
@@ -35,6 +38,8 @@ def is_home(claim: Claim) -> bool:
 def describe_other_kind(claim: Claim) -> str:
     """Return what such a claim is, for messages."""
     kind = other_kind(claim)
+    if kind == _BLOCK:
+        return "is a raw block device (volumeMode Block), not a home"
     return "belongs to the hub, not to a user" if kind == _HUB else f"is a {kind}, not a home"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..kubernetes.claim_update import UP_TO_DATE, ClaimUpdate
 from ..kubernetes.claims import Claim
-from ..kubernetes.expansion import decide_expansion
+from ..kubernetes.expansion import decide_expansion, failed_expansion
 from ..kubernetes.immutable import access_modes_difference, storage_class_difference
 from ..kubespawner.manifests import owner_hash
 from ..metadata import (
@@ -22,7 +22,7 @@ from ..metadata import (
     USERNAME_ANNOTATION,
 )
 from ..plan import KEEP, UPDATE, Change
-from .changes import HomesContext, change_home, home_line, keep_home
+from .changes import HomesContext, change_home, home_line, keep_home, lost_volume
 from .desired import Home
 
 
@@ -38,7 +38,9 @@ def plan_update(context: HomesContext, home: Home, claim: Claim, active: Sequenc
     expansion = decide_expansion(home.size, home.size_text, claim, context.facts.storage_classes)
     if expansion.expands:
         update.expand(home.size, home.size_text)
-    context.warn_claim(home, claim, expansion.obstacle)
+    context.warn_claim(home, claim, lost_volume(claim))
+    failed = "" if expansion.expands else failed_expansion(claim)
+    context.warn_claim(home, claim, expansion.obstacle or failed)
     context.warn_claim(home, claim, storage_class_difference(claim, home.storage_class))
     context.warn_claim(home, claim, access_modes_difference(claim, context.settings.access_modes))
     changes = [_change(home, update)]

@@ -99,9 +99,12 @@ class ClaimUpdate:
             self.before.append(f"retired since {self.claim.retired_at}")
 
     def expand(self, size: int, size_text: str) -> None:
-        """Request `size` bytes (`size_text` as written)."""
+        """Request `size` bytes (`size_text` as written). Less than before takes back an expansion that is not finished."""
         self._raise_action(UPDATE)
-        self.reasons.append(f"it is expanded from {format_size(self.claim.size or 0)} to {size_text}")
+        before = format_size(self.claim.size or 0)
+        is_less = size < (self.claim.size or 0)
+        change = f"its expansion to {before} is taken back" if is_less else f"it is expanded from {before}"
+        self.reasons.append(f"{change} to {size_text}" if not is_less else f"{change}, and it requests {size_text}")
         self.size = size
         self._size_text = size_text
 

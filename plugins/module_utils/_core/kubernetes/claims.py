@@ -20,6 +20,12 @@ from ..quantity import size_or_none
 
 BOUND = "Bound"
 LOST = "Lost"
+BLOCK = "Block"
+
+#: Conditions and states of `allocatedResourceStatuses` that say that an expansion failed. VolumeResizeFailed is also the
+#: reason of the resizer's event.
+_RESIZE_ERRORS = ("ControllerResizeError", "NodeResizeError", "VolumeResizeFailed")
+_INFEASIBLE = ("ControllerResizeInfeasible", "NodeResizeInfeasible", "ControllerResizeFailed", "NodeResizeFailed")
 
 
 class Claim(NamedTuple):
@@ -39,6 +45,12 @@ class Claim(NamedTuple):
     access_modes: tuple[str, ...]
     volume: str
     conditions: tuple[str, ...]
+    #: Whether it is a raw block device instead of a file system.
+    is_block: bool
+    #: Why its last expansion failed, in the words of the resizer, "" when it did not.
+    resize_error: str
+    #: The VolumeAttributesClasses that quotas count it for.
+    attributes_classes: tuple[str, ...]
 
     @property
     def user(self) -> Optional[str]:
@@ -88,4 +100,27 @@ def claim_from(item: Mapping[str, Any]) -> Claim:
         conditions=tuple(
             item.get("type", "") for item in status.get("conditions") or () if item.get("status") == "True"
         ),
+        is_block=spec.get("volumeMode") == BLOCK,
+        resize_error=_resize_error(status),
+        attributes_classes=_attributes_classes(spec, status),
     )
+
+
+def _resize_error(status: Mapping[str, Any]) -> str:
+    """Return why the last expansion failed. Kubernetes removes the condition when it succeeds."""
+    for item in status.get("conditions") or ():
+        is_error = item.get("type") in _RESIZE_ERRORS or item.get("reason") in _RESIZE_ERRORS
+        if is_error and item.get("status") == "True":
+            return str(item.get("message") or item.get("reason") or item["type"]).strip().rstrip(".")
+    state = (status.get("allocatedResourceStatuses") or {}).get("storage", "")
+    return f"the resizer gave up ({state})" if state in _INFEASIBLE else ""
+
+
+def _attributes_classes(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the classes that Kubernetes counts: the requested one, the current one, and the one it changes to."""
+    names = (
+        spec.get("volumeAttributesClassName"),
+        status.get("currentVolumeAttributesClassName"),
+        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
+    )
+    return tuple(dict.fromkeys(name for name in names if name))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ..quantity import format_size
 from .claims import BOUND, LOST, Claim
+from .expansion import failed_expansion
 from .facts import ClusterFacts
 
 #: The namespace and the name of a claim.
@@ -44,7 +45,9 @@ def check_readiness(
                 found.pending[namespace, claim.name] = f"claim {claim.name} is not bound to a volume"
         elif claim.size is not None and (claim.capacity or 0) < claim.size:
             has, asked = format_size(claim.capacity or 0), format_size(claim.size)
-            if "FileSystemResizePending" in claim.conditions:
+            if claim.resize_error:
+                found.pending[namespace, claim.name] = f"claim {claim.name} {failed_expansion(claim)}"
+            elif "FileSystemResizePending" in claim.conditions:
                 found.warnings.append(
                     f"Claim {claim.name} has {has} of {asked} until its file system is resized, which happens when the "
                     "next pod mounts it"

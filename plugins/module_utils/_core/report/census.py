@@ -14,7 +14,19 @@ from ..homes.spec import owner_text
 
 def census_text(found: Mapping[str, Any]) -> str:
     """Return a census as sentences, one a line."""
-    lines = [f"{sum(1 for user in found['users'] if user['home'])} of {len(found['users'])} homes exist."]
+    lost = {row["name"] for row in found["lost"]}
+    homes = [user["home"] for user in found["users"] if user["home"]]
+    without_volume = sum(1 for home in homes if home in lost)
+    lines = [
+        f"{len(homes) - without_volume} of {len(found['users'])} homes exist"
+        + (
+            f", and {without_volume} {'has' if without_volume == 1 else 'have'} lost the volume."
+            if without_volume
+            else "."
+        )
+    ]
+    for row in found["lost"]:
+        lines.append(f"{row['name']} of {owner_text(row['owner'], row['server'])} has lost its volume {row['volume']}.")
     given = found["moves"]["given"]
     for row in given["takeovers"]:
         lines.append(f"DANGER: {_owner(row)} would get {row['claim']}, the home of {row['belongs_to']}.")

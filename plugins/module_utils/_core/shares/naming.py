@@ -10,7 +10,7 @@ import hashlib
 import re
 from typing import Optional
 
-from ..metadata import KIND_LABEL, KIND_SHARE, SHARE_KEY, label_value_error
+from ..metadata import HUB_DATABASES, KIND_LABEL, KIND_SHARE, SHARE_KEY, label_value_error
 
 #: Selects the claims, or the volumes, of all shares.
 SELECTOR = f"{KIND_LABEL}={KIND_SHARE}"
@@ -19,8 +19,6 @@ SELECTOR = f"{KIND_LABEL}={KIND_SHARE}"
 LONGEST = 63
 _DIGITS = 24
 
-#: Claims with the databases of hubs: z2jh's, and classic Open Data Hub's.
-_DATABASES = ("hub-db-dir", "jupyterhub-db")
 #: Homes without annotations: those that the Open Data Hub dashboard creates.
 _DASHBOARD_HOME = re.compile(r"jupyterhub-nb-.+-pvc\Z")
 #: Names that KubeSpawner gives. A home restored from a backup may have lost its annotations.
@@ -55,7 +53,7 @@ def share_labels(share: str) -> dict[str, str]:
 
 def reserved_name(claim: str) -> Optional[str]:
     """Return what a claim of this name is, whatever its labels say ("a home by its name"); None for all other names."""
-    if claim in _DATABASES:
+    if claim in HUB_DATABASES:
         return "the hub's database"
     return "a home by its name" if _DASHBOARD_HOME.match(claim) else None
 

@@ -17,7 +17,7 @@ from ..._core.homes.desired import Home, HomeSettings
 from ..._core.homes.observed import ObservedHomes
 from ..._core.homes.plan import plan_home, plan_homes
 from ..._core.hub_activity import HubUsers
-from ..._core.kubernetes.claims import Claim, claim_from
+from ..._core.kubernetes.claims import LOST, Claim, claim_from
 from ..._core.kubernetes.facts import ClusterFacts
 from ..._core.kubernetes.quota import Quota, claim_demands, quota_from, quota_warnings
 from ..._core.metadata import PRESENT
@@ -100,12 +100,18 @@ class HomesRun:
             (namespace, change.name): change
             for change in outcome.plan.changes
             if change.name and change.subject is not None and change.subject.state == PRESENT
+            # The plan warns of lost volumes.
+            if not self._is_lost(change.name)
         }
 
         def list_claims() -> Iterable[tuple[str, Claim]]:
             return ((namespace, claim) for claim in self.api.list_all(requests.CLAIMS, namespace, claim_from))
 
         wait_until_ready(Wait(awaited, list_claims, self._facts, self._reader), outcome, timings)
+
+    def _is_lost(self, name: str) -> bool:
+        claim = self._observed.by_name.get(name)
+        return claim is not None and claim.phase == LOST
 
     def _plan_again(self, change: Change) -> Change:
         """Read the claim of one home again after a conflict, and plan this home again."""

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from ..._core import requests
-from ..._core.kubernetes.claims import Claim
+from ..._core.kubernetes.claims import LOST, Claim
 from ..._core.kubernetes.facts import ClusterFacts
 from ..._core.kubernetes.quota import Demand, Quota, claim_demands, quota_from, quota_warnings
 from ..._core.metadata import PRESENT
@@ -95,7 +95,7 @@ class SharesRun:
         awaited = {
             (change.namespace, change.name): change
             for change in outcome.plan.changes
-            if change.subject.share.state == PRESENT
+            if change.subject.share.state == PRESENT and not self._is_lost(change)
         }
         namespaces = list(dict.fromkeys(namespace for namespace, _name in awaited))
 
@@ -103,6 +103,11 @@ class SharesRun:
             return self._reader.list_claims(namespaces, SELECTOR)
 
         wait_until_ready(Wait(awaited, list_claims, self._facts, self._facts_reader), outcome, timings)
+
+    def _is_lost(self, change: Change) -> bool:
+        """Return whether a claim stays without its volume, of which the plan warns."""
+        claim = self._observed.claim(change.namespace, change.name)
+        return not change.operations and claim is not None and claim.phase == LOST
 
     def _read_missing(self, context: PlanContext) -> None:
         self._reader.read_missing(context.observed)

@@ -37,6 +37,8 @@ def reserved_for(claim: Claim) -> Optional[str]:
         return "a home by its labels"
     if kind != KIND_SHARE and is_spawner_name(claim.name):
         return f"a home by its name (if it is not, set the label {KIND_LABEL}={KIND_SHARE})"
+    if claim.is_block:
+        return "a raw block device (volumeMode Block)"
     return _COMPONENTS.get(claim.labels.get("component", ""))
 
 

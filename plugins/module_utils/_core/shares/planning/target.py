@@ -13,7 +13,7 @@ from ... import requests
 from ...kubernetes.claim_update import UP_TO_DATE, ClaimUpdate
 from ...kubernetes.claims import BOUND, LOST, Claim
 from ...kubernetes.deletion import reject_terminating
-from ...kubernetes.expansion import decide_expansion
+from ...kubernetes.expansion import decide_expansion, failed_expansion
 from ...kubernetes.facts import PATCH
 from ...kubernetes.immutable import missing_access_mode, storage_class_difference
 from ...kubernetes.volumes import READ_WRITE_MANY, Volume
@@ -230,6 +230,8 @@ class TargetPlanner:
         expansion = decide_expansion(share.size, share.size_text, update.claim, self.facts.storage_classes)
         if expansion.obstacle:
             self.warn(expansion.obstacle)
+        elif not expansion.expands and failed_expansion(update.claim):
+            self.warn(failed_expansion(update.claim))
         if expansion.expands:
             update.expand(share.size, share.size_text)
 
