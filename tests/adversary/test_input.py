@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,14 +12,36 @@ import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_config_map import acl_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import profiles_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import parse_users
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub_activity import (
     UNKNOWN,
     HubUser,
     HubUsers,
     use_since,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.inventory import (
+    list_text_error,
+    names_of,
+    overridden,
+    override_errors,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.quantity import (
+    QuantityError,
+    parse_size,
+    size_or_none,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import undefined_groups
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
+from ansible_collections.odh.persistency.plugins.module_utils._core.validation import user_name_error
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.data_files import FileError
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.share_files import (
+    load_groups_file,
+    load_shares_file,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.user_files import load_users_file
+
+from tests.support.modules import Running
 
 HOME = "/opt/app-root/src"
 
@@ -138,3 +162,166 @@ def test_a_hub_that_does_not_know_a_user_proves_nothing() -> None:
     use = use_since(renamed, "ann", "", datetime(2026, 3, 1, tzinfo=timezone.utc))
     assert use.state == UNKNOWN
     assert "another name there" in use.reason
+
+
+# -- texts that look like lists ----------------------------------------------------------------------------------------
+
+TEXTS = ['["ann","ben"]', "['ann', 'ben']", "[ann, ben]", "- ann\n- ben", "ann\nben", '{"name": "ann"}', "{{ users }}"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_that_looks_like_a_list_is_none(text: str) -> None:
+    """Ansible splits a text at its commas where an option is a list."""
+    found = list_text_error(text.split(","), "users")
+    assert found is not None
+    assert found.startswith("users must be a list, not the text ")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_an_item_that_looks_like_a_list_is_no_name(text: str) -> None:
+    for part in {text, *(text.split(",") if '"' in text or "'" in text else ())}:
+        assert user_name_error("name", part), part
+        assert parse_users([part], "users")[1], part
+        assert parse_users([{"name": "x", "server": part}], "users")[1], part
+        assert parse_groups({"g": [part]}, "groups")[1], part
+        assert parse_groups({part: ["ann"]}, "groups")[1] or "," in text, part
+        for right in ("read", "write"):
+            assert share_errors(**{right: {"users": [part]}}), part
+    assert share_errors(directories=[text])
+    assert share_errors(namespaces=[text])
+    assert share_errors(namespaces=text)
+    assert share_errors(read={"groups": text})
+
+
+@pytest.mark.parametrize(
+    "name", ["ann", "-x-", "corp\\ann", "o'brien", 'the "cat" x', "a[1]b", "ann (bob)", "[x] ann", "a, b", "--"]
+)
+def test_other_odd_names_stay_names(name: str) -> None:
+    assert user_name_error("name", name) is None
+    assert not parse_users([name], "users")[1]
+    assert list_text_error(["ann", name], "users") is None
+
+
+@pytest.mark.parametrize("module", ["user_pvc", "share_pvc", "share_acl", "share_access_info", "share_directory"])
+def test_every_list_option_of_a_module_rejects_such_texts(module: str) -> None:
+    options = {
+        "user_pvc": ("users", "retired", "absent", "access_modes"),
+        "share_pvc": ("shares", "retired", "absent", "namespaces", "mount_roots"),
+        "share_acl": ("shares", "declassify", "allow_source_change"),
+        "share_access_info": ("for_users", "for_groups", "for_shares", "requested"),
+        "share_directory": ("shares", "elsewhere"),
+    }[module]
+    required = {"share_directory": {"path": "/nowhere"}, "share_pvc": {}}.get(module, {"namespace": "hub"})
+    for text in ('["ann","ben"]', "- ann\n- ben"):
+        result = Running(module, {**required, **dict.fromkeys(options, text)}, dict(os.environ), False, False).wait()
+        assert result.failed
+        for option in options:
+            assert f"{option} must be a list, not the text " in result.msg, (option, result.msg)
+
+
+# -- keys that are no text, and numbers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- {name: data, level: private, on: x}", "the boolean `true`"),
+        ("- {name: data, level: private, labels: {010: x}}", "the number 8 as a key: put it in quotes"),
+        ("- {name: data, level: private, annotations: {on: x}}", "the boolean `true` as a key: put it in quotes"),
+        ("- {name: data, level: private, backend: {type: nfs, server: s, path: /x, 1: x}}", "the number 1"),
+        ("- {name: data, level: private, read: {users: [ann], off: x}}", "the boolean `false`"),
+        ("- {name: data, level: private, read: {groups: [0117]}}", "the number 79 instead of a name: put it in quotes"),
+        ("- {name: data, level: private, labels: {a: 010}}", "the number 8 under 'a', not text: put it in quotes"),
+        ("- {name: data, level: private, namespaces: [0117]}", "the number 79, which is not a namespace"),
+        ("- {name: data, level: private, ~: x}", "nothing (null)"),
+        ("- {name: data, level: private, 2026-03-01: x}", "the date 2026-03-01"),
+    ],
+)
+def test_a_key_that_is_no_text_is_rejected(text: str, words: str) -> None:
+    errors = parse_shares(yaml.safe_load(text), "shares", HOME)[1]
+    assert words in "\n".join(errors)
+    assert "quotes" in "\n".join(errors) or "namespace" in words
+
+
+def test_groups_overrides_and_users_have_text_as_keys() -> None:
+    assert "the number 79: put it in quotes" in parse_groups(yaml.safe_load("{0117: [ann]}"), "groups")[1][0]
+    assert "quotes" in parse_groups(yaml.safe_load("[{name: g, users: [], on: x}]"), "groups")[1][0]
+    [error] = override_errors(["8", "data"], yaml.safe_load("{010: {size: 1Gi}}"), "overrides", "`shares`")
+    assert "the number 8 is not the name of a share: put it in quotes" in error
+    assert overridden([{"name": "8"}], {8: {"size": "1Gi"}}) == [{"name": "8"}]
+    assert "keys are text" in parse_users(yaml.safe_load("[{name: ann, on: x}]"), "users")[1][0]
+    assert "as a key" in parse_users(yaml.safe_load("[{name: ann, labels: {010: x}}]"), "users")[1][0]
+
+
+@pytest.mark.parametrize("keys", [{"gid": "0100"}, {"owner": "007"}, {"size": "010Gi"}, {"size": "0100"}])
+def test_what_looks_octal_is_rejected(keys: dict[str, str]) -> None:
+    assert "looks octal" in share_errors(**keys)
+
+
+HUGE: Any = int("9" * 4000) ** 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    [HUGE, -HUGE, "9" * 9000, "9" * 9000 + "Gi", "0." + "9" * 9000 + "Gi"],
+    ids=["integer", "negative", "digits", "size", "fraction"],
+)
+def test_numbers_of_thousands_of_digits(value: Any) -> None:
+    for key in ("gid", "owner", "size", "until", "mode", "level", "mount_path", "state", "directories", "namespaces"):
+        errors = share_errors(**{key: value})
+        assert errors, key
+        assert len(errors) < 1000, key
+    for key in ("labels", "annotations"):
+        assert share_errors(**{key: {"a": HUGE}, "size": "1Gi"})
+    for item in (value, {"name": value}, {"name": "x", "size": value}, {"name": "x", value: "x"}):
+        errors = parse_users([item], "users")[1]
+        if item is value and isinstance(value, str):
+            continue  # a long name, which is rejected with the name of its claim
+        if isinstance(item, dict) and isinstance(item["name"], str) and "size" in item and isinstance(value, str):
+            with pytest.raises(QuantityError):
+                parse_size(value)
+            continue
+        assert errors or isinstance(value, str)
+    assert size_or_none("9" * 9000) is None
+    assert parse_shares([{"name": HUGE}, HUGE, {HUGE: 1}], "shares", HOME)[1]
+    assert parse_groups({HUGE: [HUGE]}, "groups")[1]
+    assert override_errors(names_of([{"name": HUGE}, HUGE]), {HUGE: {}}, "overrides", "`shares`")
+
+
+@pytest.mark.parametrize("extension", ["json", "yml"])
+@pytest.mark.parametrize("load", [load_users_file, load_shares_file, load_groups_file])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 1500 + "]" * 1500,
+        '[{"name": "data", "directories": ' + "[" * 1500 + "]" * 1500 + "}]",
+        "[" * 100_000,
+        '{"a":' * 1500 + "1" + "}" * 1500,
+        "[" + "9" * 9000 + "]",
+        '[{"name": "data", "gid": ' + "9" * 9000 + "}]",
+        "[0x" + "f" * 9000 + "]",
+    ],
+    ids=["lists", "directories", "open", "mappings", "number", "gid", "hexadecimal"],
+)
+def test_files_nested_too_deeply_or_with_huge_numbers(tmp_path: Path, extension: str, load: Any, content: str) -> None:
+    path = tmp_path / f"x.{extension}"
+    path.write_text(content)
+    parsers = {
+        load_users_file: lambda found: parse_users(found, "x")[1],
+        load_shares_file: lambda found: parse_shares(found, "x", HOME)[1],
+        load_groups_file: lambda found: parse_groups(found, "x")[1],
+    }
+    try:
+        errors = parsers[load](load(str(path)))
+    except FileError as error:
+        errors = [str(error)]
+    assert errors
+    assert all(len(error) < 1000 and "Traceback" not in error for error in errors)
+
+
+def test_a_path_of_1500_levels_and_a_list_of_1500_levels() -> None:
+    deep: Any = "x"
+    for _level in range(1500):
+        deep = [deep]
+    assert "a list instead of a path" in share_errors(directories=deep)
+    assert share_errors(read={"users": deep}, labels=deep, until=deep, gid=deep, namespaces=deep, backend=deep)

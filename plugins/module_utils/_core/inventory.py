@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from .metadata import ABSENT, RETIRED
 from .text import did_you_mean, nearest, quote_list
-from .validation import described
+from .validation import described, is_huge, is_list_text, quoting, shown
 
 
 def list_error(raw: object, source: str) -> Optional[str]:
@@ -29,6 +29,27 @@ def list_error(raw: object, source: str) -> Optional[str]:
         f"{source} must be a list, not {described(raw)}: in YAML, write one item per line after `- `, on the command line "
         f'-e \'{{"VARIABLE": ["NAME"]}}\''
     )
+
+
+def list_text_error(values: Sequence[object], source: str, items: bool = True) -> Optional[str]:
+    """Return why a list is not one, None if it is: Ansible splits a text at its commas, and so makes a list of it.
+
+    Found is what begins and ends like a list in JSON, Python or YAML, and a text of several lines. With ``items``, so are
+    items that look like lists.
+    """
+    first, last = (values[0], values[-1]) if values else ("", "")
+    if isinstance(first, str) and isinstance(last, str):
+        begin, end = first.lstrip(), last.rstrip()[-1:]
+        is_whole = begin.startswith(("[", "{", "('", '("')) and end in ("]", "}", ")")
+        if is_whole or (len(values) == 1 and (begin.startswith("- ") or len(first.splitlines()) > 1)):
+            return list_error(",".join(value for value in values if isinstance(value, str)), source)
+    for index, value in enumerate(values if items else ()):
+        if isinstance(value, str) and is_list_text(value):
+            return (
+                f"{source}[{index}] is the text {shown(value)}, which looks like a list: write each of its items as an item of "
+                f"{source}"
+            )
+    return None
 
 
 def entries_with_state(raw: Any, source: str, state: str, errors: list[str]) -> list[Any]:
@@ -62,7 +83,7 @@ def names_of(raw: Any) -> list[str]:
     """Return the names of the entries of a list, as texts. Entries without a name are left out."""
     entries = raw if isinstance(raw, (list, tuple)) else ()
     names = [item.get("name") if isinstance(item, Mapping) else item for item in entries]
-    return [str(name) for name in names if name is not None]
+    return [described(name) if is_huge(name) else str(name) for name in names if name is not None]
 
 
 def overrides_error(raw: object, source: str) -> Optional[str]:
@@ -78,7 +99,10 @@ def override_errors(names: Sequence[str], overrides: Mapping[Any, Any], source: 
     """Return a sentence for each override of an unknown share, and for each that renames its share."""
     errors = []
     for name, keys in overrides.items():
-        if str(name) not in names:
+        if not isinstance(name, str):
+            errors.append(f"{source}: {described(name)} is not the name of a share: {quoting(name)}")
+            continue
+        if name not in names:
             there = f"it has {', '.join(sorted(names))}" if names else "it has none"
             errors.append(
                 f"{source}: {name} is not a share in {list_source}{did_you_mean(str(name), names)}: correct the name ({there}), "
@@ -93,10 +117,9 @@ def override_errors(names: Sequence[str], overrides: Mapping[Any, Any], source: 
 
 def overridden(entries: Sequence[Any], overrides: Mapping[Any, Mapping[Any, Any]]) -> list[Any]:
     """Return the entries with their overrides. Each key of an override replaces that of the entry, whole."""
-    by_name = {str(name): keys for name, keys in overrides.items()}
     return [
-        {**item, **by_name[str(item.get("name"))]}
-        if isinstance(item, Mapping) and str(item.get("name")) in by_name
+        {**item, **overrides[item["name"]]}
+        if isinstance(item, Mapping) and isinstance(item.get("name"), str) and item["name"] in overrides
         else item
         for item in entries
     ]

@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Optional
 
+from .validation import shown
+
 BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
@@ -24,6 +26,9 @@ LARGEST = 2**63 - 1
 SMALLEST_VOLUME = 1024 * 1024
 
 _NUMBER = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(.*)\Z", re.DOTALL)
+#: Longer than any size: Python refuses to read integers of thousands of digits.
+_LONGEST = 100
+_OCTAL = re.compile(r"[+-]?0[0-9]")
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]{1,3})\Z")
 
 
@@ -36,6 +41,8 @@ def parse_quantity(text: str) -> Fraction:
 
     Raises QuantityError for what the API server does not accept as a quantity.
     """
+    if len(text) > _LONGEST:
+        raise QuantityError(f"{shown(text)} is too long for a quantity: write a size such as 10Gi")
     match = _NUMBER.match(text)
     if not match:
         raise QuantityError(f"{text!r} is not a quantity{_suggestion(text)}")
@@ -60,6 +67,10 @@ def parse_size(text: str) -> int:
     below 1Mi (a forgotten unit).
     """
     value = parse_quantity(text)
+    if _OCTAL.match(text):
+        raise QuantityError(
+            f"{text!r} looks octal (without quotes YAML reads 0100 as 64): write it without a 0 in front"
+        )
     if value <= 0:
         raise QuantityError(f"{text!r} is not above zero: write a size such as 10Gi")
     if value < SMALLEST_VOLUME:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import datetime
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,14 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # Invisible characters that str.strip() keeps: copied from web pages, or a byte order mark inside a file.
 _INVISIBLE = "\ufeff\u200b\u2060"
+
+# A list or mapping in JSON, Python or YAML, or a part of one that was split at its commas.
+_LIST_TEXT = re.compile(
+    r"""\s*(?:[\[{].*[\]}]\s*\Z|[\[{(]\s*["'\[{]|-\s|---)|.*["']\s*[\]})]\s*\Z|(["']).*\1\Z""", re.DOTALL
+)
+#: Names that begin or end otherwise cannot match.
+_LIST_STARTS, _LIST_ENDS = " -[{(\"'", " ]})\"'"
+_MOST_DIGITS = 1000
 
 
 class PlacedList(list[Any]):
@@ -32,13 +41,25 @@ def shown(text: str, most: int = 80) -> str:
 
 def is_plain(text: str) -> bool:
     """Whether a name is certainly valid; False only means that it needs a closer check."""
-    return text != "" and text.isprintable() and text[0] != " " and text[-1] != " " and "/" not in text
+    return (
+        text != ""
+        and text.isprintable()
+        and text[0] not in _LIST_STARTS
+        and text[-1] not in _LIST_ENDS
+        and "/" not in text
+    )
+
+
+def is_list_text(text: str) -> bool:
+    """Return whether a text looks like a list or a mapping that somebody wrote as text, or like a part of one."""
+    return _LIST_TEXT.match(text) is not None
 
 
 def user_name_error(what: str, text: str) -> str | None:
     """Return what is wrong with the name of a user or a server for JupyterHub, None if it is valid.
 
-    The rules are those of ``Authenticator.validate_username`` in JupyterHub 4 to 6: no ``/``, not empty, nothing that
+    What looks like a list is rejected too: JupyterHub allows such names, but they come from lists that became text. The other
+    rules are those of ``Authenticator.validate_username`` in JupyterHub 4 to 6: no ``/``, not empty, nothing that
     ``str.strip()`` removes. Unicode, inner blanks and upper case are allowed (only the default authenticators make names
     lower case). The handlers of JupyterHub do not accept ``/`` in the name of a server.
     """
@@ -46,6 +67,11 @@ def user_name_error(what: str, text: str) -> str | None:
         return None
     if not text.strip():
         return f"the {what} is {'empty' if not text else 'nothing but white space'}: set the {what}, or remove the item"
+    if is_list_text(text):
+        return (
+            f"the {what} {shown(text)} looks like a list, or a part of one, that became text: write each name as an item of "
+            "the list"
+        )
     if "/" in text:
         return f"the {what} {shown(text)} contains a `/`, which JupyterHub does not allow in names: remove it"
     bare = text.strip().strip(_INVISIBLE).strip()
@@ -73,7 +99,7 @@ def described(value: object) -> str:
     if isinstance(value, bool):
         return f"the boolean `{str(value).lower()}`"
     if isinstance(value, (int, float)):
-        return f"the number {str(value)[:40]}"
+        return "a number of thousands of digits" if is_huge(value) else f"the number {str(value)[:40]}"
     if isinstance(value, datetime.date):
         return f"the date {value.isoformat()}"
     if isinstance(value, str):
@@ -83,6 +109,25 @@ def described(value: object) -> str:
     if isinstance(value, (list, tuple, set)):
         return "a list"
     return f"a value of type {type(value).__name__}"
+
+
+def is_huge(value: object) -> bool:
+    """Return whether a value is an integer with so many digits that Python may refuse to write it."""
+    return isinstance(value, int) and value.bit_length() > _MOST_DIGITS * 3
+
+
+def unknown_keys(item: Mapping[Any, object], known: Collection[str], errors: list[str]) -> list[str]:
+    """Return the keys of a mapping that are unknown, and append an error for each that is not text."""
+    unknown = []
+    for key in item:
+        if not isinstance(key, str):
+            text = "..." if is_huge(key) else str(key)
+            errors.append(
+                f"the key {shown(text)} is unknown: it is {described(key)}, and keys are text, so {quoting(key)}"
+            )
+        elif key not in known:
+            unknown.append(key)
+    return unknown
 
 
 def quoting(value: object) -> str:

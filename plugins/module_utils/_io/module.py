@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ansible.module_utils.basic import missing_required_lib
 
+from .._core.inventory import list_error, list_text_error
+from .._core.metadata import ABSENT, RETIRED
 from .._core.outcome import Outcome
 from .._core.plan import REFUSE, Change, Plan, failure_message, refusal_message, unready_message
 from .errors import ExternalError
@@ -53,6 +55,7 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
     `kind` is what the module manages, for rejected input that belongs to no object yet.
     """
     try:
+        _reject_texts(module)
         result = body(module)
     except PlanRejected as rejected:
         plan = rejected.plan
@@ -71,8 +74,33 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
     except ExternalError as error:
         sentence = str(error) if str(error).endswith("?") else f"{error}."
         module.fail_json(msg=sentence, changed=False, changes=[], summary={}, unreconcilable=[], failed_items=[])
+    except RecursionError:
+        module.fail_json(
+            msg="The input is nested too deeply: write lists and mappings with fewer levels.",
+            changed=False,
+            changes=[],
+            summary={},
+            unreconcilable=[],
+            failed_items=[],
+        )
     else:
         module.exit_json(**result)
+
+
+def _reject_texts(module: Any) -> None:
+    """Raise PlanRejected for each option that is a list and got a text which looks like one."""
+    errors = []
+    for name, option in module.argument_spec.items():
+        value = module.params.get(name)
+        error = None
+        if option.get("type") == "list" and isinstance(value, list):
+            error = list_text_error(value, name, items=option.get("elements") == "str")
+        elif name in (RETIRED, ABSENT):
+            error = list_error(value, name)
+        if error is not None:
+            errors.append(error)
+    if errors:
+        raise PlanRejected(errors)
 
 
 def _rejected_input(module: Any, kind: str, reason: str) -> dict[str, Any]:

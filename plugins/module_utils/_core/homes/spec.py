@@ -19,11 +19,13 @@ from ..validation import (
     NOTHING,
     PlacedList,
     described,
+    is_huge,
     is_plain,
     quoting,
     shown,
     text_of,
     texts_of,
+    unknown_keys,
     user_name_error,
 )
 
@@ -131,16 +133,17 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserSpec | None]
             return ["a list is not a user: write a name or a mapping with `name`"], None
         return [f"{described(item)} is not a name: {quoting(item)}"], None
 
+    untyped: list[str] = []
     errors = [
-        f"the key {shown(str(key))} is unknown{did_you_mean(str(key), KNOWN_KEYS)}: use {', '.join(KNOWN_KEYS)}"
-        for key in item
-        if key not in KNOWN_KEYS
+        f"the key {shown(key)} is unknown{did_you_mean(key, KNOWN_KEYS)}: use {', '.join(KNOWN_KEYS)}"
+        for key in unknown_keys(item, KNOWN_KEYS, untyped)
     ]
+    errors += untyped
     name = _name_of(item, "name", errors)
     server = _name_of(item, "server", errors)
     claim = text_of(item, "claim", errors)
     size = item.get("size")
-    if isinstance(size, int) and not isinstance(size, bool):
+    if isinstance(size, int) and not isinstance(size, bool) and not is_huge(size):
         size = str(size)
     elif size is not None and not isinstance(size, str):
         errors.append(f"`size` is {described(size)}: write a quantity such as `10Gi`")

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from ..metadata import NAMESPACE, claim_name_error
 from ..text import did_you_mean
-from ..validation import NOTHING, described, quoting, shown, texts_of
+from ..validation import NOTHING, described, is_list_text, quoting, shown, texts_of, unknown_keys
 from .csi_drivers import NFS_CSI, NO_TEMPLATE, csi_path_errors, is_cephfs, is_template, nfs_attributes
 from .paths import absolute_error, system_path_error
 
@@ -104,11 +104,12 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
             errors.append(f"`backend.type` is {described(kind)}: write one of {', '.join(TYPES)}")
         return DYNAMIC
     known = ("type", *KEYS[kind])
+    untyped: list[str] = []
     errors += [
-        f"the backend {kind} has no key {shown(str(key))}{did_you_mean(str(key), known)}: the known keys are {', '.join(known)}"
-        for key in value
-        if key not in known
+        f"the backend {kind} has no key {shown(key)}{did_you_mean(key, known)}: the known keys are {', '.join(known)}"
+        for key in unknown_keys(value, known, untyped)
     ]
+    errors += [f"`backend`: {error}" for error in untyped]
     errors += [f"the backend {kind} needs `{key}`" for key in REQUIRED[kind] if not value.get(key)]
     reader = _Reader(value, errors)
     server, path = reader.text("server"), reader.text("path")
@@ -136,7 +137,7 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
     errors += [
         f"`backend.mount_options` has {shown(option)}: write each option as a separate item, without blanks and commas"
         for option in options
-        if "," in option or any(character.isspace() for character in option)
+        if "," in option or is_list_text(option) or any(character.isspace() for character in option)
     ]
     attributes = texts_of(value, "attributes", errors)
     errors += [f"`backend.attributes` {wrong}" for wrong in csi_path_errors(driver, attributes)]

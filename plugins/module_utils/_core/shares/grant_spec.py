@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..text import did_you_mean
-from ..validation import described, quoting, shown, user_name_error
+from ..validation import described, quoting, shown, unknown_keys, user_name_error
 from .groups import group_name_error
 
 KEYS = ("users", "groups", "everyone")
@@ -43,9 +43,8 @@ def read_grants(item: Mapping[Any, object], right: str, level: str, errors: list
         )
         return NOBODY
     errors += [
-        f"`{right}` has the unknown key {shown(str(key))}{did_you_mean(str(key), KEYS)}: the known keys are {', '.join(KEYS)}"
-        for key in value
-        if key not in KEYS
+        f"`{right}` has the unknown key {shown(key)}{did_you_mean(key, KEYS)}: the known keys are {', '.join(KEYS)}"
+        for key in unknown_keys(value, KEYS, errors)
     ]
     users = _names(value, right, "users", errors)
     groups = _names(value, right, "groups", errors)

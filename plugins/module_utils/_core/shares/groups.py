@@ -16,7 +16,7 @@ from typing import Optional
 
 from ..._hub.acl_format import HUB, OPENSHIFT
 from ..text import did_you_mean
-from ..validation import PlacedList, described, quoting, shown, user_name_error
+from ..validation import PlacedList, described, is_list_text, quoting, shown, unknown_keys, user_name_error
 
 KEYS = ("name", "users")
 
@@ -35,6 +35,8 @@ def group_name_error(name: str) -> Optional[str]:
     """
     if not name.strip():
         return f"the name of a group is {'empty' if not name else 'only white space'}: set it, or remove the group"
+    if is_list_text(name):
+        return f"the group {shown(name)} looks like a list that became text: write each name as an item of the list"
     bare = name
     for prefix in (HUB, OPENSHIFT):
         if name.startswith(prefix):
@@ -93,11 +95,12 @@ def _items(raw: object, source: str, errors: list[str]) -> Iterable[tuple[str, o
         if not isinstance(item, Mapping) or "name" not in item:
             errors.append(f"{place}: a group must be a mapping with `name` and `users`, not {described(item)}")
             continue
+        untyped: list[str] = []
         errors.extend(
-            f"{place}: unknown key {shown(str(key))}{did_you_mean(str(key), KEYS)}: the known keys are {', '.join(KEYS)}"
-            for key in item
-            if key not in KEYS
+            f"{place}: unknown key {shown(key)}{did_you_mean(key, KEYS)}: the known keys are {', '.join(KEYS)}"
+            for key in unknown_keys(item, KEYS, untyped)
         )
+        errors.extend(f"{place}: {error}" for error in untyped)
         items.append((place, item["name"], item.get("users")))
     return items
 

@@ -29,7 +29,17 @@ from ..metadata import (
 )
 from ..quantity import QuantityError, parse_size
 from ..text import did_you_mean
-from ..validation import PlacedList, described, quoting, shown, text_of, texts_of
+from ..validation import (
+    PlacedList,
+    described,
+    is_huge,
+    is_list_text,
+    quoting,
+    shown,
+    text_of,
+    texts_of,
+    unknown_keys,
+)
 from .backend_spec import DYNAMIC, EXISTING_CLAIM, Backend, read_backend
 from .grant_spec import read_grants
 from .naming import reserved_name
@@ -137,9 +147,8 @@ class _ItemReader:
             errors.append(f"a share must be a mapping with `name` and `level`, not {described(item)}")
             return None
         errors += [
-            f"unknown key {shown(str(key))}{did_you_mean(str(key), KNOWN_KEYS)}: the known keys are {', '.join(KNOWN_KEYS)}"
-            for key in item
-            if key not in KNOWN_KEYS
+            f"unknown key {shown(key)}{did_you_mean(key, KNOWN_KEYS)}: the known keys are {', '.join(KNOWN_KEYS)}"
+            for key in unknown_keys(item, KNOWN_KEYS, errors)
         ]
         name = _name_of(item, errors)
         if name is None:
@@ -231,7 +240,7 @@ def _size_of(item: Mapping[Any, object], errors: list[str]) -> tuple[Optional[in
     size = item.get("size")
     if size is None:
         return None, ""
-    if isinstance(size, int) and not isinstance(size, bool):
+    if isinstance(size, int) and not isinstance(size, bool) and not is_huge(size):
         size = str(size)
     if not isinstance(size, str):
         errors.append(f"`size` is {described(size)}: write a quantity such as `100Gi`")
@@ -262,6 +271,12 @@ def _until_of(item: Mapping[Any, object], errors: list[str]) -> Optional[str]:
 def _id_of(item: Mapping[Any, object], key: str, errors: list[str]) -> Optional[int]:
     number = item.get(key)
     if number is None:
+        return None
+    if isinstance(number, str) and number[:1] == "0" and number[1:].isdigit():
+        errors.append(
+            f"`{key}` is the text {shown(number)}, which looks octal (without quotes YAML reads 0100 as 64): write the number "
+            "without a 0 in front"
+        )
         return None
     if isinstance(number, str) and _DIGITS.match(number):
         number = int(number)  # templates turn numbers into text
@@ -331,6 +346,8 @@ def _directories_of(item: Mapping[Any, object], errors: list[str]) -> tuple[str,
             errors.append(f"`directories` has {described(directory)} instead of a path: {quoting(directory)}")
             continue
         wrong = relative_error(directory)
+        if wrong is None and is_list_text(directory):
+            wrong = f"{shown(directory)} looks like a list that became text: write each path as an item"
         if wrong:
             errors.append(f"`directories`: {wrong}")
             continue

@@ -10,10 +10,11 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ..._core.text import did_you_mean, quote_list
-from ..._core.validation import PlacedList, shown
+from ..._core.validation import PlacedList, described, shown
 from ..errors import ExternalError
 
 try:
@@ -22,6 +23,10 @@ try:
     YAML_ERROR: Exception | None = None
 except ImportError as error:  # reported when a YAML file is read
     YAML_ERROR = error
+
+
+#: How deeply a YAML file may nest lists and mappings. An entry needs five levels.
+_MOST_LEVELS = 100
 
 
 class FileError(ExternalError):
@@ -105,7 +110,7 @@ def read_text(path: str, fmt: FileFormat) -> str:
 def _unwrapped(path: str, fmt: FileFormat, content: object) -> Any:
     """Return the content of a file without its enclosing key, if it has one."""
     if isinstance(content, dict) and (not fmt.mapping or _is_wrapper(content, fmt)):
-        others = [str(key) for key in content if key != fmt.key]
+        others = [key if isinstance(key, str) else described(key) for key in content if key != fmt.key]
         if fmt.key not in content:
             raise FileError(
                 f"The {fmt.title} {path} is a mapping without the key `{fmt.key}`, but with "
@@ -148,7 +153,7 @@ def _from_json(path: str, fmt: FileFormat, text: str) -> Any:
         if len(made) != len(pairs):
             keys = [key for key, _value in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            whose = f" in the item of {shown(str(made['name']))}" if "name" in made else ""
+            whose = f" in the item of {shown(made['name'])}" if isinstance(made.get("name"), str) else ""
             raise FileError(f"The {fmt.title} {path} has the key {shown(twice)} twice{whose}: remove one of them")
         return made
 
@@ -170,9 +175,8 @@ def _from_yaml(path: str, fmt: FileFormat, text: str) -> Any:
         from ansible.module_utils.basic import missing_required_lib
 
         raise FileError(f"{missing_required_lib('PyYAML')} Or write the {fmt.title} as JSON")
-    loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        loader = loader_class(text)
+        loader = _loader_class()(text)
         try:
             node = loader.get_single_node()
             if node is None:
@@ -198,6 +202,26 @@ def _from_yaml(path: str, fmt: FileFormat, text: str) -> Any:
     if listed is None or not isinstance(found, list) or len(listed.value) != len(found):
         return found
     return PlacedList(found, [item.start_mark.line + 1 for item in listed.value])
+
+
+@cache
+def _loader_class() -> Any:
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """A loader with a limit to nesting: the one in C needs no Python frames, and overflows its stack."""
+
+        depth = 0
+
+        def descend_resolver(self, _parent: object, _index: object) -> None:
+            """Enter a node. The loader resolves no paths, so nothing is needed of the original."""
+            self.depth += 1
+            if self.depth > _MOST_LEVELS:
+                raise RecursionError(f"more than {_MOST_LEVELS} levels of lists and mappings")
+
+        def ascend_resolver(self) -> None:
+            """Leave a node."""
+            self.depth -= 1
+
+    return Loader
 
 
 def _list_node(fmt: FileFormat, node: Any) -> Any:
