@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
@@ -14,6 +14,8 @@ from .plan import Change, Failure, Plan
 
 #: How often one change is tried when others keep writing its object, each time planned again.
 CONFLICT_TRIES = 4
+#: Starts the text about a change that a dry run could not try.
+NOT_TRIED = "The API server could not validate: "
 
 
 class Applied(NamedTuple):
@@ -34,6 +36,8 @@ class Outcome:
     unready: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     wrote: bool = False
+    #: Why dry runs could not be tried, one text for each change.
+    untried: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -48,11 +52,15 @@ def collect(plan: Plan, results: Mapping[int, Applied]) -> Outcome:
     failed = [number for number, result in results.items() if result.failure is not None]
     replanned = {number: result.change for number, result in results.items() if number not in failed}
     outcome.plan = plan.replaced(replanned).without(failed)
-    counts: dict[str, int] = {}
-    for result in results.values():
-        if result.warning:
-            counts[result.warning] = counts.get(result.warning, 0) + 1
-    outcome.warnings = [
-        f"{text} (the plan is shown anyway; changes not validated: {count})" for text, count in counts.items()
-    ]
+    outcome.untried = [result.warning for result in results.values() if result.warning]
+    outcome.warnings = untried_warnings(outcome.untried)
     return outcome
+
+
+def untried_warnings(texts: Sequence[str]) -> list[str]:
+    """Return one warning for all changes that a dry run could not try, given why for each of them; none without any."""
+    if not texts:
+        return []
+    first, *others = dict.fromkeys(texts)
+    reasons = "; ".join([first, *(text.replace(NOT_TRIED, "", 1) for text in others)])
+    return [f"{reasons} (the plan is shown anyway; changes not validated: {len(texts)})"]

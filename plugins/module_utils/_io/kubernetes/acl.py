@@ -31,7 +31,7 @@ from ..._core.access.guards import Consent, Rejection
 from ..._core.access.observed import INDEX, ObservedAcl
 from ..._core.access.publish import Publication, PublishSettings, has_text, is_published, quota_warnings
 from ..._core.kubernetes.quota import quota_from
-from ..._core.outcome import CONFLICT_TRIES, Outcome
+from ..._core.outcome import CONFLICT_TRIES, NOT_TRIED, Outcome, untried_warnings
 from ..._core.plan import KEEP, REFUSE, UPDATE, Change, Failure, Plan
 from ..._core.requests import CREATE, DELETE, QUOTAS
 from ..._hub.acl_format import INDEX_NAME
@@ -93,6 +93,7 @@ class AclPublisher:
         self._index_lacks_label = False
         self._wrote = False
         self._warnings: list[str] = []
+        self._untried: list[str] = []
 
     def run(self, planner: Planner) -> Outcome:
         """Apply what `planner` plans; in check mode, have the API server validate it.
@@ -190,7 +191,8 @@ class AclPublisher:
             changes = [replace(change, operations=operations_to_try(change)) for change in changes]
         outcome = apply_plan(self.api, Plan(tuple(changes)), replan, self.check_mode)
         self._wrote = self._wrote or outcome.wrote
-        self._warnings += outcome.warnings
+        self._untried += outcome.untried
+        self._warnings += [text for text in outcome.warnings if text not in untried_warnings(outcome.untried)]
         return outcome
 
     def _write_parts(self, publication: Publication, observed: ObservedAcl, settings: PublishSettings) -> list[Failure]:
@@ -220,7 +222,7 @@ class AclPublisher:
         except ExternalError as error:
             if not (self.check_mode and isinstance(error, ApiError) and error.is_dry_run_unsupported):
                 return self._after_failed_write(index, error)
-            self._warn(f"The API server could not validate the plan: {error} (the plan is shown anyway)")
+            self._untried.append(NOT_TRIED + error.untried)
         self._wrote = self._wrote or not self.check_mode
         return None
 
@@ -289,7 +291,8 @@ class AclPublisher:
             done.effects,
         )
         plan = replace(applied.plan, notes=planned.notes)
-        return Outcome(plan, list(failures), warnings=self._warnings, wrote=self._wrote)
+        warnings = [*self._warnings, *untried_warnings(self._untried)]
+        return Outcome(plan, list(failures), warnings=warnings, wrote=self._wrote)
 
 
 def rejected(namespace: str, rejections: Sequence[Rejection]) -> PlanRejected:

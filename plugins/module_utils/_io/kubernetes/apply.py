@@ -9,8 +9,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable
 
-from ..._core.outcome import CONFLICT_TRIES, Applied, Outcome, collect
+from ..._core.outcome import CONFLICT_TRIES, NOT_TRIED, Applied, Outcome, collect
 from ..._core.plan import DELETE, KEEP, REFUSE, Change, Failure, Plan
+from ..._core.requests import ApiRequest
 from ..errors import ExternalError
 from .api import CONNECTIONS, Api
 from .errors import ApiError, UnexpectedAnswer
@@ -42,19 +43,19 @@ def apply_plan(api: Api, plan: Plan, replan: Replan, dry_run: bool) -> Outcome:
 def _apply_change(api: Api, planned: Change, replan: Replan, dry_run: bool) -> Applied:
     change = planned
     wrote = is_resumed = False
+    untried: list[str] = []
     for tries in range(1, CONFLICT_TRIES + 1):
         left = len(change.operations)
         try:
             for request in change.operations:
                 left -= 1
-                api.write(request, dry_run)
+                if not _try(api, request, dry_run, untried):
+                    continue
                 wrote = True
             # A deletion that was planned again half-way is reported as the whole deletion.
             is_rest = is_resumed and planned.action == change.action == DELETE
-            return Applied(planned if is_rest else change, wrote=wrote)
+            return Applied(planned if is_rest else change, wrote=wrote, warning=_not_tried(untried))
         except ApiError as error:
-            if dry_run and error.is_dry_run_unsupported:
-                return Applied(change, warning=f"The API server could not validate: {error}")
             if not error.is_conflict or tries == CONFLICT_TRIES:
                 return Applied(change, _failure(change, error), wrote)
             may_be_written = wrote or error.may_be_applied
@@ -76,6 +77,22 @@ def _apply_change(api: Api, planned: Change, replan: Replan, dry_run: bool) -> A
         except ExternalError as error:
             return Applied(change, _failure(change, error), wrote or isinstance(error, UnexpectedAnswer))
     raise AssertionError("unreachable: the last try returns")
+
+
+def _try(api: Api, request: ApiRequest, dry_run: bool, untried: list[str]) -> bool:
+    """Send a request; return False if it is a dry run that could not be tried, and add the reason to `untried`."""
+    try:
+        api.write(request, dry_run)
+    except ApiError as error:
+        if not (dry_run and error.is_dry_run_unsupported):
+            raise
+        untried.append(error.untried)
+        return False
+    return True
+
+
+def _not_tried(reasons: list[str]) -> str:
+    return NOT_TRIED + "; ".join(dict.fromkeys(reasons)) if reasons else ""
 
 
 def _failure(change: Change, error: ExternalError) -> Failure:

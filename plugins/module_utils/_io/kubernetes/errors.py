@@ -18,7 +18,13 @@ from ..http import root_cause
 with contextlib.suppress(ImportError):  # the module reports it, with missing_required_lib
     from urllib3.exceptions import ProxyError, SSLError, TimeoutError
 
-_RBAC = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"')
+#: From its start, because policies and webhooks put any text behind "is forbidden".
+_RBAC = re.compile(
+    r'\S+(?: "[^"]*")? is forbidden: User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"'
+)
+
+#: Source: ``NewDryRunUnsupportedErr`` of the API server.
+_NO_DRY_RUN = re.compile(r'admission webhook "[^"]*" does not support dry run')
 
 
 class ApiCall(NamedTuple):
@@ -71,7 +77,7 @@ class ApiError(ExternalError):
     @property
     def is_rbac(self) -> bool:
         """Whether the login lacks a permission (a 403 of a quota or a webhook is something else)."""
-        return self.status == 403 and bool(_RBAC.search(self.api_message))
+        return self.status == 403 and bool(_RBAC.match(self.api_message))
 
     @property
     def is_quota(self) -> bool:
@@ -99,11 +105,16 @@ class ApiError(ExternalError):
 
     @property
     def is_dry_run_unsupported(self) -> bool:
-        """Whether a dry run could not be tried: no permission to write, or a webhook that does not support dry runs."""
-        if self.status == 403 and not self.is_quota:
-            return True
-        text = self.api_message.lower().replace("-", " ").replace("dryrun", "dry run")
-        return self.status == 400 and "dry run" in text
+        """Whether a dry run could not be tried: no permission to write, or a webhook that does not support dry runs.
+
+        Everything else fails for real too: policies, limits, quotas, invalid objects.
+        """
+        return self.is_rbac or (self.status == 400 and bool(_NO_DRY_RUN.match(self.api_message)))
+
+    @property
+    def untried(self) -> str:
+        """Why a dry run could not be tried, in the same words for all objects."""
+        return str(self) if self.is_rbac else self.api_message.strip().rstrip(".")
 
     def _explain(self) -> str:
         call = self.call
@@ -113,7 +124,7 @@ class ApiError(ExternalError):
                 "The API server does not accept this login (401): the token or certificate is wrong or has expired; "
                 "log in again, or set `api_key`, `client_cert` or `kubeconfig`"
             )
-        match = _RBAC.search(self.api_message) if self.status == 403 else None
+        match = _RBAC.match(self.api_message) if self.status == 403 else None
         if match:
             return (
                 f"{match.group('user')} may not {call.verb} {call.resource.plural}{call.scope or ' in the cluster'}: "
