@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes
   - odh.persistency.attributes.info
   - odh.persistency.attributes.k8s
+  - odh.persistency.connection
   - odh.persistency.shares
   - odh.persistency.shares.groups
 options:

@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
   - odh.persistency.attributes.k8s
+  - odh.persistency.connection
   - odh.persistency.attributes.info
   - odh.persistency.shares
   - odh.persistency.shares.groups

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes
   - odh.persistency.attributes.info
   - odh.persistency.attributes.k8s
+  - odh.persistency.connection
   - odh.persistency.users
 options:
   namespace:

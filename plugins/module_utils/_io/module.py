@@ -33,10 +33,14 @@ class PlanRejected(Exception):
 
 
 def open_api(module: Any) -> Api:
-    """Return the API server of the module's connection options; fail if a library is missing."""
+    """Return the API server of the module's connection options; fail if a library is missing or the cluster is another.
+
+    Raises ExternalError. Warns if the connection does not verify the API server.
+    """
     # Imported here, because some modules do not need the client, which takes half a second to load.
     from .kubernetes import connection
     from .kubernetes.api import CONNECTIONS, Api
+    from .kubernetes.identity import check_cluster
 
     if connection.COLLECTION_ERROR is not None:
         module.fail_json(
@@ -46,7 +50,12 @@ def open_api(module: Any) -> Api:
         )
     if connection.IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(connection.IMPORT_ERROR))
-    return Api(connection.connect(module, CONNECTIONS))
+    api = Api(connection.connect(module, CONNECTIONS))
+    if api.connection.insecure:
+        module.warn(api.connection.insecure)
+    if module.params["cluster"]:
+        check_cluster(api, module.params["cluster"])
+    return api
 
 
 def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:

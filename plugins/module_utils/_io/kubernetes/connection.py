@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
+from ..connection_settings import KubeconfigContext, Settings, without_credentials
 from ..errors import ConfigError
 from ..version import USER_AGENT
 
@@ -43,8 +44,8 @@ _IMPERSONATION_KEYS = ("as", "as-groups", "as-uid", "as-user-extra")
 
 
 def argument_spec() -> dict[str, Any]:
-    """Return the connection options of kubernetes.core."""
-    return {name: dict(spec) for name, spec in AUTH_ARG_SPEC.items()}
+    """Return the connection options: those of kubernetes.core, and `cluster`."""
+    return {**{name: dict(spec) for name, spec in AUTH_ARG_SPEC.items()}, "cluster": {"type": "str"}}
 
 
 @dataclass
@@ -55,6 +56,8 @@ class Connection:
     configuration: Any
     fixed_headers: tuple[tuple[str, str], ...]
     client: Any
+    #: Where the address comes from, for messages.
+    source: str = ""
     _prefix: str = ""
 
     def __post_init__(self) -> None:
@@ -63,6 +66,20 @@ class Connection:
         self._pool = self.client.rest_client.pool_manager.connection_from_url(self.server)
         # Plain HTTP through a proxy needs absolute URLs.
         self._prefix = self.server if self._pool.proxy is not None and parts.scheme == "http" else parts.path
+
+    @property
+    def insecure(self) -> str:
+        """Why nobody knows whether the answers come from the API server, "" with TLS that is verified."""
+        server = without_credentials(self.server)
+        if urlsplit(self.server).scheme == "http":
+            return f"The connection to {server} ({self.source}) is not encrypted: use https"
+        if self.configuration.verify_ssl is False:
+            return (
+                f"The certificate of {server} ({self.source}) is not verified, so anybody in between can read the token and "
+                "change the answers: set `ca_cert`, and remove `validate_certs: false`, K8S_AUTH_VERIFY_SSL or "
+                "insecure-skip-tls-verify"
+            )
+        return ""
 
     def request(self, method: str, path: str, body: Optional[bytes], headers: Any, timeout: Any) -> Any:
         """Send a request once and return urllib3's response with its data read. Raises urllib3's HTTPError."""
@@ -85,10 +102,14 @@ class Connection:
 def connect(module: Any, connections: int) -> Connection:
     """Return the connection of the module's options, the environment or the kubeconfig, without sending a request.
 
-    Raises ConfigError: no kubeconfig, no such context, unreadable files, impersonation.
+    Raises ConfigError: contradicting settings, no kubeconfig, no such context, unreadable files, impersonation.
     """
     auth = kc._create_auth_spec(module)
     _allow_kubeconfig_in_messages(module)
+    settings = Settings(module.params, os.environ)
+    contradiction = settings.contradiction(lambda: _context(auth))
+    if contradiction:
+        raise ConfigError(contradiction)
     _reject_unusable(auth)
     try:
         configuration = kc._create_configuration(auth)
@@ -109,7 +130,8 @@ def connect(module: Any, connections: int) -> Connection:
     for name, value in kc._create_headers(module).items():
         fixed += [(name, item) for item in (value if isinstance(value, list) else [value])]
         kc._set_header(client, name, value)
-    return Connection(configuration.host.rstrip("/"), configuration, tuple(fixed), client)
+    server = configuration.host.rstrip("/")
+    return Connection(server, configuration, tuple(fixed), client, settings.describe(_describe_source(auth)))
 
 
 def _allow_kubeconfig_in_messages(module: Any) -> None:
@@ -161,19 +183,30 @@ def _named(config: Mapping[str, Any], section: str, key: str, name: Any) -> Mapp
     return {}
 
 
+def _current_context(auth: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _named(config, "contexts", "context", auth.get("context") or config.get("current-context"))
+
+
+def _context(auth: Mapping[str, Any]) -> Optional[KubeconfigContext]:
+    """Return the context in use. Raises ConfigError if the kubeconfig has others, but not the one that is named."""
+    config = _kubeconfig(auth)
+    context = _current_context(auth, config)
+    if not context:
+        if auth.get("context") and config:
+            raise ConfigError(_explain(auth, LookupError(auth["context"])))
+        return None
+    cluster = _named(config, "clusters", "cluster", context.get("cluster"))
+    user = _named(config, "users", "user", context.get("user"))
+    return KubeconfigContext(str(cluster.get("server") or ""), user)
+
+
 def _reject_unusable(auth: Mapping[str, Any]) -> None:
     if _is_direct(auth):
         return
     if not auth.get("kubeconfig") and not auth.get("context") and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return
-    value = auth.get("kubeconfig")
-    if isinstance(value, str):
-        for path in value.split(os.pathsep):
-            if path and not os.path.isfile(os.path.expanduser(path)) and os.pathsep not in value:
-                raise ConfigError(f"The kubeconfig {path} does not exist: correct `kubeconfig` or K8S_AUTH_KUBECONFIG")
     config = _kubeconfig(auth)
-    current = auth.get("context") or config.get("current-context")
-    context = _named(config, "contexts", "context", current)
+    context = _current_context(auth, config)
     user = _named(config, "users", "user", context.get("user"))
     found = [key for key in _IMPERSONATION_KEYS if user.get(key)]
     if found:
@@ -191,6 +224,8 @@ def _explain(auth: Mapping[str, Any], error: Exception) -> str:
     if desired and desired not in names and names:
         return f"{where} has no context {desired}; it has {', '.join(names)}: correct `context` or K8S_AUTH_CONTEXT"
     if not config:
+        if os.environ.get("KUBERNETES_SERVICE_HOST") and not auth.get("kubeconfig"):
+            where = f"this pod has no token of a service account (automountServiceAccountToken: false?), and {where}"
         return (
             f"No connection to an API server: {where} is missing, empty or not a kubeconfig ({error}); set `kubeconfig` or "
             "K8S_AUTH_KUBECONFIG, or `host` with `api_key`"

@@ -12,6 +12,7 @@ from typing import Any, Callable
 from ..._core.metadata import ABSENT, PRESENT, RETIRED
 from ..._core.preflight import rejections
 from ..._core.shares.spec import ShareSpec
+from ..kubernetes.api import Api
 from ..kubernetes.facts import namespace_error
 from ..module import PlanRejected, open_api, run
 from ..options.shares import shares_of
@@ -38,10 +39,11 @@ def preflight(module: Any) -> dict[str, Any]:
     run is rejected anyway, so that all errors are reported at once.
     """
     params = module.params
+    api = open_api(module)
     results = [*params["other_results"], in_check_mode(module, share_acl.manage_acl, share_acl.argument_spec(), "acl")]
     reasons = rejections(results, module.check_mode)
     shares = shares_of(params, [])
-    missing = _missing_namespaces(module, shares) if params["create_namespaces"] and not reasons else []
+    missing = _missing_namespaces(api, module.params, shares) if params["create_namespaces"] and not reasons else []
     deletions = sum(share.state in (RETIRED, ABSENT) for share in shares)
     if deletions or missing or reasons:
         results.append(in_check_mode(module, share_pvc.manage_shares, share_pvc.argument_spec(), "share"))
@@ -51,10 +53,9 @@ def preflight(module: Any) -> dict[str, Any]:
     return {"changed": False, "missing_namespaces": missing, "deletions": deletions}
 
 
-def _missing_namespaces(module: Any, shares: Sequence[ShareSpec]) -> list[str]:
+def _missing_namespaces(api: Api, params: dict[str, Any], shares: Sequence[ShareSpec]) -> list[str]:
     """Return the namespaces that the hub and its shares need and that do not exist."""
-    api = open_api(module)
-    names = [module.params["namespace"], *module.params["namespaces"]]
+    names = [params["namespace"], *params["namespaces"]]
     names += [name for share in shares if share.state in (None, PRESENT) for name in share.namespaces]
     return [name for name in dict.fromkeys(names) if namespace_error(api, name)[1]]
 
@@ -101,6 +102,7 @@ def in_check_mode(
     Options that the outer module does not have keep their defaults.
     """
     params = {name: module.params.get(name, option.get("default")) for name, option in options.items()}
+    params["cluster"] = None  # checked already
     try:
         run(_CheckedModule(module, params), body, kind)
     except _Ended as end:

@@ -1,0 +1,200 @@
+"""The wrong cluster: settings that contradict each other, an expected cluster, a connection without verification."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+import yaml
+
+from tests.support.playbooks import Playbooks
+
+MODULES = {
+    "user_pvc": {"users": ["ann"]},
+    "user_pvc_info": {},
+    "share_pvc": {"namespaces": [], "shares": []},
+    "share_acl": {"shares": []},
+    "share_preflight": {"shares": []},
+    "share_access_info": {},
+}
+#: An address that nothing listens on. A module that sends a request reports that, and not the contradiction.
+NOWHERE = "https://127.0.0.1:9"
+
+
+def bare():
+    return {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "K8S_"))}
+
+
+def awx(cluster, host=None):
+    """The environment that the bearer token credential of AWX makes."""
+    server = cluster.kubectl("config", "view", "--minify")["clusters"][0]["cluster"]["server"]
+    return bare() | {
+        "K8S_AUTH_HOST": host or server,
+        "K8S_AUTH_API_KEY": "secret-token",
+        "K8S_AUTH_VERIFY_SSL": "False",
+    }
+
+
+@pytest.fixture
+def config(cluster):
+    return cluster.kubectl("config", "view", "--raw", "--flatten", "--minify")
+
+
+@pytest.fixture
+def kubeconfig(config, tmp_path):
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_inventory_does_not_reach_the_cluster_of_an_awx_credential(cluster, modules, module, kubeconfig):
+    options = {"namespace": "hub", **MODULES[module]}
+    if module == "share_pvc":
+        del options["namespace"]
+    environment = awx(cluster, NOWHERE)
+    chosen = {"context": "production", "kubeconfig": "/does/not/exist"}
+    message = modules.refused(module, {**options, **chosen}, environment=environment)
+    assert "The kubeconfig /does/not/exist does not exist (`kubeconfig`)" in message
+    for chosen, check in (({"context": "production"}, False), ({"kubeconfig": kubeconfig, "context": "x"}, True)):
+        message = modules.refused(module, {**options, **chosen}, environment=environment, check=check)
+        name = next(iter(chosen))
+        assert f"`{name}` ({chosen[name]}) would be ignored, because K8S_AUTH_HOST ({NOWHERE}) names" in message
+        assert "secret-token" not in message
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "sources"),
+    [
+        ({"host": "https://a.example"}, {"K8S_AUTH_HOST": "https://b.example"}, ("`host`", "K8S_AUTH_HOST")),
+        (
+            {"host": "https://a.example", "api_key": "some-token"},
+            {"K8S_AUTH_HOST": NOWHERE},
+            ("`host`", "K8S_AUTH_HOST"),
+        ),
+        ({"host": "https://a.example", "api_key": "some-token", "kubeconfig": True}, {}, ("`host`", "`kubeconfig`")),
+        ({"host": "https://a.example", "kubeconfig": True}, {}, ("`host`", "`kubeconfig`")),
+        ({"host": "https://a.example"}, {"K8S_AUTH_KUBECONFIG": True}, ("`host`", "K8S_AUTH_KUBECONFIG")),
+        ({"host": "https://a.example"}, {"KUBECONFIG": True}, ("`host`", "no login of its own")),
+        (
+            {},
+            {"K8S_AUTH_HOST": NOWHERE, "K8S_AUTH_API_KEY": "some-token", "K8S_AUTH_KUBECONFIG": True},
+            ("K8S_AUTH_HOST", "K8S_AUTH_KUBECONFIG"),
+        ),
+        (
+            {},
+            {"K8S_AUTH_HOST": NOWHERE, "K8S_AUTH_API_KEY": "some-token", "K8S_AUTH_KUBECONFIG": "/nowhere"},
+            ("/nowhere does not exist", "K8S_AUTH_KUBECONFIG"),
+        ),
+        ({"kubeconfig": True, "context": "nope"}, {}, ("has no context nope", "`context` or K8S_AUTH_CONTEXT")),
+        ({"kubeconfig": True}, {"K8S_AUTH_CONTEXT": "nope"}, ("has no context nope", "K8S_AUTH_CONTEXT")),
+        ({"kubeconfig": True}, {"K8S_AUTH_API_KEY": "some-token"}, ("`kubeconfig`", "K8S_AUTH_API_KEY", "two logins")),
+        (
+            {"host": NOWHERE, "username": "u", "password": "p"},
+            {"K8S_AUTH_API_KEY": "some-token"},
+            ("`username`", "K8S_AUTH_API_KEY", "two logins"),
+        ),
+        (
+            {"host": NOWHERE, "client_cert": True, "client_key": True},
+            {"K8S_AUTH_API_KEY": "some-token"},
+            ("`client_cert`", "K8S_AUTH_API_KEY", "two logins"),
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other(modules, kubeconfig, options, environment, sources):
+    def filled(values):
+        return {name: kubeconfig if value is True else value for name, value in values.items()}
+
+    message = modules.refused(
+        "user_pvc",
+        {"namespace": "hub", "users": ["ann"], **filled(options)},
+        environment=bare() | filled(environment),
+    )
+    for source in sources:
+        assert source in message
+
+
+def test_settings_that_agree(cluster, modules, namespace, config, kubeconfig):
+    """The same server in another spelling, an option that replaces its variable, a context of the named kubeconfig."""
+    options = {"namespace": namespace}
+    host = config["clusters"][0]["cluster"]["server"]
+    context = config["contexts"][0]["name"]
+    environment = bare() | {"K8S_AUTH_KUBECONFIG": kubeconfig}
+    modules.ok("user_pvc_info", {**options, "host": f"{host.replace('https', 'HTTPS')}/"}, environment=environment)
+    modules.ok("user_pvc_info", {**options, "context": context}, environment=environment)
+    environment = bare() | {"K8S_AUTH_KUBECONFIG": "/dev/null", "KUBECONFIG": "/nowhere"}
+    modules.ok("user_pvc_info", {**options, "kubeconfig": kubeconfig}, environment=environment)
+
+
+def test_the_roles_do_not_reach_the_cluster_of_an_awx_credential(cluster, namespace, tmp_path):
+    playbooks = Playbooks(cluster, tmp_path)
+    playbooks.cluster = type("Awx", (), {"environment": awx(cluster, NOWHERE)})()
+    inventory = {
+        "persistency_connection": {"context": "production"},
+        "homes_namespace": namespace,
+        "homes_users": ["ann"],
+    }
+    output = playbooks.refused("odh.persistency.site", inventory)
+    assert "`context` (production) would be ignored, because K8S_AUTH_HOST" in output
+    inventory = {
+        "persistency_connection": {"context": "production"},
+        "shares_namespace": namespace,
+        "shares_create_namespace": True,
+        "shares_list": [],
+    }
+    output = playbooks.refused("odh.persistency.shares", inventory, "--check")
+    assert "`context` (production) would be ignored, because K8S_AUTH_HOST" in output
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_expected_cluster(cluster, modules, namespace, module, config):
+    options = {"namespace": namespace, **MODULES[module]}
+    if module == "share_pvc":
+        del options["namespace"]
+    uid = cluster.get("namespaces", "kube-system")["metadata"]["uid"]
+    server = config["clusters"][0]["cluster"]["server"]
+    for expected in (uid.upper(), f"{server}/"):
+        result = modules.run(module, {**options, "cluster": expected}, check=True)
+        assert "wrong cluster" not in result.output.get("msg", "")
+    for wrong in (f"{uid[:-1]}{(int(uid[-1], 16) + 1) % 16:x}", "https://other.example:6443"):
+        message = modules.refused(module, {**options, "cluster": wrong}, check=True)
+        assert "wrong cluster" in message
+        assert wrong in message
+
+
+def test_the_roles_check_the_expected_cluster_once_a_play(cluster, namespace, audit, tmp_path):
+    playbooks = Playbooks(cluster, tmp_path)
+    uid = cluster.get("namespaces", "kube-system")["metadata"]["uid"]
+    inventory = {
+        "persistency_cluster": uid,
+        "homes_namespace": namespace,
+        "homes_users": ["ann"],
+        "shares_namespace": namespace,
+        "shares_list": [],
+    }
+    with audit(user_agent="odh.persistency/") as log:
+        playbooks.ok("odh.persistency.site", inventory)
+    assert [request.name for request in log.requests].count("kube-system") == 2
+    wrong = inventory | {"persistency_cluster": "https://production.example:6443"}
+    for playbook in ("site", "shares", "homes_report", "shares_report"):
+        assert "The wrong cluster" in playbooks.refused(f"odh.persistency.{playbook}", wrong, "--check")
+
+
+def test_a_connection_without_verification_warns_in_each_run(modules, namespace, config, tmp_path):
+    config["clusters"][0]["cluster"].pop("certificate-authority-data")
+    config["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+    path = tmp_path / "insecure"
+    path.write_text(yaml.safe_dump(config))
+    for module, more in MODULES.items():
+        options = {"namespace": namespace, **more} if module != "share_pvc" else more
+        if module == "share_acl":
+            options |= {"allow_empty": True}
+        warnings = modules.run(module, {**options, "kubeconfig": str(path)}).warnings
+        assert [text for text in warnings if "is not verified" in text], (module, warnings)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        options = {"namespace": namespace, "users": ["a"], "host": host, "api_key": "some-token"}
+        result = modules.run("user_pvc", options, environment=bare())
+    assert [text for text in result.warnings if "is not encrypted" in text]
