@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+import uuid
+
+import pytest
+
 from tests.support.cluster import wait_for
 from tests.support.homes import make_home, size
 
@@ -98,3 +103,61 @@ def test_block_devices_and_databases_are_no_homes_and_no_shares(cluster, namespa
     share = {"name": "disk", "level": "public", "backend": {"type": "existing_claim", "claim": "disk"}}
     message = modules.refused("share_pvc", {"namespaces": [namespace], "shares": [share]})
     assert "raw block device" in message
+
+
+# --- quotas in check mode, and the default class ---
+
+
+@pytest.fixture
+def newer_default(cluster):
+    """A second default class, marked by the beta annotation, and newer than the first. It binds at the first mount."""
+    # Kubernetes compares the times to the second.
+    first = cluster.get("storageclasses", "standard")["metadata"]["creationTimestamp"]
+    assert first
+    time.sleep(1.1)
+    name = f"odhp-{uuid.uuid4().hex[:8]}"
+    body = {
+        "metadata": {"name": name, "annotations": {"storageclass.beta.kubernetes.io/is-default-class": "true"}},
+        "provisioner": "testbed.odh.persistency/by-hand",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+    cluster.create("storageclasses", body)
+    yield name
+    cluster.delete("storageclasses", name)
+
+
+def test_quotas_count_what_kubernetes_counts(cluster, namespace, modules, newer_default):
+    per_class = "{}.storageclass.storage.k8s.io/requests.storage"
+    attributes = {"scopeName": "VolumeAttributesClass"}
+    quotas = {
+        "newer": {"hard": {per_class.format(newer_default): "2Gi"}},
+        "older": {"hard": {per_class.format("standard"): "2Gi"}},
+        "pods": {"hard": {"pods": "1"}, "scopes": ["BestEffort"]},
+        "gold": {"hard": {"requests.storage": "1"}, "scopes": ["VolumeAttributesClass"]},
+        "silver": {
+            "hard": {"persistentvolumeclaims": "1"},
+            "scopeSelector": {"matchExpressions": [{**attributes, "operator": "In", "values": ["silver"]}]},
+        },
+        "none": {
+            "hard": {"persistentvolumeclaims": "2"},
+            "scopeSelector": {"matchExpressions": [{**attributes, "operator": "NotIn", "values": ["silver"]}]},
+        },
+    }
+    for name, spec in quotas.items():
+        cluster.create("resourcequotas", {"metadata": {"name": name}, "spec": spec}, namespace)
+    wait_for(
+        lambda: all("used" in item.get("status", {}) for item in cluster.list("resourcequotas", namespace)),
+        "the quotas",
+    )
+    people = ["ann", "bea", "cat"]
+    shown = modules.ok("user_pvc", homes(namespace, people), check=True)
+    assert sorted(warning.partition(" has ")[0] for warning in shown.warnings) == [
+        "ResourceQuota newer",
+        "ResourceQuota none",
+    ], shown.warnings
+    # Kubernetes agrees, and `wait` does not wait for a class that waits for its consumer.
+    made = modules.ok("user_pvc", homes(namespace, people[:2], wait=True, wait_timeout=3))
+    assert made.summary == {"create": 2, "keep": 0}
+    assert {claim["spec"]["storageClassName"] for claim in cluster.claims(namespace).values()} == {newer_default}
+    failed = modules.run("user_pvc", homes(namespace, people))
+    assert "exceeded quota: n" in str(failed.failed_items)

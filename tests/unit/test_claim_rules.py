@@ -145,8 +145,8 @@ def test_a_storage_class_is_reduced_to_what_planning_needs():
         "allowVolumeExpansion": True,
         "volumeBindingMode": "WaitForFirstConsumer",
     }
-    assert storage_class_from(item) == ("a", True, True, True)
-    assert storage_class_from({"metadata": {"name": "b"}}) == ("b", False, False, False)
+    assert storage_class_from(item) == ("a", True, True, True, "")
+    assert storage_class_from({"metadata": {"name": "b"}}) == ("b", False, False, False, "")
 
 
 def test_facts_are_missing_until_they_are_set():

@@ -301,6 +301,8 @@ def quota_warnings(publication: Publication, quotas: Iterable[Quota]) -> list[st
         f"ResourceQuota {quota.name} has {max(left, 0)} of {key} left, but the plan needs {new}: some writes would fail and the "
         "published ACL would stay; raise the quota"
         for quota in quotas
+        # Scopes select pods and claims.
+        if not quota.scopes
         for key, left in quota.left.items()
         if key in ("configmaps", "count/configmaps") and new > max(left, 0)
     ]

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import NamedTuple, Optional
 
 from ..hub_activity import HubUsers, Use, use_since
-from .storage_classes import StorageClass, StorageClasses
+from .storage_classes import StorageClass, StorageClasses, default_class_of
 
 STORAGE_CLASSES = "storage classes"
 PODS = "pods"
@@ -77,7 +77,7 @@ class ClusterFacts:
 
     def default_class(self) -> Optional[str]:
         """Return the name of the default storage class, None when there is none or it is not known."""
-        return next((item.name for item in (self.storage_classes() or {}).values() if item.is_default), None)
+        return default_class_of(self.storage_classes())
 
     def mounts(self, namespace: str, claim: str) -> Mounts:
         """Return the pods that mount a claim."""

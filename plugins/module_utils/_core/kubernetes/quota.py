@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from ..plan import Change
@@ -17,11 +17,37 @@ from .claims import Claim
 _PER_CLASS = ".storageclass.storage.k8s.io/"
 
 
+class Scope(NamedTuple):
+    """A condition of a quota. All of them must match an object that it counts."""
+
+    name: str
+    operator: str
+    values: tuple[str, ...]
+
+    def matches(self, attributes_classes: Sequence[str]) -> bool:
+        """Return whether it matches a claim with these VolumeAttributesClasses. All other scopes are for pods.
+
+        Source: ``pvcMatchesScopeFunc`` of Kubernetes, where a claim without a class has no label to select.
+        """
+        if self.name != "VolumeAttributesClass":
+            return False
+        if self.operator in ("Exists", "DoesNotExist"):
+            return bool(attributes_classes) is (self.operator == "Exists")
+        if self.operator == "In":
+            return any(name in self.values for name in attributes_classes)
+        return not attributes_classes or any(name not in self.values for name in attributes_classes)
+
+
 class Quota(NamedTuple):
     """An observed ResourceQuota: what is left of each resource that it limits (bytes, or a number of objects)."""
 
     name: str
     left: Mapping[str, int]
+    scopes: tuple[Scope, ...] = ()
+
+    def counts(self, demand: Demand) -> bool:
+        """Return whether the quota counts the claim of a demand."""
+        return all(scope.matches(demand.attributes_classes) for scope in self.scopes)
 
 
 def quota_from(item: Mapping[str, Any]) -> Quota:
@@ -30,7 +56,15 @@ def quota_from(item: Mapping[str, Any]) -> Quota:
     hard = status.get("hard") or (item.get("spec") or {}).get("hard") or {}
     used = status.get("used") or {}
     left = {key: int(parse_quantity(value)) - int(parse_quantity(used.get(key, "0"))) for key, value in hard.items()}
-    return Quota(item["metadata"]["name"], left)
+    return Quota(item["metadata"]["name"], left, _scopes(item.get("spec") or {}))
+
+
+def _scopes(spec: Mapping[str, Any]) -> tuple[Scope, ...]:
+    selected = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
+    return (
+        *(Scope(name, "Exists", ()) for name in spec.get("scopes") or ()),
+        *(Scope(item["scopeName"], item["operator"], tuple(item.get("values") or ())) for item in selected),
+    )
 
 
 class Demand(NamedTuple):
@@ -39,6 +73,7 @@ class Demand(NamedTuple):
     storage_class: Optional[str]
     size: int
     is_new: bool
+    attributes_classes: tuple[str, ...] = ()
 
 
 def claim_demands(
@@ -65,7 +100,10 @@ def claim_demands(
                 continue
             claim = observed(request.namespace, request.name)
             if claim is not None:
-                demands.append((request.namespace, Demand(claim.storage_class, size - (claim.size or 0), False)))
+                # A request that is lowered frees nothing while the storage may still expand to the larger one.
+                growth = max(size - (claim.size or 0), 0)
+                demand = Demand(claim.storage_class, growth, False, claim.attributes_classes)
+                demands.append((request.namespace, demand))
     return demands
 
 
@@ -76,6 +114,25 @@ def _requested_size(body: Mapping[str, Any]) -> Optional[int]:
 
 def quota_warnings(demands: Iterable[Demand], quotas: Iterable[Quota]) -> list[str]:
     """Return a warning for each limit of a namespace's quotas that all demands together exceed."""
+    warnings = []
+    listed = list(demands)
+    for quota in quotas:
+        desired = _sum(demand for demand in listed if quota.counts(demand))
+        for key, left in quota.left.items():
+            need = desired.get(key, 0)
+            if need <= max(left, 0) or need == 0:
+                continue
+            storage = key.endswith("requests.storage")
+            has, asked = (format_size(max(left, 0)), format_size(need)) if storage else (str(max(left, 0)), str(need))
+            warnings.append(
+                f"ResourceQuota {quota.name} has {has} of {key} left and the plan needs {asked}: some changes would fail, raise "
+                "the quota or request less"
+            )
+    return warnings
+
+
+def _sum(demands: Iterable[Demand]) -> dict[str, int]:
+    """Return what demands need of each resource that a quota can limit."""
     desired: dict[str, int] = {}
 
     def add(key: str, amount: int) -> None:
@@ -88,16 +145,4 @@ def quota_warnings(demands: Iterable[Demand], quotas: Iterable[Quota]) -> list[s
         if demand.storage_class:
             add(f"{demand.storage_class}{_PER_CLASS}requests.storage", demand.size)
             add(f"{demand.storage_class}{_PER_CLASS}persistentvolumeclaims", demand.is_new)
-    warnings = []
-    for quota in quotas:
-        for key, left in quota.left.items():
-            need = desired.get(key, 0)
-            if need <= max(left, 0) or need == 0:
-                continue
-            storage = key.endswith("requests.storage")
-            has, asked = (format_size(max(left, 0)), format_size(need)) if storage else (str(max(left, 0)), str(need))
-            warnings.append(
-                f"ResourceQuota {quota.name} has {has} of {key} left and the plan needs {asked}: some changes would fail, raise "
-                "the quota or request less"
-            )
-    return warnings
+    return desired

@@ -14,7 +14,11 @@ from ..plan import Change
 from ..requests import CLAIMS, CREATE
 from ..text import did_you_mean
 
-DEFAULT_CLASS_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
+#: Kubernetes still accepts the second one, of its beta.
+DEFAULT_CLASS_ANNOTATIONS = (
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+)
 
 
 class StorageClass(NamedTuple):
@@ -24,6 +28,7 @@ class StorageClass(NamedTuple):
     expandable: bool
     is_default: bool
     waits_for_consumer: bool
+    created: str = ""
 
 
 #: The storage classes by name, None when they are not known.
@@ -33,12 +38,20 @@ StorageClasses = Optional[Mapping[str, StorageClass]]
 def storage_class_from(item: Mapping[str, Any]) -> StorageClass:
     """Reduce a StorageClass of the API to a StorageClass."""
     metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
     return StorageClass(
         metadata["name"],
         bool(item.get("allowVolumeExpansion")),
-        (metadata.get("annotations") or {}).get(DEFAULT_CLASS_ANNOTATION) == "true",
+        any(annotations.get(key) == "true" for key in DEFAULT_CLASS_ANNOTATIONS),
         item.get("volumeBindingMode") == "WaitForFirstConsumer",
+        metadata.get("creationTimestamp", ""),
     )
+
+
+def default_class_of(classes: StorageClasses) -> Optional[str]:
+    """Return the name of the default class, None without one. Of several, Kubernetes takes the newest (`GetDefaultClass`)."""
+    defaults = sorted((item for item in (classes or {}).values() if item.is_default), key=lambda item: item.name)
+    return max(defaults, key=lambda item: item.created).name if defaults else None
 
 
 def classes_of_new_claims(changes: Iterable[Change]) -> Counter[str]:
