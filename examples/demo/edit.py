@@ -6,7 +6,7 @@ import difflib
 import shutil
 from pathlib import Path
 
-GROWS = "wei.zhang@students.example.org"
+EXPANDS = "wei.zhang@students.example.org"
 JOINS = "mei.lin@students.example.org"
 LEAVES = "farid.haddad@example.org"
 GROUP = "analysts"
@@ -26,7 +26,7 @@ def edited_copy(inventory: Path, target: Path) -> tuple[Path, str]:
     """Copy an inventory into a new folder `target` and edit it. Return the folder and the edit as a diff."""
     shutil.copytree(inventory, target)
     users, homes, common, shares = (target / name for name in _FILES)
-    _replace(users, f"{GROWS},,5Gi,interns\n", f"{GROWS},,25Gi,interns\n{JOINS},,5Gi,interns\n")
+    _replace(users, f"{EXPANDS},,5Gi,interns\n", f"{EXPANDS},,25Gi,interns\n{JOINS},,5Gi,interns\n")
     _replace(users, f"{LEAVES},,,analysts\n", "")
     _replace(homes, "homes_retired: []\n", f"homes_retired:\n  - {LEAVES}\n")
     _replace(common, f"    - {LEAVES}\n", "")

@@ -162,7 +162,7 @@ class Demo:
         heading("5. Preview an edit of the inventory")
         with tempfile.TemporaryDirectory(prefix="odh-persistency-demo-") as folder:
             inventory, difference = edit.edited_copy(INVENTORY, Path(folder) / "edited")
-            say(f"In a temporary copy of the inventory, {edit.GROWS} gets a larger home,")
+            say(f"In a temporary copy of the inventory, {edit.EXPANDS} gets a larger home,")
             say(f"{edit.JOINS} joins, {edit.LEAVES} leaves, and {edit.NARROWED}")
             say("becomes private:\n")
             say(difference)

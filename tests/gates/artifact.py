@@ -26,10 +26,10 @@ with tarfile.open(sys.argv[1]) as archive:
     artifact = {member.name for member in archive if not member.isdir()}
 
 expected = {name for name in checkout if ships(name)} | MADE_BY_THE_BUILD
-faults = [f"{name} is in the artifact; name it in galaxy.yml's build_ignore" for name in sorted(artifact - expected)]
-faults += [f"{name} is not in the artifact" for name in sorted(expected - artifact)]
-faults += [f"{name} is a link, which Galaxy servers may refuse" for name in sorted(links)]
-faults += [f"nothing under {start}" for start in MUST_HAVE if not any(name.startswith(start) for name in artifact)]
-if faults:
-    sys.exit("\n".join(faults))
+errors = [f"{name} is in the artifact; name it in galaxy.yml's build_ignore" for name in sorted(artifact - expected)]
+errors += [f"{name} is not in the artifact" for name in sorted(expected - artifact)]
+errors += [f"{name} is a link, which Galaxy servers may refuse" for name in sorted(links)]
+errors += [f"nothing under {start}" for start in MUST_HAVE if not any(name.startswith(start) for name in artifact)]
+if errors:
+    sys.exit("\n".join(errors))
 print(f"{len(artifact)} files in the artifact, as expected")

@@ -46,7 +46,7 @@ def sentence(url: str, token: str, **options: object) -> str:
     ],
     ids=["429", "429 without a time", "500", "503", "cut", "cut at once", "closed", "reset"],
 )
-def test_what_passes_is_sat_out(hub: RealHub, fault: object, choice: dict[str, int]) -> None:
+def test_transient_faults_of_a_hub_are_retried(hub: RealHub, fault: object, choice: dict[str, int]) -> None:
     names = numbered("user", 25)
     hub.add(*names)
     rule = Rule(fault, **choice)
@@ -74,7 +74,7 @@ def test_what_passes_is_sat_out(hub: RealHub, fault: object, choice: dict[str, i
     ],
     ids=["429 for an hour", "429", "500", "504", "cut", "closed", "hangs", "400"],
 )
-def test_what_does_not_pass_is_said(hub: RealHub, fault: object, words: str, requests: int) -> None:
+def test_permanent_faults_are_reported(hub: RealHub, fault: object, words: str, requests: int) -> None:
     with proxied(hub, Rule(fault)) as proxy:
         said = sentence(
             proxy.url, hub.tokens["full"], ca_cert=proxy.authority, timeout=1.0, sleep=lambda _seconds: None
@@ -168,7 +168,7 @@ def test_tls(hub: RealHub, tmp_path: Path) -> None:
     assert "cannot be used" in sentence(hub.url, token, ca_cert=str(tmp_path / "bad.pem"))
 
 
-def test_nobody_there(hub: RealHub) -> None:
+def test_no_hub_at_the_address(hub: RealHub) -> None:
     token = hub.tokens["full"]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = taken.getsockname()[1]

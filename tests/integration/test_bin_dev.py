@@ -74,7 +74,7 @@ class TestCluster:
         dev(*command, ODHP_TESTBED_DATA=str(data))
         assert not data.exists()
 
-    def test_no_testbed_when_told_so(self, tmp_path):
+    def test_no_testbed_if_disabled(self, tmp_path):
         data = tmp_path / "testbed"
         shown = dev("sh", "-c", SHOW, ODHP_TESTBED_DATA=str(data), ODHP_TESTBED="no")
         assert shown[0] == f"KUBECONFIG={data}/kubeconfig"

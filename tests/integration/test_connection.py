@@ -68,12 +68,12 @@ def test_a_kubeconfig_that_does_not_exist(refusal, tmp_path):
     assert f"The kubeconfig {tmp_path}/nowhere does not exist" in message
 
 
-def test_a_kubeconfig_that_is_none(refusal):
+def test_an_invalid_kubeconfig(refusal):
     message = refusal("- just\n- a list\n")
     assert "config" in message
 
 
-def test_a_context_that_is_not_there(refusal, config):
+def test_a_missing_context(refusal, config):
     message = refusal(config, context="prod")
     assert "has no context prod" in message
     assert config["contexts"][0]["name"] in message
@@ -146,12 +146,12 @@ def test_plain_http_to_a_tls_port(refusal, config):
     assert "API server" in refusal(config) or "broke" in refusal(config)
 
 
-def test_a_ca_file_that_is_not_there(refusal):
+def test_a_missing_ca_file(refusal):
     assert "ssl_ca_cert /nowhere/ca.pem, which is not a file" in refusal(ca_cert="/nowhere/ca.pem")
 
 
 @pytest.mark.parametrize("key", ["as", "as-groups"])
-def test_impersonation_in_a_kubeconfig_is_refused_not_ignored(refusal, config, key):
+def test_impersonation_in_a_kubeconfig_is_rejected_not_ignored(refusal, config, key):
     user_of(config)[key] = "alice" if key == "as" else ["admins"]
     message = refusal(config)
     assert "impersonates" in message
@@ -199,7 +199,7 @@ def test_a_role_for_claims_alone_is_enough(cluster, namespace, modules, restrict
     assert modules.ok("user_pvc", {**options, "state": "retired"}, kubeconfig=login).changed
 
 
-def test_a_namespace_that_is_not_there(cluster, modules):
+def test_a_namespace_that_does_not_exist(cluster, modules):
     message = modules.refused("user_pvc", {"namespace": "odhp-nowhere", "users": ["ann"]})
     assert message.startswith("Namespace odhp-nowhere does not exist: create it first, or correct `namespace`.")
     assert "does not exist" in modules.refused("user_pvc_info", {"namespace": "odhp-nowhere"})
@@ -208,7 +208,7 @@ def test_a_namespace_that_is_not_there(cluster, modules):
     assert any("does not exist" in warning for warning in shown.warnings)
 
 
-def test_a_namespace_that_is_going(cluster, modules):
+def test_a_terminating_namespace(cluster, modules):
     name = cluster.make_namespace()
     held = {"metadata": {"name": "held", "finalizers": ["testbed.odh.persistency/hold"]}}
     cluster.create("configmaps", held, name)

@@ -16,7 +16,7 @@ from tests.support.homes import RETIRED, USERNAME, annotations, size
 pytestmark = pytest.mark.xdist_group("demo")  # a checkout has one demo at a time
 
 ROOT = Path(__file__).resolve().parents[2]
-GROWS, JOINS, LEAVES = "wei.zhang@students.example.org", "mei.lin@students.example.org", "farid.haddad@example.org"
+EXPANDS, JOINS, LEAVES = "wei.zhang@students.example.org", "mei.lin@students.example.org", "farid.haddad@example.org"
 NARROWED = "shared-notebooks"
 DATA_SETS = {"capacity", "cases", "intervention", "itc", "mobility", "testing"}
 
@@ -74,15 +74,15 @@ def test_on_the_testbed(cluster, testbed):
         assert "+everyone gains ro on shared-data-public (share added)" in shared
         assert re.search(r"changed=0 .*failed=0", second)
         assert "not one write" in second
-        assert re.search(rf"^-home \S+ of {GROWS}: 5Gi", edited, re.M)
-        assert re.search(rf"^\+home \S+ of {GROWS}: 25Gi", edited, re.M)
+        assert re.search(rf"^-home \S+ of {EXPANDS}: 5Gi", edited, re.M)
+        assert re.search(rf"^\+home \S+ of {EXPANDS}: 25Gi", edited, re.M)
         assert re.search(rf"^\+home \S+ of {JOINS}: 5Gi", edited, re.M)
         assert re.search(rf"^\+home \S+ of {LEAVES}: .*retired since", edited, re.M)
         matrix = {line.split()[0]: line.split()[1:] for line in who.splitlines() if re.match(r"\S+@\S+  ", line)}
         assert len(matrix) == 40
         # private, public, secret, notebooks
         assert matrix["hiroshi.tanaka@example.org"] == ["rw", "ro", "ask", "rw"]
-        assert matrix[GROWS] == ["-", "ro", "-", "ro"]
+        assert matrix[EXPANDS] == ["-", "ro", "-", "ro"]
         assert f"{LEAVES}, member of analysts:" in who
         assert f"+{LEAVES} loses rw on {NARROWED} (left group analysts)" in edited
         # The user who joins is among those who keep access.
@@ -98,10 +98,10 @@ def test_on_the_testbed(cluster, testbed):
 
         # The demo remains, in the state before the edit.
         claims = cluster.claims(namespace).values()
-        live = {annotations(claim)[USERNAME]: claim for claim in claims if USERNAME in annotations(claim)}
-        assert size(live[GROWS]) == "5Gi"
-        assert JOINS not in live
-        assert RETIRED not in annotations(live[LEAVES])
+        observed = {annotations(claim)[USERNAME]: claim for claim in claims if USERNAME in annotations(claim)}
+        assert size(observed[EXPANDS]) == "5Gi"
+        assert JOINS not in observed
+        assert RETIRED not in annotations(observed[LEAVES])
         # The commands at its end can be copied.
         for playbook in re.findall(r"playbooks/\w+\.yml", output):
             assert (ROOT / playbook).is_file()

@@ -58,7 +58,7 @@ def assert_converges(cluster, namespace, modules, audit, options):
         pytest.param(lambda: [Rule(slow(1.5), method="POST", every=10)], id="slow"),
     ],
 )
-def test_passing_faults_are_ridden_out(cluster, namespace, modules, through, rules):
+def test_transient_faults_are_retried(cluster, namespace, modules, through, rules):
     result, proxy = through(rules(), run(namespace))
     assert not result.failed, result.output["msg"]
     assert any(request.faults for request in proxy.requests)
@@ -68,7 +68,7 @@ def test_passing_faults_are_ridden_out(cluster, namespace, modules, through, rul
     assert not modules.ok("user_pvc", run(namespace)).changed
 
 
-def test_retry_after_is_kept(through, namespace):
+def test_retry_after_is_honoured(through, namespace):
     result, proxy = through([Rule(status(429, retry_after=2), method="POST", nth=1)], run(namespace, users=["ann"]))
     assert result.summary == {"create": 1, "keep": 0}
     first, second = proxy.seen("POST", CLAIMS)
@@ -92,7 +92,7 @@ def test_a_list_that_expires_is_begun_anew(cluster, namespace, modules, through)
     assert "expired 5 times half-way" in result.output["msg"]
 
 
-def test_a_lasting_fault_fails_its_items_and_no_other(cluster, namespace, modules, audit, through):
+def test_a_permanent_fault_fails_only_its_items(cluster, namespace, modules, audit, through):
     broken = {"claim-user3", "claim-user17"}
     rules = [Rule(status(500), method="POST", where=lambda request: request.name in broken)]
     result, _proxy = through(rules, run(namespace))
@@ -114,7 +114,7 @@ def test_a_lasting_fault_fails_its_items_and_no_other(cluster, namespace, module
     assert_converges(cluster, namespace, modules, audit, run(namespace))
 
 
-def test_a_server_that_stays_away_does_not_hold_the_run_for_hours(cluster, namespace, modules, through):
+def test_a_server_that_stays_down_does_not_block_the_run_for_hours(cluster, namespace, modules, through):
     down = Rule(status(503), method="POST")
     result, proxy = through([down], run(namespace))
     assert result.failed
@@ -154,7 +154,7 @@ def test_conflicts_without_end_fail_that_item(cluster, namespace, modules, throu
     assert result.actions() == {"claim-ben": "create"}
 
 
-def test_a_home_that_appears_meanwhile_is_a_keep_when_theirs_and_a_failure_when_not(
+def test_a_home_that_appears_meanwhile_is_kept_if_it_has_the_same_owner_and_fails_otherwise(
     cluster, namespace, modules, through
 ):
     def appear(request):
@@ -186,7 +186,7 @@ def test_a_claim_that_changes_hands_before_its_deletion_stays(cluster, namespace
     assert "deletionTimestamp" not in cluster.claims(namespace)["claim-ann"]["metadata"]
 
 
-def test_a_deletion_whose_answer_is_lost_is_told_as_one(cluster, namespace, modules, through):
+def test_a_deletion_whose_answer_is_lost_is_reported_as_one(cluster, namespace, modules, through):
     make_home(cluster, namespace, "claim-ann", "ann", annotations={RETIRED: "2020-01-01T00:00:00Z"})
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
     result, _proxy = through([Rule(cut(), method="DELETE", nth=1)], options)
@@ -232,16 +232,16 @@ def test_two_runs_at_once_converge(cluster, namespace, modules, audit):
     assert_converges(cluster, namespace, modules, audit, run(namespace))
 
 
-def test_two_runs_that_grow_to_different_sizes_never_shrink(cluster, namespace, modules):
+def test_two_concurrent_expansions_never_shrink(cluster, namespace, modules):
     modules.ok("user_pvc", run(namespace, users=["ann"]))
     cluster.bind_all(namespace)
 
-    def grow_first(request):
+    def expand_first(request):
         if size(cluster.claims(namespace)["claim-ann"]) == "1Gi":
             body = {"spec": {"resources": {"requests": {"storage": "5Gi"}}}}
             cluster.patch("persistentvolumeclaims", "claim-ann", body, namespace)
 
-    with FaultProxy(cluster.kubeconfig, [Rule(call(grow_first), method="PATCH")]) as proxy:
+    with FaultProxy(cluster.kubeconfig, [Rule(call(expand_first), method="PATCH")]) as proxy:
         options = run(namespace, users=["ann"], size="3Gi")
         result = modules.run("user_pvc", options, kubeconfig=Path(proxy.kubeconfig))
     assert not result.failed

@@ -13,14 +13,14 @@ def run(namespace, **options):
     return {"namespace": namespace, "size": "1Gi", **options}
 
 
-def test_growth_is_a_patch_of_one_field(cluster, namespace, modules, audit):
+def test_expansion_is_a_patch_of_one_field(cluster, namespace, modules, audit):
     modules.ok("user_pvc", run(namespace, users=["ann", "ben"]))
     cluster.bind_all(namespace)
-    grown = run(namespace, users=[{"name": "ann", "size": "3Gi"}, "ben"])
-    shown = modules.ok("user_pvc", grown, check=True, diff=True)
+    expanded = run(namespace, users=[{"name": "ann", "size": "3Gi"}, "ben"])
+    shown = modules.ok("user_pvc", expanded, check=True, diff=True)
     assert size(cluster.claims(namespace)["claim-ann"]) == "1Gi"
     with audit(user_agent="odh.persistency/") as log:
-        real = modules.ok("user_pvc", grown, diff=True)
+        real = modules.ok("user_pvc", expanded, diff=True)
     assert shown.output["diff"] == real.output["diff"]
     assert real.output["diff"] == {
         "before": "home claim-ann of ann: 1Gi, class standard\n",
@@ -29,12 +29,12 @@ def test_growth_is_a_patch_of_one_field(cluster, namespace, modules, audit):
     assert [(r.verb, r.name) for r in log.writes] == [("patch", "claim-ann")]
     assert size(cluster.claims(namespace)["claim-ann"]) == "3Gi"
     with audit(user_agent="odh.persistency/") as log:
-        again = modules.ok("user_pvc", grown)
+        again = modules.ok("user_pvc", expanded)
     assert not again.changed
     assert not log.writes
 
 
-def test_what_cannot_grow_is_drift_and_the_rest_goes_on(cluster, namespace, modules):
+def test_what_cannot_expand_is_unreconcilable_and_the_run_continues(cluster, namespace, modules):
     make_home(cluster, namespace, "claim-fixed", "fixed", storageClassName="fixed")
     make_home(cluster, namespace, "claim-none", "none", storageClassName="")
     make_home(cluster, namespace, "claim-big", "big", size="9Gi")
@@ -43,7 +43,7 @@ def test_what_cannot_grow_is_drift_and_the_rest_goes_on(cluster, namespace, modu
         cluster.bind(namespace, name)
     make_home(cluster, namespace, "claim-pending", "pending")
     result = modules.ok("user_pvc", run(namespace, users=["fixed", "none", "big", "good", "pending"], size="2Gi"))
-    found = {drift["owner"]: drift["reason"] for drift in result.unreconcilable}
+    found = {difference["owner"]: difference["reason"] for difference in result.unreconcilable}
     assert sorted(found) == ["big", "fixed", "none", "pending"]
     assert "has 1Gi, not 2Gi" in found["fixed"]
     assert "does not allow expansion" in found["fixed"]
@@ -107,7 +107,7 @@ def test_wait_names_a_pending_file_system_resize(cluster, namespace, modules):
     assert any("until its file system is resized" in warning for warning in result.warnings)
 
 
-def test_wait_that_ends_in_nothing_fails_and_says_what_is_missing(cluster, namespace, modules):
+def test_a_wait_that_times_out_fails_and_names_what_is_missing(cluster, namespace, modules):
     modules.ok("user_pvc", run(namespace, users=["ann"]))
     cluster.bind_all(namespace)
     options = run(namespace, users=["ann", "bea"], size="2Gi", wait=True, wait_timeout=3, wait_sleep=1)

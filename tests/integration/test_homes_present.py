@@ -51,7 +51,7 @@ def test_new_homes_then_nothing_to_do(cluster, namespace, modules, audit):
     assert [str(request.verb) for request in log.requests] == ["list"], log
 
 
-def test_check_mode_tells_the_truth_and_writes_nothing(cluster, namespace, modules, audit):
+def test_check_mode_is_accurate_and_writes_nothing(cluster, namespace, modules, audit):
     with audit(user_agent="odh.persistency/") as log:
         shown = modules.ok("user_pvc", run(namespace, users=USERS), check=True, diff=True)
     assert shown.changed
@@ -82,7 +82,7 @@ def test_a_home_of_another_name_is_the_home(cluster, namespace, modules):
     assert not modules.ok("user_pvc", run(namespace, users=["stop.ped"])).changed
 
 
-def test_the_takeover_is_refused_before_anything_is_written(cluster, namespace, modules, audit):
+def test_the_takeover_is_rejected_before_anything_is_written(cluster, namespace, modules, audit):
     """Golden case of the facts: KubeSpawner would mount stop.ped's old home for the new user stop-2eped."""
     make_home(cluster, namespace, "claim-stop-2eped", "stop.ped")
     with audit(user_agent="odh.persistency/") as log:
@@ -135,14 +135,14 @@ def test_a_claim_without_an_owner_is_adopted_only_by_name(cluster, namespace, mo
         ({"component": "hub"}, "belongs to the hub, not to a user"),
     ],
 )
-def test_what_is_no_home_is_never_adopted(cluster, namespace, modules, labelled, reason):
+def test_what_is_not_a_home_is_never_adopted(cluster, namespace, modules, labelled, reason):
     make_home(cluster, namespace, "thing", None, labels=labelled)
     message = modules.refused("user_pvc", run(namespace, users=[{"name": "eve", "claim": "thing"}]))
     assert f"claim thing {reason}: set `claim` to another claim" in message
     assert USERNAME not in annotations(cluster.claims(namespace)["thing"])
 
 
-def test_two_new_homes_of_one_name_are_refused_together(cluster, namespace, modules):
+def test_two_new_homes_of_one_name_are_rejected_together(cluster, namespace, modules):
     # z2jh 3: the user alicebob, and alice's server bob.
     options = run(namespace, naming="escape", name_template="claim-{username}{servername}")
     message = modules.refused("user_pvc", {**options, "users": ["alicebob", {"name": "alice", "server": "bob"}]})
@@ -150,7 +150,7 @@ def test_two_new_homes_of_one_name_are_refused_together(cluster, namespace, modu
     assert cluster.claims(namespace) == {}
 
 
-def test_twins_are_reported_and_none_is_made(cluster, namespace, modules, audit):
+def test_duplicates_are_reported_and_none_is_created(cluster, namespace, modules, audit):
     make_home(cluster, namespace, "claim-old", "tim")
     make_home(cluster, namespace, "claim-tim", "tim")
     with audit(user_agent="odh.persistency/") as log:
@@ -174,7 +174,7 @@ def test_twins_are_reported_and_none_is_made(cluster, namespace, modules, audit)
     assert not modules.ok("user_pvc", run(namespace, users=[{"name": "tim", "claim": "claim-tim"}])).changed
 
 
-def test_a_claim_being_deleted_is_refused_with_its_pod(cluster, namespace, modules):
+def test_a_claim_being_deleted_is_rejected_with_its_pod(cluster, namespace, modules):
     modules.ok("user_pvc", run(namespace, users=["tess"]))
     pod = cluster.make_pod(namespace, "claim-tess", name="jupyter-tess", node="nowhere")
     cluster.delete("persistentvolumeclaims", "claim-tess", namespace)
@@ -202,7 +202,7 @@ def test_a_template_without_servers_is_one_home_a_user(cluster, namespace, modul
     assert "users[0] and users[1] are one home" in message
 
 
-def test_own_labels_and_annotations_are_kept_up(cluster, namespace, modules):
+def test_own_labels_and_annotations_are_updated(cluster, namespace, modules):
     entry = {"name": "lea", "labels": {"team": "a"}, "annotations": {"contact": "Léa <l@x>"}}
     modules.ok("user_pvc", run(namespace, users=[entry]))
     claim = cluster.claims(namespace)["claim-lea"]
@@ -221,7 +221,7 @@ def test_own_labels_and_annotations_are_kept_up(cluster, namespace, modules):
     assert message.count("is reserved for KubeSpawner or this collection: use another key") == 2
 
 
-def test_class_and_modes_hold_for_new_homes_only(cluster, namespace, modules):
+def test_class_and_modes_apply_to_new_homes_only(cluster, namespace, modules):
     modules.ok("user_pvc", run(namespace, users=["kim"]))
     result = modules.ok(
         "user_pvc", run(namespace, users=["kim", "new"], storage_class="fixed", access_modes=["ReadWriteMany"])
@@ -238,7 +238,7 @@ def test_class_and_modes_hold_for_new_homes_only(cluster, namespace, modules):
     )
 
 
-def test_a_class_that_does_not_exist_is_told(cluster, namespace, modules):
+def test_a_class_that_does_not_exist_is_a_warning(cluster, namespace, modules):
     result = modules.ok("user_pvc", run(namespace, users=["kim"], storage_class="standart"))
     assert any(
         "Storage class standart does not exist (did you mean `standard`?)" in warning for warning in result.warnings
@@ -256,7 +256,7 @@ def test_a_renamed_user_keeps_the_home_by_its_annotation(cluster, namespace, mod
     assert labels(claim)[OWNER] == hashlib.sha256(b"new-name").hexdigest()[:32]
 
 
-def test_present_takes_a_home_out_of_retirement(cluster, namespace, modules):
+def test_present_ends_the_retirement_of_a_home(cluster, namespace, modules):
     modules.ok("user_pvc", run(namespace, users=["ria"]))
     modules.ok("user_pvc", run(namespace, users=["ria"], state="retired"))
     assert RETIRED in annotations(cluster.claims(namespace)["claim-ria"])

@@ -25,7 +25,7 @@ def gone(cluster, namespace, name):
     return wait_for(lambda: name not in cluster.claims(namespace), f"{name} gone")
 
 
-def test_retiring_marks_and_keeps(cluster, namespace, modules, audit):
+def test_retirement_annotates_and_keeps_the_home(cluster, namespace, modules, audit):
     make_home(cluster, namespace, "claim-ann", "ann")
     before = datetime.now(timezone.utc).replace(microsecond=0)
     result = modules.ok("user_pvc", run(namespace, users=["ann"], state="retired"))
@@ -42,7 +42,7 @@ def test_retiring_marks_and_keeps(cluster, namespace, modules, audit):
     assert annotations(cluster.claims(namespace)["claim-ann"])[RETIRED] == annotations(claim)[RETIRED]
 
 
-def test_both_present_and_retired_is_refused(cluster, namespace, modules, tmp_path):
+def test_both_present_and_retired_is_rejected(cluster, namespace, modules, tmp_path):
     users = ["ann", {"name": "bea", "state": "retired"}]
     (tmp_path / "users.yml").write_text("- bea\n")
     message = modules.refused("user_pvc", run(namespace, users=users, users_file=str(tmp_path / "users.yml")))
@@ -61,7 +61,7 @@ def test_one_call_does_all_states(cluster, namespace, modules):
     assert not modules.ok("user_pvc", run(namespace, users=users, assume_unused=True)).changed
 
 
-def test_absent_keeps_the_volume_and_says_so_in_check_mode(cluster, namespace, modules, audit):
+def test_absent_keeps_the_volume_and_shows_that_in_check_mode(cluster, namespace, modules, audit):
     volume = retired_home(cluster, namespace, "ann")
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
     with audit(user_agent="odh.persistency/") as log:
@@ -96,7 +96,7 @@ def test_keep_volume_false_leaves_the_policy(cluster, namespace, modules):
     assert found is None or found["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
 
 
-def test_never_retired_is_refused(cluster, namespace, modules):
+def test_a_home_that_was_never_retired_is_rejected(cluster, namespace, modules):
     make_home(cluster, namespace, "claim-ann", "ann")
     retired_home(cluster, namespace, "bea")
     message = modules.refused("user_pvc", run(namespace, users=["ann", "bea"], state="absent", assume_unused=True))
@@ -106,7 +106,7 @@ def test_never_retired_is_refused(cluster, namespace, modules):
 
 
 @pytest.mark.parametrize("mark", ["yesterday", "", "2026-01-01", "2026-13-01T00:00:00Z"])
-def test_a_mark_that_cannot_be_read_deletes_nothing(cluster, namespace, modules, mark):
+def test_an_invalid_retirement_annotation_deletes_nothing(cluster, namespace, modules, mark):
     retired_home(cluster, namespace, "ann", at=mark, bind=False)
     message = modules.refused(
         "user_pvc", run(namespace, users=["ann"], state="absent", assume_unused=True, retention="0s")
@@ -115,7 +115,7 @@ def test_a_mark_that_cannot_be_read_deletes_nothing(cluster, namespace, modules,
     assert "claim-ann" in cluster.claims(namespace)
 
 
-def test_held_homes_stay(cluster, namespace, modules):
+def test_retained_homes_stay(cluster, namespace, modules):
     modules.ok("user_pvc", run(namespace, users=["ann"]))
     modules.ok("user_pvc", run(namespace, users=["ann"], state="retired"))
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
@@ -138,7 +138,7 @@ def test_a_mounted_home_stays(cluster, namespace, modules):
     assert "deletionTimestamp" not in cluster.claims(namespace)["claim-ann"]["metadata"]
 
 
-def test_without_a_hub_use_must_be_assumed_aloud(cluster, namespace, modules):
+def test_without_a_hub_use_must_be_assumed_explicitly(cluster, namespace, modules):
     retired_home(cluster, namespace, "ann")
     message = modules.refused("user_pvc", run(namespace, users=["ann"], state="absent"))
     assert "is unknown: no hub was asked" in message
@@ -179,7 +179,7 @@ CLAIM_RULE = {
 }
 
 
-def test_without_the_right_to_patch_volumes_it_is_refused(cluster, namespace, modules, restricted_user):
+def test_without_permission_to_patch_volumes_the_deletion_is_rejected(cluster, namespace, modules, restricted_user):
     retired_home(cluster, namespace, "ann")
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
     login = restricted_user([CLAIM_RULE])
@@ -193,7 +193,7 @@ def test_without_the_right_to_patch_volumes_it_is_refused(cluster, namespace, mo
     assert modules.ok("user_pvc", options, kubeconfig=allowed).actions() == {"claim-ann": "delete"}
 
 
-def test_an_unbound_home_goes_without_a_volume(cluster, namespace, modules, restricted_user):
+def test_an_unbound_home_is_deleted_without_a_volume(cluster, namespace, modules, restricted_user):
     retired_home(cluster, namespace, "ann", bind=False)
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
     result = modules.ok("user_pvc", options, kubeconfig=restricted_user([CLAIM_RULE]))
@@ -201,7 +201,7 @@ def test_an_unbound_home_goes_without_a_volume(cluster, namespace, modules, rest
     gone(cluster, namespace, "claim-ann")
 
 
-def test_claim_names_which_twin_is_meant(cluster, namespace, modules):
+def test_claim_selects_one_of_the_duplicates(cluster, namespace, modules):
     make_home(cluster, namespace, "claim-ann", "ann")
     make_home(cluster, namespace, "claim-old", "ann")
     entry = {"name": "ann", "claim": "claim-old"}
@@ -230,7 +230,7 @@ def test_a_volume_that_is_somebody_elses_is_not_touched(cluster, namespace, modu
     assert cluster.get("persistentvolumes", volume)["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
 
 
-def test_times_that_cannot_be_counted_are_refused(cluster, namespace, modules):
+def test_invalid_retention_periods_are_rejected(cluster, namespace, modules):
     retired_home(cluster, namespace, "ann", at="9999-12-31T00:00:00Z", bind=False)
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
     assert "is too far in the future" in modules.refused("user_pvc", options)
@@ -246,7 +246,7 @@ def test_a_hub_that_is_given_is_asked_whatever_is_assumed(cluster, namespace, mo
     assert "claim-ann" in cluster.claims(namespace)
 
 
-def test_who_may_not_list_pods_deletes_nothing(cluster, namespace, modules, restricted_user):
+def test_without_permission_to_list_pods_no_home_is_deleted(cluster, namespace, modules, restricted_user):
     retired_home(cluster, namespace, "ann", bind=False)
     login = restricted_user([{**CLAIM_RULE, "resources": ["persistentvolumeclaims"]}])
     options = run(namespace, users=["ann"], state="absent", assume_unused=True)
@@ -257,7 +257,7 @@ def test_who_may_not_list_pods_deletes_nothing(cluster, namespace, modules, rest
 
 
 @pytest.mark.parametrize("state", ["retired", "absent"])
-def test_everybody_of_a_hub_is_never_meant_to_leave(namespace, modules, state):
+def test_all_users_of_a_hub_cannot_be_retired(namespace, modules, state):
     hub = {"url": "http://127.0.0.1:1/hub/api", "token": "not-a-real-token"}
     message = modules.refused("user_pvc", run(namespace, users_from="hub", hub=hub, state=state))
     assert "would apply to every user of the hub" in message

@@ -64,7 +64,7 @@ def everybody(hub):
     return names
 
 
-def test_only_what_nobody_used_since_its_retirement_goes(hub, cluster, namespace, ask, audit):
+def test_only_homes_unused_since_retirement_are_deleted(hub, cluster, namespace, ask, audit):
     retired = (now() - HOUR).replace(microsecond=0)
     active = retired + HOUR / 2
     hub.add("ann", "bob", "cat", "eve")
@@ -92,9 +92,9 @@ def test_only_what_nobody_used_since_its_retirement_goes(hub, cluster, namespace
     assert "nobody used it since by assumption (assume_unused)" in reasons["dan"]
     assert "'eve' was never active in the hub" in reasons["eve"]
     assert len(result.warnings) == 2
-    told = {warning.split()[0]: warning for warning in result.warnings}
-    assert f"'ann' was active at {stamp(active)}, and the home was retired at {stamp(retired)}" in told["claim-ann"]
-    assert "the server of 'cat' is running" in told["claim-cat"]
+    reported = {warning.split()[0]: warning for warning in result.warnings}
+    assert f"'ann' was active at {stamp(active)}, and the home was retired at {stamp(retired)}" in reported["claim-ann"]
+    assert "the server of 'cat' is running" in reported["claim-cat"]
 
     claims = cluster.claims(namespace)
     living = [name for name, claim in claims.items() if "deletionTimestamp" not in claim["metadata"]]
@@ -110,26 +110,26 @@ def test_only_what_nobody_used_since_its_retirement_goes(hub, cluster, namespace
     assert not again.changed
     assert not log.writes, log
     assert {user: policy(cluster, volume) for user, volume in volumes.items()} == policies
-    [told] = [warning for warning in again.warnings if "claim-cat" in warning]
-    moment = re.search(r"cat is kept: .* was active at (\S+),", told)[1]
+    [reported] = [warning for warning in again.warnings if "claim-cat" in warning]
+    moment = re.search(r"cat is kept: .* was active at (\S+),", reported)[1]
     assert stamp(before) <= moment <= stamp(now())
 
 
-def test_a_hub_that_does_not_answer_is_told_before_anything_is_written(hub, cluster, namespace, ask, audit):
+def test_a_hub_that_does_not_answer_is_reported_before_anything_is_written(hub, cluster, namespace, ask, audit):
     make_home(cluster, namespace, "claim-fay", "fay", annotations={RETIRED: stamp(now() - HOUR)})
     volume = cluster.bind(namespace, "claim-fay", reclaim="Delete")
     before = as_written(cluster.claims(namespace))
     hub.add("fay")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    removal = {"users": ["gil", {"name": "fay", "state": "absent"}], "retention": "0s"}
+    deletion = {"users": ["gil", {"name": "fay", "state": "absent"}], "retention": "0s"}
     listing = {"users": ["gil"], "users_from": "hub"}
     unknown = "f00dfeedf00dfeedf00dfeed"
     with audit(user_agent="odh.persistency/", namespace=namespace) as log:
         for options, where, words in [
-            (removal, {"token": hub.tokens["no-activity"]}, "lacks the scope `read:users:activity`: give its service"),
-            (removal, {"token": unknown}, "does not accept the token (403)"),
-            (removal, {"url": nobody}, "connection refused"),
+            (deletion, {"token": hub.tokens["no-activity"]}, "lacks the scope `read:users:activity`: give its service"),
+            (deletion, {"token": unknown}, "does not accept the token (403)"),
+            (deletion, {"url": nobody}, "connection refused"),
             (listing, {"token": hub.tokens["names"]}, "lacks the scope `read:servers`: give its service"),
             (listing, {"token": unknown}, "does not accept the token (403)"),
             (listing, {"url": nobody}, "connection refused"),
@@ -147,7 +147,7 @@ def test_a_hub_that_does_not_answer_is_told_before_anything_is_written(hub, clus
     assert policy(cluster, volume) == "Delete"
 
 
-def test_no_playbook_tells_the_token_either(hub, cluster, namespace, tmp_path):
+def test_no_playbook_shows_the_token(hub, cluster, namespace, tmp_path):
     """The role checks its variables, and tells of them, before the module gets them."""
     hub.add("hal")
     token = hub.tokens["full"]
@@ -163,8 +163,8 @@ def test_whoever_the_hub_knows_has_a_home(hub, cluster, namespace, ask, audit):
     for user, server in (("user007", "gpu"), ("josé", "lab")):
         hub.start_server(user, server)
         hub.stop_server(user, server)
-    wanted = {(name, "") for name in everybody(hub)} | {("user007", "gpu"), ("josé", "lab")}
-    assert len(wanted) > 12 * PAGE
+    desired = {(name, "") for name in everybody(hub)} | {("user007", "gpu"), ("josé", "lab")}
+    assert len(desired) > 12 * PAGE
     users = [
         "not-yet-in-the-hub",
         {"name": "user003", "size": "20Gi", "labels": {"team": "x"}},
@@ -175,21 +175,21 @@ def test_whoever_the_hub_knows_has_a_home(hub, cluster, namespace, ask, audit):
     first = ask("user_pvc", **options)
     assert not first.failed, first.output
     # user004, who has no home, is no reason to make one.
-    wanted = wanted - {("user004", "")} | {("not-yet-in-the-hub", "")}
-    assert first.summary == {"create": len(wanted), "keep": 1}
+    desired = desired - {("user004", "")} | {("not-yet-in-the-hub", "")}
+    assert first.summary == {"create": len(desired), "keep": 1}
     homes = {
         (annotations(claim)[USERNAME], annotations(claim).get(SERVERNAME, "")): claim
         for claim in cluster.claims(namespace).values()
     }
-    assert set(homes) == wanted
+    assert set(homes) == desired
     special = {("user003", ""): "20Gi", ("user007", "gpu"): "30Gi"}
-    assert {owner: size(home) for owner, home in homes.items()} == {**dict.fromkeys(wanted, "2Gi"), **special}
+    assert {owner: size(home) for owner, home in homes.items()} == {**dict.fromkeys(desired, "2Gi"), **special}
     assert homes["user003", ""]["metadata"]["labels"]["team"] == "x"
 
     with audit(user_agent="odh.persistency/", namespace=namespace) as log:
         second = ask("user_pvc", **options)
     assert not second.changed
-    assert second.summary == {"keep": len(wanted) + 1}
+    assert second.summary == {"keep": len(desired) + 1}
     assert not log.writes, log
 
     census = ask("user_pvc_info", users_from="hub").census

@@ -155,7 +155,7 @@ def test_homes_of_the_hub_get_two_labels_and_nothing_else(made, cluster, modules
         assert claim == before[name]
 
 
-def test_the_hub_finds_the_homes_made_here_as_its_own(made, cluster, namespace, modules, audit, kubespawner):
+def test_the_hub_mounts_the_homes_created_here(made, cluster, namespace, modules, audit, kubespawner):
     case = made.case
     result = modules.ok("user_pvc", case.options(namespace))
     before = settled(cluster, namespace)

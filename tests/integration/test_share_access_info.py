@@ -101,12 +101,12 @@ def test_a_few_people_of_many_are_in_a_few_parts_and_more_are_one_list(namespace
     assert verbs(log) == [["list", "configmaps"]]
     assert more.users[:2] == few.users
     assert all(row["ro"] == ["notebooks"] for row in more.users)
-    whole = modules.ok("share_access_info", {"namespace": namespace, "matrix": "csv"})
-    lines = list(csv.reader(io.StringIO(whole.csv, newline="")))
+    complete = modules.ok("share_access_info", {"namespace": namespace, "matrix": "csv"})
+    lines = list(csv.reader(io.StringIO(complete.csv, newline="")))
     assert lines[0] == ["user", "notebooks"]
     assert len(lines) == 3_001
-    assert "and 2,900 more people" in whole.text
-    assert (len(whole.users), whole.users_left_out) == (100, 2_900)
+    assert "and 2,900 more people" in complete.text
+    assert (len(complete.users), complete.users_left_out) == (100, 2_900)
 
 
 def test_groups_and_shares(published, namespace, modules):
@@ -242,7 +242,7 @@ def test_what_cannot_be_read_grants_nothing(cluster, namespace, published, modul
         assert "has schema 2, written by odh.persistency 9.1, which this version does not support" in message
 
 
-def test_labels_that_somebody_took_off_hide_nothing(cluster, namespace, published, modules):
+def test_removed_labels_hide_nothing(cluster, namespace, published, modules):
     before = modules.ok("share_access_info", {"namespace": namespace})
     for item in cluster.list("configmaps", namespace):
         name = item["metadata"]["name"]
@@ -251,7 +251,7 @@ def test_labels_that_somebody_took_off_hide_nothing(cluster, namespace, publishe
     assert modules.ok("share_access_info", {"namespace": namespace}).output == before.output
 
 
-def test_everything_wrong_with_the_question_is_told_at_once(namespace, modules, audit):
+def test_all_errors_of_a_query_are_reported_at_once(namespace, modules, audit):
     question = {
         "namespace": namespace,
         "requested": ["payroll"],

@@ -56,7 +56,7 @@ def test_the_second_run_is_one_list(published, modules, audit):
     assert [str(request).split(" -> ")[0].split()[:2] for request in log.requests] == [["list", "configmaps"]]
 
 
-def test_the_order_of_the_input_and_who_wrote_it_change_nothing(cluster, namespace, published, modules):
+def test_the_order_of_the_input_and_the_writer_have_no_effect(cluster, namespace, published, modules):
     turned = [dict(reversed(one.items())) for one in reversed(SHARES)]
     groups = {name: list(reversed(GROUPS[name])) for name in reversed(GROUPS)}
     assert not modules.ok("share_acl", options(namespace, turned, groups=groups)).changed
@@ -78,21 +78,21 @@ def test_check_mode_shows_the_same_and_stores_nothing(cluster, namespace, module
     assert shown.acl == {**done.acl, "published": ""}
 
     fewer = {**chosen, "groups": {"analysts": ["ann"], "guests": ["cat", "eve"]}}
-    standing = objects(cluster, namespace)
+    stored = objects(cluster, namespace)
     with audit(user_agent=AGENT) as log:
         shown = modules.ok("share_acl", fewer, check=True, diff=True)
     assert not log.writes
     assert sorted(request.verb for request in log.dry_runs) == ["create", "patch"]
-    assert objects(cluster, namespace) == standing
+    assert objects(cluster, namespace) == stored
     done = modules.ok("share_acl", fewer, diff=True)
     for key in ("changed", "changes", "summary", "diff"):
         assert getattr(shown, key) == getattr(done, key), key
     sentences = done.diff["after"].splitlines()
     assert "eve gains ro on notebooks (group guests)" in sentences
     assert "ben loses rw on notebooks (left group analysts), except members of hub:visitors" in sentences
-    told = {(item["name"], item.get("owner")): item for item in done.changes if item["kind"] == "acl"}
-    assert told["notebooks", "eve"]["action"] == "create"
-    assert told["notebooks", "ben"]["action"] == "delete"
+    reported = {(item["name"], item.get("owner")): item for item in done.changes if item["kind"] == "acl"}
+    assert reported["notebooks", "eve"]["action"] == "create"
+    assert reported["notebooks", "ben"]["action"] == "delete"
 
 
 def test_a_namespace_that_is_missing(modules, namespace):

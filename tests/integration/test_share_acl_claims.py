@@ -27,7 +27,7 @@ def test_a_home_is_not_granted(modules: Modules, namespace: str, way: str, share
     assert "claim-ann, which is the home of ann" in message
 
 
-def test_many_claims_are_looked_at_in_one_list(modules: Modules, namespace: str, audit: Any) -> None:
+def test_many_claims_are_checked_with_one_list(modules: Modules, namespace: str, audit: Any) -> None:
     modules.ok("user_pvc", {"namespace": namespace, "size": "1Gi", "users": ["ann"]})
     shares = [{"name": f"s{number}"} for number in range(30)]
     with audit(user_agent="odh.persistency/", namespace=namespace) as log:
@@ -37,15 +37,13 @@ def test_many_claims_are_looked_at_in_one_list(modules: Modules, namespace: str,
 
 
 @pytest.mark.parametrize("name", ["hub-db-dir", "jupyterhub-db", "jupyterhub-nb-ann-pvc"])
-def test_what_is_no_share_by_its_name(modules: Modules, namespace: str, name: str) -> None:
+def test_names_that_are_not_of_shares(modules: Modules, namespace: str, name: str) -> None:
     assert name in modules.refused("share_acl", options(namespace, {"name": name}))
     found = {"name": "t", "backend": {"type": "existing_claim", "claim": name}}
     assert name in modules.refused("share_acl", options(namespace, found))
 
 
-def test_a_claim_that_begins_to_be_granted_is_looked_at_and_no_other(
-    cluster: Cluster, modules: Modules, namespace: str, audit: Any
-) -> None:
+def test_only_newly_granted_claims_are_checked(cluster: Cluster, modules: Modules, namespace: str, audit: Any) -> None:
     cluster.make_claim(namespace, "a", accessModes=["ReadWriteMany"])
     modules.ok("share_acl", options(namespace, {"name": "a"}))
     with audit(user_agent="odh.persistency/", namespace=namespace) as log:
@@ -57,7 +55,7 @@ def test_a_claim_that_begins_to_be_granted_is_looked_at_and_no_other(
     assert len(asked) == 1, log
 
 
-def test_a_namespace_that_looks_misspelt_is_told(modules: Modules, namespace: str) -> None:
+def test_a_namespace_that_looks_misspelt_is_a_warning(modules: Modules, namespace: str) -> None:
     near, far = f"{namespace}1", "research"
     shares = [{"name": "a"}, {"name": "b", "namespaces": [near]}, {"name": "c", "namespaces": [far]}]
     warnings = modules.ok("share_acl", options(namespace, *shares)).warnings
@@ -65,7 +63,7 @@ def test_a_namespace_that_looks_misspelt_is_told(modules: Modules, namespace: st
     assert f"The share b is left out, for its `namespaces` ({near}) do not have {namespace}" in warning
 
 
-def test_groups_that_are_defined_nowhere_are_told_beside_all_else(modules: Modules, namespace: str) -> None:
+def test_undefined_groups_are_reported_with_all_other_errors(modules: Modules, namespace: str) -> None:
     bad = {"name": "bad", "lvel": "x"}
     lost = {"name": "lost", "level": "private", "read": {"groups": ["nope"]}}
     message = modules.refused("share_acl", options(namespace, bad, lost))

@@ -60,7 +60,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_passing_faults_are_ridden_out(cluster, namespace, modules, through, fault):
+def test_transient_faults_are_retried(cluster, namespace, modules, through, fault):
     modules.ok("share_acl", version(namespace, 1))
     with Polling(cluster, namespace, READER) as polling:
         result, proxy = through(PASSING[fault](), version(namespace, 2))
@@ -69,10 +69,10 @@ def test_passing_faults_are_ridden_out(cluster, namespace, modules, through, fau
     assert polling.broken == []
     assert len(polling.views) <= 2
     # Whatever the client was told of each try, it says of all what came of them.
-    objects_told = {item["name"]: item["action"] for item in result.changes if item["kind"] != "acl"}
-    assert objects_told.pop(INDEX) == "update"
-    assert set(objects_told.values()) == {"create"}
-    assert len(objects_told) == 17
+    objects_reported = {item["name"]: item["action"] for item in result.changes if item["kind"] != "acl"}
+    assert objects_reported.pop(INDEX) == "update"
+    assert set(objects_reported.values()) == {"create"}
+    assert len(objects_reported) == 17
     assert any(item["kind"] == "acl" for item in result.changes)
     assert read(cluster, namespace, READER).digest == result.acl["digest"]
     assert not modules.ok("share_acl", version(namespace, 2)).changed
@@ -85,7 +85,7 @@ def test_the_first_acl_with_its_answer_lost(cluster, namespace, modules, through
     assert any(item["kind"] == "acl" for item in result.changes)
 
 
-def test_a_removal_with_its_answers_lost(cluster, namespace, modules, through):
+def test_a_deletion_with_lost_answers(cluster, namespace, modules, through):
     modules.ok("share_acl", version(namespace, 1))
     gone = options(namespace, [], state="absent", max_withdrawals=-1)
     result, _proxy = through([Rule(cut(), method="DELETE", per=each, nth=1)], gone)
@@ -94,7 +94,7 @@ def test_a_removal_with_its_answers_lost(cluster, namespace, modules, through):
     assert objects(cluster, namespace) == {}
 
 
-LASTING = {
+PERMANENT = {
     "a part": (Rule(status(500), method="POST", where=lambda request: "members-3-" in request.name), "answered 500"),
     "all parts": (Rule(status(503), method="POST"), "answered 503"),
     "a quota": (
@@ -121,10 +121,10 @@ LASTING = {
 }
 
 
-@pytest.mark.parametrize("fault", LASTING)
-def test_a_lasting_fault_leaves_the_old_acl_whole(cluster, namespace, modules, audit, through, fault):
+@pytest.mark.parametrize("fault", PERMANENT)
+def test_a_permanent_fault_leaves_the_old_acl_complete(cluster, namespace, modules, audit, through, fault):
     old = modules.ok("share_acl", version(namespace, 1)).acl["digest"]
-    rule, sentence = LASTING[fault]
+    rule, sentence = PERMANENT[fault]
     with Polling(cluster, namespace, READER) as polling:
         result, _proxy = through([rule], version(namespace, 2))
     assert result.failed
@@ -179,7 +179,7 @@ def test_a_list_that_expires_is_begun_anew(cluster, namespace, modules, through)
     assert not result.output["changed"]
 
 
-def test_clean_up_that_fails_is_told_and_done_by_the_next_run(cluster, namespace, modules, through):
+def test_a_failed_cleanup_is_reported_and_completed_by_the_next_run(cluster, namespace, modules, through):
     modules.ok("share_acl", version(namespace, 1))
     first = parts(cluster, namespace)
     modules.ok("share_acl", version(namespace, 2))

@@ -84,7 +84,7 @@ def test_a_group_that_cannot_be_read_keeps_the_acl(cluster, namespace, modules, 
     group = make_group(["ann"])
     chosen = granted(namespace, f"openshift:{group}")
     modules.ok("share_acl", chosen)
-    standing = objects(cluster, namespace)
+    published = objects(cluster, namespace)
     set_users(cluster, group, ["ben"])
     for groups in ([group, group + "x"], ["nowhere"], [group, "a/b"]):
         with audit(user_agent=AGENT) as log:
@@ -94,7 +94,7 @@ def test_a_group_that_cannot_be_read_keeps_the_acl(cluster, namespace, modules, 
     assert f"did you mean `{group}`?" in modules.refused(
         "share_acl", granted(namespace, f"openshift:{group}", f"openshift:{group}x")
     )
-    assert objects(cluster, namespace) == standing
+    assert objects(cluster, namespace) == published
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_group_that_cannot_be_read_keeps_the_acl(cluster, namespace, modules, 
     ],
     ids=["500", "html", "a list", "text", "numbers", "no OpenShift", "cut"],
 )
-def test_what_is_no_clear_answer_fails_the_task(cluster, namespace, modules, make_group, rules, sentence):
+def test_an_unclear_answer_fails_the_task(cluster, namespace, modules, make_group, rules, sentence):
     chosen = granted(namespace, f"openshift:{make_group(['ann'])}")
     with FaultProxy(cluster.kubeconfig, rules) as proxy:
         result = modules.run("share_acl", chosen, kubeconfig=Path(proxy.kubeconfig))
@@ -134,7 +134,7 @@ def test_what_is_no_clear_answer_fails_the_task(cluster, namespace, modules, mak
     ],
     ids=["429", "503", "cut"],
 )
-def test_passing_faults_are_ridden_out(cluster, namespace, modules, make_group, rule):
+def test_transient_faults_are_retried(cluster, namespace, modules, make_group, rule):
     chosen = granted(namespace, f"openshift:{make_group(['ann'])}")
     with FaultProxy(cluster.kubeconfig, [rule()]) as proxy:
         result = modules.run("share_acl", chosen, kubeconfig=Path(proxy.kubeconfig))
@@ -189,7 +189,7 @@ def somebody(restricted_user, namespace):
     return somebody
 
 
-def test_the_rights_in_the_example_are_enough(cluster, namespace, modules, make_group, somebody):
+def test_the_permissions_in_the_example_are_sufficient(cluster, namespace, modules, make_group, somebody):
     group = make_group(["ann"])
     other = make_group(["ben"])
     chosen = granted(namespace, f"openshift:{group}", f"openshift:{other}")
@@ -223,15 +223,15 @@ def test_without_a_right_for_the_first_publication(cluster, namespace, modules, 
     assert objects(cluster, namespace) == {}
 
 
-def test_without_the_right_to_patch_the_acl_stands(cluster, namespace, modules, somebody):
+def test_without_permission_to_patch_the_acl_stays(cluster, namespace, modules, somebody):
     modules.ok("share_acl", granted(namespace))
-    standing = read(cluster, namespace, "ann").digest
+    published = read(cluster, namespace, "ann").digest
     chosen = options(namespace, [share("data", read={"users": ["ann"]})])
     login = somebody(("configmaps", "patch"))
     result = modules.run("share_acl", chosen, kubeconfig=login)
     needs(result.output["msg"], "configmaps", "patch")
-    assert f"ACL {standing[:12]} is published" in result.output["msg"]
-    assert result.acl["digest"] == standing == read(cluster, namespace, "ann").digest
+    assert f"ACL {published[:12]} is published" in result.output["msg"]
+    assert result.acl["digest"] == published == read(cluster, namespace, "ann").digest
     shown = modules.ok("share_acl", chosen, kubeconfig=login, check=True)
     assert any("could not validate" in warning for warning in shown.warnings)
 
@@ -249,7 +249,7 @@ def test_without_the_right_to_list_groups_each_is_asked_for(cluster, namespace, 
         modules.ok("share_acl", chosen, kubeconfig=somebody(("groups", "list")))
     assert [request.verb for request in log.select(resource="groups")] == ["list", "get", "get"]
     assert read(cluster, namespace, "ben").mode("data") == "ro"
-    standing = objects(cluster, namespace)
+    published = objects(cluster, namespace)
     message = modules.refused("share_acl", chosen, kubeconfig=somebody(("groups", "list"), ("groups", "get")))
     needs(message, "groups", "get", "ClusterRole")
-    assert objects(cluster, namespace) == standing
+    assert objects(cluster, namespace) == published

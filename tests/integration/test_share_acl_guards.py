@@ -40,15 +40,15 @@ def changed(name, **more):
     return [{**one, **more} if one["name"] == name else one for one in SHARES]
 
 
-def assert_held(modules, cluster, namespace, audit, wrong, yes):
+def assert_rejected(modules, cluster, namespace, audit, wrong, yes):
     """Refused without a write, in check mode as well, and done when one says yes; return the message."""
-    standing = objects(cluster, namespace)
+    published = objects(cluster, namespace)
     with audit(user_agent=AGENT) as log:
         message = modules.refused("share_acl", wrong)
         assert modules.refused("share_acl", wrong, check=True) == message
     assert not log.writes
     assert not log.dry_runs
-    assert objects(cluster, namespace) == standing
+    assert objects(cluster, namespace) == published
     result = modules.ok("share_acl", {**wrong, **yes})
     assert result.changed
     assert not modules.ok("share_acl", {**wrong, **yes}).changed
@@ -57,7 +57,7 @@ def assert_held(modules, cluster, namespace, audit, wrong, yes):
 
 def test_an_emptied_list(cluster, namespace, modules, audit, chosen):
     wrong = {**chosen, "shares": []}
-    message = assert_held(modules, cluster, namespace, audit, wrong, {"allow_empty": True})
+    message = assert_rejected(modules, cluster, namespace, audit, wrong, {"allow_empty": True})
     for part in ("exams", "lessons", "public-data", "everyone", "`allow_empty: true`"):
         assert part in message
     assert read(cluster, namespace, "ann").shares == {}
@@ -67,7 +67,7 @@ def test_an_emptied_list(cluster, namespace, modules, audit, chosen):
 
 def test_many_withdrawals(cluster, namespace, modules, audit, chosen):
     wrong = {**chosen, "groups": {**GROUPS, "class": CLASS[:5]}}
-    message = assert_held(modules, cluster, namespace, audit, wrong, {"max_withdrawals": 55})
+    message = assert_rejected(modules, cluster, namespace, audit, wrong, {"max_withdrawals": 55})
     assert "55 grants would be withdrawn" in message
     assert "pupil05" in message
     assert "`max_withdrawals` is 50" in message
@@ -81,7 +81,7 @@ def test_no_bound_for_withdrawals(cluster, namespace, modules, chosen):
 
 def test_a_level_that_is_lowered(cluster, namespace, modules, audit, chosen):
     wrong = {**chosen, "shares": changed("lessons", level="public", read={})}
-    message = assert_held(modules, cluster, namespace, audit, wrong, {"declassify": ["lessons"]})
+    message = assert_rejected(modules, cluster, namespace, audit, wrong, {"declassify": ["lessons"]})
     assert "lessons is private and would become public" in message
     assert "`declassify: [lessons]`" in message
     assert read(cluster, namespace, "anybody").mode("lessons") == "ro"
@@ -89,7 +89,7 @@ def test_a_level_that_is_lowered(cluster, namespace, modules, audit, chosen):
 
 def test_a_group_from_another_source(cluster, namespace, modules, audit, chosen):
     wrong = {**chosen, "shares": changed("lessons", read={"groups": ["hub:class"]}), "max_withdrawals": 60}
-    message = assert_held(modules, cluster, namespace, audit, wrong, {"allow_source_change": ["class"]})
+    message = assert_rejected(modules, cluster, namespace, audit, wrong, {"allow_source_change": ["class"]})
     assert "members of hub:class" in message
 
 
@@ -103,7 +103,7 @@ def test_several_at_once(modules, chosen):
     assert "`declassify: [lessons]`" in message
 
 
-def test_removal(cluster, namespace, modules, audit, chosen):
+def test_deletion_of_the_acl(cluster, namespace, modules, audit, chosen):
     gone = {**chosen, "state": "absent"}
     refused = modules.run("share_acl", gone)
     message = refused.output["msg"]
@@ -194,18 +194,18 @@ def edit_index(cluster, namespace, change, mark=True):
     cluster.patch("configmaps", INDEX, body, namespace)
 
 
-def test_a_newer_schema_is_refused_with_its_writer(cluster, namespace, modules, audit, chosen):
+def test_a_newer_schema_is_rejected_with_its_writer(cluster, namespace, modules, audit, chosen):
     body = {
         "metadata": {"annotations": {"odh.persistency/schema": "2", "odh.persistency/writer": "odh.persistency 9.9.9"}}
     }
     cluster.patch("configmaps", INDEX, body, namespace)
-    standing = objects(cluster, namespace)
+    published = objects(cluster, namespace)
     with audit(user_agent=AGENT) as log:
         for more in ({}, {"state": "absent"}, {"max_withdrawals": -1}):
             message = modules.refused("share_acl", {**chosen, **more})
             assert "schema 2, written by odh.persistency 9.9.9" in message
     assert not log.writes
-    assert objects(cluster, namespace) == standing
+    assert objects(cluster, namespace) == published
     # Also where only the text says so.
     cluster.patch("configmaps", INDEX, {"metadata": {"annotations": {"odh.persistency/schema": "1"}}}, namespace)
     edit_index(cluster, namespace, lambda data: data.update(schema=3))
@@ -216,7 +216,7 @@ def break_text(cluster, namespace):
     cluster.patch("configmaps", INDEX, {"data": {"index.json": "{}"}}, namespace)
 
 
-def break_mark(cluster, namespace):
+def break_annotation(cluster, namespace):
     cluster.patch("configmaps", INDEX, {"metadata": {"annotations": {DIGEST: "0" * 64}}}, namespace)
 
 
@@ -239,12 +239,12 @@ def change_part(cluster, namespace):
         cluster.create("configmaps", {"metadata": metadata, "immutable": True, "data": {"part.json": text}}, namespace)
 
 
-BREAKS = [break_text, break_mark, edit_by_hand, lose_part, change_part]
+BREAKS = [break_text, break_annotation, edit_by_hand, lose_part, change_part]
 
 
 @pytest.mark.parametrize("broken", BREAKS)
 def test_a_broken_acl_is_repaired_by_publishing_it_again(cluster, namespace, modules, chosen, broken):
-    whole = read(cluster, namespace, "ann")
+    complete = read(cluster, namespace, "ann")
     broken(cluster, namespace)
     with pytest.raises(BrokenAcl):
         read(cluster, namespace, "ann")
@@ -254,13 +254,13 @@ def test_a_broken_acl_is_repaired_by_publishing_it_again(cluster, namespace, mod
     for key in ("changed", "changes", "summary", "diff"):
         assert getattr(shown, key) == getattr(result, key), key
     assert any("was damaged" in warning for warning in result.warnings)
-    assert read(cluster, namespace, "ann") == whole
+    assert read(cluster, namespace, "ann") == complete
     assert read(cluster, namespace, "ann").mode("lessons") == "rw"
     assert not modules.ok("share_acl", chosen).changed
 
 
 @pytest.mark.parametrize("broken", BREAKS)
-def test_another_acl_over_a_broken_one_has_to_be_said(cluster, namespace, modules, audit, chosen, broken):
+def test_replacing_a_damaged_acl_with_another_takes_consent(cluster, namespace, modules, audit, chosen, broken):
     """Nobody can say what would be withdrawn, so the guard would be passed over without a word."""
     broken(cluster, namespace)
     wrong = {**chosen, "groups": {**GROUPS, "class": []}}
@@ -270,14 +270,14 @@ def test_another_acl_over_a_broken_one_has_to_be_said(cluster, namespace, module
         message = modules.refused("share_acl", {**wrong, **yes})
         assert "set `declassify: [lessons, public-data]`" in message
         yes["declassify"] = ["lessons", "public-data"]
-    message = assert_held(modules, cluster, namespace, audit, wrong, yes)
+    message = assert_rejected(modules, cluster, namespace, audit, wrong, yes)
     assert "is published but damaged" in message
     assert "`max_withdrawals: -1`" in message
     assert read(cluster, namespace, "pupil01").mode("lessons") is None
     assert read(cluster, namespace, "ann").mode("lessons") == "rw"
 
 
-def test_no_bound_over_a_broken_one_is_no_leave_to_empty_or_declassify(cluster, namespace, modules, chosen):
+def test_no_limit_for_a_damaged_acl_does_not_allow_to_empty_or_declassify_it(cluster, namespace, modules, chosen):
     edit_by_hand(cluster, namespace)
     over = {**chosen, "max_withdrawals": -1}
     assert "allow_empty" in modules.refused("share_acl", {**over, "shares": []})
@@ -288,7 +288,7 @@ def test_no_bound_over_a_broken_one_is_no_leave_to_empty_or_declassify(cluster, 
     assert objects(cluster, namespace) == {}
 
 
-def test_levels_are_remembered_where_the_index_is_gone(cluster, namespace, modules, chosen):
+def test_levels_are_remembered_without_the_index(cluster, namespace, modules, chosen):
     cluster.delete("configmaps", INDEX, namespace)
     lowered = {**chosen, "shares": changed("exams", level="private")}
     assert "exams is secret and would become private" in modules.refused("share_acl", lowered)
@@ -308,7 +308,7 @@ def test_levels_are_remembered_where_the_index_is_gone(cluster, namespace, modul
     ],
     ids=["label", "published-at", "schema", "data", "binary", "immutable"],
 )
-def test_marks_of_the_index_are_mended(cluster, namespace, modules, chosen, body):
+def test_annotations_of_the_index_are_repaired(cluster, namespace, modules, chosen, body):
     clean = objects(cluster, namespace)[INDEX]
     cluster.patch("configmaps", INDEX, body, namespace)
     shown = modules.ok("share_acl", chosen, check=True)
@@ -323,7 +323,7 @@ def test_marks_of_the_index_are_mended(cluster, namespace, modules, chosen, body
     assert not modules.ok("share_acl", chosen).changed
 
 
-def test_marks_of_a_part_are_mended(cluster, namespace, modules, chosen):
+def test_annotations_of_a_part_are_repaired(cluster, namespace, modules, chosen):
     names = sorted(parts(cluster, namespace))
     body = {"metadata": {"labels": {"odh.persistency/kind": None}, "annotations": {DIGEST: None}}}
     for name in names:
@@ -335,7 +335,7 @@ def test_marks_of_a_part_are_mended(cluster, namespace, modules, chosen):
     assert not modules.ok("share_acl", chosen).changed
 
 
-def test_what_is_somebody_elses_is_not_taken(cluster, namespace, modules):
+def test_foreign_config_maps_are_not_adopted(cluster, namespace, modules):
     cluster.create("configmaps", {"metadata": {"name": INDEX}, "data": {"mine": "yes"}}, namespace)
     chosen = options(namespace, SHARES, groups=GROUPS)
     result = modules.run("share_acl", chosen)

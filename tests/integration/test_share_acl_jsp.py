@@ -70,7 +70,7 @@ def test_profiles_are_made_once(cluster, namespace, modules, audit, chosen):
     assert [(request.verb, request.resource) for request in log.requests] == [("get", "configmaps")]
 
 
-def test_changes_are_told_and_hand_edits_undone(cluster, namespace, modules, chosen):
+def test_changes_are_reported_and_manual_edits_undone(cluster, namespace, modules, chosen):
     modules.ok("share_acl", chosen)
     result = modules.ok("share_acl", {**chosen, "groups": {"analysts": ["ann", "dan"], "nobody": []}}, diff=True)
     sentences = result.diff["after"].splitlines()
@@ -124,7 +124,7 @@ def test_a_day_that_passes_is_no_withdrawal_and_ends_the_offer(cluster, namespac
         result = modules.ok("share_acl", chosen, diff=True, kubeconfig=Path(proxy.kubeconfig))
         assert result.changed
         assert "loses" not in result.diff["after"]
-        assert any(f"has ended on {tomorrow}" in drift["reason"] for drift in result.unreconcilable)
+        assert any(f"has ended on {tomorrow}" in difference["reason"] for difference in result.unreconcilable)
         assert not modules.ok("share_acl", chosen, kubeconfig=Path(proxy.kubeconfig)).changed
     assert volumes(cluster, namespace, "p1") == {}
     # A last day that is set to one gone by does withdraw.

@@ -59,7 +59,7 @@ def test_kill_9_while_another_acl_is_published(cluster, namespace, modules, audi
     publish(modules, version(namespace, 0))
     leftovers = parts(cluster, namespace)
     old = publish(modules, version(namespace, 1))
-    standing = parts(cluster, namespace) - leftovers
+    published = parts(cluster, namespace) - leftovers
     chosen = version(namespace, 2)
     later = Rule(clock(2 * TWO_HOURS))
     with Polling(cluster, namespace, READER) as polling:
@@ -73,7 +73,7 @@ def test_kill_9_while_another_acl_is_published(cluster, namespace, modules, audi
     # What no index names goes, killed or not; the parts of the ACL that was replaced live an hour longer than that.
     found = parts(cluster, namespace)
     assert not leftovers & found
-    assert standing & found == (standing if step in BEFORE else set())
+    assert published & found == (published if step in BEFORE else set())
     with audit(user_agent=AGENT) as log:
         again = through(modules, cluster, [later], chosen)
     assert not again.output["changed"]
@@ -99,7 +99,7 @@ def test_kill_9_while_the_first_acl_is_published(cluster, namespace, modules, au
     [{"nth": 1}, {"nth": 1, "forward": True}, {"nth": 7, "forward": True}],
     ids=["before", "after", "among the parts"],
 )
-def test_kill_9_while_the_acl_is_removed(cluster, namespace, modules, where):
+def test_kill_9_while_the_acl_is_deleted(cluster, namespace, modules, where):
     old = publish(modules, version(namespace, 1))
     gone = options(namespace, [], state="absent", max_withdrawals=-1)
     with Polling(cluster, namespace, READER) as polling:
@@ -112,7 +112,7 @@ def test_kill_9_while_the_acl_is_removed(cluster, namespace, modules, where):
     assert not modules.ok("share_acl", gone).changed
 
 
-def test_what_nothing_names_lives_an_hour_longer(cluster, namespace, modules, audit):
+def test_unused_parts_stay_for_an_hour(cluster, namespace, modules, audit):
     publish(modules, version(namespace, 1))
     first = parts(cluster, namespace)
     chosen = version(namespace, 2)
@@ -157,7 +157,7 @@ def test_an_acl_that_comes_back_is_not_cleaned_up_beneath_its_readers(cluster, n
 # -- two runs at once --------------------------------------------------------------------------------------------------
 
 
-def held_at_the_index(modules, cluster, chosen, meanwhile):
+def paused_at_the_index(modules, cluster, chosen, meanwhile):
     """Run with `chosen`, and let `meanwhile()` happen just before its first write of the index."""
     happened = []
 
@@ -170,7 +170,7 @@ def held_at_the_index(modules, cluster, chosen, meanwhile):
     return result, happened[0]
 
 
-def test_two_runs_at_once_one_whole_acl_stands_and_both_say_which(cluster, namespace, modules):
+def test_two_concurrent_runs_publish_one_complete_acl_and_report_which(cluster, namespace, modules):
 
     def faster_first(polling, chosen):
         """A run whose ACL the reader has seen before the other one goes on."""
@@ -180,7 +180,7 @@ def test_two_runs_at_once_one_whole_acl_stands_and_both_say_which(cluster, names
 
     publish(modules, version(namespace, 0))
     with Polling(cluster, namespace, READER) as polling:
-        slower, faster = held_at_the_index(
+        slower, faster = paused_at_the_index(
             modules, cluster, version(namespace, 1), lambda: faster_first(polling, version(namespace, 2))
         )
         assert not slower.failed, slower.output["msg"]
@@ -191,14 +191,14 @@ def test_two_runs_at_once_one_whole_acl_stands_and_both_say_which(cluster, names
     assert read(cluster, namespace, READER).digest == mine
     assert any(f"Another run published ACL {theirs[:12]}" in warning for warning in slower.warnings)
     # What it tells is what it changed in the end: over the other one's ACL.
-    told = [item["reason"] for item in slower.changes]
-    assert f"ACL {mine[:12]} is published over ACL {theirs[:12]}" in told
-    assert any("only-2" in reason for reason in told)
-    assert not any("only-0" in reason for reason in told)
+    reported = [item["reason"] for item in slower.changes]
+    assert f"ACL {mine[:12]} is published over ACL {theirs[:12]}" in reported
+    assert any("only-2" in reason for reason in reported)
+    assert not any("only-0" in reason for reason in reported)
 
 
 def test_two_first_runs_at_once(cluster, namespace, modules):
-    slower, faster = held_at_the_index(
+    slower, faster = paused_at_the_index(
         modules, cluster, version(namespace, 1), lambda: modules.ok("share_acl", version(namespace, 2))
     )
     assert not slower.failed, slower.output["msg"]
@@ -206,7 +206,7 @@ def test_two_first_runs_at_once(cluster, namespace, modules):
 
 
 def test_two_runs_with_the_same_acl(cluster, namespace, modules):
-    slower, faster = held_at_the_index(
+    slower, faster = paused_at_the_index(
         modules, cluster, version(namespace, 1), lambda: modules.ok("share_acl", version(namespace, 1))
     )
     assert not slower.failed
@@ -214,11 +214,11 @@ def test_two_runs_with_the_same_acl(cluster, namespace, modules):
     assert not any(item["kind"] == "acl-index" for item in slower.changes)
 
 
-def test_guards_look_again_at_what_another_run_published(cluster, namespace, modules):
+def test_guards_check_again_what_another_run_published(cluster, namespace, modules):
     groups = {"few": PEOPLE[:2], "many": PEOPLE[:60]}
     few = options(namespace, [share("data", read={"groups": ["few"]})], groups=groups)
     many = options(namespace, [share("data", read={"groups": ["many"]})], groups=groups)
-    slower, faster = held_at_the_index(modules, cluster, few, lambda: modules.ok("share_acl", many))
+    slower, faster = paused_at_the_index(modules, cluster, few, lambda: modules.ok("share_acl", many))
     assert slower.failed
     assert "58 grants would be withdrawn" in slower.output["msg"]
     assert f"ACL {faster.acl['digest'][:12]} is published" in slower.output["msg"]
@@ -227,22 +227,22 @@ def test_guards_look_again_at_what_another_run_published(cluster, namespace, mod
     assert read(cluster, namespace, PEOPLE[30]).mode("data") == "ro"
 
 
-def test_removed_while_it_is_published(cluster, namespace, modules):
+def test_deleted_while_it_is_published(cluster, namespace, modules):
     publish(modules, version(namespace, 1))
     gone = options(namespace, [], state="absent", max_withdrawals=-1)
     # The same groups under another share: the membership parts that stand are named again, and were deleted meanwhile.
     chosen = version(namespace, 1)
     chosen["shares"] = [*chosen["shares"], share("new", read={"groups": ["group-1"]})]
-    slower, _faster = held_at_the_index(modules, cluster, chosen, lambda: modules.ok("share_acl", gone))
+    slower, _faster = paused_at_the_index(modules, cluster, chosen, lambda: modules.ok("share_acl", gone))
     assert not slower.failed, slower.output["msg"]
     assert read(cluster, namespace, READER).mode("new") == "ro"
     assert any("Another run deleted the ACL" in warning for warning in slower.warnings)
 
 
-def test_published_while_it_is_removed(cluster, namespace, modules):
+def test_published_while_it_is_deleted(cluster, namespace, modules):
     publish(modules, version(namespace, 1))
     gone = options(namespace, [], state="absent", max_withdrawals=-1)
-    slower, faster = held_at_the_index(modules, cluster, gone, lambda: modules.ok("share_acl", version(namespace, 2)))
+    slower, faster = paused_at_the_index(modules, cluster, gone, lambda: modules.ok("share_acl", version(namespace, 2)))
     assert not slower.failed, slower.output["msg"]
     assert read(cluster, namespace, READER).digest is None
     assert objects(cluster, namespace) == {}

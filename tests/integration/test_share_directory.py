@@ -42,7 +42,7 @@ if not ROOT:
 
 @as_root
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o777])
-def test_what_is_missing_is_made_as_wanted_whatever_the_umask(directories, root, umask) -> None:
+def test_missing_directories_are_created_as_desired_whatever_the_umask(directories, root, umask) -> None:
     result = directories.ok(SHARES, how={"umask": umask})
     assert attributes(root) == MADE
     assert result.changed is True
@@ -65,7 +65,7 @@ def test_the_second_run_leaves_no_trace(directories, root) -> None:
 
 
 @as_root
-def test_check_mode_says_the_same_and_leaves_no_trace(directories, root) -> None:
+def test_check_mode_reports_the_same_and_writes_nothing(directories, root) -> None:
     (root / "shared-data").mkdir(mode=0o711)
     before = snapshot(root)
     shown = directories.ok(SHARES, check=True)
@@ -79,7 +79,7 @@ def test_check_mode_says_the_same_and_leaves_no_trace(directories, root) -> None
 
 
 @as_root
-def test_a_setgid_root_hands_its_group_down_as_the_diff_said(directories, root) -> None:
+def test_a_setgid_root_passes_its_group_on_as_the_diff_shows(directories, root) -> None:
     os.chown(root, 0, TEAM)
     root.chmod(0o2775)
     result = directories.ok([NOTES])
@@ -88,7 +88,7 @@ def test_a_setgid_root_hands_its_group_down_as_the_diff_said(directories, root) 
 
 
 @as_root
-def test_owner_and_group_stay_where_the_share_does_not_say(directories, root) -> None:
+def test_owner_and_group_stay_if_the_share_sets_none(directories, root) -> None:
     (root / "s").mkdir()
     os.chown(root / "s", 77, 88)
     directories.ok([{"name": "s", "directory": "s", "mode": "0700"}])
@@ -224,7 +224,7 @@ def put(kind: str, path: Path, outside: Path) -> None:
         ("device", "is a device, not a directory"),
     ],
 )
-def test_what_is_no_directory_is_refused_and_never_followed(directories, root, folder, at, kind, says) -> None:
+def test_what_is_not_a_directory_is_rejected_and_never_followed(directories, root, folder, at, kind, says) -> None:
     outside = folder / "outside"
     outside.mkdir(mode=0o700)
     try:
@@ -240,7 +240,7 @@ def test_what_is_no_directory_is_refused_and_never_followed(directories, root, f
 
 
 @as_root
-def test_all_refusals_at_once_and_nothing_made(directories, root, folder) -> None:
+def test_all_rejections_at_once_and_nothing_is_created(directories, root, folder) -> None:
     (root / "a").symlink_to(folder)
     (root / "b").write_text("")
     (root / "c" / "x").mkdir(parents=True)
@@ -287,7 +287,7 @@ def test_bad_input_is_one_sentence(directories, options, says) -> None:
     assert says in directories.refused(shares, **given)
 
 
-def test_the_root_is_never_made_and_check_mode_says_what_would_be(directories, root) -> None:
+def test_the_root_is_never_created_and_check_mode_shows_the_plan(directories, root) -> None:
     share = [{"name": "s", "directory": "s"}]
     missing = {"path": str(root / "not-yet")}
     shown = directories.ok(share, check=True, **missing)
@@ -309,7 +309,7 @@ def test_a_root_that_is_reached_through_a_link_is_the_operators(directories, roo
 
 @mounts
 @pytest.mark.parametrize("bind", [False, True])
-def test_a_folder_in_a_mount_is_told_from_one_that_is_not_mounted(directories, root, folder, bind) -> None:
+def test_a_folder_in_a_mount_is_distinguished_from_an_unmounted_one(directories, root, folder, bind) -> None:
     (folder / "other").mkdir()
     with mounted(root, *(["--bind", str(folder / "other")] if bind else ["-t", "tmpfs", "none"])):
         (root / "team").mkdir()
@@ -342,7 +342,7 @@ def test_an_export_that_is_not_mounted_is_not_filled(directories, root, folder, 
 
 
 @mounts
-def test_a_read_only_file_system_is_known_beforehand(directories, root) -> None:
+def test_a_read_only_file_system_is_rejected_before_any_write(directories, root) -> None:
     (root / "s").mkdir(mode=0o700)
     with mounted(root, "--bind", str(root)):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(root)], check=True)

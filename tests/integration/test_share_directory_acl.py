@@ -54,7 +54,7 @@ MADE = {"way": "0755 0:0", "way/s": "2770 0:5000", "way/s/d": "2770 0:5000"}
 
 @as_root
 @pytest.mark.parametrize("mask", [7, 5, 0])
-def test_what_the_root_hands_down_lets_nobody_in(directories, root, mask) -> None:
+def test_acls_inherited_from_the_root_admit_nobody(directories, root, mask) -> None:
     give(root, DEFAULT, mask=mask)
     shown = directories.ok([PRIVATE], check=True)
     done = directories.ok([PRIVATE])
@@ -88,7 +88,7 @@ def test_an_empty_directory_loses_its_list(directories, root, kind, mode) -> Non
 
 
 @as_root
-def test_a_list_on_a_directory_with_content_is_told_and_kept(directories, root) -> None:
+def test_an_acl_on_a_directory_with_content_is_reported_and_kept(directories, root) -> None:
     folder = root / "s"
     folder.mkdir()
     os.chown(folder, 0, 5000)

@@ -57,7 +57,7 @@ if not ROOT:
 
 
 @mounts
-def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories, root) -> None:
+def test_a_full_file_system_fails_only_what_does_not_fit(directories, root) -> None:
     shares = [{"name": f"s{n}", "directory": f"s{n}", "directories": ["d"]} for n in range(4)]
     with mounted(root, "-t", "tmpfs", "-o", "nr_inodes=6", "none"):
         os.mkdir(root / "s3", 0o700)
@@ -80,7 +80,7 @@ def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories
 
 @as_root
 @pytest.mark.parametrize(
-    ("call", "how", "says", "mends"),
+    ("call", "how", "says", "is_retryable"),
     [
         # Each directory takes a mkdir and a chmod; a chown is the share's own only, for what is in it inherits the group.
         ("chown", "EPERM", "export to this host with `no_root_squash`", False),
@@ -95,7 +95,7 @@ def test_a_full_file_system_stops_what_does_not_fit_and_nothing_else(directories
         ("chmod", "EIO", "check its file system and its server", True),
     ],
 )
-def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says, mends) -> None:
+def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says, is_retryable) -> None:
     shares = [{"name": f"s{n}", "directory": f"s{n}", "directories": ["d"], "gid": 5000} for n in range(3)]
     at = 3 if call == "chown" else 5
     result = directories.run(shares, how={"fault": {"calls": [call], "at": at, "how": how}})
@@ -105,7 +105,7 @@ def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says
     first, second = result.failed_items
     assert (first["name"], second["name"]) == (f"{root}/s2", f"{root}/s2/d")
     assert says in first["reason"]
-    assert (first["api"], first["retryable"]) == (f"{how}: {os.strerror(getattr(errno, how))}", mends)
+    assert (first["api"], first["retryable"]) == (f"{how}: {os.strerror(getattr(errno, how))}", is_retryable)
     assert "was not attempted" in second["reason"]
     assert result.msg.startswith("2 of 6 changes of kind directory failed")
     assert {change["name"] for change in directories.ok(shares).changes} == {f"{root}/s2", f"{root}/s2/d"}
@@ -114,12 +114,12 @@ def test_a_fault_stops_its_share_and_no_other(directories, root, call, how, says
 
 @as_root
 @pytest.mark.parametrize("call", ["fstat", "open"])
-def test_an_export_that_went_stale_is_told_and_nothing_planned(directories, root, call) -> None:
+def test_a_stale_export_is_reported_and_nothing_is_planned(directories, root, call) -> None:
     fault = {"calls": [call], "at": 1, "how": "ESTALE"}
     result = directories.run(SHARES, how={"fault": fault})
     assert result.failed
-    told = f"path: {root} cannot be examined ({os.strerror(errno.ESTALE)}): check its mount and its server"
-    assert told in result.output["msg"]
+    reported = f"path: {root} cannot be examined ({os.strerror(errno.ESTALE)}): check its mount and its server"
+    assert reported in result.output["msg"]
     assert "Traceback" not in str(result.output)
     assert os.listdir(root) == []
 
@@ -143,7 +143,7 @@ def test_a_chown_that_fails_leaves_the_mode_as_it_was(directories, root) -> None
         ("chmod", "ignore", "has the mode 0700 after 2770 was set"),
     ],
 )
-def test_what_a_server_leaves_out_without_a_word_is_read_back(directories, root, call, how, says) -> None:
+def test_what_a_server_silently_ignores_is_detected_by_reading_back(directories, root, call, how, says) -> None:
     share = [{"name": "s", "directory": "s", "gid": 5000}]
     result = directories.run(share, how={"fault": {"calls": [call], "at": 1, "how": how}})
     assert says in result.failed_items[0]["reason"]
@@ -153,7 +153,7 @@ def test_what_a_server_leaves_out_without_a_word_is_read_back(directories, root,
 
 
 @as_root
-def test_killed_after_any_step_the_next_run_ends_where_one_run_would(directories, root) -> None:
+def test_a_run_after_one_killed_at_any_operation_converges(directories, root) -> None:
     (root / "shared-data").mkdir(mode=0o755)
     for at in range(1, 100):
         fault = {"calls": ["mkdir", "chown", "chmod"], "at": at, "how": "kill"}
@@ -163,8 +163,11 @@ def test_killed_after_any_step_the_next_run_ends_where_one_run_would(directories
         if code != -signal.SIGKILL:
             break
         # Nobody is let into what is not yet theirs.
-        for name, told in attributes(root).items():
-            assert told in (MADE[name], "0755 0:0", "0750 0:0", "0750 0:5000") or not int(told.split()[0], 8) & 0o077
+        for name, reported in attributes(root).items():
+            assert (
+                reported in (MADE[name], "0755 0:0", "0750 0:0", "0750 0:5000")
+                or not int(reported.split()[0], 8) & 0o077
+            )
         directories.ok(SHARES)
         assert attributes(root) == MADE
         assert directories.ok(SHARES).changed is False
@@ -174,7 +177,7 @@ def test_killed_after_any_step_the_next_run_ends_where_one_run_would(directories
 
 
 @as_root
-def test_two_runs_at_once_end_where_one_would(directories, root) -> None:
+def test_two_concurrent_runs_converge(directories, root) -> None:
     shares = [{"name": f"s{n}", "directory": f"t/s{n}", "directories": ["a", "b/c"], "gid": 5000} for n in range(40)]
     for _round in range(3):
         runs = [directories.start(shares) for _ in range(3)]
@@ -221,7 +224,7 @@ def replace_by_a_full_one(place: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("meddle", [fill, replace_by_a_full_one, replace_by_a_link])
-def test_what_is_put_there_between_the_look_and_the_change_is_seen(root, meddle) -> None:
+def test_content_added_between_reading_and_changing_is_detected(root, meddle) -> None:
     (root / "t" / "s").mkdir(parents=True)
     outcome = between(root, meddle)
     (failure,) = outcome.failures
@@ -232,7 +235,7 @@ def test_what_is_put_there_between_the_look_and_the_change_is_seen(root, meddle)
 
 
 @as_root
-def test_another_directory_in_the_place_of_the_one_that_was_planned_on_is_planned_on_again(root) -> None:
+def test_a_directory_that_replaced_the_planned_one_is_planned_again(root) -> None:
     (root / "t" / "s").mkdir(parents=True)
     fill(root / "t" / "s")
 
@@ -255,7 +258,7 @@ def test_another_directory_in_the_place_of_the_one_that_was_planned_on_is_planne
         (lambda place: place.write_text(""), "is a file, not a directory"),
     ],
 )
-def test_what_is_put_where_nothing_was_is_seen(root, meddle, says) -> None:
+def test_something_created_at_a_planned_path_is_detected(root, meddle, says) -> None:
     (root / "t").mkdir()
     outcome = between(root, meddle)
     (failure,) = outcome.failures
@@ -264,7 +267,7 @@ def test_what_is_put_where_nothing_was_is_seen(root, meddle, says) -> None:
 
 
 @as_root
-def test_what_somebody_else_makes_meanwhile_is_made_right(root) -> None:
+def test_what_others_create_meanwhile_is_corrected(root) -> None:
     (root / "t").mkdir()
     outcome = between(root, lambda place: place.mkdir())
     assert [change.action for change in outcome.plan.pending] == ["update"]
@@ -272,7 +275,7 @@ def test_what_somebody_else_makes_meanwhile_is_made_right(root) -> None:
 
 
 @as_root
-def test_what_somebody_else_made_right_meanwhile_is_no_change(root) -> None:
+def test_what_others_corrected_meanwhile_is_no_change(root) -> None:
     (root / "t").mkdir()
 
     def right(place: Path) -> None:
@@ -286,7 +289,7 @@ def test_what_somebody_else_made_right_meanwhile_is_no_change(root) -> None:
 
 
 @as_root
-def test_a_parent_that_goes_meanwhile(root) -> None:
+def test_a_parent_that_is_removed_meanwhile(root) -> None:
     (root / "t").mkdir()
     outcome = between(root, lambda place: place.parent.rmdir())
     (failure,) = outcome.failures
@@ -377,7 +380,7 @@ def test_somebody_makes_directories_in_their_own_folder(directories, root) -> No
         ({"owner": 1, "gid": 5000}, "the group 5000"),
     ],
 )
-def test_what_somebody_may_not_give_away_is_known_beforehand(directories, root, share, says) -> None:
+def test_impossible_ownership_changes_are_rejected_before_any_write(directories, root, share, says) -> None:
     os.chown(root, USER, GROUP)
     shares = [{"name": "s", "directory": "s", **share}, {"name": "fine", "directory": "fine"}]
     assert says in directories.refused(shares, how={"user": SOMEBODY})
@@ -385,7 +388,7 @@ def test_what_somebody_may_not_give_away_is_known_beforehand(directories, root, 
 
 
 @as_root
-def test_where_somebody_may_not_write_or_look_is_known_beforehand(directories, root) -> None:
+def test_missing_permissions_on_a_directory_are_rejected_before_any_write(directories, root) -> None:
     share = [{"name": "s", "directory": "s", "directories": ["d"]}]
     how = {"user": SOMEBODY}
     assert f"cannot be created, because 54321 may not write in {root}" in directories.refused(share, how=how)

@@ -65,7 +65,7 @@ def manage(directories: Directories, **options):
     return directories.ok(SHARES, export="/exports", mounted=False, **options)
 
 
-def test_what_is_made_is_what_clients_see(server, directories) -> None:
+def test_created_directories_are_what_clients_see(server, directories) -> None:
     assert server.ls("/exports") == {}
     assert manage(directories, check=True).changed is True
     assert server.ls("/exports") == {}
@@ -106,7 +106,7 @@ def test_writing_through_the_read_only_export_fails_as_read_only(server, directo
     assert server.get("/ro/exports/shared-data/cases/data.csv", uid=1000, gid=TEAM) == b"1"
 
 
-def test_the_modes_keep_others_out(server, directories) -> None:
+def test_the_modes_deny_others(server, directories) -> None:
     manage(directories)
     server.put("/exports/shared-data/data.csv", b"1", uid=1000, gid=TEAM)
     for where in ("/exports", "/ro/exports"):
@@ -148,14 +148,14 @@ def test_nothing_but_loopback_reaches_it(server) -> None:
     assert listening
 
 
-def test_what_is_missing_is_said_in_a_sentence(monkeypatch) -> None:
+def test_missing_prerequisites_are_reported_in_a_sentence(monkeypatch) -> None:
     monkeypatch.setattr(ganesha.shutil, "which", lambda *_words, **_more: None)
     monkeypatch.setattr(ganesha, "MODULES", ("/nowhere/*.so",))
     with pytest.raises(TestbedError, match=r"install nfs-ganesha nfs-ganesha-vfs libnfs-utils \(bin/system-packages"):
         ganesha.up([])
 
 
-def test_without_root_that_is_said_in_a_sentence(monkeypatch) -> None:
+def test_without_root_the_error_is_one_sentence(monkeypatch) -> None:
     monkeypatch.setattr(ganesha.os, "geteuid", lambda: 54321)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(TestbedError, match="takes root, for it opens files by handle: run this as root"):

@@ -40,7 +40,7 @@ def test_a_share_that_this_run_does_not_list(modules: Modules, namespace: str, p
     assert "retire priv first" in result.msg
 
 
-def test_a_claim_made_by_hand_over_the_data_of_another_share(
+def test_a_manually_created_claim_over_the_data_of_another_share(
     cluster: Cluster, modules: Modules, namespace: str
 ) -> None:
     priv = share("priv", nfs("priv", namespace))

@@ -45,7 +45,7 @@ def gone(cluster, resource, name, namespace=None):
     wait_for(lambda: cluster.get(resource, name, namespace) is None, f"{resource} {name} gone")
 
 
-def mark(item):
+def annotation(item):
     return item["metadata"].get("annotations", {}).get(RETIRED)
 
 
@@ -62,9 +62,9 @@ def test_the_lifecycle_of_a_share(cluster, namespace, other, modules, audit):
     assert "retired since" in result.output["diff"]["after"]
     for where in (namespace, other):
         claim, volume = cluster.claims(where)["data"], volume_of(cluster, where, "data")
-        assert mark(claim) == mark(volume)
-        assert datetime.now(timezone.utc).strftime("%Y-%m-%d") in mark(claim)
-        assert mark(cluster.claims(where)["more"]) is None
+        assert annotation(claim) == annotation(volume)
+        assert datetime.now(timezone.utc).strftime("%Y-%m-%d") in annotation(claim)
+        assert annotation(cluster.claims(where)["more"]) is None
     with audit(user_agent="odh.persistency/") as log:
         assert not modules.ok("share_pvc", away | {"state": "retired"}).changed
         # Held for thirty days.
@@ -76,7 +76,7 @@ def test_the_lifecycle_of_a_share(cluster, namespace, other, modules, audit):
     assert result.summary == {"update": 2, "keep": 2}
     assert "it is no longer retired" in result.changes[0]["reason"]
     for where in (namespace, other):
-        assert mark(cluster.claims(where)["data"]) is mark(volume_of(cluster, where, "data")) is None
+        assert annotation(cluster.claims(where)["data"]) is annotation(volume_of(cluster, where, "data")) is None
     # Away for good.
     modules.ok("share_pvc", away | {"state": "retired"})
     for where in (namespace, other):
@@ -114,16 +114,16 @@ def test_the_lifecycle_of_a_share(cluster, namespace, other, modules, audit):
     bound(cluster, namespace, "data")
 
 
-def test_a_volume_of_a_class_is_kept_and_known_again(cluster, namespace, other, modules):
+def test_a_provisioned_volume_is_kept_and_found_again(cluster, namespace, other, modules):
     modules.ok("share_pvc", run([namespace], share("alone", DYNAMIC), share("data", DYNAMIC)))
-    apart = {
+    separate = {
         "csi": {
             **MADE["csi"],
             "volumeHandle": "alone",
             "volumeAttributes": {"server": SERVER, "share": "/dynamic", "subDir": "alone"},
         }
     }
-    alone = cluster.bind(namespace, "alone", reclaim="Delete", source=apart)
+    alone = cluster.bind(namespace, "alone", reclaim="Delete", source=separate)
     volume = cluster.bind(namespace, "data", reclaim="Delete", source=MADE)
     both = run([namespace, other], share("data", DYNAMIC), wait=True)
     modules.ok("share_pvc", both)
@@ -250,13 +250,13 @@ def test_the_location_of_a_deleted_share_is_free(cluster, namespace, modules):
     modules.ok("share_pvc", run([namespace], *going("old"), state="retired"))
     modules.ok("share_pvc", run([namespace], *going("old"), state="absent", retention="0s"))
     gone(cluster, "persistentvolumeclaims", "old", namespace)
-    assert mark(cluster.get("persistentvolumes", f"hand-{namespace}"))
+    assert annotation(cluster.get("persistentvolumes", f"hand-{namespace}"))
     modules.ok("share_pvc", run([namespace], share("new", backend)))
     # And it is the old one's again, once the new one is retired.
     assert "is that of the share new" in modules.refused("share_pvc", run([namespace], share("old", backend)))
     modules.ok("share_pvc", run([namespace], *going("new"), state="retired"))
     modules.ok("share_pvc", run([namespace], share("old", backend), wait=True))
-    assert mark(volume_of(cluster, namespace, "old")) is None
+    assert annotation(volume_of(cluster, namespace, "old")) is None
 
 
 def test_a_volume_with_a_claim_is_not_deleted(cluster, namespace, modules, audit):

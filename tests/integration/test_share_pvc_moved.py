@@ -29,7 +29,7 @@ def marked(cluster, namespace):
     return {name for name, claim in cluster.claims(namespace).items() if SHARE in claim["metadata"].get("labels", {})}
 
 
-def test_another_claim_for_a_share_is_refused(cluster, namespace, modules, audit):
+def test_another_claim_for_a_share_is_rejected(cluster, namespace, modules, audit):
     for name in ("one", "two"):
         make_claim(cluster, namespace, name)
         cluster.bind(namespace, name, source=on(f"/{namespace}/{name}"))
@@ -119,7 +119,7 @@ def test_a_volume_that_a_class_keeps_is_not_forgotten(cluster, namespace, module
     assert volume_of(cluster, namespace, "data")["metadata"]["name"] == volume
 
 
-def test_a_class_for_a_share_on_a_volume_made_by_hand_is_refused(cluster, namespace, modules):
+def test_a_class_for_a_share_on_a_manually_created_volume_is_rejected(cluster, namespace, modules):
     make_volume(cluster, f"hand-{namespace}", on(f"/{namespace}/x"), (namespace, "data"))
     modules.ok("share_pvc", run([namespace], share("data", nfs(f"/{namespace}/x")), wait=True))
     message = modules.refused("share_pvc", run([namespace], share("data", DYNAMIC)))
@@ -142,12 +142,14 @@ def test_a_claim_that_is_never_bound_is_a_warning(cluster, namespace, modules):
     shares = [share(name, nfs(f"/{namespace}/{name}")) for name in ("large", "classless", "narrow")]
     for _run in range(2):
         result = modules.ok("share_pvc", run([namespace], *shares, share("fine", nfs(f"/{namespace}/fine"))))
-        told = {
-            drift["name"]: drift["reason"] for drift in result.unreconcilable if "is never bound" in drift["reason"]
+        reported = {
+            difference["name"]: difference["reason"]
+            for difference in result.unreconcilable
+            if "is never bound" in difference["reason"]
         }
-        assert set(told) == {"large", "narrow"}
-        assert "requests 5Gi, more than the 1Gi of the volume" in told["large"]
-        assert "requests ReadWriteOnce, which the volume does not offer" in told["narrow"]
+        assert set(reported) == {"large", "narrow"}
+        assert "requests 5Gi, more than the 1Gi of the volume" in reported["large"]
+        assert "requests ReadWriteOnce, which the volume does not offer" in reported["narrow"]
         bound(cluster, namespace, "classless", "fine")
     # The way out.
     cluster.delete("persistentvolumeclaims", "large", namespace)

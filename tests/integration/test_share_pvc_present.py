@@ -143,7 +143,7 @@ def test_long_names_are_hashed_and_distinct(cluster, namespace, modules, share_v
     assert RETIRED in cluster.claims(namespace)[names[0]]["metadata"]["annotations"]
 
 
-def test_a_class_makes_the_volume_of_a_share_in_one_namespace(cluster, namespace, modules, audit, restricted_user):
+def test_a_class_provisions_the_volume_of_a_share_in_one_namespace(cluster, namespace, modules, audit, restricted_user):
     options = run([namespace], share("data", {"type": "storage_class", "storage_class": "standard"}))
     # No right on volumes is needed for that.
     rules = [{"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list", "get", "create", "patch"]}]

@@ -192,7 +192,7 @@ def by_hand(cluster, namespace, other):
     return volume, copy
 
 
-def test_a_share_made_by_hand_is_adopted(cluster, namespace, other, modules, audit):
+def test_a_manually_created_share_is_adopted(cluster, namespace, other, modules, audit):
     volume, copy = by_hand(cluster, namespace, other)
     options = run([namespace, other], share("library", DYNAMIC))
     result = modules.ok("share_pvc", options, diff=True)
@@ -220,7 +220,7 @@ def test_a_share_made_by_hand_is_adopted(cluster, namespace, other, modules, aud
     assert f"{NFS_CSI} {SERVER}:/dynamic/pvc-1" in message
 
 
-def test_static_volumes_made_by_hand_are_adopted_when_they_fit(cluster, namespace, modules, audit):
+def test_manually_created_static_volumes_are_adopted_if_they_match(cluster, namespace, modules, audit):
     for number, path in enumerate(("/exports/data", "/exports/else")):
         name = ("fits", "differs")[number]
         make_volume(cluster, f"{name}-{namespace}", {"nfs": {"server": SERVER.upper() + ".", "path": path + "/"}})
@@ -246,7 +246,7 @@ def test_static_volumes_made_by_hand_are_adopted_when_they_fit(cluster, namespac
     assert not log.writes
 
 
-def test_what_would_be_other_data_is_refused(cluster, namespace, modules, audit):
+def test_other_data_under_the_same_name_is_rejected(cluster, namespace, modules, audit):
     csi = {"type": "csi", "driver": NFS_CSI, "attributes": {"server": SERVER, "share": "/exports/csi"}}
     named = {"type": "csi", "driver": "lustre.example.org", "volume_handle": "one"}
     was = [share("path"), share("server"), share("kind"), share("attributes", csi), share("handle", named)]
@@ -273,7 +273,7 @@ def test_what_would_be_other_data_is_refused(cluster, namespace, modules, audit)
     assert f"is {NFS_CSI} {SERVER}:/dynamic/pvc-1, not NFS" in message
 
 
-def test_other_peoples_claims_and_volumes_are_refused(cluster, namespace, other, modules, audit):
+def test_claims_and_volumes_of_others_are_rejected(cluster, namespace, other, modules, audit):
     make_home(cluster, namespace, "home", "alice", accessModes=["ReadWriteMany"])
     make_claim(cluster, namespace, "home-by-label", labels={"component": "singleuser-storage"})
     make_claim(cluster, namespace, "jupyterhub-nb-bob-pvc")
@@ -469,7 +469,7 @@ def test_expansion(cluster, namespace, other, modules, audit):
     result = modules.ok("share_pvc", run([namespace], *larger), diff=True)
     assert result.actions() == {"made": "update"}
     assert "3Gi" in result.output["diff"]["after"]
-    reasons = {drift["name"]: drift["reason"] for drift in result.unreconcilable}
+    reasons = {difference["name"]: difference["reason"] for difference in result.unreconcilable}
     assert "does not allow expansion" in reasons["fixed"]
     assert "static" in reasons["static"]
     assert cluster.claims(namespace)["made"]["spec"]["resources"]["requests"]["storage"] == "3Gi"

@@ -191,7 +191,7 @@ def test_directories_are_validated_before_anything_is_created(cluster, playbooks
     assert not (tmp_path / "public").exists()
 
 
-def test_a_guard_rejects_the_whole_run(cluster, playbooks, namespace):
+def test_a_guard_rejects_the_complete_run(cluster, playbooks, namespace):
     inventory = inventory_of(namespace, shares_create_namespace=False)
     del inventory["shares_list"][0]["namespaces"]
     playbooks.ok(SITE, inventory)
@@ -448,7 +448,7 @@ def environments(cluster):
     clean(cluster, *names.values())
 
 
-def test_two_environments_said_once_and_narrowed_in_production(cluster, playbooks, tmp_path, environments):
+def test_two_environments_declared_once_and_narrowed_in_production(cluster, playbooks, tmp_path, environments):
     kubeconfig = two_contexts(cluster, tmp_path / "two.kubeconfig")
     stored, claims, pvs = {}, {}, {}
     for environment, name in environments.items():

@@ -36,7 +36,7 @@ def test_a_claim_is_pending_until_it_is_bound(testbed, cluster, namespace, stora
     assert cluster.get("persistentvolumes", volume)["status"]["phase"] == "Bound"
 
 
-def test_growth_waits_for_a_resizer(testbed, cluster, namespace):
+def test_expansion_waits_for_a_resizer(testbed, cluster, namespace):
     larger = {"spec": {"resources": {"requests": {"storage": "5Gi"}}}}
     for name, storage_class in (("a", "standard"), ("b", "fixed")):
         cluster.make_claim(namespace, name, storageClassName=storage_class)
@@ -46,9 +46,9 @@ def test_growth_waits_for_a_resizer(testbed, cluster, namespace):
     cluster.resize(namespace, "a", "5Gi", pending_file_system=True)
     assert cluster.get(CLAIMS, "a", namespace)["status"]["conditions"][0]["type"] == "FileSystemResizePending"
     cluster.resize(namespace, "a", "5Gi")
-    grown = cluster.get(CLAIMS, "a", namespace)["status"]
-    assert grown["capacity"] == {"storage": "5Gi"}
-    assert not grown.get("conditions")
+    expanded = cluster.get(CLAIMS, "a", namespace)["status"]
+    assert expanded["capacity"] == {"storage": "5Gi"}
+    assert not expanded.get("conditions")
     with pytest.raises(ClusterError, match="storageclass that provisions the pvc must support resize"):
         cluster.patch(CLAIMS, "b", larger, namespace)
 
@@ -64,7 +64,7 @@ def test_a_mounted_claim_is_protected(testbed, cluster, namespace):
     wait_for(lambda: cluster.get(CLAIMS, "home", namespace) is None, "the claim gone with its pod")
 
 
-def test_the_sweep_takes_what_is_old_and_ours(testbed, cluster, namespace, restricted_user):
+def test_the_sweep_removes_only_old_objects_of_tests(testbed, cluster, namespace, restricted_user):
     cluster.make_claim(namespace, "home")
     volume = cluster.bind(namespace, "home")
     restricted_user(cluster_rules=[{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}])
@@ -76,7 +76,7 @@ def test_the_sweep_takes_what_is_old_and_ours(testbed, cluster, namespace, restr
 
 
 class TestAudit:
-    def test_a_recording_tells_requests_apart(self, audit, cluster, namespace):
+    def test_a_recording_distinguishes_requests(self, audit, cluster, namespace):
         cluster.make_claim(namespace, "before")
         with audit(user_agent="odh-persistency-tests") as log:
             cluster.make_claim(namespace, "home")
@@ -122,7 +122,7 @@ class TestAudit:
         assert [request.verb for request in before.requests] == ["watch"]
         assert log.requests == ()
 
-    def test_a_refused_write_is_a_write_and_a_question_is_none(self, audit, cluster, namespace):
+    def test_a_rejected_write_is_a_write_and_an_access_review_is_not(self, audit, cluster, namespace):
         with audit(user_agent="odh-persistency-tests") as log:
             with pytest.raises(ClusterError):
                 cluster.make_claim(namespace, "Not_a_name")
@@ -163,7 +163,7 @@ class TestAudit:
 
 
 class TestPeople:
-    def test_a_restricted_user_may_what_the_rules_say(self, cluster, namespace, restricted_user):
+    def test_a_restricted_user_may_do_what_the_rules_allow(self, cluster, namespace, restricted_user):
         rule = {"apiGroups": [""], "resources": [CLAIMS], "verbs": ["list"]}
         somebody = type(cluster)(restricted_user([rule]), None)
         assert somebody.list(CLAIMS, namespace) == []

@@ -63,7 +63,7 @@ class TestPods:
         assert "Modules based on Lua" in printed
         assert "/opt/jupyter/bin/jupyterhub-singleuser" in printed
 
-    def test_a_read_only_claim_refuses_a_write(self, node, pods, claim):
+    def test_a_read_only_claim_rejects_a_write(self, node, pods, claim):
         assert pods.run("writer", "sh", "-c", "echo hello >/data/file", claim=claim)[0] == "Succeeded"
         command = ["sh", "-c", "cat /data/file; echo no >/data/file"]
         phase, printed = pods.run("reader", *command, claim=claim, read_only=True)

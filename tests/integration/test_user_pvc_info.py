@@ -11,7 +11,7 @@ def by_owner(result):
     return {(home["owner"], home["server"]): home for home in result.homes}
 
 
-def test_homes_whoever_made_them(cluster, namespace, modules, audit):
+def test_homes_of_any_creator(cluster, namespace, modules, audit):
     modules.ok("user_pvc", {"namespace": namespace, "users": ["ann", {"name": "ann", "server": "gpu"}], "size": "1Gi"})
     modules.ok("user_pvc", {"namespace": namespace, "users": ["ann"], "state": "retired"})
     make_home(cluster, namespace, "claim-stop-2eped", "stop.ped", size="2Gi")
@@ -66,7 +66,7 @@ def test_the_golden_takeover(cluster, namespace, modules):
     assert sorted(cluster.claims(namespace)) == ["claim-bob", "claim-stop-2eped"]
 
 
-def test_orphans_twins_and_what_a_person_must_decide(cluster, namespace, modules):
+def test_orphans_duplicates_and_what_a_person_must_decide(cluster, namespace, modules):
     make_home(cluster, namespace, "claim-ann", "ann")
     make_home(cluster, namespace, "claim-ann-old", "ann", annotations={PRIMARY: "true"})
     make_home(cluster, namespace, "claim-gone", "gone")

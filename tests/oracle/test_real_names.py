@@ -142,7 +142,7 @@ def test_any_template(kubespawner: Get, scheme: str, template: str, user: str, s
         ours = naming.Template.parse(scheme, template, **NAMESPACES)
     except naming.NamingError:
         event("refused")
-        assert not any(map(is_claim_name, names)) or refused_on_purpose(template)
+        assert not any(map(is_claim_name, names)) or rejected_on_purpose(template)
         return
     event("taken, and a name" if names else "taken, and no name")
     answer = next((answer for answer in answers.values() if "error" not in answer), {"error": "everywhere"})
@@ -151,7 +151,7 @@ def test_any_template(kubespawner: Get, scheme: str, template: str, user: str, s
         assert names == {ours.render(user, "other")}
 
 
-def refused_on_purpose(template: str) -> bool:
+def rejected_on_purpose(template: str) -> bool:
     """What KubeSpawner makes a valid name of, and we do not take: it is documented with Template.parse and here."""
     return bool(
         re.search(r"\{(userid|pod_name|pvc_name)\b", template)  # only the hub knows

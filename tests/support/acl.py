@@ -63,8 +63,8 @@ def read(cluster: Cluster, namespace: str, person: str) -> View:
     prefix = digest_of(person)[: content["digits"]]
     record = None
     if prefix in content["members"]:
-        wanted = content["members"][prefix]
-        part = _part(cluster, namespace, f"{INDEX}-members-{prefix or 'all'}-{wanted[:16]}", wanted)
+        desired = content["members"][prefix]
+        part = _part(cluster, namespace, f"{INDEX}-members-{prefix or 'all'}-{desired[:16]}", desired)
         record = part["people"].get(person)
     return View(digest, shares["shares"], record)
 

@@ -262,8 +262,8 @@ class Cluster:
         self.create("persistentvolumes", {"metadata": metadata, "spec": spec})
 
         def bound() -> bool:
-            live = self.get("persistentvolumeclaims", claim, namespace)
-            return bool(live and live.get("status", {}).get("phase") == "Bound")
+            observed = self.get("persistentvolumeclaims", claim, namespace)
+            return bool(observed and observed.get("status", {}).get("phase") == "Bound")
 
         wait_for(bound, f"claim {namespace}/{claim} Bound", within)
         return name
@@ -318,9 +318,9 @@ class Cluster:
 
         With `pending_file_system` only the volume is expanded; the file system waits for the next mount.
         """
-        live = self.get("persistentvolumeclaims", claim, namespace)
-        assert live is not None, f"no claim {namespace}/{claim}"
-        volume = live["spec"]["volumeName"]
+        observed = self.get("persistentvolumeclaims", claim, namespace)
+        assert observed is not None, f"no claim {namespace}/{claim}"
+        volume = observed["spec"]["volumeName"]
         self.patch("persistentvolumes", volume, {"spec": {"capacity": {"storage": capacity}}})
         if pending_file_system:
             status: Object = {"conditions": [{"type": "FileSystemResizePending", "status": "True"}]}

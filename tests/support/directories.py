@@ -86,8 +86,8 @@ def attributes(folder: Path) -> dict[str, str]:
             path = Path(above) / name
             seen = path.lstat()
             if stat.S_ISDIR(seen.st_mode):
-                told = f"{stat.S_IMODE(seen.st_mode):04o} {seen.st_uid}:{seen.st_gid}"
-                found[str(path.relative_to(folder))] = told
+                reported = f"{stat.S_IMODE(seen.st_mode):04o} {seen.st_uid}:{seen.st_gid}"
+                found[str(path.relative_to(folder))] = reported
     return found
 
 

@@ -48,7 +48,7 @@ def plan_for(users: Sequence[Any], claims: Sequence[c.Claim], template: Template
     entries, faults = parse_users(users, "users")
     homes, more = d.resolve(entries, rules)
     assert not faults + more
-    lookups = ClusterFacts()
-    lookups.set_storage_classes([])
-    lookups.set_pods("ns", {})
-    return plan_homes(homes, ObservedHomes(claims, template.has_server), rules, lookups)
+    cluster_facts = ClusterFacts()
+    cluster_facts.set_storage_classes([])
+    cluster_facts.set_pods("ns", {})
+    return plan_homes(homes, ObservedHomes(claims, template.has_server), rules, cluster_facts)

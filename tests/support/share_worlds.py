@@ -142,31 +142,36 @@ class World:
             return
         if key not in found:
             raise ApiRefusal(f"{key} is not there")
-        live = found[key]
-        self.touched.append(copy.deepcopy(live))
+        stored = found[key]
+        self.touched.append(copy.deepcopy(stored))
         if step.verb == "delete":
             pins = step.body["preconditions"]
-            if live["metadata"]["uid"] != pins["uid"]:
+            if stored["metadata"]["uid"] != pins["uid"]:
                 raise ApiRefusal(f"{key} is another one")
-            if pins.get("resourceVersion", live["metadata"]["resourceVersion"]) != live["metadata"]["resourceVersion"]:
+            if (
+                pins.get("resourceVersion", stored["metadata"]["resourceVersion"])
+                != stored["metadata"]["resourceVersion"]
+            ):
                 raise Conflict(f"{key} was changed")
             self.deleted.append(found.pop(key))
-            if not isinstance(key, tuple) and live["spec"]["persistentVolumeReclaimPolicy"] == "Delete":
+            if not isinstance(key, tuple) and stored["spec"]["persistentVolumeReclaimPolicy"] == "Delete":
                 self.destroyed.append(key)
             return
         if isinstance(step.body, list):
-            _json_patch(live, step.body)
+            _json_patch(stored, step.body)
         else:
             pins = step.body.get("metadata", {})
-            if any(pins.get(pin, live["metadata"][pin]) != live["metadata"][pin] for pin in ("uid", "resourceVersion")):
+            if any(
+                pins.get(pin, stored["metadata"][pin]) != stored["metadata"][pin] for pin in ("uid", "resourceVersion")
+            ):
                 raise ApiRefusal(f"{key} is another one, or was changed")
-            found[key] = live = merged(live, step.body)
-        live["metadata"]["resourceVersion"] = self.number()
-        for path, wanted in step.expected:
-            value: Any = live
+            found[key] = stored = merged(stored, step.body)
+        stored["metadata"]["resourceVersion"] = self.number()
+        for path, expected_value in step.expected:
+            value: Any = stored
             for part in path:
                 value = value.get(part) if isinstance(value, dict) else None
-            assert value == wanted, (path, value, wanted)
+            assert value == expected_value, (path, value, expected_value)
 
     def settle(self) -> None:
         """What the controllers do: bind what is reserved, release what lost its claim, reclaim what is to be deleted."""
@@ -230,10 +235,10 @@ def merged(target: Any, patch: Any) -> Any:
     return result
 
 
-def _json_patch(live: Object, operations: list[Object]) -> None:
+def _json_patch(stored: Object, operations: list[Object]) -> None:
     for operation in operations:
         *above, last = operation["path"].split("/")[1:]
-        holder = live
+        holder = stored
         for part in above:
             holder = holder[part]
         if operation["op"] == "test":

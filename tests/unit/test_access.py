@@ -42,7 +42,7 @@ def row(decision: access.Decision, name: str = "a") -> tuple[str, str, bool]:
     return verdict.outcome, verdict.rule, verdict.visible
 
 
-def fault(data: Any) -> str:
+def error(data: Any) -> str:
     (found,) = acl_format.shares_errors(data)
     assert decide(data) == access.Decision([], [], [found])
     with pytest.raises(acl_format.AccessError) as refused:
@@ -178,12 +178,12 @@ def test_until_is_the_last_day(level: str, days: int, granted: bool) -> None:
     shares, members = shares_part(a=share(level, until="2027-03-31")), members_part(ana={"read": ["a"]})
     today = date(2027, 3, 31) + timedelta(days)
     decision = decide(shares, members, today=today, requested=["a"])
-    told = (
+    reported = (
         ("ro", "read only, named directly", True)
         if granted
         else ("-", "not mounted: its last day was 2027-03-31", True)
     )
-    assert row(decision) == told
+    assert row(decision) == reported
     assert bool(access.grants_of(shares, {"read": ["a"]}, [], today)) == granted
     # Nor does who was never named learn that there was such a share.
     assert row(decide(shares, None, today=today))[2] == (level == "public")
@@ -231,7 +231,7 @@ def test_no_write_down_says_why() -> None:
     )
 
 
-def test_a_secret_share_that_is_not_mounted_holds_nothing_back() -> None:
+def test_a_secret_share_that_is_not_mounted_restricts_nothing() -> None:
     expired = copy.deepcopy(ALL)
     expired["shares"]["one"]["until"] = "2027-03-30"
     misplaced = copy.deepcopy(ALL)
@@ -306,7 +306,7 @@ def test_without_a_home_and_roots_nothing_has_a_place() -> None:
         ({"person": "\ud800"}, "the person is '\\ud800', which is not a user name"),
     ],
 )
-def test_a_question_that_cannot_be_read_grants_nothing(more: dict[str, Any], says: str) -> None:
+def test_an_invalid_request_grants_nothing(more: dict[str, Any], says: str) -> None:
     person = more.pop("person", "ana")
     assert decide(shares_part(a=share("public")), None, person, **more) == access.Decision([], [], [says])
 
@@ -407,7 +407,7 @@ def test_what_is_wrong_with_a_share(change: dict[str, Any], says: str) -> None:
 def test_a_share_that_lacks_something(key: str) -> None:
     part = shares_part(a=share())
     del part["shares"]["a"][key]
-    assert fault(part) == f"share 'a' lacks `{key}`"
+    assert error(part) == f"share 'a' lacks `{key}`"
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def test_a_share_that_lacks_something(key: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_shares_part(part: Any, says: str) -> None:
-    assert fault(part) == says
+    assert error(part) == says
 
 
 @pytest.mark.parametrize(
@@ -525,7 +525,7 @@ def test_an_index_by_any_number_of_digits(digits: int) -> None:
     assert acl_format.index_errors({**index, "members": {}}) == []
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_errors_of_a_request_are_reported_at_once() -> None:
     part = shares_part(a=share("top", path="a", gid=-1), B=share(until="soon"))
     decision = decide(part, {"schema": 1, "people": {"": {}}}, "", today=None)
     assert decision.errors == [
@@ -541,7 +541,7 @@ def test_all_faults_are_told_at_once() -> None:
     ]
 
 
-def test_grants_of_refuses_what_decide_refuses() -> None:
+def test_grants_of_rejects_what_decide_rejects() -> None:
     for shares, record, groups in (
         ({"schema": 9}, None, []),
         (shares_part(), {"groups": ["hub:x"]}, []),
@@ -723,7 +723,7 @@ def test_it_is_python_3_8_and_needs_the_standard_library_only() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_what_lies_inside_is_found_whatever_stands_between() -> None:
+def test_nested_paths_are_found_whatever_is_sorted_between() -> None:
     """In the order of texts `/home/a-b` stands between `/home/a` and what is inside of that."""
     paths = {"one": f"{HOME}/a", "two": f"{HOME}/a-b", "three": f"{HOME}/a/c"}
     shares = {name: {**share(), "claim": name, "mount_path": path} for name, path in paths.items()}

@@ -46,7 +46,7 @@ def test_columns_that_do_not_fit_are_numbered_and_have_a_legend() -> None:
     )
 
 
-def test_columns_that_do_not_fit_as_numbers_either_go_on_below() -> None:
+def test_columns_that_do_not_fit_as_numbers_continue_below() -> None:
     text = matrix_text(COLUMNS, [("ann", ("ro", "rw", "ask")), ("ben", ("-", "-", "-"))], width=16)
     assert text.split("\n\n")[1:] == [
         "USER  1    2\nann   ro   rw\nben   -    -",
@@ -54,7 +54,7 @@ def test_columns_that_do_not_fit_as_numbers_either_go_on_below() -> None:
     ]
 
 
-def test_without_shares_the_people_are_still_there() -> None:
+def test_without_shares_the_people_are_listed() -> None:
     assert matrix_text([], [("ann", ())]).split() == ["USER", "ann"]
     assert matrix_text(COLUMNS, []).splitlines()[0].split() == ["USER", "data", "notebooks", "shared-data-secret"]
 
@@ -85,7 +85,7 @@ def test_names_that_would_break_a_table_are_escaped_and_wide_letters_are_counted
 
 
 @pytest.mark.parametrize(("name", "columns"), [("สมชัย", 4), ("กิตติ", 3), ("नेहा", 3), ("王小明", 6), ("José", 4)])
-def test_marks_take_no_column(name: str, columns: int) -> None:
+def test_combining_marks_take_no_column(name: str, columns: int) -> None:
     assert columns_of(name) == columns
 
 

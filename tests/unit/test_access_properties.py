@@ -68,7 +68,7 @@ def in_place(world: World, name: str) -> bool:
 
 
 @given(worlds(), people(), asked())
-def test_everybody_gets_what_the_levels_say(world: World, person: str, wishes: list[str]) -> None:
+def test_everybody_gets_what_the_levels_define(world: World, person: str, wishes: list[str]) -> None:
     decision = world.decide(person, wishes)
     shares = world.shares["shares"]
     may = {name: world.may(person, name) for name in shares if in_place(world, name)}
@@ -92,7 +92,7 @@ def test_everybody_gets_what_the_levels_say(world: World, person: str, wishes: l
 
 
 @given(worlds(), people(), asked())
-def test_who_is_not_named_neither_gets_nor_sees_a_share_that_is_not_public(
+def test_unnamed_people_neither_get_nor_see_shares_that_are_not_public(
     world: World, person: str, wishes: list[str]
 ) -> None:
     decision = world.decide(person, wishes)
@@ -107,7 +107,7 @@ def test_who_is_not_named_neither_gets_nor_sees_a_share_that_is_not_public(
 
 
 @given(worlds(), people(), asked())
-def test_what_is_not_ones_own_to_ask_for_makes_no_difference(world: World, person: str, wishes: list[str]) -> None:
+def test_requests_for_shares_that_are_not_granted_have_no_effect(world: World, person: str, wishes: list[str]) -> None:
     """Or people could find out which shares there are by asking for them."""
     world = world.validated()
     theirs = [name for name in wishes if outcomes(world.decide(person)).get(name) == "ask"]
@@ -128,7 +128,7 @@ def test_while_a_secret_share_is_mounted_nothing_else_is_writable(world: World, 
 
 
 @given(worlds(), st.integers(0, 1000), people(), asked())
-def test_a_name_less_widens_nobodys_access(world: World, pick: int, person: str, wishes: list[str]) -> None:
+def test_removing_a_name_widens_no_access(world: World, pick: int, person: str, wishes: list[str]) -> None:
     names = world.names()
     if not names:
         return
@@ -189,7 +189,7 @@ def test_write_includes_read(world: World, person: str, wishes: list[str]) -> No
 
 
 @given(worlds(), people(), asked(), st.integers(0, 10**6))
-def test_order_means_nothing(world: World, person: str, wishes: list[str], seed: int) -> None:
+def test_order_has_no_effect(world: World, person: str, wishes: list[str], seed: int) -> None:
     by = random.Random(seed)
     hub = {name: shuffled(groups, by) for name, groups in world.hub.items()}
     other = World(shuffled(world.shares, by), shuffled(world.members, by), hub)
@@ -321,14 +321,14 @@ def _is_sane(decision: access.Decision) -> None:
         assert mount.mode in ("ro", "rw")
         assert _is_allowed(mount.path, HOME, (ROOT,))
         assert mount.gid is None or (type(mount.gid) is int and mount.gid >= 0)
-    spots = [PurePosixPath(mount.path) for mount in decision.mounts]
-    for spot in spots:
-        assert sum(spot == other or spot in other.parents for other in spots) == 1
+    targets = [PurePosixPath(mount.path) for mount in decision.mounts]
+    for target in targets:
+        assert sum(target == other or target in other.parents for other in targets) == 1
     assert len({mount.claim for mount in decision.mounts}) == len(decision.mounts)
 
 
 @given(garbage(), st.one_of(st.none(), garbage(), stored_members()))
-def test_no_garbage_breaks_a_decision_or_grants_anything(shares: Any, members: Any) -> None:
+def test_invalid_data_never_raises_and_grants_nothing(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
     faults = acl_format.shares_errors(shares) + (acl_format.members_errors(members) if members is not None else [])
     assert decision.errors == faults
@@ -341,7 +341,7 @@ def test_no_garbage_breaks_a_decision_or_grants_anything(shares: Any, members: A
 
 
 @given(mutated(stored_shares()), st.one_of(st.none(), stored_members()))
-def test_a_damaged_shares_part_grants_nothing_or_what_it_says(shares: Any, members: Any) -> None:
+def test_a_damaged_shares_part_grants_nothing_beyond_its_content(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
     assert decision.errors == acl_format.shares_errors(shares)
     assert bool(_load(access.load_shares, shares)) == bool(decision.errors)
@@ -358,7 +358,7 @@ def test_a_damaged_shares_part_grants_nothing_or_what_it_says(shares: Any, membe
         assert set(modes(decision)) == {
             name
             for name in shares["shares"]
-            if world.may("ana", name) and _in_hub(shares, name) and _wanted(shares, name)
+            if world.may("ana", name) and _in_hub(shares, name) and _desired(shares, name)
         }
 
 
@@ -366,12 +366,12 @@ def _in_hub(shares: Any, name: str) -> bool:
     return _is_allowed(shares["shares"][name]["mount_path"], HOME, (ROOT,))
 
 
-def _wanted(shares: Any, name: str) -> bool:
+def _desired(shares: Any, name: str) -> bool:
     return shares["shares"][name]["level"] != "secret" or name in ASKABLE
 
 
 @given(stored_shares(), mutated(stored_members()))
-def test_a_damaged_membership_part_grants_nothing_or_what_it_says(shares: Any, members: Any) -> None:
+def test_a_damaged_membership_part_grants_nothing_beyond_its_content(shares: Any, members: Any) -> None:
     decision = _decide_any(shares, members)
     assert decision.errors == acl_format.members_errors(members)
     assert bool(_load(access.load_members, members)) == bool(decision.errors)
@@ -390,7 +390,7 @@ _questions = st.sampled_from(("person", "hub_groups", "requested", "today", "hom
 
 
 @given(st.dictionaries(_questions, garbage(), min_size=1, max_size=2))
-def test_no_garbage_among_the_questions_breaks_a_decision(odd: dict[str, Any]) -> None:
+def test_invalid_requests_never_raise(odd: dict[str, Any]) -> None:
     person = odd.pop("person", "ana")
     shares, members = (
         shares_part(a=share("public"), b=share(read=["analysts"])),
@@ -456,7 +456,7 @@ def test_one_content_has_one_text(world: World, change: str) -> None:
 
 
 @given(worlds(), worlds(), people(), asked())
-def test_what_was_loaded_is_what_decides(world: World, other: World, person: str, wishes: list[str]) -> None:
+def test_decisions_use_the_data_as_it_was_loaded(world: World, other: World, person: str, wishes: list[str]) -> None:
     """Validated once is good for ever; so what is changed afterwards must not count."""
     before = world.decide(person, wishes)
     loaded = copy.deepcopy(world).validated()
@@ -477,17 +477,17 @@ def test_what_was_loaded_is_what_decides(world: World, other: World, person: str
 
 def _is_allowed(path: str, home: str, roots: tuple[str, ...]) -> bool:
     """Told by pathlib, which knows the parts of a path (and would let two slashes pass at the beginning)."""
-    spot = PurePosixPath(path)
+    target = PurePosixPath(path)
     base = PurePosixPath(home)
     return (
         path.startswith("/")
         and not path.startswith("//")
-        and str(spot) == path
-        and not {".", ".."} & set(spot.parts)
+        and str(target) == path
+        and not {".", ".."} & set(target.parts)
         and not any(unicodedata.category(character) in ("Cc", "Cs") or character == ":" for character in path)
-        and spot != base
-        and spot not in base.parents
-        and any(PurePosixPath(root) in spot.parents for root in (home, *roots))
+        and target != base
+        and target not in base.parents
+        and any(PurePosixPath(root) in target.parents for root in (home, *roots))
         and path not in roots
     )
 

@@ -159,7 +159,7 @@ def test_the_reverse_is_the_inverse_of_the_forward(acl: Acl, context: ReportCont
 
 
 @given(acls(), contexts(), st.sampled_from(("hub:a", *GROUPS)))
-def test_a_group_gets_what_somebody_gets_who_is_in_it_alone(acl: Acl, context: ReportContext, group: str) -> None:
+def test_a_group_gets_what_a_member_of_only_this_group_gets(acl: Acl, context: ReportContext, group: str) -> None:
     [row] = answer(AccessReport(acl, context), AccessQuery(groups=(group,))).result["groups"]
     if group.startswith("hub:"):
         alone = acl_of(dict(acl.by_name), {})
@@ -301,7 +301,7 @@ def test_what_a_person_may_not_know_of_is_one_line_for_administrators() -> None:
     ]
 
 
-def test_what_somebody_may_have_by_a_group_of_the_hubs_is_not_denied() -> None:
+def test_possible_access_through_groups_of_the_hub_is_not_denied() -> None:
     acl = acl_of(
         {"nb": share(read=["hub:guests"]), "lab": share(write=["hub:staff"], read=["hub:guests"])}, {"ann": {}}
     )
@@ -330,7 +330,7 @@ def test_what_the_rules_cannot_decide_is_not_answered(context: ReportContext) ->
         answer(AccessReport(DEMO, context), AccessQuery(users=("ann",)))
 
 
-def test_names_are_told_from_remarks_and_from_each_other() -> None:
+def test_names_are_distinguished_from_remarks_and_from_each_other() -> None:
     people = {name: {"read": ["x"]} for name in ("(anybody else)", "a, b")}
     _, text = asked(acl_of({"x": share()}, people))
     assert [line.split("  ")[0] for line in text.splitlines()[4:7]] == ["'(anybody else)'", "a, b", "(anybody else)"]
@@ -338,7 +338,7 @@ def test_names_are_told_from_remarks_and_from_each_other() -> None:
     assert "named: '(anybody else)' and 'a, b'" in text
 
 
-def test_a_spawn_that_asks_for_a_secret_share_shows_no_write_down() -> None:
+def test_a_spawn_that_requests_a_secret_share_shows_no_write_down() -> None:
     found, _ = asked(users=("ann",), requested=("patients",))
     assert (found.result["users"][0]["rw"], found.result["users"][0]["ro"]) == (["patients"], ["data", "notebooks"])
     assert "while the secret share patients is mounted" in found.result["users"][0]["shares"][1]["rule"]
@@ -391,14 +391,14 @@ def test_a_share_that_names_nobody_who_exists() -> None:
     assert text.endswith("empty (private), mounted at /home/u/empty:\n  nobody: it names no known person")
 
 
-def test_shares_beside_people_narrow_what_is_told_of_them() -> None:
+def test_shares_limit_the_answer_about_people() -> None:
     found, text = asked(users=("ann",), shares=("notebooks",))
     assert [one["share"] for one in found.result["users"][0]["shares"]] == ["notebooks"]
     assert "USER            notebooks" in text
     assert "data" not in text
 
 
-def test_misspelt_names_are_told_with_the_nearest() -> None:
+def test_misspelt_names_are_reported_with_the_nearest_name() -> None:
     found, text = asked(users=("anne",), groups=("analyst",), shares=("note-books",), requested=("data", "patient"))
     assert list(found.warnings) == [
         "This ACL does not name 'anne' (did you mean `ann`?): the answer is what everyone gets",
@@ -419,7 +419,7 @@ def test_without_the_others_records_no_nearest_name_is_guessed() -> None:
     assert "people" not in found.result
 
 
-def test_an_acl_that_is_not_there() -> None:
+def test_a_missing_acl() -> None:
     found, text = asked(EMPTY)
     assert (found.result["users"], found.result["shares"], found.result["everyone"]) == ([], [], [])
     assert text == "An ACL"
@@ -446,7 +446,7 @@ def test_ten_thousand_people_are_a_hundred_rows_and_a_count() -> None:
     assert "p00018, p00019 and 9980 more" in text
 
 
-def test_an_answer_that_ansible_could_not_carry_is_refused() -> None:
+def test_an_answer_too_large_for_ansible_is_rejected() -> None:
     users = tuple(f"p{number}" for number in range(20_000))
     with pytest.raises(ValueError, match="20,000 people and groups and 4 shares make 80,000 answers"):
         answer(AccessReport(DEMO, ReportContext(TODAY, HOME)), AccessQuery(users=users))
@@ -482,7 +482,7 @@ def test_shares_that_do_not_validate_grant_nothing() -> None:
         AccessReport(acl_of({"x": {**share(), "level": "open"}}, {}), ReportContext(TODAY, HOME))
 
 
-def test_a_group_of_the_hub_under_read_and_write_is_told_once() -> None:
+def test_a_group_of_the_hub_under_read_and_write_is_listed_once() -> None:
     found, text = asked(acl_of({"x": share(read=["hub:a", "hub:b"], write=["hub:a"])}, {}), shares=("x",))
     assert found.result["shares"][0]["hub_groups"] == {"rw": ["hub:a"], "ro": ["hub:b"]}
     assert text.splitlines()[-2:] == [

@@ -123,13 +123,13 @@ def test_removing_a_name_widens_nothing(world, data):
 
 
 @given(worlds(), worlds())
-def test_there_and_back_is_the_same_turned_round(first, second):
+def test_the_reverse_comparison_has_the_opposite_changes(first, second):
     there = compare(acl_of(first), acl_of(second), TODAY).changes
     back = compare(acl_of(second), acl_of(first), TODAY).changes
     assert [(*effect[:3], effect.new, effect.old) for effect in there] == [change[:5] for change in back]
 
 
-def told(old, new, groups=None, new_groups=None, **more):
+def reported(old, new, groups=None, new_groups=None, **more):
     groups = groups or {}
     return compare(
         compile_acl(old, groups, NAMESPACE),
@@ -321,36 +321,36 @@ GROUP = {"analysts": ("amara",)}
     ],
 )
 def test_sentences(old, new, sentences):
-    assert list(told(old, new, GROUP)) == sentences
+    assert list(reported(old, new, GROUP)) == sentences
 
 
-def test_who_leaves_a_group_and_who_joins_one():
+def test_leaving_and_joining_a_group():
     shares = [share("x", write=["@analysts"])]
     before, after = {"analysts": ("amara", "bob")}, {"analysts": ("bob", "cyd")}
-    assert told(shares, shares, before, after) == (
+    assert reported(shares, shares, before, after) == (
         "amara loses rw on x (left group analysts)",
         "cyd gains rw on x (group analysts)",
     )
 
 
-def test_members_of_a_group_without_grants_are_told_of_as_such():
+def test_changed_members_of_a_group_without_grants_are_reported():
     shares = [share("x", write=["amara"])]
-    assert told(shares, shares, GROUP, {"idle": ("amara", "bob"), **GROUP}) == (
+    assert reported(shares, shares, GROUP, {"idle": ("amara", "bob"), **GROUP}) == (
         "nobody's access changes: the members of idle change (amara and bob)",
     )
 
 
 def test_order_is_by_share_then_person():
     old = [share("b", write=["zoe", "amara"]), share("a", write=["zoe"])]
-    assert told(old, [share("a"), share("b")]) == (
+    assert reported(old, [share("a"), share("b")]) == (
         "zoe loses rw on a (removed from write)",
         "amara loses rw on b (removed from write)",
         "zoe loses rw on b (removed from write)",
     )
 
 
-def test_why_a_share_is_gone_may_be_said():
-    assert told([share("x", "public")], [], causes={"x": "share retired"}) == (
+def test_causes_for_removed_shares():
+    assert reported([share("x", "public")], [], causes={"x": "share retired"}) == (
         "everyone loses ro on x (share retired)",
     )
 

@@ -39,7 +39,7 @@ def texts_of(document):
 
 
 @given(worlds(), picked(HUB_GROUPS))
-def test_nobody_gets_what_the_entries_do_not_say_nor_less(world, hub_groups):
+def test_everybody_gets_exactly_what_the_entries_declare(world, hub_groups):
     shares, groups = world
     acl = compile_acl(shares, groups, NAMESPACE)
     part = SharesPart(acl.shares)
@@ -87,7 +87,7 @@ def test_the_order_of_what_is_given_changes_no_byte(world, seed):
 
 
 @pytest.mark.parametrize("gid", [None, 0, 1, 4294967294])
-def test_the_group_of_files_is_stored_as_it_is_said(gid):
+def test_the_gid_is_stored_as_given(gid):
     """Root's is one of them, and no group is none."""
     compiled = compile_acl([share("data", gid=gid)], {}, NAMESPACE).shares["shares"]["data"]
     assert compiled.get("gid", "none") == ("none" if gid is None else gid)
@@ -142,7 +142,7 @@ def test_members_of_the_hubs_groups_are_stored_nowhere():
 
 
 @pytest.mark.parametrize("broken", ["no part", "digest", "text", "place", "newer"])
-def test_an_acl_is_read_whole_or_not_at_all(broken):
+def test_an_acl_is_read_completely_or_not_at_all(broken):
     acl = Acl({"schema": 1, "shares": {}}, {f"user{number}": {"groups": ["g" * 100]} for number in range(900)})
     document = document_of(acl)
     index, digest, texts = document.index, document.digest, texts_of(document)
@@ -233,7 +233,7 @@ def test_one_record_larger_than_a_part_should_be_makes_the_others_no_larger():
         (compile_acl([share("data"), share("lab", mount_path="/home/data/lab")], {}, NAMESPACE), "inside"),
     ],
 )
-def test_what_cannot_be_stored_is_refused(acl, message):
+def test_what_cannot_be_stored_is_rejected(acl, message):
     with pytest.raises(ValueError, match=message):
         document_of(acl)
 

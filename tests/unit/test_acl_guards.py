@@ -44,7 +44,7 @@ def narrowed(old, new, person, share=None):
     return sum(rank[after.get(name)] < rank[mode] for name, mode in before.items() if share is None or name == share)
 
 
-def test_an_emptied_list_is_refused():
+def test_an_emptied_list_is_rejected():
     old = [share("data", "public"), share("lab", read=["ann"])]
     assert guarded(old, []) == [
         "the new ACL has no shares, but the published one has data and lab, and everyone and ann would lose access: list the "
@@ -55,12 +55,12 @@ def test_an_emptied_list_is_refused():
     assert guarded(old, [replace(entry, state="absent") for entry in old]) == guarded(old, [])
 
 
-def test_an_emptied_list_is_one_yes_however_many_lose_by_it():
+def test_an_emptied_list_takes_one_consent_however_many_lose_access():
     assert guarded([share("lab", read=CROWD)], [], allow_empty=True) == []
     assert guarded([], []) == guarded(None, []) == []
 
 
-def test_more_withdrawals_than_allowed_are_refused():
+def test_more_withdrawals_than_allowed_are_rejected():
     old, new = [share("data", "public"), share("lab", read=CROWD)], [share("data"), share("lab", read=CROWD[60:])]
     assert guarded(old, new) == [
         "120 grants would be withdrawn in one run, but `max_withdrawals` is 50: data from everyone; lab from user00, "
@@ -98,7 +98,7 @@ def test_other_data_under_the_same_name_is_withdrawn():
     assert "2 grants would be withdrawn" in guarded(old, new, max_withdrawals=1)[0]
 
 
-def test_levels_are_not_lowered_where_the_rest_cannot_be_read():
+def test_levels_are_not_lowered_if_the_rest_cannot_be_read():
     old = compile_acl([share("lab", "secret", read=["ann"])], {}, NAMESPACE)
     new = compile_acl([share("lab", "private", read=["ann"]), share("data", "public")], {}, NAMESPACE)
     for published in (None, compile_acl([], {}, NAMESPACE)):
@@ -135,7 +135,7 @@ def test_a_last_day_that_passes_withdraws_nothing():
 
 
 @pytest.mark.parametrize(("before", "after"), [(b, a) for b in ORDER for a in ORDER])
-def test_a_level_is_lowered_only_when_said(before, after):
+def test_a_level_is_lowered_only_with_consent(before, after):
     old, new = [share("lab", before, read=["ann"])], [share("lab", after, read=["ann"])]
     lowered = ORDER.index(after) < ORDER.index(before)
     faults = guarded(old, new)
@@ -161,7 +161,7 @@ def test_data_does_not_get_a_lower_level_under_another_name():
     assert guarded(old, [share("lab", "secret", claim="new"), *new]) != []
 
 
-def test_what_is_to_be_declassified_is_a_share():
+def test_names_in_declassify_must_be_shares():
     shares = [share("lab", "secret"), share("data")]
     assert guarded(shares, shares, declassify=["data", "lab"]) == []
     message = "declassify names 'labb', which is not a share (did you mean `lab`?): correct or remove it"
@@ -169,7 +169,7 @@ def test_what_is_to_be_declassified_is_a_share():
     assert guarded(shares, shares, declassify=["labb"], known=["labb"]) == []
 
 
-def test_data_that_goes_to_another_name_is_declassified_by_either_name():
+def test_data_that_moves_to_another_name_is_declassified_by_either_name():
     old, new = [share("lab", "secret", claim="files")], [share("lab2", "private", claim="files")]
     assert guarded(old, new, declassify=["lab"]) == guarded(old, new, declassify=["lab2"]) == []
     # A name that was right before is no slip, and one that is misspelt is one also where all else is consented to.
@@ -226,7 +226,7 @@ def test_another_source_beside_the_first_is_a_grant_like_any_other():
     assert len(guarded([share("lab", read=["@staff"])], [share("lab", write=["@hub:staff"])], MEMBERS)) == 1
 
 
-def test_what_is_gained_by_another_grant_is_not_the_sources_doing():
+def test_access_gained_by_another_grant_is_no_source_change():
     # bob gains by his name; openshift:staff stays what it was, or gets less than he does.
     old = [share("lab", read=["@staff", "@openshift:staff"])]
     assert guarded(old, [share("lab", read=["@openshift:staff"], write=["bob"])], MEMBERS) == []
@@ -242,7 +242,7 @@ def test_what_is_gained_by_another_grant_is_not_the_sources_doing():
     assert guarded(old, [share("lab", write=["@staff", "cyd"])], MEMBERS) == []
 
 
-def test_all_reasons_are_told_at_once():
+def test_all_reasons_are_reported_at_once():
     old = [share("lab", "secret", read=["@staff"]), share("data", read=CROWD)]
     new = [share("lab", "private", read=["@hub:staff"])]
     words = ["declassify names", "would be withdrawn", "declassify: [lab]", "allow_source_change"]
@@ -252,7 +252,7 @@ def test_all_reasons_are_told_at_once():
 
 
 @given(worlds(), worlds(), st.integers(-1, 12), st.sets(st.sampled_from(SHARES)))
-def test_what_is_not_refused_withdraws_and_lowers_no_more_than_was_said(first, second, most, declassify):
+def test_accepted_changes_withdraw_and_lower_no_more_than_allowed(first, second, most, declassify):
     old, new = compile_acl(*first, NAMESPACE), compile_acl(*second, NAMESPACE)
     comparison = compare(old, new, TODAY)
     faults = sentences(Proposal(old, new, comparison, SHARES), max_withdrawals=most, declassify=declassify)

@@ -53,7 +53,7 @@ def modes_for(data, person):
 
 
 @given(worlds())
-def test_profiles_offer_what_the_acl_grants_and_cannot_carry_all(world):
+def test_profiles_offer_what_the_acl_grants_with_omissions(world):
     acl = compile_acl(*world, NAMESPACE)
     text, left_out = profiles_of(acl, TODAY, HOME)
     data = read_yaml(text)
@@ -129,7 +129,7 @@ def test_the_form():
     assert left_out == []
 
 
-def test_without_shares_there_is_a_list_all_the_same():
+def test_without_shares_the_list_is_empty():
     # A ConfigMap without the key, or with an empty one, fails every spawn or is logged as missing.
     assert yaml.safe_load(profiles_of(EMPTY, TODAY, HOME)[0]) == {"profiles": []}
 
@@ -163,13 +163,13 @@ def test_without_shares_there_is_a_list_all_the_same():
         ),
     ],
 )
-def test_what_nobody_gets_is_said(entry, sentences):
+def test_shares_that_nobody_gets_are_warnings(entry, sentences):
     text, left_out = rendered([entry])
     assert yaml.safe_load(text) == {"profiles": []}
     assert left_out == sentences
 
 
-def test_what_is_carried_in_part_is_said():
+def test_partial_omissions_are_warnings():
     entry = share("lab", "public", write=["ann", "@hub:staff"], gid=5000, until="2026-12-31", mount_path="/data/lab")
     text, left_out = rendered([entry], roots=["/data"])
     assert modes_for(read_yaml(text), "ann") == modes_for(read_yaml(text), STRANGER) == {"lab": "ro"}
@@ -194,7 +194,7 @@ def test_volumes_of_two_shares_have_two_names():
     assert len({volume_name(name) for name in names}) == len(names)
 
 
-def test_profiles_too_large_for_a_configmap_are_refused():
+def test_profiles_too_large_for_a_configmap_are_rejected():
     people = [f"user{number:05d}@example.org" for number in range(10_000)]
     shares = [share(f"share{number}", read=["@all"]) for number in range(4)]
     with pytest.raises(ValueError, match=r"take 1\d\d\d KiB.*format: acl"):

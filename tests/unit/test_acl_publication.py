@@ -110,8 +110,8 @@ class Store:
         acl_from(index["data"][INDEX_KEY], digest, texts)
         return digest
 
-    def publish(self, wanted) -> None:
-        for step in steps_of(plan_publication(self.observed(), wanted, self.settings())):
+    def publish(self, desired) -> None:
+        for step in steps_of(plan_publication(self.observed(), desired, self.settings())):
             self.apply(step)
 
 
@@ -145,7 +145,7 @@ SHARED = document_of(  # has TWO's membership part, and a shares part of its own
 
 
 @given(worlds(), worlds(), st.randoms(use_true_random=False))
-def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random):
+def test_readers_see_one_of_two_complete_acls_after_each_operation(before, after, random):
     old, new = (document_of(compile_acl(*world, NAMESPACE)) for world in (before, after))
     store = Store()
     store.publish(old)
@@ -174,21 +174,21 @@ def test_readers_see_one_of_two_whole_acls_after_each_step(before, after, random
 # -- runs beside each other ----------------------------------------------------------------------------------------------
 
 
-def run(store, wanted):
+def run(store, desired):
     """A run as the edge does it; yields after each request, where another may come between or it may be killed."""
     for _round in range(10):
         observed, now = store.observed(), store.settings()
-        publication = plan_publication(observed, wanted, now) if wanted else plan_deletion(observed, now)
+        publication = plan_publication(observed, desired, now) if desired else plan_deletion(observed, now)
         yield
         try:
             for change in publication.parts:
                 for step in change.operations:
                     store.apply(step)
                     yield
-            if wanted and any(change.operations for change in publication.parts):
+            if desired and any(change.operations for change in publication.parts):
                 observed = store.observed()
                 yield
-                if not all(has_text(observed.parts.get(name), part) for name, part in wanted.parts.items()):
+                if not all(has_text(observed.parts.get(name), part) for name, part in desired.parts.items()):
                     continue
             for step in publication.index.operations if publication.index else ():
                 store.apply(step)
@@ -202,7 +202,7 @@ def run(store, wanted):
             except Conflict:
                 pass
             yield
-        if not wanted or is_published(store.observed(), wanted) or store.observed().index is None:
+        if not desired or is_published(store.observed(), desired) or store.observed().index is None:
             return
 
 
@@ -223,8 +223,8 @@ def test_runs_beside_each_other_and_killed_anywhere(epochs):
     """Each epoch some runs go on in any order, some are killed, and time passes. Readers never see anything broken."""
     store = Store()
     seen = {None}
-    for wanted, order, span in epochs:
-        runs = [run(store, each) for each in wanted]
+    for desired, order, span in epochs:
+        runs = [run(store, each) for each in desired]
         for number in order:
             # A number beyond the runs is a kill of the first.
             if number >= len(runs) and len(runs) > 1:
@@ -235,12 +235,12 @@ def test_runs_beside_each_other_and_killed_anywhere(epochs):
                 except StopIteration:
                     runs.pop(number % len(runs))
             digest = store.seen()
-            assert digest in {*seen, *(each.digest for each in wanted)}
+            assert digest in {*seen, *(each.digest for each in desired)}
         seen = {store.seen()}
         # Whoever lived runs to its end; what then stands is whole.
         for each in runs:
             for _step in each:
-                assert store.seen() in {*seen, *(document.digest for document in wanted)}
+                assert store.seen() in {*seen, *(document.digest for document in desired)}
         seen = {store.seen()}
         store.now += span
     store.publish(ONE)
@@ -251,23 +251,23 @@ def test_runs_beside_each_other_and_killed_anywhere(epochs):
 
 
 @given(st.sampled_from([ONE, TWO, SHARED]), st.lists(st.integers(0, 1), max_size=16), st.booleans())
-def test_a_removal_beside_a_publication_ends_whole(wanted, order, marked):
+def test_a_deletion_during_a_publication_leaves_a_complete_state(desired, order, marked):
     store = Store()
     store.publish(TWO)
     store.now += timedelta(hours=2) if marked else timedelta(minutes=1)
-    runs = [run(store, wanted), run(store, None)]
+    runs = [run(store, desired), run(store, None)]
     for number in order:
         next(runs[number], None)
     for each in reversed(runs):
         for _step in each:
             pass
-    assert store.seen() in (None, wanted.digest)
+    assert store.seen() in (None, desired.digest)
 
 
 # -- plans -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_removal_takes_the_index_first():
+def test_a_deletion_deletes_the_index_first():
     store = Store()
     store.publish(ONE)
     store.publish(TWO)
@@ -299,7 +299,7 @@ def test_the_hour_counts_from_the_index_that_may_have_named_it_last(minutes, gon
     assert names.isdisjoint(TWO.parts)
 
 
-def test_marks_that_cannot_be_read_delete_nothing():
+def test_invalid_annotations_delete_nothing():
     store = Store()
     store.publish(ONE)
     store.publish(TWO)
@@ -312,7 +312,7 @@ def test_marks_that_cannot_be_read_delete_nothing():
 
 
 @pytest.mark.parametrize(("minutes", "written"), [(0, False), (9, False), (11, True), (60 * 24 * 365, True)])
-def test_an_index_that_was_published_in_the_future_is_marked_anew(minutes, written):
+def test_an_index_that_was_published_in_the_future_is_annotated_again(minutes, written):
     """Clean-up counts from that mark, and would wait for the year after next."""
     store = Store()
     store.publish(ONE)
@@ -324,7 +324,7 @@ def test_an_index_that_was_published_in_the_future_is_marked_anew(minutes, writt
     assert not plan_publication(store.observed(), ONE, store.settings()).plan.changed
 
 
-def test_a_part_that_does_not_say_when_it_was_made_is_left_alone():
+def test_a_part_of_unknown_age_is_kept():
     store = Store()
     store.publish(ONE)
     store.publish(TWO)
@@ -346,7 +346,7 @@ def test_a_part_that_does_not_say_when_it_was_made_is_left_alone():
         ({"persistentvolumeclaims": 0, "count/secrets": 0}, False),
     ],
 )
-def test_the_sum_of_new_config_maps_is_held_against_quotas(left, warned):
+def test_the_sum_of_new_config_maps_is_compared_with_quotas(left, warned):
     publication = plan_publication(ObservedAcl(), ONE, Store().settings())
     assert len(ONE.parts) == 2, "and the index"
     warnings = quota_warnings(publication, [Quota("few", left)])
@@ -373,7 +373,7 @@ def test_parts_of_a_newer_schema_are_left_to_whoever_wrote_them():
     )
 
 
-def test_what_is_young_is_named_again_as_it_is_and_what_is_old_is_marked_first():
+def test_recent_parts_are_reused_and_old_ones_are_annotated_first():
     store = Store()
     store.publish(ONE)
     store.publish(TWO)
@@ -425,8 +425,8 @@ def test_whatever_is_broken_the_rest_is_known_and_nothing_is_made_up(world, data
     published = published_acl(observed)
     for person, record in published.acl.people.items():
         assert acl.people[person] == record
-    for shared, told in published.acl.by_name.items():
-        assert acl.by_name[shared] == told
+    for shared, reported in published.acl.by_name.items():
+        assert acl.by_name[shared] == reported
     try:
         store.seen()
     except AccessError:
@@ -451,7 +451,7 @@ def test_no_index_is_no_acl():
 
 
 @pytest.mark.parametrize(("mark", "text"), [("2", '{"schema":1}'), ("1", '{"schema":2}'), ("", '{"schema":7,"x":[]}')])
-def test_a_newer_schema_is_seen_in_the_mark_or_the_text(mark, text):
+def test_a_newer_schema_is_detected_in_the_annotation_or_the_text(mark, text):
     store = Store()
     store.publish(ONE)
     store.objects[INDEX_NAME]["metadata"]["annotations"]["odh.persistency/schema"] = mark
@@ -468,12 +468,12 @@ def test_no_text_is_taken_for_a_newer_schema(text):
     assert published_acl(store.observed()).errors
 
 
-def test_an_effect_is_told_with_its_share_and_person():
+def test_an_effect_is_reported_with_its_share_and_person():
     old = compile_acl([share("data", "private", ["ann"], ["bob"])], {}, NAMESPACE)
     new = compile_acl([share("data", "private", ["ann", "bob"]), share("lab", "public")], {}, NAMESPACE)
     changes = effects_of(compare(old, new, TODAY), NAMESPACE)
-    told = {(change.name, change.owner): change.action for change in changes}
-    assert told == {("data", "bob"): "update", ("lab", None): "create"}
+    reported = {(change.name, change.owner): change.action for change in changes}
+    assert reported == {("data", "bob"): "update", ("lab", None): "create"}
     assert all(change.effect and not change.operations for change in changes)
 
 
@@ -506,6 +506,6 @@ def test_profiles_are_read_back_as_what_they_offer(world):
         '{"profiles": null}',
     ],
 )
-def test_profiles_of_anybody_else_cannot_be_compared(text):
+def test_foreign_profiles_cannot_be_compared(text):
     with pytest.raises(AccessError):
         acl_of(text)

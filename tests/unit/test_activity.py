@@ -61,7 +61,7 @@ def test_use(user: HubUser, server: str | None, state: str, words: str) -> None:
     assert words in use.reason
 
 
-def test_a_mark_in_another_zone_is_the_same_time() -> None:
+def test_an_annotation_in_another_time_zone_is_the_same_time() -> None:
     mark = MARK.astimezone(timezone(timedelta(hours=5)))
     assert use_since(hub_of(ann(BEFORE)), "ann", "", mark).state == UNUSED
     assert use_since(hub_of(ann(MARK)), "ann", "", mark).state == USED

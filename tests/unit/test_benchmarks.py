@@ -56,7 +56,7 @@ def test_seconds(value: float, shown: str) -> None:
     assert report.seconds(value) == shown
 
 
-def test_the_document_holds_every_row_and_where_it_was_measured() -> None:
+def test_the_document_has_every_row_and_the_machine() -> None:
     sections = [("Memory", [report.below("of the module", 63, 400, "MiB")]), ("Other", [report.Row("plain", "1")])]
     document = report.markdown("shares", sections, [("Date", "today")])
     assert "## Memory\n\n| Case | Ours | Peer | Ratio | Bound | Met |\n| --- | --- |" in document
@@ -133,7 +133,7 @@ def test_the_measuring_process_passes_the_exit_code_on(tmp_path: Path) -> None:
         )
 
 
-def test_unknown_cases_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_cases_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["memory", "colour"])
     assert "no such case: colour; there are homes, shares, access, creating," in capsys.readouterr().err

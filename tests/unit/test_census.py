@@ -51,11 +51,11 @@ def test_the_adoption_list_keeps_every_home(claims, people, scheme):
 
 
 @given(namespaces(), st.lists(st.sampled_from(PEOPLE), unique=True), st.sampled_from(SCHEMES))
-def test_every_takeover_is_told_and_refused(claims, people, scheme):
+def test_every_takeover_is_reported_and_rejected(claims, people, scheme):
     """What KubeSpawner would mount by name alone, and what user_pvc refuses, is what the census calls a takeover."""
     template = Template.parse(scheme)
     found = census(people, claims, template)
-    told = {(row["name"], row["server"]) for row in found["moves"]["given"]["takeovers"]}
+    reported = {(row["name"], row["server"]) for row in found["moves"]["given"]["takeovers"]}
     by_name = {item.name: item for item in claims}
     for person in people:
         if person.server and not template.has_server:
@@ -63,7 +63,7 @@ def test_every_takeover_is_told_and_refused(claims, people, scheme):
         mounted = by_name.get(template.claim_name(person.user, person.server))
         foreign = mounted is not None and mounted.user is not None and mounted.user != person.user
         if foreign:
-            assert tuple(person) in told
+            assert tuple(person) in reported
         users = [{"name": person.user, "server": person.server}]
         refused = plan_for(users, claims, template).refusals
         owns = any(
@@ -74,7 +74,7 @@ def test_every_takeover_is_told_and_refused(claims, people, scheme):
             assert f"taken by the home of {mounted.user}" in refused[0].reason
 
 
-def test_twins_orphans_and_undecided():
+def test_duplicates_orphans_and_undecided():
     claims = [claim("claim-ann", "ann"), claim("old", "ann"), claim("claim-bob", "bob"), claim("claim-stop-2eped")]
     people = [Person("ann", ""), Person("stop.ped", ""), Person("stop-2eped", "")]
     found = census(people, claims, Template.parse("safe"))

@@ -112,7 +112,7 @@ def test_shares_without_a_known_directory_are_skipped_with_the_reason() -> None:
     assert "elsewhere" in reasons["away"]
 
 
-def test_overlaps_of_shares_that_are_gone_do_not_matter() -> None:
+def test_overlaps_of_retired_or_absent_shares_are_ignored() -> None:
     gone = [
         {"name": "a", "directory": "d", "state": "retired"},
         {"name": "b", "directory": "d", "state": "absent"},
@@ -189,7 +189,7 @@ def test_a_new_directory_is_closed_until_it_has_its_owners() -> None:
     assert parent.before is own.before is None
 
 
-def test_a_setgid_parent_hands_down_its_group_and_the_bit() -> None:
+def test_a_setgid_parent_passes_on_its_group_and_the_bit() -> None:
     desired = needed({"name": "s", "directory": "t/s"})
     known = {(): directory(0o2775, 0, 77)}
     made = pl.plan_directories(desired, known, {}, m.DirectorySettings("/exports"))
@@ -214,7 +214,7 @@ def test_an_empty_directory_is_updated() -> None:
 
 
 @pytest.mark.parametrize("names", [("data.csv",), None])
-def test_a_directory_with_content_is_refused_unless_it_is_adopted(names) -> None:
+def test_a_directory_with_content_is_rejected_unless_it_is_adopted(names) -> None:
     desired = needed({"name": "s", "directory": "s", "gid": 5000})
     observed, contents = {"s": directory(0o755)}, {"s": names}
     (change,) = plan(desired, observed, contents).changes
@@ -250,7 +250,7 @@ def test_an_existing_parent_directory_never_changes() -> None:
     ],
 )
 @pytest.mark.parametrize("at", ["t", "t/s", "t/s/d"])
-def test_anything_but_a_directory_is_refused_wherever_it_is(node, says, at) -> None:
+def test_anything_but_a_directory_is_rejected_wherever_it_is(node, says, at) -> None:
     observed = {above: directory() for above in ("t", "t/s") if above != at and at.startswith(above)}
     made = plan(needed({"name": "s", "directory": "t/s", "directories": ["d"]}), {**observed, at: node}, adopt=True)
     (refusal,) = made.refusals
@@ -283,7 +283,7 @@ def test_a_directory_that_root_cannot_write_in_may_be_immutable() -> None:
         ({"directories": ["d"]}, {"s": directory(read_only=True)}, ["mounted read-only"]),
     ],
 )
-def test_missing_permissions_are_known_before_the_first_write(share, observed, says) -> None:
+def test_missing_permissions_are_rejected_before_the_first_write(share, observed, says) -> None:
     made = plan(needed({"name": "s", "directory": "s", **share}), observed, credentials=SOMEBODY)
     reasons = [refusal.reason for refusal in made.refusals]
     assert len(reasons) == len(says), reasons
@@ -400,7 +400,7 @@ def applied(made: Plan, observed, credentials):
 
 
 @given(cases())
-def test_a_plan_does_what_is_desired_and_nothing_else(case) -> None:
+def test_a_plan_does_only_what_is_desired(case) -> None:
     _shares, desired, observed, contents, credentials, adopt = case
     rules = m.DirectorySettings("/exports", credentials, adopt)
     made = pl.plan_directories(desired, observed, contents, rules)

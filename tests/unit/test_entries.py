@@ -58,7 +58,7 @@ def test_an_empty_list_is_an_empty_list() -> None:
         (7, "the number 7"),
     ],
 )
-def test_what_is_no_list_is_refused(raw: object, words: str) -> None:
+def test_what_is_not_a_list_is_rejected(raw: object, words: str) -> None:
     entries, refusals = parse_users(raw, "users.yml")
     assert entries == []
     assert refusals == [
@@ -111,7 +111,7 @@ def test_what_is_no_list_is_refused(raw: object, words: str) -> None:
         ({"name": "bob", "annotations": {3: "x"}}, ["`annotations` has the number 3 as a key"]),
     ],
 )
-def test_a_faulty_item_is_refused_in_one_sentence(item: object, parts: list[str]) -> None:
+def test_an_invalid_item_is_rejected_in_one_sentence(item: object, parts: list[str]) -> None:
     entries, refusals = parse_users(["zoe", item], "users")
     assert [entry.name for entry in entries] == ["zoe"]
     assert len(refusals) == 1
@@ -138,7 +138,7 @@ def test_a_faulty_item_is_refused_in_one_sentence(item: object, parts: list[str]
         "می\u200cخواهم",
     ],
 )
-def test_what_a_hub_accepts_is_not_refused(name: str) -> None:
+def test_what_a_hub_accepts_is_not_rejected(name: str) -> None:
     entries, refusals = parse_users([name, {"name": name, "server": name}], "users")
     assert refusals == []
     assert [(entry.name, entry.server) for entry in entries] == [(name, ""), (name, name)]
@@ -158,7 +158,7 @@ def test_names_that_join_alike_are_no_duplicates() -> None:
     assert refusals_of(*listed) == []
 
 
-def test_all_faults_are_listed_at_once() -> None:
+def test_all_errors_are_listed_at_once() -> None:
     refusals = refusals_of("ok", 1, {"name": " x", "sise": "1", "size": []}, "ok")
     assert [refusal.split(":")[0] for refusal in refusals] == [
         "users[1]",
@@ -210,7 +210,7 @@ def test_a_name_is_accepted_exactly_when_a_hub_could_have_it_and_it_is_clean(nam
         max_leaves=12,
     )
 )
-def test_any_data_is_either_entries_or_sentences(raw: object) -> None:
+def test_any_data_gives_either_entries_or_errors(raw: object) -> None:
     entries, refusals = parse_users(raw, "users")
     for entry in entries:
         assert isinstance(entry.name, str)

@@ -148,7 +148,7 @@ def test_keys(key: str) -> None:
         (7, "is not a string"),
     ],
 )
-def test_keys_refused(key: object, word: str) -> None:
+def test_rejected_keys(key: object, word: str) -> None:
     for fault in (metadata.label_error(key, "v"), metadata.annotation_error(key, "v")):
         assert fault is not None
         assert fault.startswith(repr(key))
@@ -167,13 +167,13 @@ def test_label_values(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["-a", "a-", "a b", "a/b", "a\n", "é", "x" * 64, 7, None, True])
-def test_label_values_refused(value: object) -> None:
+def test_rejected_label_values(value: object) -> None:
     fault = metadata.label_error("key", value)
     assert fault is not None
     assert fault.startswith(f"key: {value!r}")
 
 
-def test_annotation_values_refused() -> None:
+def test_rejected_annotation_values() -> None:
     assert "is not a string" in (metadata.annotation_error("key", 7) or "")
     assert metadata.annotation_error("key", "x" * 256 * 1024) is None
     assert "256 KiB" in (metadata.annotation_error("key", "é" * 256 * 1024) or "")

@@ -27,7 +27,7 @@ def environment(tmp_path):
 
 
 @pytest.mark.parametrize("options", [OPTIONS, {"users": ["ann"], "namespace": "hub"}])
-def test_it_says_what_a_new_interpreter_says(environment, options):
+def test_it_returns_what_a_new_interpreter_returns(environment, options):
     forked = run(environment, options)
     started = run(environment | {"PYTHONHASHSEED": "0"}, options)
     assert forked.failed

@@ -152,7 +152,7 @@ def test_namespaces() -> None:
         ("safe", 7, ["7", "is not a string", "quoted"]),
     ],
 )
-def test_refused_templates(scheme: str, text: str | None, words: list[str]) -> None:
+def test_rejected_templates(scheme: str, text: str | None, words: list[str]) -> None:
     with pytest.raises(NamingError) as refusal:
         Template.parse(scheme, text)
     message = str(refusal.value)
@@ -180,7 +180,7 @@ def test_refused_templates(scheme: str, text: str | None, words: list[str]) -> N
         ("safe", None, "alice", True, ["server True", "is not a string"]),
     ],
 )
-def test_refused_names(scheme: str, text: str | None, user: str, server: str, words: list[str]) -> None:
+def test_rejected_names(scheme: str, text: str | None, user: str, server: str, words: list[str]) -> None:
     with pytest.raises(NamingError) as refusal:
         Template.parse(scheme, text).claim_name(user, server)
     message = str(refusal.value)
@@ -205,7 +205,7 @@ def test_claim_names(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", "A", "-a", "a-", "a.", ".a", "a..b", "a.-b", "a-.b", "a_b", "a\n", "é", "x" * 254]
 )
-def test_claim_names_refused(name: str) -> None:
+def test_rejected_claim_names(name: str) -> None:
     fault = naming.claim_name_error(name)
     assert fault is not None
     assert fault.startswith("is ")

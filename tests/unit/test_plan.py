@@ -16,7 +16,7 @@ KEEP = change(p.KEEP, "c")
 REFUSE = change(p.REFUSE, "d")
 
 
-def test_results_leave_keeps_out_and_the_summary_counts_them():
+def test_results_omit_keeps_and_the_summary_counts_them():
     plan = p.Plan((CREATE, KEEP, UPDATE))
     assert [item["name"] for item in plan.results()] == ["b", "a"]
     assert plan.results()[0] == {
@@ -37,7 +37,7 @@ def test_the_diff_is_a_line_a_thing_in_the_order_of_names():
     assert plan.diff() == {"before": "home a: 1\n", "after": "home a: 2\nhome b\n"}
 
 
-def test_changed_is_what_has_steps():
+def test_a_plan_with_operations_is_changed():
     assert p.Plan((CREATE,)).changed
     assert not p.Plan((KEEP, REFUSE)).changed
     assert p.Plan((KEEP, REFUSE)).refusals == [REFUSE]
@@ -52,7 +52,7 @@ def test_a_keep_cannot_do_anything():
         change("destroy", "x")
 
 
-def test_replacing_and_leaving_out():
+def test_replacing_and_dropping_changes():
     plan = p.Plan((CREATE, KEEP, UPDATE))
     assert plan.replaced({0: KEEP}).changes == (KEEP, KEEP, UPDATE)
     assert plan.without([0, 2]).changes == (KEEP,)
@@ -60,8 +60,8 @@ def test_replacing_and_leaving_out():
 
 
 def test_warnings_are_bounded_and_none_is_lost():
-    drift = tuple(p.Unreconcilable("home", "ns", f"n{number}", f"reason {number}") for number in range(250))
-    plan = p.Plan((), drift, ("first of all",))
+    differences = tuple(p.Unreconcilable("home", "ns", f"n{number}", f"reason {number}") for number in range(250))
+    plan = p.Plan((), differences, ("first of all",))
     sentences = plan.warnings()
     assert sentences[:2] == ["first of all", "reason 0"]
     assert len(sentences) == 1 + p.MOST_WARNINGS + 1
@@ -74,7 +74,7 @@ def test_warnings_are_bounded_and_none_is_lost():
     }
 
 
-def test_refusals_are_told_all_at_once_and_bounded():
+def test_refusals_are_reported_at_once_and_bounded():
     assert p.refusal_message(["x is wrong"]) == "x is wrong. Nothing was changed."
     assert p.refusal_message(["a", "b"]) == "Nothing was changed, for 2 reasons:\n- a\n- b"
     many = p.refusal_message([f"reason {number}" for number in range(60)])
@@ -82,24 +82,24 @@ def test_refusals_are_told_all_at_once_and_bounded():
     assert "and 35 more" in many
 
 
-def test_failures_say_whether_a_retryable_them():
-    lasting = p.Failure(CREATE, "no right", "forbidden", retryable=False)
+def test_failures_say_whether_a_rerun_helps():
+    permanent = p.Failure(CREATE, "no right", "forbidden", retryable=False)
     passing = p.Failure(UPDATE, "timed out")
     assert "run again to apply what is missing" in p.failure_message([passing], 3, "home")
     assert "1 of 4 changes" in p.failure_message([passing], 3, "home")
-    assert "rerunning will not help" in p.failure_message([lasting], 0, "home")
+    assert "rerunning will not help" in p.failure_message([permanent], 0, "home")
     assert "rerunning helps with 1 of them, the others need a correction first" in p.failure_message(
-        [lasting, passing], 0, "home"
+        [permanent, passing], 0, "home"
     )
-    assert lasting.as_result()["retryable"] is False
-    assert lasting.as_result()["api"] == "forbidden"
+    assert permanent.as_result()["retryable"] is False
+    assert permanent.as_result()["api"] == "forbidden"
 
 
 def effect(number):
     return p.Change("create", "acl", "ns", "data", f"user{number} gains ro on data", owner=f"user{number}", effect=True)
 
 
-def test_effects_are_told_with_what_brings_them_about():
+def test_effects_are_reported_with_the_changes_that_cause_them():
     index = p.Change("update", "acl-index", "ns", "acl", "changed", before="a", after="b", operations=("x",))
     plan = p.Plan((effect(2), effect(1), index))
     assert plan.diff() == {"before": "a\n", "after": "b\nuser2 gains ro on data\nuser1 gains ro on data\n"}
@@ -114,6 +114,6 @@ def test_a_diff_of_ten_thousand_effects_stays_readable():
     assert lines[-1] == "and 9000 more; `changes` lists all of them"
 
 
-def test_an_effect_has_no_steps():
+def test_an_effect_has_no_operations():
     with pytest.raises(ValueError, match="effect"):
         p.Change("create", "acl", "ns", "data", "gains", operations=("x",), effect=True)

@@ -110,16 +110,16 @@ def settings_for(naming):
 
 def planned(entries, world, naming):
     rules = settings_for(naming)
-    homes, faults = d.resolve(entries, rules)
-    lookups = ClusterFacts()
-    lookups.set_storage_classes(CLASSES)
-    lookups.set_pods("ns", {})
-    lookups.set_volume_error("patch", None)
-    lookups.set_hub(None)
+    homes, errors = d.resolve(entries, rules)
+    cluster_facts = ClusterFacts()
+    cluster_facts.set_storage_classes(CLASSES)
+    cluster_facts.set_pods("ns", {})
+    cluster_facts.set_volume_error("patch", None)
+    cluster_facts.set_hub(None)
     index = ObservedHomes([c.claim_from(item) for item in world.values()], rules.template.has_server)
-    plan = plan_homes(homes, index, rules, lookups)
-    assert not lookups.missing
-    return plan, faults, homes
+    plan = plan_homes(homes, index, rules, cluster_facts)
+    assert not cluster_facts.missing
+    return plan, errors, homes
 
 
 def merged(target, patch):
@@ -135,7 +135,7 @@ def merged(target, patch):
     return result
 
 
-def carried_out(plan, world):
+def applied(plan, world):
     world = copy.deepcopy(world)
     for change in plan.pending:
         for step in change.operations:
@@ -149,10 +149,10 @@ def carried_out(plan, world):
                 world[step.name] = claim | {"status": {"phase": "Pending"}}
             elif step.verb == "patch":
                 version = step.body.get("metadata", {}).get("resourceVersion")
-                live = world[step.name]["metadata"]
-                assert version in (None, live["resourceVersion"])
+                stored = world[step.name]["metadata"]
+                assert version in (None, stored["resourceVersion"])
                 world[step.name] = merged(world[step.name], step.body)
-                world[step.name]["metadata"]["resourceVersion"] = str(int(live["resourceVersion"]) + 1)
+                world[step.name]["metadata"]["resourceVersion"] = str(int(stored["resourceVersion"]) + 1)
             else:
                 assert step.body["preconditions"]["uid"] == world[step.name]["metadata"]["uid"]
                 del world[step.name]
@@ -161,13 +161,13 @@ def carried_out(plan, world):
 
 @given(wishes(), worlds(), st.sampled_from(SCHEMES))
 def test_the_promises(entries, world, naming):
-    plan, faults, homes = planned(entries, world, naming)
-    if plan.refusals or faults:
+    plan, errors, homes = planned(entries, world, naming)
+    if plan.refusals or errors:
         return  # nothing is carried out
-    after = carried_out(plan, world)
+    after = applied(plan, world)
 
     # Converge: the second run has nothing to do.
-    again, _faults, _homes = planned(entries, after, naming)
+    again, _errors, _homes = planned(entries, after, naming)
     assert not again.refusals, [change.reason for change in again.refusals]
     assert not again.changed, [change.reason for change in again.pending]
     assert again.diff() == {"before": "", "after": ""}
@@ -200,24 +200,24 @@ def test_the_promises(entries, world, naming):
 
 @given(wishes(), worlds(), st.sampled_from(SCHEMES), st.randoms())
 def test_the_order_of_users_changes_nothing(entries, world, naming, random):
-    plan, faults, _homes = planned(entries, world, naming)
+    plan, errors, _homes = planned(entries, world, naming)
     shuffled = list(entries)
     random.shuffle(shuffled)
-    other, other_faults, _homes = planned(shuffled, world, naming)
+    other, other_errors, _homes = planned(shuffled, world, naming)
 
-    def told(found):
+    def reported(found):
         return sorted((change.action, change.name, change.owner or "") for change in found.changes)
 
-    if not faults and not other_faults:
-        assert told(plan) == told(other)
+    if not errors and not other_errors:
+        assert reported(plan) == reported(other)
 
 
 @given(wishes(), worlds(), st.sampled_from(SCHEMES))
-def test_every_refusal_and_drift_is_a_sentence_that_names_its_item(entries, world, naming):
-    plan, _faults, homes = planned(entries, world, naming)
+def test_every_rejection_and_unreconcilable_difference_names_its_item(entries, world, naming):
+    plan, _errors, homes = planned(entries, world, naming)
     positions = {home.spec.position for home in homes}
     for change in plan.refusals:
         assert any(change.reason.startswith(f"{position} (") for position in positions), change.reason
         assert not change.reason.endswith(".")
-    for drift in plan.unreconcilable:
-        assert drift.name in drift.reason or drift.owner in drift.reason
+    for difference in plan.unreconcilable:
+        assert difference.name in difference.reason or difference.owner in difference.reason

@@ -26,7 +26,7 @@ def test_a_failure_without_rejections_is_its_message(changes):
     assert rejections([{"msg": "No kubeconfig.", "failed": False, **changes}], check_mode=True) == ["No kubeconfig."]
 
 
-def test_a_skipped_task_says_nothing():
+def test_a_skipped_task_has_no_rejections():
     assert rejections([{"skipped": True, "msg": "skipped"}, {}], check_mode=False) == []
 
 

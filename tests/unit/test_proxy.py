@@ -314,7 +314,7 @@ def test_a_connection_that_the_server_gave_up_is_opened_anew(server: Server, kub
     assert (proxy.connections, server.connections) == (1, 3)
 
 
-def test_upgrades_are_refused(server: Server, kubeconfig: Path) -> None:
+def test_protocol_upgrades_are_rejected(server: Server, kubeconfig: Path) -> None:
     with FaultProxy(kubeconfig) as proxy:
         answer = pool(proxy).request("GET", "/exec", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
     assert (answer.status, server.seen) == (501, [])
@@ -378,12 +378,12 @@ def test_a_client_that_does_not_trust_the_proxy(server: Server, kubeconfig: Path
         ({}, {"proxy-url": "http://x"}, "'proxy-url'"),
     ],
 )
-def test_what_it_cannot_do_is_refused(server: Server, user: dict, cluster: dict, named: str) -> None:
+def test_unsupported_features_are_rejected(server: Server, user: dict, cluster: dict, named: str) -> None:
     with pytest.raises(ValueError, match=f"takes no {named}"):
         FaultProxy(server.kubeconfig(user, **cluster))
 
 
-def test_a_context_that_is_not_there(kubeconfig: Path) -> None:
+def test_a_missing_context(kubeconfig: Path) -> None:
     with pytest.raises(ValueError, match="no context named 'other'"):
         FaultProxy(kubeconfig, context="other")
 
@@ -472,9 +472,9 @@ def test_cut_within_the_head(kubeconfig: Path) -> None:
         pool(proxy).request("GET", "/")
 
 
-@pytest.mark.parametrize(("path", "whole"), [("/large", LARGE), ("/chunked", 70_006)])
+@pytest.mark.parametrize(("path", "complete"), [("/large", LARGE), ("/chunked", 70_006)])
 @pytest.mark.parametrize("size", [0, 1000, 66_000])
-def test_cut_within_the_body(kubeconfig: Path, path: str, whole: int, size: int) -> None:
+def test_cut_within_the_body(kubeconfig: Path, path: str, complete: int, size: int) -> None:
     with FaultProxy(kubeconfig, [Rule(cut(body_bytes=size), nth=1)]) as proxy:
         client = pool(proxy)
         answer = client.request("GET", path, preload_content=False)
@@ -483,7 +483,7 @@ def test_cut_within_the_body(kubeconfig: Path, path: str, whole: int, size: int)
         with pytest.raises(urllib3.exceptions.HTTPError):
             got.extend(answer.stream(100))
         assert sum(map(len, got)) <= size
-        assert len(client.request("GET", path).data) == whole
+        assert len(client.request("GET", path).data) == complete
     assert proxy.requests[0].status == 200
 
 
@@ -495,7 +495,7 @@ def test_a_clock_that_is_ahead(server: Server, kubeconfig: Path) -> None:
 
 
 @pytest.mark.parametrize("forward", [False, True])
-def test_slow_holds_back_the_request_or_the_answer(server: Server, kubeconfig: Path, forward: bool) -> None:
+def test_slow_delays_the_request_or_the_answer(server: Server, kubeconfig: Path, forward: bool) -> None:
     with FaultProxy(kubeconfig, [Rule(slow(1.0, forward=forward), nth=1)]) as proxy, ThreadPoolExecutor(1) as threads:
         client = pool(proxy)
         started = time.monotonic()
@@ -681,7 +681,7 @@ def test_close_breaks_what_is_under_way(server: Server, kubeconfig: Path) -> Non
     assert not Path(proxy.kubeconfig).exists()
 
 
-def test_a_server_that_is_not_there(server: Server) -> None:
+def test_a_server_that_does_not_answer(server: Server) -> None:
     path = server.kubeconfig({"token": "t"}, server="https://127.0.0.1:1")
     with FaultProxy(path) as proxy, pytest.raises(urllib3.exceptions.ProtocolError):
         pool(proxy).request("GET", "/")

@@ -67,7 +67,7 @@ def test_sizes(text, value):
         ("10Gi\n", "write 10Gi"),
     ],
 )
-def test_what_is_no_size_is_refused_with_a_way_out(text, says):
+def test_invalid_sizes_are_rejected_with_a_way_out(text, says):
     with pytest.raises(QuantityError) as refused:
         parse_size(text)
     assert says in str(refused.value)

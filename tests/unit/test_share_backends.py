@@ -34,7 +34,7 @@ def csi(driver, handle="", handles=None, clone=False, secret=None, **attributes)
     )
 
 
-def faults(backend, *namespaces):
+def errors(backend, *namespaces):
     return static_backend_errors(backend, namespaces or ("a",))
 
 
@@ -63,7 +63,7 @@ def faults(backend, *namespaces):
     ],
 )
 def test_what_a_driver_needs(backend, namespaces, words):
-    found = faults(backend, *namespaces.split())
+    found = errors(backend, *namespaces.split())
     if words is None:
         assert found == []
     else:
@@ -116,7 +116,7 @@ def test_the_same_data(one, two, same):
     assert (sources.location_of(one) == sources.location_of(two)) is same
 
 
-def test_the_difference_names_both_and_a_handle_counts_only_where_it_was_given():
+def test_the_difference_names_both_and_a_handle_counts_only_if_it_is_set():
     assert sources.source_difference(nfs(), nfs("NAS")) is None
     assert sources.source_difference(nfs(), nfs(path="/y")) == "is NFS nas:/y, not NFS nas:/x"
     other_kind = sources.source_difference(nfs(), by_csi(NFS_CSI, server="nas", share="/x"))

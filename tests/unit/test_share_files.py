@@ -55,7 +55,7 @@ def test_shares_of_both_sources_with_their_places(tmp_path: Path) -> None:
     assert entries[0].mount_path == "/home/jovyan/c"
 
 
-def test_a_share_in_both_sources_is_refused_with_both_places(tmp_path: Path) -> None:
+def test_a_share_in_both_sources_is_rejected_with_both_positions(tmp_path: Path) -> None:
     path = write(tmp_path, "shares.yml", SHARES)
     _entries, (fault,) = shares_in(shares=[{"name": "b", "level": "public"}], shares_file=path)
     assert "shares.yml line 7" in fault
@@ -68,7 +68,7 @@ def test_no_source_is_no_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "wanted"),
+    ("name", "content", "desired"),
     [
         ("g.json", '{"staff": ["bob", "ann"], "none": []}', {"staff": ("ann", "bob"), "none": ()}),
         ("g.json", '{"groups": {"staff": ["ann"]}}', {"staff": ("ann",)}),
@@ -83,8 +83,8 @@ def test_no_source_is_no_share() -> None:
         ("g.csv", "group,user\n", {}),
     ],
 )
-def test_groups_in_their_forms(tmp_path: Path, name: str, content: str, wanted: dict[str, Any]) -> None:
-    assert groups_in(groups_file=write(tmp_path, name, content)) == (wanted, [])
+def test_groups_in_their_forms(tmp_path: Path, name: str, content: str, desired: dict[str, Any]) -> None:
+    assert groups_in(groups_file=write(tmp_path, name, content)) == (desired, [])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_groups_in_their_forms(tmp_path: Path, name: str, content: str, wanted: 
         ("g.json", "", "is empty"),
     ],
 )
-def test_a_wrong_groups_file_is_refused_in_one_sentence(tmp_path: Path, name: str, content: str, part: str) -> None:
+def test_an_invalid_groups_file_is_rejected_in_one_sentence(tmp_path: Path, name: str, content: str, part: str) -> None:
     path = write(tmp_path, name, content)
     with pytest.raises(FileError) as caught:
         load_groups_file(path)
@@ -124,13 +124,13 @@ def test_a_wrong_groups_file_is_refused_in_one_sentence(tmp_path: Path, name: st
         ("s.yml", "- {name: a, until: 2027-02-31}\n", "put dates and numbers in quotes"),
     ],
 )
-def test_a_wrong_shares_file_is_refused_in_one_sentence(tmp_path: Path, name: str, content: str, part: str) -> None:
+def test_an_invalid_shares_file_is_rejected_in_one_sentence(tmp_path: Path, name: str, content: str, part: str) -> None:
     with pytest.raises(FileError) as caught:
         load_shares_file(write(tmp_path, name, content))
     assert part in str(caught.value)
 
 
-def test_a_group_of_both_sources_is_refused(tmp_path: Path) -> None:
+def test_a_group_in_both_sources_is_rejected(tmp_path: Path) -> None:
     path = write(tmp_path, "g.json", '{"staff": ["ann"], "more": ["bob"]}')
     _groups, (fault,) = groups_in(groups={"staff": ["bob"]}, groups_file=path)
     assert "the group staff is defined in `groups` and in g.json" in fault

@@ -26,13 +26,13 @@ USERNAME = "hub.jupyter.org/username"
 RETIRED = "odh.persistency/retired-at"
 
 NFS = Backend(type="nfs", server="nas", path="/exports/data")
-NFS_ELSEWHERE = Backend(type="nfs", server="nas", path="/exports/other")
+OTHER_NFS = Backend(type="nfs", server="nas", path="/exports/other")
 NFS_CSI = Backend(type="csi", driver="nfs.csi.k8s.io", attributes={"server": "nas", "share": "/exports/data"})
 DYNAMIC = Backend(type="storage_class", storage_class="standard")
 BACKENDS = [
     NFS,
     NFS,
-    NFS_ELSEWHERE,
+    OTHER_NFS,
     NFS_CSI,
     DYNAMIC,
     DYNAMIC,
@@ -146,14 +146,14 @@ def _draw_claim(draw, world, namespace, name, entry):
         mark = MARKS[0]
     own = naming.volume_name(namespace, name)
     volume_name = own if volume == "ours" else f"pv-{namespace}-{name}"
-    volume_marks = {"ours": marks(name), "another's": marks("theirs")}.get(volume, {})
+    volume_annotations = {"ours": marks(name), "another's": marks("theirs")}.get(volume, {})
     if volume == "ours" and is_copy:
-        volume_marks["annotations"] = {**volume_marks["annotations"], keys.CLONE_ANNOTATION: "gone"}
+        volume_annotations["annotations"] = {**volume_annotations["annotations"], keys.CLONE_ANNOTATION: "gone"}
     if what == "none":
         if left:
             claim = (namespace, name if left != "elsewhere" else "elsewhere", "gone" if left == "left" else "")
             phase = "Released" if left == "left" else "Available"
-            world.volume(volume_name, source, policy=policy, claim=claim, phase=phase, **volume_marks)
+            world.volume(volume_name, source, policy=policy, claim=claim, phase=phase, **volume_annotations)
         return
     found = {"labels": {}, "annotations": {}}
     if what in ("marked", "deleting", "unbound", "gone volume"):
@@ -183,7 +183,7 @@ def _draw_claim(draw, world, namespace, name, entry):
         deleting=what == "deleting",
         **found,
     )
-    for part, value in volume_marks.items():
+    for part, value in volume_annotations.items():
         world.volumes[volume_name]["metadata"][part] |= value
 
 
@@ -230,7 +230,7 @@ def test_the_promises(case, backwards):
     assert not again.changed, [change.reason for change in again.pending]
     assert not again.refusals, [change.reason for change in again.refusals]
     world.provision()
-    waiting = any("run again once it is" in drift.reason for drift in again.unreconcilable)
+    waiting = any("run again once it is" in difference.reason for difference in again.unreconcilable)
     for _run in range(2):
         more = planned(world, shares, rules)
         if more.refusals:
@@ -284,8 +284,8 @@ def test_an_interrupted_run_is_completed_by_the_next(case, done):
     plan = planned(world, shares, rules)
     if plan.refusals:
         return
-    whole = world.copy()
-    whole.apply_plan(plan, shares, rules)
+    complete = world.copy()
+    complete.apply_plan(plan, shares, rules)
     steps = [step for change in plan.pending for step in change.operations]
     for step in steps[:done]:
         try:
@@ -298,8 +298,8 @@ def test_an_interrupted_run_is_completed_by_the_next(case, done):
     world.apply_plan(again, shares, rules)
     assert not planned(world, shares, rules).changed
     assert world.destroyed == []
-    assert set(world.claims) == set(whole.claims)
-    assert set(world.volumes) == set(whole.volumes)
+    assert set(world.claims) == set(complete.claims)
+    assert set(world.volumes) == set(complete.volumes)
 
 
 # Labels of DNS names, chosen to meet each other at every seam; and at the longest.

@@ -34,19 +34,19 @@ def csi(driver: str, **attributes: str) -> dict[str, Any]:
 
 def one(**item: Any) -> ShareSpec:
     """The spec of a valid share."""
-    entries, faults = parse_shares([{"name": "data", "level": "private", **item}], "shares", HOME)
-    assert faults == []
+    entries, errors = parse_shares([{"name": "data", "level": "private", **item}], "shares", HOME)
+    assert errors == []
     return entries[0]
 
 
-def faults_of(*items: Any) -> list[str]:
+def errors_of(*items: Any) -> list[str]:
     return parse_shares(list(items), "shares", HOME, ["/mnt/shares"])[1]
 
 
-def fault_of(**item: Any) -> str:
-    faults = faults_of({"name": "data", "level": "private", **item})
-    assert len(faults) == 1, faults
-    return faults[0]
+def error_of(**item: Any) -> str:
+    errors = errors_of({"name": "data", "level": "private", **item})
+    assert len(errors) == 1, errors
+    return errors[0]
 
 
 def test_defaults() -> None:
@@ -87,7 +87,7 @@ def test_every_key_of_a_share() -> None:
     assert named_groups([entry]) == ["/x/staff", "hub:staff", "staff"]
 
 
-def test_public_is_read_by_everyone_whether_it_says_so_or_not() -> None:
+def test_everyone_reads_a_public_share_with_or_without_a_grant() -> None:
     assert one(level="public").read.everyone
     assert one(level="public", read={"everyone": True}).read.everyone
     assert one(level="public", read={"groups": ["staff"]}).read.everyone
@@ -101,7 +101,7 @@ def test_an_existing_claim_keeps_its_name() -> None:
 
 
 def test_a_retired_share_needs_only_its_name_and_frees_its_mount_path() -> None:
-    entries, faults = parse_shares(
+    entries, errors = parse_shares(
         [
             {"name": "old", "state": "absent"},
             {"name": "gone", "state": "retired", "mount_path": f"{HOME}/new"},
@@ -110,7 +110,7 @@ def test_a_retired_share_needs_only_its_name_and_frees_its_mount_path() -> None:
         "shares",
         HOME,
     )
-    assert faults == []
+    assert errors == []
     assert [entry.mount_path for entry in entries] == ["", "", f"{HOME}/new"]
 
 
@@ -198,8 +198,8 @@ def test_a_retired_share_needs_only_its_name_and_frees_its_mount_path() -> None:
         ({"state": "gone"}, ["`state`", "present, retired, absent"]),
     ],
 )
-def test_a_faulty_share_is_refused_in_one_sentence(item: dict[str, Any], parts: list[str]) -> None:
-    sentence = fault_of(**item)
+def test_an_invalid_share_is_rejected_in_one_sentence(item: dict[str, Any], parts: list[str]) -> None:
+    sentence = error_of(**item)
     assert sentence.startswith("shares[0] (data): ")
     for part in parts:
         assert part in sentence
@@ -217,20 +217,20 @@ def test_a_faulty_share_is_refused_in_one_sentence(item: dict[str, Any], parts: 
     ],
 )
 def test_a_share_without_a_name_that_the_api_carries(item: Any, part: str) -> None:
-    (sentence,) = faults_of(item)
+    (sentence,) = errors_of(item)
     assert part in sentence
 
 
-def test_all_faults_at_once_and_with_their_lines() -> None:
+def test_all_errors_at_once_and_with_their_lines() -> None:
     raw = PlacedList([{"name": "a"}, {"name": "b", "level": "top"}], [3, 9])
-    assert [fault.partition(":")[0] for fault in parse_shares(raw, "shares.yml", HOME)[1]] == [
+    assert [error.partition(":")[0] for error in parse_shares(raw, "shares.yml", HOME)[1]] == [
         "shares.yml line 3 (a)",
         "shares.yml line 9 (b)",
     ]
 
 
 def test_two_shares_of_one_name() -> None:
-    (sentence,) = faults_of({"name": "a", "level": "public"}, {"name": "a", "level": "private"})
+    (sentence,) = errors_of({"name": "a", "level": "public"}, {"name": "a", "level": "private"})
     assert "already listed at shares[0]" in sentence
 
 
@@ -289,9 +289,9 @@ NFS = {"server": "nfs.example.org"}
 )
 def test_the_data_of_one_share_is_not_anothers(first: dict[str, Any], second: dict[str, Any], part: str) -> None:
     shares = [{"name": "a", "level": "private", "backend": first}, {"name": "b", "level": "public", "backend": second}]
-    (sentence,) = faults_of(*shares)
+    (sentence,) = errors_of(*shares)
     assert part in sentence
-    (sentence,) = faults_of(*reversed(shares))
+    (sentence,) = errors_of(*reversed(shares))
     assert part in sentence
 
 
@@ -306,34 +306,34 @@ def test_the_data_of_one_share_is_not_anothers(first: dict[str, Any], second: di
     ],
 )
 def test_separate_data(first: dict[str, Any], second: dict[str, Any]) -> None:
-    assert faults_of(*({"name": n, "level": "public", "backend": b} for n, b in (("a", first), ("b", second)))) == []
+    assert errors_of(*({"name": n, "level": "public", "backend": b} for n, b in (("a", first), ("b", second)))) == []
 
 
 def test_mounts_may_overlap_in_different_namespaces() -> None:
     inner = {"name": "a", "level": "public", "mount_path": f"{HOME}/x/y"}
     outer = {"name": "b", "level": "public", "mount_path": f"{HOME}/x"}
-    assert len(faults_of(inner, outer)) == 1
-    assert len(faults_of({**inner, "namespaces": ["n"]}, outer)) == 1
-    assert len(faults_of({**inner, "namespaces": ["n"]}, {**outer, "namespaces": ["m", "n"]})) == 1
-    assert faults_of({**inner, "namespaces": ["n"]}, {**outer, "namespaces": ["m"]}) == []
+    assert len(errors_of(inner, outer)) == 1
+    assert len(errors_of({**inner, "namespaces": ["n"]}, outer)) == 1
+    assert len(errors_of({**inner, "namespaces": ["n"]}, {**outer, "namespaces": ["m", "n"]})) == 1
+    assert errors_of({**inner, "namespaces": ["n"]}, {**outer, "namespaces": ["m"]}) == []
 
 
 def test_homes_and_roots_are_paths_and_hide_nothing_else() -> None:
     assert "home_path" in parse_shares([], "shares", "home")[1][0]
     assert "home_path" in parse_shares([], "shares", "/")[1][0]
     assert "mount_roots" in parse_shares([], "shares", HOME, ["mnt"])[1][0]
-    faults = parse_shares([{"name": "a", "level": "top"}], "shares", "home", ["mnt"])[1]
-    assert [fault.partition(":")[0] for fault in faults] == ["home_path", "mount_roots", "shares[0] (a)"]
+    errors = parse_shares([{"name": "a", "level": "top"}], "shares", "home", ["mnt"])[1]
+    assert [error.partition(":")[0] for error in errors] == ["home_path", "mount_roots", "shares[0] (a)"]
     assert parse_shares([{"name": "a", "level": "public", "mount_path": "/mnt/x/a"}], "s", HOME, ["/mnt/x"])[1] == []
 
 
 def test_one_faulty_share_hides_nothing_of_the_others() -> None:
-    faults = faults_of(
+    errors = errors_of(
         {"name": "bad", "level": "private", "lvel": "x"},
         {"name": "a", "level": "private", "mount_path": f"{HOME}/q", "backend": backend("nfs", path="/x", **NFS)},
         {"name": "b", "level": "private", "mount_path": f"{HOME}/q/r", "backend": backend("nfs", path="/x/y", **NFS)},
     )
-    assert len(faults) == 3, faults
+    assert len(errors) == 3, errors
 
 
 @pytest.mark.parametrize(
@@ -351,14 +351,15 @@ def test_one_server_is_one_however_it_is_written(here: str, there: str) -> None:
         {"name": name, "level": level, "backend": {"type": "nfs", "server": server, "path": "/e/a"}}
         for name, level, server in (("one", "secret", here), ("two", "public", there))
     ]
-    (fault,) = faults_of(*shares)
-    assert "the data of two" in fault
+    (error,) = errors_of(*shares)
+    assert "the data of two" in error
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "apart"), [("hr", "public", True), ("hr", "hr", False), ("hr", None, False), (None, None, False)]
+    ("here", "there", "separate"),
+    [("hr", "public", True), ("hr", "hr", False), ("hr", None, False), (None, None, False)],
 )
-def test_file_systems_of_cephfs_that_are_both_named_are_two_places(here: Any, there: Any, apart: bool) -> None:
+def test_file_systems_of_cephfs_that_are_both_named_are_two_places(here: Any, there: Any, separate: bool) -> None:
     driver = "rook-ceph.cephfs.csi.ceph.com"
 
     def backend(name: str, file_system: Any) -> dict[str, Any]:
@@ -373,15 +374,15 @@ def test_file_systems_of_cephfs_that_are_both_named_are_two_places(here: Any, th
             "node_stage_secret": secret,
         }
 
-    faults = faults_of(
+    errors = errors_of(
         {"name": "one", "level": "secret", "backend": backend("one", here)},
         {"name": "two", "level": "public", "backend": backend("two", there)},
     )
-    assert len(faults) == (not apart), faults
+    assert len(errors) == (not separate), errors
 
 
 def test_an_error_of_a_share_hides_no_other() -> None:
-    faults = faults_of(
+    errors = errors_of(
         {"name": "one", "level": "public", "until": "soon", "mount_path": f"{HOME}/q"},
         {"name": "two", "level": "public", "mount_path": f"{HOME}/q/r", "size": "1G1"},
         {"name": "three", "level": "pubic", "backend": {"type": "nfs", "server": "a", "path": "/e"}},
@@ -389,9 +390,9 @@ def test_an_error_of_a_share_hides_no_other() -> None:
         {"name": "five", "level": "public", "backend": {"type": "nfs", "server": "a", "path": "/e/../f"}},
     )
     for words in ("`until`", "1G1", "inside", "pubic", "the data of four", "five"):
-        assert any(words in fault for fault in faults), words
+        assert any(words in error for error in errors), words
     # Of what is not known to be right nothing is said that would be wrong.
-    assert not any("the data of five" in fault for fault in faults)
+    assert not any("the data of five" in error for error in errors)
 
 
 # --- paths, at large ---
@@ -406,24 +407,22 @@ def test_every_overlapping_pair_is_reported_and_no_other(paths: list[str]) -> No
         ShareSpec(f"s{n}", "public", f"s{n}", mount_path=path, backend=Backend("host_path", path=path), position=str(n))
         for n, path in enumerate(paths)
     ]
-    meeting = {
+    overlapping = {
         frozenset((f"s{i}", f"s{j}"))
         for (i, one), (j, other) in combinations(enumerate(p.split("/") for p in paths), 2)
         if one[: len(other)] == other or other[: len(one)] == one
     }
     for sentences in (nested_mounts(shares), shared_data(shares)):
-        told = [
+        reported = [
             frozenset(w.strip("(),:") for w in sentence.split() if w.startswith("s") and w[1:2].isdigit())
             for sentence in sentences
         ]
-        assert set(told) == meeting
-        assert len(told) == len(meeting)
+        assert set(reported) == overlapping
+        assert len(reported) == len(overlapping)
 
 
 @given(st.text(alphabet="/.ab", max_size=8), PATHS, st.sampled_from(["{home}/{noise}", "{home}{noise}", "{noise}"]))
-def test_what_is_taken_as_a_mount_path_is_below_the_home_and_in_its_shortest_form(
-    noise: str, home: str, form: str
-) -> None:
+def test_accepted_mount_paths_are_below_the_home_and_in_their_shortest_form(noise: str, home: str, form: str) -> None:
     path = form.format(home=home, noise=noise)
     # Whatever lies below the home and is written without detours is taken.
     if form == "{home}/{noise}" and noise and normalised(path) == path != home and is_inside(path, home):
@@ -442,14 +441,14 @@ def test_what_is_taken_as_a_mount_path_is_below_the_home_and_in_its_shortest_for
 
 
 def test_groups_as_a_mapping_and_as_a_list() -> None:
-    wanted = {"staff": ("Ann", "ann", "bob"), "/a/x": (), "x": ("ann",)}
-    assert parse_groups({"staff": ["bob", "ann", "Ann", "bob"], "/a/x": [], "x": ["ann"]}, "groups") == (wanted, [])
+    desired = {"staff": ("Ann", "ann", "bob"), "/a/x": (), "x": ("ann",)}
+    assert parse_groups({"staff": ["bob", "ann", "Ann", "bob"], "/a/x": [], "x": ["ann"]}, "groups") == (desired, [])
     listed = [
         {"name": "staff", "users": ["bob", "ann", "Ann"]},
         {"name": "/a/x", "users": []},
         {"name": "x", "users": ["ann"]},
     ]
-    assert parse_groups(listed, "groups") == (wanted, [])
+    assert parse_groups(listed, "groups") == (desired, [])
 
 
 @pytest.mark.parametrize(
@@ -471,11 +470,11 @@ def test_groups_as_a_mapping_and_as_a_list() -> None:
         (["a"], "mapping with `name` and `users`"),
     ],
 )
-def test_faulty_groups_are_refused(raw: Any, part: str) -> None:
-    assert any(part in fault for fault in parse_groups(raw, "groups")[1])
+def test_invalid_groups_are_rejected(raw: Any, part: str) -> None:
+    assert any(part in error for error in parse_groups(raw, "groups")[1])
 
 
-def test_a_group_that_nothing_defines_is_told_with_the_nearest() -> None:
+def test_an_undefined_group_is_reported_with_the_nearest_name() -> None:
     shares = [one(read={"groups": ["analyst", "hub:any", "openshift:any"]}, write={"groups": ["staff"]})]
     (sentence,) = undefined_groups(shares, {"analysts": (), "staff": ()})
     assert "shares[0] (data): `read` names the group 'analyst'" in sentence

@@ -55,7 +55,7 @@ def sentence_for(path: str) -> str:
     return sentence
 
 
-def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
+def test_the_three_formats_are_equivalent(tmp_path: Path) -> None:
     listed = [
         "ann",
         {"name": "bob", "server": "lab", "size": "20Gi", "labels": {"team": "red"}},
@@ -76,12 +76,12 @@ def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
         name: [(e.name, e.server, e.size, dict(e.labels), dict(e.annotations)) for e in entries]
         for name, entries in found.items()
     }
-    wanted = [
+    desired = [
         ("ann", "", None, {}, {}),
         ("bob", "lab", "20Gi", {"team": "red"}, {}),
         ("eve", "", None, {}, {"note": "a, b"}),
     ]
-    assert plain == dict.fromkeys(plain, wanted)
+    assert plain == dict.fromkeys(plain, desired)
     assert [entry.position for entry in found["users.json"]] == ["users.json[0]", "users.json[1]", "users.json[2]"]
     assert [entry.position for entry in found["users.yml"]] == [
         "users.yml line 2",
@@ -103,7 +103,7 @@ def test_yaml_without_the_c_library_gives_the_same(tmp_path: Path, monkeypatch: 
     assert entries_in(path) == fast
 
 
-def test_yaml_without_pyyaml_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yaml_without_pyyaml_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_files, "YAML_ERROR", ImportError("No module named yaml"))
     with pytest.raises(FileError, match="PyYAML"):
         load_users_file(write(tmp_path, "users.yml", YAML_USERS))
@@ -120,7 +120,7 @@ def test_yaml_without_pyyaml_says_what_to_install(tmp_path: Path, monkeypatch: p
         ("u.csv", "name,size\n"),
     ],
 )
-def test_no_users_is_a_list_when_the_file_says_so(tmp_path: Path, name: str, content: str) -> None:
+def test_an_explicitly_empty_file_of_users_is_an_empty_list(tmp_path: Path, name: str, content: str) -> None:
     assert load_users_file(write(tmp_path, name, content)) == []
 
 
@@ -172,7 +172,7 @@ def test_an_empty_file_is_not_an_empty_list(tmp_path: Path, name: str, content: 
         ("u.csv", "name\nann\n".encode("utf-16"), ["UTF-16"]),
     ],
 )  # fmt: skip
-def test_a_wrong_file_is_refused_in_one_sentence(
+def test_an_invalid_file_is_rejected_in_one_sentence(
     tmp_path: Path, name: str, content: str | bytes, parts: list[str]
 ) -> None:
     sentence = sentence_for(write(tmp_path, name, content))
@@ -180,7 +180,7 @@ def test_a_wrong_file_is_refused_in_one_sentence(
         assert part in sentence
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_what_is_not_a_file(tmp_path: Path) -> None:
     assert "does not exist" in sentence_for(str(tmp_path / "nowhere.json"))
     (tmp_path / "folder.json").mkdir()
     assert "is a directory" in sentence_for(str(tmp_path / "folder.json"))
@@ -203,7 +203,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     assert "may not be read" in sentence
 
 
-def test_faults_of_the_content_name_the_line(tmp_path: Path) -> None:
+def test_errors_in_the_content_name_the_line(tmp_path: Path) -> None:
     csv_path = write(tmp_path, "u.csv", 'name,size\nann,"1\n0Gi"\nbob ,\n,5Gi\nann,\n,\n')
     _entries, refusals = parse_users(load_users_file(csv_path), "u.csv")
     assert [refusal.split(":")[0] for refusal in refusals] == ["u.csv line 4", "u.csv line 5", "u.csv line 6"]
