@@ -176,6 +176,16 @@ options:
             description:
               - Not allowed to be V(true), because no level lets everyone write.
             type: bool
+      distinct_from:
+        description:
+          - Names of shares whose data differs from this share's, although all that can be compared is equal.
+          - Static volumes of a CSI driver that the collection does not know are compared by handle and attributes. If only
+            their handles differ, there is a warning, or an error if the levels of the shares differ, until one of them names
+            the other here.
+          - Each must be a share of the list, or have a volume on the cluster.
+        type: list
+        elements: str
+        default: []
       directories:
         description:
           - Directories that M(odh.persistency.share_directory) creates inside the share, as relative paths.

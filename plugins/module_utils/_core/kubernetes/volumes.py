@@ -94,6 +94,29 @@ class Volume(NamedTuple):
         """The volume that this one was created as a copy of, None when it is not a copy."""
         return self.annotations.get(CLONE_ANNOTATION)
 
+    @property
+    def is_provisioned(self) -> bool:
+        """Whether a storage class provisioned the volume, so that no other provisioned volume holds its data."""
+        return PROVISIONED_BY_ANNOTATION in self.annotations and self.clone_of is None
+
+    @property
+    def nodes(self) -> Mapping[str, frozenset[str]]:
+        """The values that each of the alternatives in its node affinity allows for a label (or field) of the node."""
+        terms = ((self.affinity or _NOTHING).get("required") or _NOTHING).get("nodeSelectorTerms") or ()
+        allowed: list[dict[str, frozenset[str]]] = []
+        for term in terms:
+            rules = [*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ())]
+            allowed.append(
+                {rule["key"]: frozenset(rule.get("values") or ()) for rule in rules if rule.get("operator") == "In"}
+            )
+        keys = set.intersection(*(set(term) for term in allowed)) if allowed else set()
+        return {key: frozenset().union(*(term[key] for term in allowed)) for key in keys}
+
+    def is_on_other_nodes(self, other: Volume) -> bool:
+        """Whether no node can mount both volumes, so that equal paths of a node are different folders."""
+        there = other.nodes
+        return any(key in there and not values & there[key] for key, values in self.nodes.items())
+
     def is_for(self, namespace: str, claim: str) -> bool:
         """Whether the volume is reserved for, or bound to, a claim of this name."""
         return self.claim_name == claim and self.claim_namespace == namespace

@@ -10,15 +10,14 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Optional
 
 from ..validation import shown
-from .paths import normalised
 
 NFS_CSI = "nfs.csi.k8s.io"
 CEPHFS = "cephfs.csi.ceph.com"
 
 _TEMPLATE = re.compile(r"\$\{\s*pvc?\b", re.IGNORECASE)
+_NUMBER = re.compile(r"(0x[0-9a-f]{1,8}|0[0-7]{0,12}|[1-9][0-9]{0,9})\Z")
 NO_TEMPLATE = (
     "has a template, which only a class fills in when it creates a volume, so all claims would share the folder of that name "
     "or get one each: write the path of the share"
@@ -48,29 +47,27 @@ def nfs_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
 @lru_cache(maxsize=256)  # every share is compared by its server, and there are few servers
 def server_name(server: str) -> str:
     """Return a server's name as DNS compares it, or the canonical form of its address."""
-    bare = server[1:-1] if server.startswith("[") and server.endswith("]") else server
+    bare = server.strip().rstrip(".").lower()
+    bare = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
     try:
-        return str(ipaddress.ip_address(bare))
+        address = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
-        return bare.rstrip(".").lower()
+        return _short_address(bare) or bare
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
-def csi_location(driver: str, attributes: Mapping[str, str]) -> Optional[tuple[str, str, str]]:
-    """Return where the data of a CSI volume is, None when only its handle says so.
-
-    The result is ("nfs", server, path) or ("ceph", cluster, path). A Ceph cluster may have several file systems. A volume
-    without `fsName` is on one of them, so the name of the file system is not part of the result.
-    """
-    if is_nfs_csi(driver):
-        given = nfs_attributes(attributes)
-        if not given.get("server"):
-            return None
-        path = normalised(f"/{given.get('share', '')}/{given.get('subdir', '')}")
-        return "nfs", server_name(given["server"]), path
-    if is_cephfs(driver):
-        root = ceph_root(attributes)
-        return ("ceph", attributes.get("clusterID", ""), normalised(f"/{root}")) if root else None
-    return None
+def _short_address(text: str) -> str:
+    """Return the IPv4 address that the C library reads in a text such as 10.1, 0x0a000001 or 010.0.0.1; "" when it is none."""
+    parts = text.split(".")
+    if len(parts) > 4 or not all(_NUMBER.match(part) for part in parts):
+        return ""
+    numbers = [int(part, 16 if part.startswith("0x") else 8 if part.startswith("0") else 10) for part in parts]
+    *firsts, last = numbers
+    if any(number > 255 for number in firsts) or last >= 256 ** (4 - len(firsts)):
+        return ""
+    number = last + sum(value << 8 * (3 - place) for place, value in enumerate(firsts))
+    return str(ipaddress.IPv4Address(number))
 
 
 def ceph_root(attributes: Mapping[str, str]) -> str:

@@ -30,7 +30,8 @@ class ShareSpec:
 
     ``claim`` is the name of its PVC in each namespace. ``size`` is in bytes (None: not set), with ``size_text`` as written.
     ``until`` is the last day of its grants (YYYY-MM-DD). Empty ``namespaces`` mean those of the run, an empty ``directory``
-    means the name. ``position`` is for messages: ``shares[3]`` or ``shares.yml line 12``.
+    means the name. ``distinct_from`` names shares whose data differs although all that can be compared is equal.
+    ``position`` is for messages: ``shares[3]`` or ``shares.yml line 12``.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ShareSpec:
     namespaces: tuple[str, ...] = ()
     read: Grants = NOBODY
     write: Grants = NOBODY
+    distinct_from: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
     directory: str = ""
     owner: Optional[int] = None

@@ -58,6 +58,7 @@ KNOWN_KEYS = (
     "namespaces",
     "read",
     "write",
+    "distinct_from",
     "directories",
     "directory",
     "owner",
@@ -177,6 +178,7 @@ class _ItemReader:
             namespaces=_namespaces_of(item, errors),
             read=read,
             write=write,
+            distinct_from=_distinct_from(item, name, errors),
             directories=_directories_of(item, errors),
             directory=_directory_of(item, errors),
             owner=_id_of(item, "owner", errors),
@@ -330,6 +332,26 @@ def _namespaces_of(item: Mapping[Any, object], errors: list[str]) -> tuple[str, 
             )
     if len(set(found)) < len(found):
         errors.append("`namespaces` lists a namespace twice: remove one")
+    return tuple(found)
+
+
+def _distinct_from(item: Mapping[Any, object], name: str, errors: list[str]) -> tuple[str, ...]:
+    value = item.get("distinct_from")
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)):
+        errors.append(f"`distinct_from` must be a list, not {described(value)}: write `distinct_from: [SHARE, ...]`")
+        return ()
+    found = []
+    for other in value:
+        if not isinstance(other, str):
+            errors.append(f"`distinct_from` has {described(other)} instead of the name of a share: {quoting(other)}")
+        elif other == name:
+            errors.append("`distinct_from` names the share itself: remove it")
+        elif claim_name_error(other):
+            errors.append(f"`distinct_from` has {shown(other)}, which is not the name of a share: correct or remove it")
+        else:
+            found.append(other)
     return tuple(found)
 
 

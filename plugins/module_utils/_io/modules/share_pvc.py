@@ -84,6 +84,7 @@ def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sha
         retention=retention,
         check_mode=check_mode,
         now=datetime.now(timezone.utc),
+        specs=tuple(specs),
     )
     shares, wrong = resolve(specs, settings)
     errors += wrong

@@ -16,18 +16,19 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from ...kubernetes.volumes import Volume, VolumeSource, volume_from
-from ...metadata import PRESENT
+from ...metadata import LEVEL_ANNOTATION, PRESENT
 from ...plan import ADOPT, CREATE, UPDATE, Change
 from ...requests import CLAIMS, VOLUMES
 from ...requests import CREATE as CREATE_VERB
 from ...text import quote_list
 from ..naming import share_label
-from ..paths import is_inside
+from ..overlaps import doubtful_pairs
+from ..places import MAY_BE, SAME, compared_attributes, is_on_node, places_of_source, relation_of
 from .changes import refuse_share
 from .context import PlanContext
 from .desired import Share, ShareTarget
 from .observed import reserved_for, reserved_volume, share_of
-from .sources import describe_source, folder_of, is_same_data, on_other_file_systems
+from .sources import describe_source, is_same_data
 
 
 class _Owner(NamedTuple):
@@ -46,6 +47,9 @@ class ConflictFinder:
         self.observed = context.observed
         present = [share for share in shares if share.state == PRESENT]
         self._claims = {(target.namespace, target.claim): share.name for share in present for target in share.targets()}
+        self._doubted: set[str] = set()
+        self._distinct = {spec.name: spec.distinct_from for spec in context.settings.specs}
+        self._levels = {spec.name: spec.level for spec in context.settings.specs}
         self._withdrawn = {
             (share.name, namespace) for share in shares if share.state != PRESENT for namespace in share.namespaces
         }
@@ -53,40 +57,52 @@ class ConflictFinder:
     def reject_conflicts(self, changes: Sequence[Change]) -> list[Change]:
         """Return the changes, with a refusal for each one whose data belongs to another share or to a home."""
         found = list(changes)
-        sources = {}
+        compared: dict[int, Volume] = {}
         for number, change in enumerate(found):
             if not self._takes_effect(change):
                 continue
-            source = self.source_of(change)
-            if source is None and change.action != CREATE:
+            volume = self._volume_of(change)
+            if volume is None and change.action != CREATE:
                 self._note_unreadable_volumes()
-            if source is not None and (folder_of(source) is not None or source.handle):
-                sources[number] = source
-        volumes = self.observed.all_volumes() if sources else None
+            if volume is not None:
+                compared[number] = volume
+        volumes = self.observed.all_volumes() if compared else None
         if volumes is None:
-            if sources:
+            if compared:
                 self._note_unreadable_volumes()
             return found
         index = _VolumeIndex(volumes)
-        for number, source in sources.items():
-            for volume in index.overlapping(source):
-                reason = self._conflict(found[number], source, volume)
+        for number, volume in compared.items():
+            for other, relation in index.related(volume):
+                reason = self._conflict(found[number], volume, other, relation)
                 if reason:
                     found[number] = refuse_share(found[number].subject, reason, found[number].name)
                     break
         return found
 
+    def doubts(self) -> list[str]:
+        """Return a note for each pair of shares of the inventory that may hold the same data, as far as can be compared."""
+        return [
+            f"{one.position} ({one.name}): whether its data is that of {other.name} ({other.position}) is unknown, because "
+            f"everything that can be compared is equal: set `distinct_from: [{other.name}]` if the data differ"
+            for one, other in doubtful_pairs(self.context.settings.specs)
+            if PRESENT == (one.state or PRESENT) == (other.state or PRESENT)
+        ]
+
     def source_of(self, change: Change) -> Optional[VolumeSource]:
         """Return where the data of a change is, None when a class is yet to provision it."""
-        created = created_source(change)
+        volume = self._volume_of(change)
+        return volume.source if volume is not None else None
+
+    def _volume_of(self, change: Change) -> Optional[Volume]:
+        """Return the volume of a change, created or observed, None when a class is yet to provision it."""
+        created = _created_volume(change)
         if created is not None:
             return created
         for request in change.operations:
             if (request.verb, request.resource) == (CREATE_VERB, CLAIMS) and request.body["spec"].get("volumeName"):
-                volume = self.observed.volume(request.body["spec"]["volumeName"])
-                return volume.source if volume is not None else None
-        volume = self.observed.bound_volume(self.observed.claim(change.namespace, change.name))
-        return volume.source if volume is not None else None
+                return self.observed.volume(request.body["spec"]["volumeName"])
+        return self.observed.bound_volume(self.observed.claim(change.namespace, change.name))
 
     def other_namespace_notes(self, changes: Sequence[Change]) -> list[str]:
         """Return a note for each new share with a claim outside its namespaces: if the share was moved, it starts empty.
@@ -126,18 +142,22 @@ class ConflictFinder:
         if self.observed.volumes_error:
             self.context.add_note(f"Whether new shares hold data of others is unknown: {self.observed.volumes_error}")
 
-    def _conflict(self, change: Change, source: VolumeSource, volume: Volume) -> str:
-        """Return why a change conflicts with a volume that holds the same data, "" when it does not."""
-        if volume.is_for(change.namespace, change.name) or on_other_file_systems(source, volume.source):
+    def _conflict(self, change: Change, own_volume: Volume, volume: Volume, relation: str) -> str:
+        """Return why a change conflicts with a volume that holds the same data as its own, "" when it does not."""
+        if volume.is_for(change.namespace, change.name):
             return ""
+        source = own_volume.source
         target: ShareTarget = change.subject
-        relation = _relation(source, volume.source)
         own = (target.share.name, share_label(target.share.name))
-        if volume.share in own and relation == "is":
+        if volume.share in own and relation == SAME:
+            return ""
+        if relation == MAY_BE and volume.is_provisioned and own_volume.is_provisioned:
             return ""
         owner = self._owner(volume)
-        if owner is None or (owner.share in own and relation == "is"):
+        if owner is None or (owner.share in own and relation in (SAME, MAY_BE)):
             return ""
+        if relation == MAY_BE:
+            return self._doubt(target, source, volume, owner)
         data = f"its data ({describe_source(source)}) {relation}"
         if owner.error:
             return (
@@ -155,6 +175,32 @@ class ConflictFinder:
             f"{data} that of {owner.description} (volume {volume.name}), so users of one could reach the other: give it a "
             f"separate place, or {way_out}"
         )
+
+    def _doubt(self, target: ShareTarget, source: VolumeSource, volume: Volume, owner: _Owner) -> str:
+        """Note that a share may hold the data of another volume. Return why that is refused, "" when it is only noted.
+
+        Data of two levels is refused: whoever may use the lower one would reach the other.
+        """
+        spec = target.share.spec
+        if owner.share in spec.distinct_from or target.share.name in self._distinct.get(owner.share, ()):
+            return ""
+        what = owner.description or f"volume {volume.name}"
+        data = (
+            f"whether its data ({describe_source(source)}) is that of {what} (volume {volume.name}) is unknown, because "
+            "everything that can be compared is equal"
+        )
+        level = self._levels.get(owner.share) or volume.annotations.get(LEVEL_ANNOTATION)
+        if owner.share and level != spec.level:
+            return (
+                f"{data}, and their levels differ: if the data differ, set `distinct_from: [{owner.share}]`; otherwise make "
+                "them one share"
+            )
+        way_out = f"set `distinct_from: [{owner.share}]` if the data differ" if owner.share else "check that it is not"
+        if owner.share or target.share.title not in self._doubted:
+            # One home serves as an example of all.
+            self._doubted.add(target.share.title if not owner.share else "")
+            self.context.add_note(f"{target.share.title}: {data}: {way_out}")
+        return ""
 
     def _owner(self, volume: Volume) -> Optional[_Owner]:
         """Return whose the data of a volume is, None when it is nobody's or nobody has access any more."""
@@ -186,59 +232,65 @@ class ConflictFinder:
 
 def created_source(change: Change) -> Optional[VolumeSource]:
     """Return the source of the volume that a change creates, None when it creates none."""
+    volume = _created_volume(change)
+    return volume.source if volume is not None else None
+
+
+def _created_volume(change: Change) -> Optional[Volume]:
     created = (item for item in change.operations if (item.verb, item.resource) == (CREATE_VERB, VOLUMES))
-    return next((volume_from(item.body).source for item in created), None)
-
-
-def _relation(source: VolumeSource, other: VolumeSource) -> str:
-    """Return how the data of one source relates to that of another, which it overlaps."""
-    one, two = folder_of(source), folder_of(other)
-    if one is None or two is None or one == two or one[0] != two[0]:
-        return "is"
-    if is_inside(one[1], two[1]):
-        return "lies inside"
-    return "contains" if is_inside(two[1], one[1]) else "is"
+    return next((volume_from(item.body) for item in created), None)
 
 
 class _VolumeIndex:
-    """All volumes by the location of their data: by folder, sorted by the parts of the path, and by CSI handle."""
+    """All volumes by the storage systems of their data, there by the parts of the path, by CSI handle and by attributes."""
 
     def __init__(self, volumes: Sequence[Volume]) -> None:
-        self._handles: dict[tuple[str, str], list[Volume]] = {}
+        self._by_key: dict[tuple[str, str], list[Volume]] = {}
         by_root: dict[str, list[tuple[list[str], Volume]]] = {}
         for volume in volumes:
-            folder = folder_of(volume.source)
-            if folder is not None:
-                by_root.setdefault(folder[0], []).append((_parts(folder[1]), volume))
-            if volume.source.handle:
-                self._handles.setdefault(_handle(volume.source), []).append(volume)
+            for place in places_of_source(volume.source):
+                by_root.setdefault(place.root, []).append((_parts(place.path), volume))
+            for key in _keys(volume.source):
+                self._by_key.setdefault(key, []).append(volume)
         self._folders: dict[str, tuple[list[list[str]], list[Volume]]] = {}
         for root, found in by_root.items():
             found.sort(key=lambda item: item[0])
             self._folders[root] = ([key for key, _volume in found], [volume for _key, volume in found])
 
-    def overlapping(self, source: VolumeSource) -> Iterator[Volume]:
-        """Yield volumes with the same handle, which a node mounts once, and with the same folder or one inside the other."""
-        if source.handle:
-            yield from self._handles.get(_handle(source), ())
-        folder = folder_of(source)
-        if folder is None:
-            return
-        keys, volumes = self._folders.get(folder[0], ([], []))
-        parts = _parts(folder[1])
-        for length in range(1, len(parts)):
-            at = bisect_left(keys, parts[:length])
-            while at < len(keys) and keys[at] == parts[:length]:
+    def related(self, volume: Volume) -> Iterator[tuple[Volume, str]]:
+        """Yield each volume whose data may be related to that of this one, and how, certain relations first."""
+        found: dict[str, tuple[Volume, str]] = {}
+        for other in self._candidates(volume.source):
+            if other.name in found or (is_on_node(volume.source) and volume.is_on_other_nodes(other)):
+                continue
+            relation = relation_of(volume.source, other.source)
+            if relation is not None:
+                found[other.name] = (other, relation)
+        yield from sorted(found.values(), key=lambda item: item[1] == MAY_BE)
+
+    def _candidates(self, source: VolumeSource) -> Iterator[Volume]:
+        for key in _keys(source):
+            yield from self._by_key.get(key, ())
+        for place in places_of_source(source):
+            keys, volumes = self._folders.get(place.root, ([], []))
+            parts = _parts(place.path)
+            for length in range(1, len(parts)):
+                at = bisect_left(keys, parts[:length])
+                while at < len(keys) and keys[at] == parts[:length]:
+                    yield volumes[at]
+                    at += 1
+            at = bisect_left(keys, parts)
+            while at < len(keys) and keys[at][: len(parts)] == parts:
                 yield volumes[at]
                 at += 1
-        at = bisect_left(keys, parts)
-        while at < len(keys) and keys[at][: len(parts)] == parts:
-            yield volumes[at]
-            at += 1
 
 
-def _handle(source: VolumeSource) -> tuple[str, str]:
-    return source.driver.lower(), source.handle
+def _keys(source: VolumeSource) -> list[tuple[str, str]]:
+    """Return the handle of a CSI volume, and the attributes of one whose places are unknown, to find equal ones."""
+    driver = source.driver.lower()
+    keys = [(driver, source.handle)] if source.handle else []
+    compared = compared_attributes(source)
+    return [*keys, (f"{driver} attributes", compared)] if compared and not places_of_source(source) else keys
 
 
 def _parts(path: str) -> list[str]:

@@ -19,7 +19,10 @@ from ..spec import ShareSpec
 
 @dataclass(frozen=True)
 class ShareSettings:
-    """What applies to a whole run. `now` is in UTC. `size` (bytes, None: not set) is for shares without one."""
+    """What applies to a whole run. `now` is in UTC. `size` (bytes, None: not set) is for shares without one.
+
+    The levels of the shares in `declassify` may be lowered.
+    """
 
     namespaces: tuple[str, ...]
     size: Optional[int]
@@ -28,6 +31,9 @@ class ShareSettings:
     retention: timedelta
     check_mode: bool
     now: datetime
+    #: All shares of the inventory, also those that the run does not manage.
+    specs: tuple[ShareSpec, ...] = ()
+    declassify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import NoReturn, Optional
 
 from ...kubernetes.volumes import PROVISIONED_BY_ANNOTATION, Volume
 from ...plan import ADOPT, Change, Rejected, Unchanged
+from ..places import known_places
 from .desired import ShareTarget
-from .sources import describe_source, folder_of, is_same_data
+from .sources import describe_source, is_same_data
 from .target import TargetPlanner
 from .volumes import NO_UPDATE
 
@@ -55,7 +56,7 @@ class ExistingClaimPlanner(TargetPlanner):
                 continue
             pair = (volume, other_volume)
             here, there = (f"{describe_source(item.source)} (volume {item.name})" for item in pair)
-            is_known = any(folder_of(item.source) is not None for item in pair)
+            is_known = any(known_places(item.source) for item in pair)
             if is_known or all(PROVISIONED_BY_ANNOTATION in item.annotations for item in pair):
                 raise Rejected(
                     f"its claim {self.target.claim} is {here}, and that in {other.namespace} is {there}: a share has one "

@@ -13,6 +13,8 @@ from typing import Optional
 from ...kubernetes.storage_classes import classes_of_new_claims, unknown_class_warnings
 from ...metadata import PRESENT
 from ...plan import Change, Plan
+from ...text import did_you_mean
+from .changes import refuse_share
 from .conflicts import ConflictFinder, created_source
 from .context import PlanContext
 from .deletion import DeletionPlanner, note_missed_namespaces
@@ -25,7 +27,7 @@ from .target import TargetPlanner
 
 def plan_shares(context: PlanContext, shares: Sequence[Share]) -> Plan:
     """Return the plan of all shares. It is valid only when nothing is missing in the context."""
-    planned = [change for share in shares for change in plan_share(context, share)]
+    planned = [_with_known_shares(context, change) for share in shares for change in plan_share(context, share)]
     for share in shares:
         if share.state != PRESENT:
             note_missed_namespaces(context, share, planned)
@@ -33,7 +35,12 @@ def plan_shares(context: PlanContext, shares: Sequence[Share]) -> Plan:
     changes = conflicts.reject_conflicts(planned)
     classes = classes_of_new_claims(changes)
     known = context.facts.storage_classes() if classes else None
-    notes = [*context.notes, *unknown_class_warnings(classes, known), *conflicts.other_namespace_notes(changes)]
+    notes = [
+        *context.notes,
+        *unknown_class_warnings(classes, known),
+        *conflicts.doubts(),
+        *conflicts.other_namespace_notes(changes),
+    ]
     return Plan(tuple(changes), tuple(context.unreconcilable), tuple(notes))
 
 
@@ -65,6 +72,22 @@ def plan_again(context: PlanContext, before: Change, shares: Sequence[Share]) ->
     if created is not None and all(conflicts.source_of(change) in (None, created) for change in changes):
         return changes
     return conflicts.reject_conflicts(changes)
+
+
+def _with_known_shares(context: PlanContext, change: Change) -> Change:
+    """Return the change, or a refusal when `distinct_from` of its share names a share that nobody knows."""
+    target: ShareTarget = change.subject
+    listed = {spec.name for spec in context.settings.specs}
+    unknown = [name for name in target.share.spec.distinct_from if name not in listed]
+    if not unknown or target.share.state != PRESENT:
+        return change
+    known = {volume.share or "" for volume in context.observed.labelled_volumes()} | context.observed.known_shares()
+    missing = [name for name in unknown if name not in known]
+    if not missing or context.observed.volumes_error:
+        return change
+    hint = did_you_mean(missing[0], sorted(listed | known))
+    reason = f"`distinct_from` names {missing[0]}, which is no share here and has no volume{hint}: correct or remove it"
+    return refuse_share(target, reason, change.name)
 
 
 def _with_one_claim(planner: TargetPlanner, change: Change) -> Change:

@@ -11,28 +11,18 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ...kubernetes.volumes import VolumeSource
-from ..csi_drivers import ceph_root, csi_location, is_cephfs, server_name
-from ..paths import normalised
+from ..csi_drivers import ceph_root, is_cephfs
+from ..places import is_same_place, known_places
 
 
 def location_of(source: VolumeSource) -> tuple[str, ...]:
     """Return where the data of a volume is. Two volumes with equal locations hold the same data."""
-    fields = source.fields
-    if source.kind == "nfs":
-        return ("nfs", server_name(fields.get("server", "")), normalised(fields.get("path", "")))
-    if source.kind == "hostPath":
-        return ("hostPath", normalised(fields.get("path", "")))
+    places = known_places(source)
+    if places:
+        return places[0].root, places[0].path
     if source.kind != "csi":
-        return (source.kind, json.dumps(fields, sort_keys=True))
-    return csi_location(source.driver, source.attributes) or ("csi", source.driver, source.handle)
-
-
-def folder_of(source: VolumeSource) -> Optional[tuple[str, str]]:
-    """Return the folder with a volume's data as (root, path), like `overlaps.places_of`; None when it is unknown."""
-    location = location_of(source)
-    if location[0] in ("nfs", "ceph"):
-        return f"{location[0]} {location[1]}", location[2]
-    return ("host", location[1]) if location[0] == "hostPath" else None
+        return (source.kind, json.dumps(source.fields, sort_keys=True))
+    return ("csi", source.driver, source.handle)
 
 
 def ceph_path(source: VolumeSource) -> str:
@@ -47,27 +37,18 @@ def file_system(source: VolumeSource) -> str:
 
 def is_same_data(one: VolumeSource, other: VolumeSource) -> bool:
     """Return whether two volumes hold the same data."""
-    return location_of(one) == location_of(other) and not on_other_file_systems(one, other)
-
-
-def on_other_file_systems(one: VolumeSource, other: VolumeSource) -> bool:
-    """Return whether two CephFS volumes name different file systems of their cluster. Equal paths are different folders then."""
-    named = {file_system(one), file_system(other)} - {""}
-    return len(named) == 2
+    return is_same_place(one, other)
 
 
 def describe_source(source: VolumeSource) -> str:
     """Describe where a volume's data is, for messages."""
-    location = location_of(source)
-    if source.kind == "nfs":
-        return f"NFS {location[1]}:{location[2]}"
-    if source.kind == "hostPath":
-        return f"host path {location[1]}"
-    if source.kind != "csi":
-        return f"of type {source.kind}"
-    if location[0] == "csi":
-        return f"{source.driver} {source.handle}"
-    return f"{source.driver} {location[1]}:{location[2]}"
+    places = known_places(source)
+    if source.kind in ("hostPath", "local") and places:
+        return f"{'host' if source.kind == 'hostPath' else 'local'} path {places[0].path}"
+    if source.kind not in ("csi", "nfs", "azureFile") or not places:
+        return f"{source.driver} {source.handle}" if source.kind == "csi" else f"of type {source.kind}"
+    name = {"nfs": "NFS", "azureFile": "Azure Files"}.get(source.kind, source.driver)
+    return f"{name} {places[0].root.partition(' ')[2]}:{places[0].path}"
 
 
 def source_difference(desired: VolumeSource, observed: VolumeSource, handle: str = "") -> Optional[str]:
