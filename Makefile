@@ -32,7 +32,7 @@ demo-down: ## Stop and remove the demo
 	@rm -rf .dev/demo-export
 
 ##@ Test it
-.PHONY: quick soak test lint unit oracle hub integration molecule sanity gates
+.PHONY: quick soak test lint unit oracle hub integration adversary molecule sanity gates
 quick: ## Lint of changed files and unit tests without property tests, under a minute
 	@bin/system-packages
 	@bin/dev tests/gates/lint changed
@@ -61,6 +61,10 @@ hub: ## Tests with real JupyterHubs
 integration: ## Tests with a real API server: the testbed, or the cluster of KUBECONFIG
 	@bin/system-packages
 	@bin/dev pytest tests/integration $(ARGS)
+
+adversary: ## Tests of what an adversary and public bug reports found, with a real API server
+	@bin/system-packages
+	@bin/dev pytest tests/adversary $(ARGS)
 
 molecule: ## The roles' molecule scenarios
 	@bin/dev python tests/run.py molecule $(ARGS)

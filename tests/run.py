@@ -28,11 +28,24 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / ".dev" / "test-results"
 CORES = min(4, len(os.sched_getaffinity(0)))
 # loadgroup keeps tests together that share a fixture of their module, see tests/integration/conftest.py.
-SPREAD = {"unit": ("-n", str(CORES), "--dist", "worksteal"), "integration": ("-n", str(CORES), "--dist", "loadgroup")}
-PYTEST = ("unit", "oracle", "hub", "integration")
+BY_GROUP = ("-n", str(CORES), "--dist", "loadgroup")
+SPREAD = {"unit": ("-n", str(CORES), "--dist", "worksteal"), "integration": BY_GROUP, "adversary": BY_GROUP}
+PYTEST = ("unit", "oracle", "hub", "integration", "adversary")
 STEPS = ("lint", *PYTEST, "molecule", "gates")
 # The order in which commands start: of those that run in parallel, the longest first.
-ORDER = ("unit", "molecule", "sanity", "lint", "hub", "oracle", "build", "docs", "galaxy-importer", "integration")
+ORDER = (
+    "unit",
+    "molecule",
+    "sanity",
+    "lint",
+    "hub",
+    "oracle",
+    "build",
+    "docs",
+    "galaxy-importer",
+    "integration",
+    "adversary",
+)
 #: These write the same file.
 ARTIFACT = ("build", "galaxy-importer")
 
