@@ -158,7 +158,9 @@ summary:
   type: dict
   sample: {create: 3, keep: 12}
 unreconcilable:
-  description: Empty. A directory either becomes what its share describes, or is rejected.
+  description: >-
+    Directories inside a share that cannot become what its entry describes, because its members may change everything there,
+    such as C(directories) that were replaced by a link. They are left out.
   returned: always
   type: list
   elements: dict

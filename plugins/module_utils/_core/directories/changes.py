@@ -77,12 +77,23 @@ def content_error(
 
 def kind_error(desired: DesiredDirectory, node: Node, settings: DirectorySettings) -> str:
     """Return why something that is not a directory is left alone."""
+    if desired.subdirectory:
+        followed = ", and links are never followed" if node.kind == "a symbolic link" else ", not a directory"
+        return (
+            f"{describe(desired, settings)} is {node.kind}{followed}: replace it with a directory, or remove it from the "
+            "share's `directories`"
+        )
     if node.kind == "a symbolic link":
         return (
             f"{describe(desired, settings)} is a symbolic link, and links are never followed: replace it with a directory, or "
             "set the share's `directory` or backend path to its target"
         )
     return f"{describe(desired, settings)} is {node.kind}, not a directory: move it away, or give the share another directory"
+
+
+def left_out_reason(reason: str) -> str:
+    """Return the report of a directory inside a share that cannot be as the entry says, `reason` being why."""
+    return f"{reason}. It is inside the share, where its members may change everything, so it is left out of this run"
 
 
 def examine_error(desired: DesiredDirectory, node: Node, settings: DirectorySettings) -> str:

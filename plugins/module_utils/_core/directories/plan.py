@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Optional
 
-from ..plan import ADOPT, CREATE, KEEP, REFUSE, UPDATE, Change, Plan
+from ..plan import ADOPT, CREATE, KEEP, REFUSE, UPDATE, Change, Plan, Unreconcilable
 from . import changes
 from .desired import DesiredDirectories
 from .model import (
@@ -50,20 +50,42 @@ def plan_directories(
 ) -> Plan:
     """Return the plan for all directories. `observed` has the root.
 
-    A directory that `contents` does not have counts as one with content.
+    A directory that `contents` does not have counts as one with content. What lies inside a share belongs to its members,
+    so what they did there never rejects the plan: it is reported and left out, with what is below it.
     """
     planned: dict[Parts, Node] = {(): observed[()]}
     found: list[Change] = []
+    unreconcilable: list[Unreconcilable] = []
     for item in desired.directories:
         parent = planned.get(item.parts[:-1])
         if parent is None:
             continue  # The refusal of the parent covers it.
         decided = plan_one(item, parent, observed, contents, settings)
-        found += decided
         if all(change.action != REFUSE for change in decided):
             planned[item.parts] = _after(item, parent, observed.get(item.parts), settings.credentials)
+        elif _is_left_to_members(item, observed):
+            unreconcilable += [left_out(change, change.reason) for change in decided]
+            decided = [keep_left_out(decided[0], decided[0].reason)]
+        found += decided
     found += [Change(KEEP, KIND_DIRECTORY, "", name, reason) for name, reason in desired.skipped]
-    return Plan(tuple(found))
+    return Plan(tuple(found), tuple(unreconcilable))
+
+
+def _is_left_to_members(desired: DesiredDirectory, observed: ObservedDirectories) -> bool:
+    """Return whether a directory that cannot be as desired is inside a share. A read-only mount is not its members' doing."""
+    node, parent = observed.get(desired.parts), observed.get(desired.parts[:-1])
+    is_read_only = parent is not None and parent.read_only and (node is None or node.is_directory)
+    return bool(desired.subdirectory) and not is_read_only
+
+
+def keep_left_out(change: Change, reason: str) -> Change:
+    """Return that a directory inside a share stays as its members left it."""
+    return Change(KEEP, KIND_DIRECTORY, "", change.name, reason, subject=change.subject)
+
+
+def left_out(change: Change, reason: str) -> Unreconcilable:
+    """Return the report of a directory inside a share that stays as its members left it."""
+    return Unreconcilable(KIND_DIRECTORY, "", change.name, changes.left_out_reason(reason))
 
 
 def plan_one(

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import stat
+from dataclasses import replace
 from typing import Callable, Optional
 
 from ..._core.directories.changes import AS_ROOT, IMMUTABLE
@@ -24,8 +25,9 @@ from ..._core.directories.model import (
     RemoveAcl,
     absolute_path,
 )
+from ..._core.directories.plan import keep_left_out, left_out
 from ..._core.outcome import CONFLICT_TRIES, Applied, Outcome, collect
-from ..._core.plan import KEEP, REFUSE, Change, Failure, Plan
+from ..._core.plan import KEEP, REFUSE, Change, Failure, Plan, Unreconcilable
 from ..errors import ExternalError
 from .tree import ACLS, Conflict, Tree, group_name, has_acl, names_in, open_in, user_name
 
@@ -136,9 +138,14 @@ def _remove_attribute(name: str, descriptor: int) -> None:
 
 
 def apply_plan(tree: Tree, plan: Plan, replan: Replan) -> Outcome:
-    """Apply every pending change of a plan, in order. One that fails stops only the directories below it."""
+    """Apply every pending change of a plan, in order. One that fails stops only the directories below it.
+
+    A directory inside a share is its members', who may replace it at any time. If it cannot be changed, that is reported
+    and is no failure of the run.
+    """
     results: dict[int, Applied] = {}
     failures: dict[Parts, Failure] = {}
+    unreconcilable: list[Unreconcilable] = []
     for number, change in enumerate(plan.changes):
         if not change.operations:
             continue
@@ -147,8 +154,15 @@ def apply_plan(tree: Tree, plan: Plan, replan: Replan) -> Outcome:
         result = _apply_change(tree, change, replan) if failed is None else _not_tried(change, failed)
         if result.failure is not None:
             failures[parts] = result.failure
+            # The failure of the share's own directory is also one of what is inside it.
+            if change.subject.subdirectory and (failed is None or failed.change.subject.subdirectory):
+                reason = result.failure.reason
+                unreconcilable.append(left_out(change, reason))
+                result = Applied(keep_left_out(change, reason), wrote=result.wrote)
         results[number] = result
-    return collect(plan, results)
+    outcome = collect(plan, results)
+    outcome.plan = replace(outcome.plan, unreconcilable=(*outcome.plan.unreconcilable, *unreconcilable))
+    return outcome
 
 
 def _apply_change(tree: Tree, planned: Change, replan: Replan) -> Applied:
