@@ -1,1 +1,1 @@
-"""How fast the collection is, as ratios to named peers in one run. `bin/dev python -m benchmarks --help`."""
+"""The duration of runs, as ratios to named peers measured in the same run. `bin/dev python -m benchmarks --help`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: run the cases, print their rows, and write docs/benchmarks/ for each subject that ran as a whole."""
+"""`python -m benchmarks`: run the cases, print their rows, and write docs/benchmarks/ for each subject of which all cases ran."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ACCESS: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
 SUBJECTS = {"homes": HOMES, "shares": SHARES, "access": ACCESS}  # each is a document, measured in one run
 CASES = {**HOMES, **SHARES, **ACCESS}
 DOCUMENTS = ROOT / "docs" / "benchmarks"
-BUSY = 0.5  # load average over which a result is not to be trusted
+BUSY = 0.5  # above this load average a result is not reliable
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -55,9 +55,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "cases", nargs="*", metavar="CASE", help=f"of --list, or all of {' or '.join(SUBJECTS)}; everything by default"
     )
     parser.add_argument("--list", action="store_true", help="list the cases")
-    parser.add_argument("--quick", action="store_true", help="small sizes, once, bounds not judged: does it work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, one round, no bounds: check that the cases work"
+    )
     parser.add_argument("--full", action=argparse.BooleanOptionalAction, default=True, help="100,000 homes too")
-    parser.add_argument("--rounds", type=int, help=f"how often runs that are compared take turns ({FULL.rounds})")
+    parser.add_argument("--rounds", type=int, help=f"the number of rounds of runs that are compared ({FULL.rounds})")
     parser.add_argument(
         "--cluster", choices=("own", "current"), default="own", help="an empty testbed, or the cluster of KUBECONFIG"
     )
@@ -82,7 +84,7 @@ def main() -> int:
     chosen = [name for name in options.cases if name != "huge" or sizes.huge]
     load = os.getloadavg()[0]
     if load > BUSY:
-        say(f"the machine is busy (load {load:.1f}): the ratios below may be off")
+        say(f"the machine is busy (load {load:.1f}): the ratios below may be wrong")
     sections: dict[str, list[Row]] = {}
     broken: list[str] = []
     with opened(sizes, options.cluster, judged=not options.quick) as bench:
@@ -116,7 +118,7 @@ def write(sections: Mapping[str, list[Row]], facts: Sequence[tuple[str, str]], f
 
 
 def exit_code(rows: Sequence[Row], broken: Sequence[str]) -> int:
-    """Say which bounds were missed and which cases failed; 1 where there are any."""
+    """Report missed bounds and failed cases. Return 1 if there are any, otherwise 0."""
     missed = [row for row in rows if row.met is False]
     for row in missed:
         say(f"bound missed: {row.label}: {row.ratio or row.ours}, {row.bound}")
@@ -126,7 +128,7 @@ def exit_code(rows: Sequence[Row], broken: Sequence[str]) -> int:
 
 
 def machine(load: float) -> list[tuple[str, str]]:
-    """What the seconds depend on."""
+    """Return what the durations depend on."""
     model = next(
         (
             line.split(":", 1)[1].strip()
@@ -146,7 +148,7 @@ def machine(load: float) -> list[tuple[str, str]]:
 
 
 def software(bench: Bench) -> list[tuple[str, str]]:
-    """The versions of what was measured against what."""
+    """Return the versions of the collection and its peers."""
     server = json.loads(bench.request("/version"))["gitVersion"]
     kubectl = json.loads(bench.kubectl("version", "--client", "-o", "json").output)["clientVersion"]["gitVersion"]
     packages = ", ".join(f"{name} {version(name)}" for name in ("ansible-core", "kubernetes", "urllib3"))
@@ -165,7 +167,7 @@ def collection_version() -> str:
 
 
 def commit() -> str:
-    """The commit that is checked out, with a word where files differ from it."""
+    """Return the commit that is checked out, and whether files differ from it."""
 
     def git(*arguments: str) -> str:
         run = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False)

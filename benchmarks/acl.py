@@ -1,4 +1,4 @@
-"""The cases about access: the ACL compiled, published and asked."""
+"""The cases about access: compiling, publishing and querying the ACL."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ INFO = "share_access_info"
 SELECTOR = "labelSelector=odh.persistency/kind+in+(acl-index,acl-part)"
 HOME = "/opt/app-root/src"
 GROUPS_OF_EACH = 10
-#: Milliseconds. Those of the issue: compiling, an answer about everybody, an answer about one person.
+#: Bounds in milliseconds: compiling, an answer about everybody, an answer about one person.
 COMPILING, ANSWERING, DECIDING = 1000, 5000, 1
 PEOPLE_DECIDED = 1000
 
 
 @cache
 def groups_file(bench: Bench) -> Path:
-    """Groups with people in them, each person in ten."""
+    """Write a file of groups. Each person is in ten of them."""
     known = groups(bench.sizes.groups)
     members: dict[str, list[str]] = {name: [] for name in known}
     for number, person in enumerate(benches.names(bench.sizes.people)):
@@ -67,7 +67,7 @@ def title(bench: Bench) -> str:
 
 
 def compiled(bench: Bench) -> tuple[AclDocument, dict[str, float]]:
-    """The ACL of the files, and how many seconds each half of the work took."""
+    """Return the ACL of the files, and the seconds for reading and for compiling."""
     started = time.perf_counter()
     shares, wrong = parse_shares(load_shares_file(str(shares_file(bench))), "shares", HOME, ())
     members, more = parse_groups(load_groups_file(str(groups_file(bench))), "groups")
@@ -80,7 +80,7 @@ def compiled(bench: Bench) -> tuple[AclDocument, dict[str, float]]:
 
 @cache
 def published(bench: Bench) -> str:
-    """A namespace with the ACL, once for all cases."""
+    """Return a namespace with the ACL, created once for all cases."""
     namespace = bench.namespace()
     _publish(bench, namespace)
     bench.settle()
@@ -88,7 +88,7 @@ def published(bench: Bench) -> str:
 
 
 def compared(bench: Bench) -> dict[str, float]:
-    """How many seconds it takes to find, and to say, what becomes different: for one person, and for nearly everybody."""
+    """Return the seconds for comparing and describing a change: for one person, and for nearly everybody."""
     shares, _ = parse_shares(load_shares_file(str(shares_file(bench))), "shares", HOME, ())
     members = load_groups_file(str(groups_file(bench)))
     first, *rest = members
@@ -100,13 +100,13 @@ def compared(bench: Bench) -> dict[str, float]:
         new = compile_acl(shares, other, "any")
         started = time.perf_counter()
         if not compare(old, new, date(2026, 1, 1)).sentences:
-            raise AssertionError(f"nothing became different for {words}")
+            raise AssertionError(f"nothing changed for {words}")
         took[words] = time.perf_counter() - started
     return took
 
 
 def compiling(bench: Bench) -> list[Row]:
-    """From files to the texts that are stored, in the pure code, and what becomes different by them."""
+    """From files to the stored texts, and the comparison of two ACLs, in pure code."""
     took = rounds(max(3, bench.sizes.rounds), [lambda: compiled(bench)[1], lambda: compared(bench)])
     label = title(bench)
     return [
@@ -118,7 +118,7 @@ def compiling(bench: Bench) -> list[Row]:
 
 
 def publishing(bench: Bench) -> list[Row]:
-    """The ACL made where none was, beside what makes the same ConfigMaps."""
+    """Publishing a first ACL, compared with other ways to create the same ConfigMaps."""
     definitions = _definitions(bench, published(bench))
     k8s(bench, bench.definitions_file(definitions[:1], bench.namespace()), changed=True)  # fills its cache
 
@@ -148,7 +148,7 @@ def publishing(bench: Bench) -> list[Row]:
 
 
 def nothing_to_do(bench: Bench) -> list[Row]:
-    """The ACL stands: a bare LIST and the playbook that does nothing are what it cannot do without."""
+    """The ACL is up to date. The minimum is a bare LIST and the playbook that does nothing."""
     namespace = published(bench)
     given, expect = options(bench, namespace), {"keep": _objects(bench)}
     path = f"{config_maps(namespace)}?{SELECTOR}"
@@ -175,14 +175,14 @@ def nothing_to_do(bench: Bench) -> list[Row]:
         pages = bench.bare_list(path)[1]
         rows.append(
             below(
-                f"{label}: what the audit log holds of the whole task",
+                f"{label}: requests of the whole task in the audit log",
                 len(log.requests),
                 pages,
                 "requests",
                 f"{pages} pages",
             )
         )
-        rows.append(below(f"{label}: and how much of that writes", len(log.writes), 0, "requests"))
+        rows.append(below(f"{label}: of these, writes", len(log.writes), 0, "requests"))
     definitions = _definitions(bench, namespace)
     theirs = k8s(bench, bench.definitions_file(definitions, namespace), changed=False)
     same = f"{K8S}, one task, the same {len(definitions)} ConfigMaps"
@@ -191,7 +191,7 @@ def nothing_to_do(bench: Bench) -> list[Row]:
 
 
 def answering(bench: Bench) -> list[Row]:
-    """Who gets what: everybody at once, the start of the module included, and one person in the pure code."""
+    """Queries: everybody at once, with the start of the module, and one person in pure code."""
     namespace = published(bench)
     questions: list[tuple[str, Mapping[str, Any]]] = [
         ("who gets what at a glance", {}),
@@ -230,7 +230,7 @@ def _asked(bench: Bench, namespace: str, more: Mapping[str, Any]) -> float:
 
 
 def _decided(bench: Bench) -> float:
-    """Seconds that the rules take for one person, the parts loaded."""
+    """Return the seconds that the rules take for one person, with the parts loaded."""
     document = compiled(bench)[0]
     texts = {part.prefix: part for part in document.parts.values() if part.kind == "members"}
     [shares] = [part for part in document.parts.values() if part.kind == "shares"]
@@ -250,7 +250,7 @@ def _decided(bench: Bench) -> float:
 
 def _publish(bench: Bench, namespace: str) -> Run:
     run = bench.task({f"odh.persistency.{MODULE}": options(bench, namespace)})
-    # Beside the ConfigMaps it counts the grants that begin with them.
+    # The summary also counts the grants that take effect with the ConfigMaps.
     if run.result["summary"]["create"] < _objects(bench) or run.result["summary"]["keep"]:
         raise AssertionError(f"{MODULE} returned {run.result}, where {_objects(bench)} ConfigMaps were to be made")
     return run
@@ -258,12 +258,12 @@ def _publish(bench: Bench, namespace: str) -> Run:
 
 @cache
 def _objects(bench: Bench) -> int:
-    """How many ConfigMaps the ACL is: its parts and the index."""
+    """Return the number of ConfigMaps of the ACL: its parts and the index."""
     return len(compiled(bench)[0].parts) + 1
 
 
 def _definitions(bench: Bench, namespace: str) -> Sequence[dict[str, Any]]:
-    """What would have to be sent to make the ConfigMaps as our module made them, the index last."""
+    """Return manifests that create the ConfigMaps as our module does, the index last."""
     found = bench.items(f"{config_maps(namespace)}?{SELECTOR}")
     found.sort(key=lambda item: "immutable" not in item)
     return [

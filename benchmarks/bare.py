@@ -1,4 +1,4 @@
-"""What a bare script would do with urllib3: the baseline of reading and of writing. Nothing is retried or compared.
+"""A bare script with urllib3: the baseline of reading and writing. Nothing is retried or compared.
 
     python -m benchmarks.bare list PAGE PATH...               paginated LISTs, one after the other, each page parsed
     python -m benchmarks.bare create CONNECTIONS FILE...      POST the definitions in each FILE (a JSON list), in parallel
@@ -49,7 +49,7 @@ class Bare:
         return answer.data
 
 
-#: The plural of each kind that is written here, all of the core API.
+#: The plural of each kind that is written here. All are of the core API.
 PLURALS = {
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "PersistentVolume": "persistentvolumes",
@@ -59,24 +59,24 @@ VOLUMES = "/api/v1/persistentvolumes"
 
 
 def claims(namespace: str) -> str:
-    """The path of a namespace's claims."""
+    """Return the path of a namespace's claims."""
     return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
 
 
 def config_maps(namespace: str) -> str:
-    """The path of a namespace's ConfigMaps."""
+    """Return the path of a namespace's ConfigMaps."""
     return f"/api/v1/namespaces/{namespace}/configmaps"
 
 
 def collection(definition: Mapping[str, Any]) -> str:
-    """The path that a definition is POSTed to."""
+    """Return the path to which a manifest is POSTed."""
     namespace = definition["metadata"].get("namespace")
     where = f"/namespaces/{namespace}" if namespace else ""
     return f"/api/v1{where}/{PLURALS[definition['kind']]}"
 
 
 def list_pages(bare: Bare, path: str, page: int) -> tuple[int, list[dict[str, Any]]]:
-    """The number of requests, and the items. `path` may have a query."""
+    """Return the number of requests, and the items. `path` may have a query."""
     items: list[dict[str, Any]] = []
     token, requests = "", 0
     while True:

@@ -1,4 +1,4 @@
-"""What all cases share: the cluster to measure on, sizes, users, and the few kinds of run."""
+"""What all cases share: the cluster, sizes, users, and the types of runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .run import Run, command, current_environment, play
 
 MODULE = "odh.persistency.user_pvc"
 STORAGE_CLASS = "wait-first"
-SETTLED = 0.15  # of a core: what a control plane takes that has nothing left to do
+SETTLED = 0.15  # of a core: the load of an idle control plane
 SETTLES_WITHIN = 180.0
 FIRST_NAMES = ("maria", "josé", "ana.paula", "li", "o'brien", "anne-marie", "Ивана", "mohammed", "søren", "zoë")
 LAST_NAMES = ("silva", "schmidt", "rossi", "okafor", "tanaka", "dupont", "kowalski", "garcía", "nguyen", "smith")
@@ -35,16 +35,16 @@ LAST_NAMES = ("silva", "schmidt", "rossi", "okafor", "tanaka", "dupont", "kowals
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many homes, shares and people the cases work with, and how often runs that are compared take turns."""
+    """The numbers of homes, shares and people in the cases, and the number of rounds."""
 
     many: int  # nothing to do
     new: int  # created, or planned in check mode
-    sample: int  # of peers that take too long for `new`
-    loop: int  # of a module in a loop
-    huge: int  # 0: left out
+    sample: int  # for peers that take too long for `new`
+    loop: int  # for a module in a loop
+    huge: int  # 0: omitted
     rounds: int
     shares: int
-    namespaces: int  # that each share is in
+    namespaces: int  # of each share
     people: int  # of the ACL, each in ten groups
     groups: int
 
@@ -65,7 +65,7 @@ QUICK = Sizes(many=1_200, new=100, sample=30, loop=2, huge=0, rounds=1, shares=2
 
 
 class Bench:
-    """One run of the benchmarks. `judged` is False where the sizes are not those that the bounds are for."""
+    """One run of the benchmarks. `judged` is False if the bounds do not apply to the sizes."""
 
     def __init__(self, sizes: Sizes, folder: Path, kubeconfig: Path, testbed: Testbed | None, *, judged: bool) -> None:
         self.sizes = sizes
@@ -82,7 +82,7 @@ class Bench:
     # -- the cluster ---------------------------------------------------------------------------------------------
 
     def namespace(self) -> str:
-        """A new namespace of its own name."""
+        """Create a namespace with a new name."""
         name = f"bench-{self._word}-{len(self._namespaces)}"
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         self._bare.request("POST", "/api/v1/namespaces", json.dumps(body).encode())
@@ -90,12 +90,12 @@ class Bench:
         return name
 
     def drop_namespaces(self) -> None:
-        """Delete what was made, and wait for it: on somebody's cluster nothing is left behind."""
+        """Delete all created objects and wait until they are gone, so that nothing is left on a user's cluster."""
         self.drop(self._namespaces)
         self._namespaces = []
 
     def drop(self, namespaces: Sequence[str]) -> None:
-        """Delete these namespaces and the volumes that were made for claims in them, and wait for it."""
+        """Delete these namespaces and the volumes of their claims, and wait until they are gone."""
         for name in namespaces:
             self._bare.request("DELETE", f"/api/v1/namespaces/{name}")
         dropped = set(namespaces)
@@ -146,15 +146,15 @@ class Bench:
             yield log
 
     def request(self, path: str) -> bytes:
-        """GET of a path."""
+        """GET a path."""
         return self._bare.request("GET", path)
 
     def items(self, path: str) -> list[dict[str, Any]]:
-        """All objects of a collection; `path` may have a query."""
+        """Return all objects of a collection. `path` may have a query."""
         return bare.list_pages(self._bare, path, PAGE)[1]
 
     def write(self, name: str, value: Any) -> Path:
-        """A JSON file in the run's folder."""
+        """Write a JSON file in the run's folder."""
         path = self._folder / name
         path.write_text(json.dumps(value), encoding="utf-8")
         return path
@@ -162,22 +162,22 @@ class Bench:
     # -- users and definitions -----------------------------------------------------------------------------------
 
     def users_file(self, count: int) -> Path:
-        """A JSON file with so many users as dicts."""
+        """Write a JSON file with this number of users as dictionaries."""
         return self.write(f"users-{count}.json", [{"name": name, "size": "10Gi"} for name in names(count)])
 
     def variables_file(self, count: int, kind: str) -> Path:
-        """The same users as the variable `users`: `names` or `dicts`."""
+        """Write the same users as the variable `users`: `names` or `dicts`."""
         users: list[Any] = list(names(count))
         if kind == "dicts":
             users = [{"name": name, "size": "10Gi"} for name in users]
         return self.write(f"variables-{kind}-{count}.json", {"users": users})
 
     def definitions(self, namespace: str) -> list[dict[str, Any]]:
-        """What would have to be sent to make the claims of a namespace as our module made them."""
+        """Return manifests that create the claims of a namespace as our module does."""
         return [_definition(item) for item in self.items(bare.claims(namespace))]
 
     def definitions_file(self, definitions: Sequence[Mapping[str, Any]], namespace: str, *, kind: str = "list") -> Path:
-        """A JSON file of definitions moved to another namespace: a plain list, or a `List` for kubectl."""
+        """Write manifests for another namespace to a JSON file: a plain list, or a `List` for kubectl."""
         moved: Any = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in definitions]
         if kind == "List":
             moved = {"apiVersion": "v1", "kind": "List", "items": moved}
@@ -186,37 +186,37 @@ class Bench:
     # -- runs ----------------------------------------------------------------------------------------------------
 
     def ours(self, namespace: str, *, expect: Mapping[str, int], **options: Any) -> Run:
-        """Our module over users; `expect` is the summary that it must return. `options` are those of `_users_task`."""
+        """Run our module over users. `expect` is the summary that it must return, `options` are those of `_users_task`."""
         return expected(self._users_task(MODULE, namespace, **options), MODULE, expect)
 
     def nothing(self, namespace: str, **options: Any) -> Run:
-        """The module that does nothing, over the same users."""
+        """Run the module that does nothing over the same users."""
         return self._users_task("do_nothing", namespace, **options)
 
     def bare_list(self, *paths: str) -> tuple[float, int]:
-        """Seconds of the whole script that lists these collections, and the number of requests."""
+        """Return the seconds of the whole script that lists these collections, and the number of requests."""
         run = command([sys.executable, "-m", "benchmarks.bare", "list", str(self.page), *paths], self.environment)
         return run.seconds, json.loads(run.output)["requests"]
 
     def bare_create(self, *files: Path) -> tuple[float, float]:
-        """Seconds of the whole script, and of its requests alone. One file is done before the next begins."""
+        """Return the seconds of the whole script, and of its requests alone. Files are processed in sequence."""
         arguments = [sys.executable, "-m", "benchmarks.bare", "create", str(self.connections), *map(str, files)]
         run = command(arguments, self.environment)
         return run.seconds, json.loads(run.output)["seconds"]
 
     def task(self, task: Mapping[str, Any], **options: Any) -> Run:
-        """A playbook with that one task."""
+        """Run a playbook with this one task."""
         return play(task, self._folder, self.environment, **options)
 
     def kubectl(self, *arguments: str | Path) -> Run:
         return command(["kubectl", *arguments], self.environment)
 
     def module(self, name: str, options: Mapping[str, Any], *, expect: Mapping[str, int], check: bool = False) -> Run:
-        """A module of ours, which must return that summary."""
+        """Run a module of ours, which must return this summary."""
         return expected(self.task({f"odh.persistency.{name}": dict(options)}, check=check), name, expect)
 
     def do_nothing(self, options: Mapping[str, Any]) -> Run:
-        """The module that does nothing, with these options."""
+        """Run the module that does nothing with these options."""
         return self.task({"do_nothing": dict(options)})
 
     def _users_task(
@@ -239,15 +239,15 @@ class Bench:
 
 
 def expected(run: Run, module: str, summary: Mapping[str, int]) -> Run:
-    """The run of a module of ours, if it returned that summary (counts of 0 aside). Raises AssertionError."""
+    """Return the run of a module of ours if it returned this summary (without counts of 0). Raises AssertionError."""
     found = {action: number for action, number in run.result["summary"].items() if number}
     if found != summary or run.result["changed"] != (set(summary) != {"keep"}):
-        raise AssertionError(f"{module} returned {run.result}, where the summary {dict(summary)} was due")
+        raise AssertionError(f"{module} returned {run.result}, not the summary {dict(summary)}")
     return run
 
 
 def names(count: int) -> Iterator[str]:
-    """E-mail addresses, no two alike."""
+    """Return distinct e-mail addresses."""
     for number in range(count):
         first = FIRST_NAMES[number % len(FIRST_NAMES)]
         last = LAST_NAMES[number // len(FIRST_NAMES) % len(LAST_NAMES)]

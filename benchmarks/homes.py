@@ -19,7 +19,7 @@ MEMORY = 400  # MiB, the bound of the issue for 10,000 homes
 
 @cache
 def made(bench: Bench, count: int) -> tuple[str, Path, Run]:
-    """A namespace with so many homes of ours, once for all cases: its name, the users' file, and the run that made them."""
+    """Create a namespace with homes, once for all cases. Return its name, the users file, and the run."""
     namespace, users = bench.namespace(), bench.users_file(count)
     run = bench.ours(namespace, users_file=users, expect={"create": count}, watch_memory=True)
     bench.settle()
@@ -27,7 +27,7 @@ def made(bench: Bench, count: int) -> tuple[str, Path, Run]:
 
 
 def nothing_to_do(bench: Bench) -> list[Row]:
-    """All homes are there: a bare LIST and the playbook that does nothing are what it cannot do without."""
+    """All homes are up to date. The minimum is a bare LIST and the playbook that does nothing."""
     count = bench.sizes.many
     namespace, users, _ = made(bench, count)
     rows = []
@@ -56,19 +56,19 @@ def nothing_to_do(bench: Bench) -> list[Row]:
         label = f"{count:,} homes, nothing to do: "
         rows.append(
             below(
-                f"{label}what the audit log holds of the whole task",
+                f"{label}requests of the whole task in the audit log",
                 len(log.requests),
                 pages + 2,
                 "requests",
                 f"{pages} pages",
             )
         )
-        rows.append(below(f"{label}and how much of that writes", len(log.writes), 0, "requests"))
+        rows.append(below(f"{label}of these, writes", len(log.writes), 0, "requests"))
     return rows
 
 
 def creating(bench: Bench) -> list[Row]:
-    """New homes: the writing phase is POSTs and as little else as can be."""
+    """New homes. The minimum of the writing phase is bare POSTs."""
     count = bench.sizes.new
     users, definitions = bench.users_file(count), _definitions(bench, count)
 
@@ -102,7 +102,7 @@ def creating(bench: Bench) -> list[Row]:
 
 
 def check_mode(bench: Bench) -> list[Row]:
-    """Check mode has the API server validate every new home; that costs no more than making it."""
+    """In check mode the API server validates every new home, which takes no longer than creating it."""
     count = bench.sizes.new
     users = bench.users_file(count)
     namespace = bench.namespace()
@@ -121,7 +121,7 @@ def check_mode(bench: Bench) -> list[Row]:
 
 
 def peers_creating(bench: Bench) -> list[Row]:
-    """What others take to make the same claims."""
+    """The duration of other tools that create the same claims."""
     new, loop = bench.sizes.new, bench.sizes.loop
     users, definitions = bench.users_file(new), _definitions(bench, new)
     _warm_peers_up(bench, definitions)
@@ -152,7 +152,7 @@ def peers_creating(bench: Bench) -> list[Row]:
 
 
 def peers_nothing_to_do(bench: Bench) -> list[Row]:
-    """What others take to find that the same claims are as they should be."""
+    """The duration of other tools that find the same claims up to date."""
     many, loop = bench.sizes.many, bench.sizes.loop
     namespace, users, _ = made(bench, many)
     definitions = bench.definitions(namespace)
@@ -176,7 +176,7 @@ def peers_nothing_to_do(bench: Bench) -> list[Row]:
 
 
 def memory(bench: Bench) -> list[Row]:
-    """What the runs over many homes hold in memory at most."""
+    """The maximum memory of runs over many homes."""
     count = bench.sizes.many
     namespace, users, creation = made(bench, count)
     keeping = bench.ours(namespace, users_file=users, expect={"keep": count}, watch_memory=True)
@@ -193,7 +193,7 @@ def memory(bench: Bench) -> list[Row]:
 
 
 def huge(bench: Bench) -> list[Row]:
-    """Ten times as many homes as anybody has been heard to have, in one task."""
+    """Ten times as many homes as the largest known hub has, in one task."""
     count = bench.sizes.huge
     namespace, users, creation = made(bench, count)
     seconds = bench.ours(namespace, users_file=users, expect={"keep": count}).seconds
@@ -213,13 +213,13 @@ def huge(bench: Bench) -> list[Row]:
 
 @cache
 def _definitions(bench: Bench, count: int) -> list[dict[str, Any]]:
-    """Definitions of claims as our module makes them; the run that makes them also warms the API server up."""
+    """Return manifests of claims as our module creates them. The run also warms up the API server."""
     namespace, _, _ = made(bench, count)
     return bench.definitions(namespace)
 
 
 def _k8s(bench: Bench, definitions: Sequence[Any], namespace: str, *, changed: bool, in_a_loop: bool = False) -> Run:
-    """kubernetes.core.k8s over definitions, all in one task or one by one."""
+    """Run kubernetes.core.k8s over manifests, all in one task or in a loop."""
     return k8s(bench, bench.definitions_file(definitions, namespace), changed=changed, in_a_loop=in_a_loop)
 
 
@@ -238,7 +238,7 @@ def _kubectl(
     *,
     converged: bool,
 ) -> Row:
-    """kubectl apply of a sample, in a namespace of its own (it keeps notes on what it made itself)."""
+    """kubectl apply of a sample, in a namespace of its own (it annotates what it creates)."""
     sample, namespace = bench.sizes.sample, bench.namespace()
     one, rest = (
         bench.definitions_file(part, namespace, kind="List") for part in (definitions[:1], definitions[1:sample])
@@ -247,7 +247,7 @@ def _kubectl(
         for file in (one, rest):
             bench.kubectl("apply", *options, "-f", file)
         bench.settle()
-    # What it takes for the first definition, start-up included, it takes once.
+    # The time for the first manifest, with the start, is counted once.
     first, others = (bench.kubectl("apply", *options, "-f", file).seconds for file in (one, rest))
     each = (others - first) / (sample - 2)
     scaled = first + each * (count - 1)
@@ -256,7 +256,7 @@ def _kubectl(
 
 
 def _warm_peers_up(bench: Bench, definitions: Sequence[Any]) -> None:
-    """Let the others fill their caches of what the API server has."""
+    """Let the other tools fill their discovery caches."""
     namespace = bench.namespace()
     _k8s(bench, definitions[:1], namespace, changed=True)
     bench.kubectl("apply", "-f", bench.definitions_file(definitions[:1], bench.namespace(), kind="List"))

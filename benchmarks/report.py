@@ -1,4 +1,4 @@
-"""Rows of results, judged against their bounds, as text for the terminal and as a document of docs/benchmarks."""
+"""Rows of results with their bounds, as text for the terminal and as a document in docs/benchmarks."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ INTRODUCTION = """\
 
 # Benchmarks: {subject}
 
-Ratios to named peers, measured in one run on one machine: the seconds are this machine's, the ratios travel better. Bounds
-are those that the project has set itself; `make bench` returns an error when one is missed.
+Ratios to named peers, measured in one run on one machine. The seconds depend on the machine, the ratios less so. The project
+sets the bounds, and `make bench` returns an error when one is missed.
 
-- **Whole task** is all of `ansible-playbook` with that one task, start-up included.
-- **The playbook that does nothing** is the same playbook with a module that takes the same users and returns
-  (`benchmarks/library/do_nothing.py`), start-up included.
-- **Bare** is a script with urllib3 alone (`benchmarks/bare.py`), page size and connections as the module's, without
-  retries, comparison or messages. Where a whole task is compared, its start-up is included; where the writing phase is,
-  it is not, and the bodies are made before the clock starts.
-- **Task** is what Ansible spends on the one task, without the start of `ansible-playbook`.
-- Runs that are compared take turns; the medians are shown. A peer that takes minutes runs once, and one that takes too long
-  for that is run on a sample, its time scaled to the same number of homes or objects, as the row says.
+- **Whole task** is all of `ansible-playbook` with that one task, including its start.
+- **The playbook that does nothing** is the same playbook with a module that takes the same users and returns at once
+  (`benchmarks/library/do_nothing.py`), including its start.
+- **Bare** is a script with urllib3 alone (`benchmarks/bare.py`), with the page size and connections of the module, without
+  retries, comparison or messages. A comparison with a whole task includes its start. A comparison with the writing phase does
+  not, and the bodies are created before the clock starts.
+- **Task** is the duration of the one task in Ansible, without the start of `ansible-playbook`.
+- Runs that are compared alternate, and the medians are shown. A peer that takes minutes runs once. One that takes even longer
+  runs on a sample, and its time is scaled to the same number of homes or objects, as the row shows.
 {more}- Requests are counted in the API server's audit log.
 """
 
 MORE = {
     "homes": """\
-- Users have e-mail addresses as names and come from a JSON file of dicts, unless the row says otherwise. Their claims stay
-  Pending: nothing provisions on the testbed.
-- Memory of the module is what the kernel says that its process had at most (`ru_maxrss`); memory of the whole task is the
-  largest sum over `ansible-playbook` and all its children, shared memory counted for each, looked at 10 times a second.
+- Users have e-mail addresses as names and come from a JSON file of dictionaries, unless the row says otherwise. Their claims
+  stay Pending, because the testbed has no provisioner.
+- Memory of the module is the maximum of its process according to the kernel (`ru_maxrss`). Memory of the whole task is the
+  largest sum over `ansible-playbook` and all its children, sampled 10 times a second, with shared memory counted for each.
 """,
     "shares": """\
-- Shares are static NFS volumes: a PersistentVolume and a claim in each namespace, which the control plane binds meanwhile.
+- Shares are static NFS volumes: a PersistentVolume and a claim in each namespace, which the control plane binds during the run.
 """,
     "access": """\
 - The access list is compiled from a JSON file of shares and one of groups, each person in ten groups.
@@ -47,8 +47,8 @@ REPEAT = """\
     make bench ARGS={subject}                             # this document
     bin/dev python -m benchmarks --list               # the cases
     bin/dev python -m benchmarks {example:<20} # one of them; prints, writes no file
-    bin/dev python -m benchmarks --quick              # small sizes, bounds not judged: does it work?
-    bin/dev python -m benchmarks --cluster current    # on the cluster of KUBECONFIG, in namespaces that it makes and deletes
+    bin/dev python -m benchmarks --quick              # small sizes, no bounds: check that the cases work
+    bin/dev python -m benchmarks --cluster current    # on the cluster of KUBECONFIG, in namespaces that it creates and deletes
 
 The benchmarks start a testbed of their own (`.dev/benchmarks`), empty, and wipe it afterwards. Leave the machine alone while they
 run.
@@ -57,7 +57,7 @@ run.
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `met` is None where there is no bound, or where it is not judged."""
+    """One line of the table. `met` is None if there is no bound, or if the bound does not apply."""
 
     label: str
     ours: str
@@ -79,7 +79,7 @@ HEADINGS = ("Case", "Ours", "Peer", "Ratio", "Bound", "Met")
 
 
 def at_most(label: str, ours: float, peer: float, bound: float | None, note: str = "", *, judged: bool = True) -> Row:
-    """Seconds of ours against seconds of a peer, which ours may exceed so many times. `note` says what the peer is."""
+    """Compare seconds of ours with those of a peer, of which ours may be at most a multiple. `note` describes the peer."""
     ratio = ours / peer
     return Row(
         label,
@@ -92,7 +92,7 @@ def at_most(label: str, ours: float, peer: float, bound: float | None, note: str
 
 
 def at_least(label: str, ours: float, peer: float, bound: float | None, note: str = "", *, judged: bool = True) -> Row:
-    """Seconds of ours against seconds of a peer, which must be so many times slower."""
+    """Compare seconds of ours with those of a peer, which must be slower by a factor."""
     ratio = peer / ours
     return Row(
         label,
@@ -105,7 +105,7 @@ def at_least(label: str, ours: float, peer: float, bound: float | None, note: st
 
 
 def below(label: str, ours: float, bound: float | None, unit: str, note: str = "", *, judged: bool = True) -> Row:
-    """A number of ours that must not exceed a bound."""
+    """Compare a number of ours with a bound that it must not exceed."""
     return Row(
         label,
         f"{ours:.0f} {unit}",
@@ -121,7 +121,7 @@ def seconds(value: float) -> str:
 
 
 def text(rows: Sequence[Row]) -> str:
-    """The rows as an aligned table for the terminal."""
+    """Return the rows as an aligned table for the terminal."""
     table = [HEADINGS, *(row.cells for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
@@ -129,7 +129,7 @@ def text(rows: Sequence[Row]) -> str:
 
 
 def markdown(subject: str, sections: Sequence[tuple[str, Sequence[Row]]], machine: Sequence[tuple[str, str]]) -> str:
-    """The whole document about a subject. `sections` are titles with their rows, `machine` names with values."""
+    """Return the document about a subject. `sections` are titles with their rows, `machine` names with values."""
     parts = [INTRODUCTION.format(subject=subject, more=MORE[subject])]
     for title, rows in sections:
         lines = [HEADINGS, tuple("---" for _ in HEADINGS), *(row.cells for row in rows)]

@@ -1,4 +1,4 @@
-"""Runs of whole commands, timed from outside: `ansible-playbook` with one task, and whatever else is a process."""
+"""Runs of commands, timed from outside: `ansible-playbook` with one task, and other processes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from typing import Any
 import psutil
 
 HERE = Path(__file__).resolve().parent
-LIMIT = 3600.0  # seconds; a command that takes longer has hung
-SAMPLE = 0.1  # seconds between two looks at the memory of a process tree
+LIMIT = 3600.0  # seconds; a command that takes longer hangs
+SAMPLE = 0.1  # seconds between two samples of the memory of a process tree
 MIB = 2**20
 
 
 class RunFailed(Exception):
-    """A command failed; the message holds the end of what it said."""
+    """A command failed. The message has the end of its output."""
 
 
 @dataclass
 class Run:
-    """One run. `seconds` is the whole process, `task_seconds` the one task inside it; memory in bytes, where measured."""
+    """One run. `seconds` is the whole process, `task_seconds` the one task in it. Memory is in bytes, if measured."""
 
     seconds: float
     task_seconds: float = 0.0
@@ -112,7 +112,7 @@ def play(
 
 
 def rounds(count: int, runs: Sequence[Callable[[], Mapping[str, float]]]) -> dict[str, float]:
-    """Each of the runs so many times, taking turns, so that what slows the machine down meets all of them.
+    """Run each of the runs several times, alternating, so that a slow machine affects all of them.
 
     A run returns what it took, by name; the result has the median for each name.
     """
@@ -134,7 +134,7 @@ def _measuring_interpreter(folder: Path, memory: Path) -> Path:
 
 
 class _TreeMemory:
-    """Looks at a process and all its descendants until stopped: the largest sum of resident sets.
+    """Samples a process and all its descendants until stopped: the largest sum of resident sets.
 
     Shared memory counts for each of them, so the result is an upper limit.
     """
@@ -168,6 +168,6 @@ def _resident(process: psutil.Process) -> int:
 
 
 def current_environment(kubeconfig: Path) -> dict[str, str]:
-    """The environment of bin/dev, with another cluster: no other setting of a connection gets in the way."""
+    """Return the environment of bin/dev with another cluster, and without other connection settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("K8S_AUTH_")}
     return {**kept, "KUBECONFIG": str(kubeconfig), "K8S_AUTH_KUBECONFIG": str(kubeconfig)}

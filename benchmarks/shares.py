@@ -17,10 +17,10 @@ from .run import Run, rounds
 
 MODULE = "share_pvc"
 SELECTOR = "labelSelector=odh.persistency/kind%3Dshare"
-#: What `share_pvc` must read of many namespaces whatever there is to do: their claims and the volumes.
+#: What `share_pvc` must read in any case: the claims and volumes of all namespaces.
 LISTS = (f"/api/v1/persistentvolumeclaims?{SELECTOR}", f"{VOLUMES}?{SELECTOR}")
 LEVELS = ("public", "private", "private", "private", "secret")
-FEW = 4  # objects that a peer starts up with, before a sample of more
+FEW = 4  # objects that a peer starts with, before a larger sample
 
 
 def names(count: int) -> list[str]:
@@ -33,7 +33,7 @@ def groups(count: int) -> list[str]:
 
 @cache
 def shares_file(bench: Bench) -> Path:
-    """Shares on an NFS server, each read by four groups and written to by two."""
+    """Write a file of shares on an NFS server, each with four groups under read and two under write."""
     known = groups(bench.sizes.groups)
 
     def some(number: int, many: int) -> list[str]:
@@ -63,15 +63,15 @@ def some_namespaces(bench: Bench) -> list[str]:
 
 @cache
 def made(bench: Bench) -> list[str]:
-    """The namespaces with all shares in each of them, once for all cases."""
+    """Return namespaces with all shares in each of them, created once for all cases."""
     namespaces = some_namespaces(bench)
-    bench.module(MODULE, options(bench, namespaces), expect={"create": spots(bench)})
+    bench.module(MODULE, options(bench, namespaces), expect={"create": targets(bench)})
     bench.settle()
     return namespaces
 
 
-def spots(bench: Bench) -> int:
-    """How many claims there are to make, each with a volume."""
+def targets(bench: Bench) -> int:
+    """Return the number of claims, each with a volume."""
     return bench.sizes.shares * bench.sizes.namespaces
 
 
@@ -80,12 +80,12 @@ def title(bench: Bench) -> str:
 
 
 def creating(bench: Bench) -> list[Row]:
-    """A volume and a claim for each share in each namespace: the writing phase is POSTs and as little else as can be."""
+    """A volume and a claim for each share in each namespace. The minimum of the writing phase is bare POSTs."""
     template = _definitions(bench, made(bench))
 
     def ours() -> dict[str, float]:
         namespaces = some_namespaces(bench)
-        run = bench.module(MODULE, options(bench, namespaces), expect={"create": spots(bench)})
+        run = bench.module(MODULE, options(bench, namespaces), expect={"create": targets(bench)})
         bench.settle()
         bench.drop(namespaces)
         return {"ours": run.seconds, "our writes": run.result["timings"]["write"]}
@@ -117,14 +117,14 @@ def creating(bench: Bench) -> list[Row]:
 
 
 def nothing_to_do(bench: Bench) -> list[Row]:
-    """All volumes and claims are there: bare LISTs and the playbook that does nothing are what it cannot do without."""
+    """All volumes and claims are up to date. The minimum is bare LISTs and the playbook that does nothing."""
     namespaces = made(bench)
     given = options(bench, namespaces)
     bench.do_nothing(given)  # the first run fills the disk cache for all
     took = rounds(
         bench.sizes.rounds,
         [
-            lambda: {"ours": bench.module(MODULE, given, expect={"keep": spots(bench)}).seconds},
+            lambda: {"ours": bench.module(MODULE, given, expect={"keep": targets(bench)}).seconds},
             lambda: {"lists": bench.bare_list(*LISTS)[0]},
             lambda: {"nothing": bench.do_nothing(given).seconds},
         ],
@@ -135,24 +135,24 @@ def nothing_to_do(bench: Bench) -> list[Row]:
         at_most(f"{label}: whole task", took["ours"], took["lists"] + took["nothing"], 2.0, note, judged=bench.judged)
     ]
     with bench.recorded() as log:
-        bench.module(MODULE, given, expect={"keep": spots(bench)})
+        bench.module(MODULE, given, expect={"keep": targets(bench)})
     if log is not None:
         pages = bench.bare_list(*LISTS)[1]
         rows.append(
             below(
-                f"{label}: what the audit log holds of the whole task",
+                f"{label}: requests of the whole task in the audit log",
                 len(log.requests),
                 pages + 2,
                 "requests",
                 f"{pages} pages",
             )
         )
-        rows.append(below(f"{label}: and how much of that writes", len(log.writes), 0, "requests"))
+        rows.append(below(f"{label}: of these, writes", len(log.writes), 0, "requests"))
     return rows
 
 
 def peers(bench: Bench) -> list[Row]:
-    """What others take to make the same volumes and claims, and to find them made."""
+    """The duration of other tools that create the same volumes and claims, or find them up to date."""
     namespaces, sample = made(bench), bench.sizes.sample
     template = _definitions(bench, namespaces)
     places = some_namespaces(bench)
@@ -160,14 +160,14 @@ def peers(bench: Bench) -> list[Row]:
     rows = []
     new = some_namespaces(bench)
     bench.settle()
-    creation = bench.module(MODULE, options(bench, new), expect={"create": spots(bench)})
+    creation = bench.module(MODULE, options(bench, new), expect={"create": targets(bench)})
     bench.settle()
     bench.drop(new)
-    keeping = bench.module(MODULE, options(bench, namespaces), expect={"keep": spots(bench)})
+    keeping = bench.module(MODULE, options(bench, namespaces), expect={"keep": targets(bench)})
     for words, run, changed in (("created", creation, True), ("nothing to do", keeping, False)):
         first, rest = (k8s(bench, file, changed=changed) for file in (few, some))
         bench.settle()
-        rows.append(_scaled_row(f"{title(bench)}, {words}: task", run, first, rest, sample, 2 * spots(bench)))
+        rows.append(_scaled_row(f"{title(bench)}, {words}: task", run, first, rest, sample, 2 * targets(bench)))
     bench.drop(places)
     return rows
 
@@ -178,7 +178,7 @@ def _scaled_row(label: str, ours: Run, first: Run, rest: Run, sample: int, count
 
 
 def _definitions(bench: Bench, namespaces: Sequence[str]) -> str:
-    """What would have to be sent to make all of it as our module made it, as JSON: each volume, then its claim."""
+    """Return manifests that create everything as our module does, as JSON: each volume, then its claim."""
     wanted = set(namespaces)
     volumes = {
         (item["spec"]["claimRef"]["namespace"], item["spec"]["claimRef"]["name"]): _volume(item)
@@ -189,7 +189,7 @@ def _definitions(bench: Bench, namespaces: Sequence[str]) -> str:
     for namespace in namespaces:
         for item in bench.items(f"{claims(namespace)}?{SELECTOR}"):
             found += [volumes[namespace, item["metadata"]["name"]], _claim(item)]
-    # Places in the text where a namespace is named, also inside the names of volumes: @0@, @1@, ...
+    # Placeholders for the names of namespaces, also inside the names of volumes: @0@, @1@, ...
     text = json.dumps(found)
     for number, namespace in enumerate(namespaces):
         text = re.sub(rf"{re.escape(namespace)}(?![0-9])", f"@{number}@", text)
@@ -197,7 +197,7 @@ def _definitions(bench: Bench, namespaces: Sequence[str]) -> str:
 
 
 def _file(bench: Bench, template: str, namespaces: Sequence[str], part: slice | None = None) -> Path:
-    """Definitions for these namespaces instead, all or a part of them."""
+    """Write the manifests for these namespaces, all or a part of them."""
     text = re.sub(r"@(\d+)@", lambda match: namespaces[int(match[1])], template)
     found = json.loads(text)[part or slice(None)]
     return bench.write(f"definitions-{namespaces[0]}-{len(found)}.json", found)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes what each task came to, and how long it took, as lines of JSON to the file that ODH_BENCH_OUTCOME names."""
+"""Writes the result and the duration of each task as lines of JSON to the file in ODH_BENCH_OUTCOME."""
 
 from __future__ import annotations
 

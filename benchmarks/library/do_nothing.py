@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The baseline of a whole task: takes what modules take of users, shares and groups, and does nothing with it."""
+"""The baseline of a whole task: takes the same users, shares and groups as the modules, and does nothing."""
 
 from __future__ import annotations
 
