@@ -361,8 +361,7 @@ as_of:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import Module, run
 from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_access_info import (
     argument_spec,
     show_access,
@@ -370,7 +369,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     run(module, show_access, "acl")
 
 

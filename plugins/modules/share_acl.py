@@ -301,8 +301,7 @@ failed_items:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import Module, run
 from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_acl import (
     argument_spec,
     manage_acl,
@@ -310,7 +309,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     run(module, manage_acl, "acl")
 
 

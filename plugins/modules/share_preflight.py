@@ -140,8 +140,7 @@ changes:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import Module, run
 from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_preflight import (
     argument_spec,
     preflight,
@@ -149,7 +148,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     run(module, preflight, "share")
 
 

@@ -233,8 +233,7 @@ failed_items:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import Module, run
 from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_pvc import (
     argument_spec,
     manage_shares,
@@ -242,7 +241,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.share_
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )

@@ -219,8 +219,7 @@ failed_items:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import Module, run
 from ansible_collections.odh.persistency.plugins.module_utils._io.modules.user_pvc import (
     argument_spec,
     manage_homes,
@@ -228,7 +227,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.user_p
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=argument_spec(),
         supports_check_mode=True,
     )

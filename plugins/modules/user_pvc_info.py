@@ -181,8 +181,7 @@ census_text:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.odh.persistency.plugins.module_utils._io.module import run
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import Module, run
 from ansible_collections.odh.persistency.plugins.module_utils._io.modules.user_pvc_info import (
     argument_spec,
     show_homes,
@@ -190,7 +189,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.modules.user_p
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     run(module, show_homes, "home")
 
 

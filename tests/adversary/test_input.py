@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_config_map import acl_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import profiles_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.homes.census import Person, census
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import parse_users
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub_activity import (
     UNKNOWN,
@@ -25,25 +30,50 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.inventory im
     overridden,
     override_errors,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.claims import Claim, claim_from
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.naming import Template
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import (
+    Change,
+    Failure,
+    Plan,
+    Unreconcilable,
+    failure_message,
+    unready_message,
+)
 from ansible_collections.odh.persistency.plugins.module_utils._core.quantity import (
     QuantityError,
     parse_size,
     size_or_none,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.access import AccessReport, ReportContext
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.access_query import AccessQuery, answer
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.access_text import answer_text
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.census import census_text
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.homes import home_row
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.homes import table as home_table
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.tables import Column, matrix_csv, printable
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import undefined_groups
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
-from ansible_collections.odh.persistency.plugins.module_utils._core.validation import user_name_error
+from ansible_collections.odh.persistency.plugins.module_utils._core.validation import shown, user_name_error
+from ansible_collections.odh.persistency.plugins.module_utils._core.visible import (
+    is_visible,
+    logins_without_scheme,
+    options_without_credentials,
+    without_credentials,
+)
 from ansible_collections.odh.persistency.plugins.module_utils._io.files.data_files import FileError
 from ansible_collections.odh.persistency.plugins.module_utils._io.files.share_files import (
     load_groups_file,
     load_shares_file,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._io.files.user_files import load_users_file
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import PlanRejected
 
 from tests.support.modules import Running
 
 HOME = "/opt/app-root/src"
+TEMPLATE = Template.parse("safe", None, namespace="hub")
 
 
 def share_errors(**keys: Any) -> str:
@@ -325,3 +355,159 @@ def test_a_path_of_1500_levels_and_a_list_of_1500_levels() -> None:
         deep = [deep]
     assert "a list instead of a path" in share_errors(directories=deep)
     assert share_errors(read={"users": deep}, labels=deep, until=deep, gid=deep, namespaces=deep, backend=deep)
+
+
+# -- what reaches terminals and spreadsheets ---------------------------------------------------------------------------
+
+EVIL = [
+    *("a\x1b[2Jb", "a\nchanged: [hub]", "a\u202eb", "a\u2066b", "a\u200bb", "a\x07b", "a\x9bb", "a\u2028b"),
+    *("a\ufe0fb", "a\u3164b"),
+]
+
+
+def claim(user: str) -> Claim:
+    """Return a home of a user as the cluster may have it."""
+    annotations = {"hub.jupyter.org/username": user}
+    return claim_from(
+        {"metadata": {"name": "claim-x", "annotations": annotations, "creationTimestamp": "2026-01-01T00:00:00Z"}}
+    )
+
+
+def is_safe(text: str) -> bool:
+    return all(is_visible(line) for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_names_are_visible_in_messages_diffs_and_reports(name: str) -> None:
+    change = Change("create", "home", "hub", "claim-a", f"{name} has no home", owner=name, before=name, after=name)
+    failure = Failure(change, f"{name} failed", api=f"of {name}")
+    plan = Plan(
+        (change, replace(change, operations=(1,)), replace(change, effect=True)),
+        (Unreconcilable("home", "hub", "claim-a", name),),
+        (name,),
+    )
+    texts = [
+        change.as_result()["reason"],
+        failure.as_result()["reason"],
+        failure.as_result()["api"],
+        plan.unreconcilable[0].as_result()["reason"],
+        *plan.warnings(),
+        str(PlanRejected([name])),
+        failure_message([failure], 1, "home"),
+        unready_message([failure]),
+        shown(name),
+        printable(name),
+        *plan.diff()["before"].splitlines(),
+        *plan.diff()["after"].splitlines(),
+        home_table([home_row(claim(name), None, datetime(2026, 3, 1, tzinfo=timezone.utc))]),
+        census_text(census([Person("zoe", ""), Person(name, "")], [claim(name), claim("ben\u202e")], TEMPLATE)),
+    ]
+    for text in texts:
+        assert is_safe(text), text
+        assert name not in text
+        assert "changed: [" not in [line[:10] for line in text.split("\n")]
+    assert change.as_result()["owner"] == name  # data for programs
+    assert len(plan.diff()["after"].splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_names_are_visible_in_reports_on_access(name: str) -> None:
+    shares, _errors = parse_shares([{"name": "data", "level": "private", "read": {"groups": ["g"]}}], "shares", HOME)
+    acl = compile_acl(shares, {"g": ("ann",)}, "hub")
+    acl = type(acl)(acl.shares, {name: acl.people["ann"]})
+    for query in (
+        AccessQuery(),
+        AccessQuery(users=(name,)),
+        AccessQuery(groups=(name,)),
+        AccessQuery(shares=("data", name)),
+    ):
+        found = answer(AccessReport(acl, ReportContext(date(2026, 3, 1), HOME)), query)
+        text = answer_text(found, query, "head", [f"{name} gains ro"])
+        assert is_safe(text), text
+        assert not any(line.startswith("changed") for line in text.split("\n"))
+        assert all(map(is_visible, found.warnings))
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0", "\uff1d1"])
+def test_a_cell_of_csv_is_no_formula(name: str) -> None:
+    text = matrix_csv([Column(name, "private")], [(name, ["ro"]), ("ann", ["-"])])
+    header, first, last = csv.reader(io.StringIO(text, newline=""))
+    for cell in (header[1], first[0]):
+        assert cell[0] == "'"
+        assert is_visible(cell)
+    assert last == ["ann", "-"]
+
+
+# -- credentials in URLs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "https://ann:s3cr3t@hub.example.org/x",
+            "https://s3cr3t@hub.example.org",
+            "http://:s3cr3t@hub.example.org:80",
+        ),
+        *(
+            "https://ann:s3cr3t@1@hub.example.org",
+            "https://ann:s3/cr3t#s3cr3t@hub.example.org",
+            "https://a:s3cr3t@[::1]:6443",
+        ),
+        *(
+            "https://hub.example.org/?token=s3cr3t",
+            "https://hub.example.org/x?a=b&access_token=s3cr3t&c=d",
+            "https://h/#key=s3cr3t",
+        ),
+        *("socks5://ann:s3cr3t@hub.example.org:1080", "https://h/?X-Amz-Signature=s3cr3t", "https://h?api_key=s3cr3t"),
+    ],
+)
+def test_credentials_in_urls_are_masked(url: str) -> None:
+    for text in (url, f"The hub at {url} failed ('{url}'): run again", f"x {url}."):
+        masked = without_credentials(text)
+        assert "s3cr3t" not in masked
+        assert "***" in masked
+    assert "s3cr3t" not in str(
+        options_without_credentials({"hub": {"url": url}, "host": url, "shares": [{"a": [url]}]})
+    )
+
+
+def test_a_login_without_a_scheme_is_masked_too() -> None:
+    options = {"host": "ann:s3cr3t@api:6443", "proxy": "ann:s3cr3t@proxy", "kubeconfig": {"server": "ann:s3cr3t@api"}}
+    assert "s3cr3t" not in str(options_without_credentials(options))
+    assert logins_without_scheme(options.values()) == ["ann:s3cr3t@", "ann:s3cr3t@"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://hub.example.org:8443/users/ann@example.org",
+        "https://[::1]:6443/api?limit=500",
+        "openshift:ann@example.org",
+    ],
+)
+def test_what_is_no_credential_stays(text: str) -> None:
+    assert without_credentials(text) == text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"host": "https://ann:s3cr3t@127.0.0.1:1", "api_key": "x"},
+        {"host": "https://ann:s3cr3t@127.0.0.1:1", "username": "a", "password": "b", "validate_certs": False},
+        {"host": "https://127.0.0.1:1", "api_key": "x", "proxy": "http://ann:s3cr3t@127.0.0.1:2"},
+        {"host": "https://127.0.0.1:1", "api_key": "x", "proxy": "ann:s3cr3t@127.0.0.1:2"},
+        {"users_from": "hub", "hub": {"url": "https://ann:s3cr3t@127.0.0.1:1", "token": "x"}},
+        {"users_from": "hub", "hub": {"url": "http://127.0.0.1:1/?token=s3cr3t", "token": "x"}},
+        {"users_from": "hub", "hub": {"url": "ann:s3cr3t@127.0.0.1:1", "token": "x"}},
+        {"host": "https://ann:s3cr3t@127.0.0.1:1", "state": "no such state"},
+        {"host": "https://ann:s3cr3t@127.0.0.1:1", "no_such_option": 1},
+    ],
+    ids=range(9),
+)
+def test_no_output_of_a_module_has_credentials_of_urls(options: dict[str, Any]) -> None:
+    environment = {**os.environ, "https_proxy": "http://bob:s3cr3t@127.0.0.1:3", "no_proxy": ""}
+    result = Running("user_pvc", {"namespace": "hub", "users": ["ann"], **options}, environment, False, False).wait()
+    assert result.failed
+    assert "s3cr3t" not in json.dumps(result.output)
+    assert "invocation" in result.output

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
+from .visible import visible
+
 CREATE = "create"
 UPDATE = "update"
 ADOPT = "adopt"
@@ -69,7 +71,7 @@ class Change:
             "kind": self.kind,
             "namespace": self.namespace,
             "name": self.name,
-            "reason": self.reason,
+            "reason": visible(self.reason),
         }
         if self.owner is not None:
             result["owner"] = self.owner
@@ -88,7 +90,7 @@ class Unreconcilable:
 
     def as_result(self) -> dict[str, Any]:
         """Return the difference as an item of `unreconcilable`."""
-        result = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "reason": self.reason}
+        result = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "reason": visible(self.reason)}
         if self.owner is not None:
             result["owner"] = self.owner
         return result
@@ -106,7 +108,7 @@ class Failure:
     def as_result(self) -> dict[str, Any]:
         """Return the failure as an item of `failed_items`."""
         result = self.change.as_result()
-        result.update(reason=self.reason, api=self.api, retryable=self.retryable)
+        result.update(reason=visible(self.reason), api=visible(self.api), retryable=self.retryable)
         return result
 
 
@@ -150,10 +152,10 @@ class Plan:
         effects = [change for change in self.changes if change.effect]
         for change in sorted(self.pending, key=lambda item: (item.kind, item.namespace, item.name)):
             if change.before is not None:
-                before.append(change.before + "\n")
+                before.append(visible(change.before) + "\n")
             if change.after is not None:
-                after.append(change.after + "\n")
-        after += [change.reason + "\n" for change in effects[:MOST_EFFECTS]]
+                after.append(visible(change.after) + "\n")
+        after += [visible(change.reason) + "\n" for change in effects[:MOST_EFFECTS]]
         if len(effects) > MOST_EFFECTS:
             after.append(f"and {len(effects) - MOST_EFFECTS} more; `changes` lists all of them\n")
         return {"before": "".join(before), "after": "".join(after)}
@@ -167,7 +169,7 @@ class Plan:
             sentences.append(
                 f"{rest} more objects have differences that cannot be changed; `unreconcilable` lists all of them"
             )
-        return sentences
+        return [visible(sentence) for sentence in sentences]
 
     def without(self, dropped: Iterable[int]) -> Plan:
         """Return the plan without the changes at these positions, for instance those that failed."""
@@ -213,7 +215,7 @@ class Rejected(Exception):
 
 def refusal_message(reasons: Sequence[str]) -> str:
     """Return the failure message of a rejected run: all reasons, or the first of them and a count."""
-    shown = list(dict.fromkeys(reasons))
+    shown = list(dict.fromkeys(map(visible, reasons)))
     lines = shown[:MOST_REFUSALS]
     if len(shown) > MOST_REFUSALS:
         lines.append(f"and {len(shown) - MOST_REFUSALS} more; `changes` lists all of them")
@@ -243,7 +245,7 @@ def unready_message(failures: Sequence[Failure]) -> str:
 
 
 def _failure_lines(failures: Sequence[Failure]) -> list[str]:
-    lines = [f"- {failure.change.name}: {failure.reason}" for failure in failures[:MOST_REFUSALS]]
+    lines = [f"- {failure.change.name}: {visible(failure.reason)}" for failure in failures[:MOST_REFUSALS]]
     if len(failures) > MOST_REFUSALS:
         lines.append(f"- and {len(failures) - MOST_REFUSALS} more; `failed_items` lists all of them")
     return lines

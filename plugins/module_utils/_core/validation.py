@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from .visible import visible
+
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 # Invisible characters that str.strip() keeps: copied from web pages, or a byte order mark inside a file.
@@ -36,7 +38,7 @@ class PlacedList(list[Any]):
 
 def shown(text: str, most: int = 80) -> str:
     """Return a text for an error message: in quotes, invisible characters escaped, cut when it is long."""
-    return repr(text) if len(text) <= most else f"{text[:most]!r}... ({len(text)} characters)"
+    return visible(repr(text)) if len(text) <= most else f"{visible(repr(text[:most]))}... ({len(text)} characters)"
 
 
 def is_plain(text: str) -> bool:

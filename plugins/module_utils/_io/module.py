@@ -7,14 +7,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
 
-from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .._core.inventory import list_error, list_text_error
 from .._core.metadata import ABSENT, RETIRED
 from .._core.outcome import Outcome
 from .._core.plan import REFUSE, Change, Plan, failure_message, refusal_message, unready_message
+from .._core.visible import (
+    MASK,
+    logins_without_scheme,
+    options_without_credentials,
+    visible,
+    visible_lines,
+    without_credentials,
+)
 from .errors import ExternalError
 
 if TYPE_CHECKING:
@@ -30,6 +38,37 @@ class PlanRejected(Exception):
         self.plan = plan or Plan()
         #: More results of the failed module.
         self.more: dict[str, Any] = {}
+
+
+class Module(AnsibleModule):
+    """A module whose output has no credentials of URLs and no invisible characters, whatever the verbosity is."""
+
+    def fail_json(self, msg: str, **result: Any) -> NoReturn:
+        """End with a failure; also called by Ansible for options that are not valid."""
+        masked = {key: options_without_credentials(value) for key, value in result.items() if key != "exception"}
+        if "exception" in result:
+            masked["exception"] = result["exception"]
+        super().fail_json(self._safe(str(msg)), **{"invocation": self._invocation(), **masked})
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        """End with a result."""
+        super().exit_json(**{"invocation": self._invocation(), **result})
+
+    def warn(self, warning: str, **more: Any) -> None:
+        """Add a warning to the result."""
+        super().warn(self._safe(warning), **more)
+
+    def _invocation(self) -> dict[str, Any]:
+        return {"module_args": options_without_credentials(getattr(self, "params", {}))}
+
+    def _safe(self, text: str) -> str:
+        params = getattr(self, "params", {})
+        hub = params.get("hub")
+        addresses = [params.get("host"), params.get("proxy"), hub.get("url") if isinstance(hub, dict) else None]
+        addresses += [os.environ.get(f"K8S_AUTH_{name}") for name in ("HOST", "PROXY")]
+        for login in logins_without_scheme(addresses):
+            text = text.replace(login, f"{MASK}@")
+        return visible_lines(without_credentials(text))
 
 
 def open_api(module: Any) -> Api:
@@ -81,7 +120,7 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
             **rejected.more,
         )
     except ExternalError as error:
-        sentence = str(error) if str(error).endswith("?") else f"{error}."
+        sentence = visible_lines(str(error) if str(error).endswith("?") else f"{error}.")
         module.fail_json(msg=sentence, changed=False, changes=[], summary={}, unreconcilable=[], failed_items=[])
     except RecursionError:
         module.fail_json(
@@ -131,7 +170,7 @@ def finish(module: Any, outcome: Outcome, kind: str, **more: Any) -> dict[str, A
     """Return the module's result, computed from the outcome; fail if a change failed or something is not ready."""
     plan = outcome.plan
     for sentence in [*plan.warnings(), *outcome.warnings]:
-        module.warn(sentence)
+        module.warn(visible(sentence))
     summary = plan.summary()
     result: dict[str, Any] = {
         "changed": outcome.changed,

@@ -12,6 +12,7 @@ from typing import Any, Optional
 from ..access.model import RO, RW
 from ..text import quote_list
 from ..validation import shown
+from ..visible import visible, visible_lines
 from .access import NONE
 from .access_query import ALL, MOST_PEOPLE, AccessQuery, Answer
 from .tables import Row, matrix_text, printable, table
@@ -57,7 +58,7 @@ def answer_text(answer: Answer, query: AccessQuery, head: str, what_if: Optional
         parts += [_share_section(row) for row in rows]
     if what_if is not None:
         parts.append(_what_if_section(what_if))
-    return "\n\n".join(parts)
+    return visible_lines("\n\n".join(parts))
 
 
 def _notes(row: Mapping[str, Any]) -> Iterator[str]:
@@ -134,7 +135,7 @@ def _share_section(row: Mapping[str, Any]) -> str:
         return f"{lines[0]}\n  nobody gets it, because {row['grants_nothing']}"
     for mode in (RW, RO):
         how = _how(row, mode)
-        lines += [f"  {how}  {one['rule']}: {_names(one['people'])}" for one in row[mode]]
+        lines += [f"  {how}  {visible(one['rule'])}: {_names(one['people'])}" for one in row[mode]]
         lines += [
             f"  {how}  members of {printable(group)}, whom the hub knows at spawn" for group in row["hub_groups"][mode]
         ]
@@ -150,7 +151,7 @@ def _how(row: Mapping[str, Any], mode: str) -> str:
 def _what_if_section(sentences: Sequence[str]) -> str:
     if not sentences:
         return "The input would change nothing."
-    lines = ["What the input would change:", *(f"  {sentence}" for sentence in sentences[:_MOST_SENTENCES])]
+    lines = ["What the input would change:", *(f"  {visible(sentence)}" for sentence in sentences[:_MOST_SENTENCES])]
     if len(sentences) > _MOST_SENTENCES:
         lines.append(f"  and {len(sentences) - _MOST_SENTENCES:,} more: `what_if` has all of them")
     return "\n".join(lines)

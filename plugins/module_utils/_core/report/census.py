@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..homes.spec import owner_text
+from ..visible import visible
 
 
 def census_text(found: Mapping[str, Any]) -> str:
@@ -52,7 +53,7 @@ def census_text(found: Mapping[str, Any]) -> str:
         lines.append(
             f"{len(found['adoption'])} entries in `adoption` keep these homes: pass them to user_pvc as `users`."
         )
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _owner(row: Mapping[str, Any]) -> str:

@@ -17,6 +17,8 @@ from ..kubespawner.naming import scheme_of
 from ..metadata import KIND_LABEL, OWNER_LABEL
 from ..quantity import format_size
 from ..times import format_span, parse_time
+from ..visible import visible
+from .tables import columns_of, padded
 
 
 def home_row(claim: Claim, pods: Optional[Mapping[str, Sequence[str]]], now: datetime) -> dict[str, Any]:
@@ -64,8 +66,9 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
                 _state(row),
             )
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    cells = [[visible(cell) for cell in line] for line in lines]
+    widths = [max(columns_of(line[column]) for line in cells) for column in range(len(COLUMNS))]
+    return "\n".join("  ".join(padded(cell, width) for cell, width in zip(line, widths)).rstrip() for line in cells)
 
 
 def _state(row: Mapping[str, Any]) -> str:

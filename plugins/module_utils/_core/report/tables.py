@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..visible import csv_cell, is_visible, visible
+
 #: The width in columns at which a matrix numbers its columns, or continues in another block.
 WIDTH = 120
 _GAP = "  "
@@ -64,11 +66,14 @@ def matrix_text(columns: Sequence[Column], rows: Sequence[Row], width: int = WID
 
 
 def matrix_csv(columns: Sequence[Column], rows: Iterable[Row], corner: str = "user") -> str:
-    """Return the matrix as CSV (RFC 4180): a header with the share names, and a line per person."""
+    """Return the matrix as CSV (RFC 4180): a header with the share names, and a line per person.
+
+    A name that a spreadsheet would take for a formula follows an apostrophe.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([corner, *(column.name for column in columns)])
-    writer.writerows([name, *cells] for name, cells in rows)
+    writer.writerow([corner, *(csv_cell(column.name) for column in columns)])
+    writer.writerows([csv_cell(name), *cells] for name, cells in rows)
     return text.getvalue()
 
 
@@ -85,7 +90,7 @@ def printable(text: str) -> str:
     """Return a name for a table, with invisible characters and line breaks escaped; an empty name is `''`."""
     if not unicodedata.is_normalized("NFC", text):
         return ascii(text)  # looks like another name but differs from it
-    return text if text and text.isprintable() and text[0] != " " and text[-1] != " " else repr(text)
+    return text if text and is_visible(text) and text[0] != " " and text[-1] != " " else visible(repr(text))
 
 
 def columns_of(text: str) -> int:

@@ -24,6 +24,7 @@ from ..._core.shares.paths import place_errors
 from ..._core.shares.spec import ShareSpec, named_groups, undefined_groups
 from ..._core.text import quote_list
 from ..._core.validation import described, shown
+from ..._core.visible import visible
 from ..._hub.acl_format import HUB, OPENSHIFT, AccessError
 from ..errors import ExternalError
 from ..module import PlanRejected, open_api, timings_result
@@ -88,7 +89,11 @@ def show_access(module: Any) -> dict[str, Any]:
         "digest": source.acl.digest,
         "as_of": today.isoformat(),
         **found.result,
-        **({} if comparison is None else {"what_if": {"sentences": list(comparison.sentences), **as_data(comparison)}}),
+        **(
+            {}
+            if comparison is None
+            else {"what_if": {"sentences": list(map(visible, comparison.sentences)), **as_data(comparison)}}
+        ),
         "text": answer_text(found, question.query, head, None if comparison is None else comparison.sentences),
     }
     timings.note("answer")
