@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -43,14 +43,14 @@ class PlanRejected(Exception):
 class Module(AnsibleModule):
     """A module whose output has no credentials of URLs and no invisible characters, whatever the verbosity is."""
 
-    def fail_json(self, msg: str, **result: Any) -> NoReturn:
+    def fail_json(self, msg: str, **result: Any) -> None:
         """End with a failure; also called by Ansible for options that are not valid."""
         masked = {key: options_without_credentials(value) for key, value in result.items() if key != "exception"}
         if "exception" in result:
             masked["exception"] = result["exception"]
         super().fail_json(self._safe(str(msg)), **{"invocation": self._invocation(), **masked})
 
-    def exit_json(self, **result: Any) -> NoReturn:
+    def exit_json(self, **result: Any) -> None:
         """End with a result."""
         super().exit_json(**{"invocation": self._invocation(), **result})
 
