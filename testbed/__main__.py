@@ -18,12 +18,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m testbed",
         description="A real Kubernetes control plane on loopback, for the demo and the tests of this checkout.",
-        epilog="Its data lies in .dev/testbed (or ODHP_TESTBED_DATA), its programs in the per-user cache.",
+        epilog="Its data is in .dev/testbed (or ODHP_TESTBED_DATA), its programs are in the per-user cache.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up = commands.add_parser(
-        "up", help="start it, compiling it first where that was never done; does nothing when it is up"
-    )
+    up = commands.add_parser("up", help="start it, and compile it first if necessary; does nothing when it is up")
     up.add_argument("--quiet", action="store_true", help="say nothing when it is up already")
     up.add_argument("--node", action="store_true", help="with a node that runs pods (Linux, root)")
     commands.add_parser("down", help="stop it, and the NFS server; its data stays")
@@ -40,10 +38,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(binaries.PROGRAMS)}; those of the control plane by default",
     )
     nfs = commands.add_parser(
-        "nfs", help="an NFS server beside it: one folder, as /exports, and read-only as /ro/exports"
+        "nfs", help="an NFS server next to it, with one folder as /exports, and read-only as /ro/exports"
     )
     nfs.add_argument("action", choices=["up", "down", "status"])
-    nfs.add_argument("folder", nargs="?", type=Path, help="what it exports; by default `exports` in its own data")
+    nfs.add_argument("folder", nargs="?", type=Path, help="the exported folder; by default `exports` in its data")
     logs = commands.add_parser("logs", help="print the end of its logs")
     logs.add_argument("name", nargs="?", choices=[*processes.NAMES, *LOGS])
     logs.add_argument("-n", "--lines", type=int, default=40)
@@ -134,7 +132,7 @@ def run(arguments: list[str]) -> int:
         unknown = set(options.programs) - set(binaries.PROGRAMS)
         if unknown:
             raise progress.TestbedError(
-                f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(binaries.PROGRAMS)}"
+                f"no such program: {', '.join(sorted(unknown))}; the programs are {', '.join(binaries.PROGRAMS)}"
             )
         binaries.ensure(options.programs or binaries.CONTROL_PLANE)
         state.link_kubectl()
@@ -151,7 +149,7 @@ def main() -> int:
         print(f"testbed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("testbed: interrupted; the next `up` goes on from here", file=sys.stderr)
+        print("testbed: interrupted; the next `up` continues from here", file=sys.stderr)
         return 130
 
 

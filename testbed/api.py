@@ -1,4 +1,4 @@
-"""The few requests that the testbed itself makes.
+"""The few requests that the testbed itself sends.
 
 With the standard library, for `up` on a running testbed must cost next to nothing.
 """
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 
 class Client:
-    """A client of the API server that shows a client certificate. One connection a request."""
+    """A client of the API server with a client certificate. Each request has its own connection."""
 
     def __init__(self, server: str, authority: Path, certificate: Path, key: Path) -> None:
         address = urlsplit(server)
@@ -27,7 +27,7 @@ class Client:
     def request(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, timeout: float = 30.0
     ) -> tuple[int, Any]:
-        """The status and the decoded answer (JSON, or the text where it is none); OSError when nobody answers."""
+        """Return the status and the decoded answer (JSON, or otherwise the text). Raises OSError when nothing answers."""
         connection = http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=timeout)
         sent = {"User-Agent": "odh-persistency-testbed", "Accept": "application/json"} | (headers or {})
         if body is not None:
@@ -46,7 +46,7 @@ class Client:
             return answer.status, content.decode(errors="replace")
 
     def ready(self) -> bool:
-        """Whether the server answers and calls itself ready."""
+        """Whether the server answers and reports that it is ready."""
         try:
             return self.request("GET", "/readyz", timeout=5.0)[0] == 200
         except OSError:

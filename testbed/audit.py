@@ -27,39 +27,41 @@ from .state import Testbed
 
 FLUSHED_WITHIN = 60.0  # seconds
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-# Created to ask a question; nothing is stored.
+# Created as queries; nothing is stored.
 QUESTIONS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 _MARKER = "odhp-audit-marker-"
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request that was answered (or, for a watch, begun)."""
+    """One request that was answered (or, if it is a watch, started)."""
 
     verb: str
-    """As RBAC has it: get, list, watch, create, update, patch, delete, deletecollection; get, post... without a resource."""
+    """The verb of RBAC: get, list, watch, create, update, patch, delete, deletecollection; or get, post... if there is no
+    resource.
+    """
     resource: str
-    """Plural and lower case; empty for a path that is no resource, such as /version."""
+    """Plural and lower case; empty for a path that is not a resource, such as /version."""
     subresource: str
     group: str
     """The API group, empty for core."""
     namespace: str
     name: str
-    """Empty where the server made it up or the whole collection was meant."""
+    """Empty if the server generated it, or for a collection."""
     path: str
     """Without the query."""
     query: dict[str, tuple[str, ...]]
     dry_run: bool
-    """Whether the query says so, or, for a delete with a body, the body: the server then looks at nothing else."""
+    """By the query, or, for a delete with a body, by the body, because the server then ignores the query."""
     user: str
     user_agent: str
     code: int
     received: str
-    """RFC 3339 with microseconds, so that strings compare as times do."""
+    """RFC 3339 with microseconds, so that strings sort like times."""
 
     @property
     def writes(self) -> bool:
-        """Whether it meant to change something, and not in a dry run. Refused ones (`code` 400 and above) count."""
+        """Whether it was a write, and not a dry run. Rejected ones (`code` 400 and above) count."""
         return self.verb in WRITES and not self.dry_run and self.group not in QUESTIONS
 
     def __str__(self) -> str:
@@ -72,7 +74,7 @@ _ATTRIBUTES = frozenset(field.name for field in fields(Request)) | {"writes"}
 
 
 class Log:
-    """What a recording holds, in the order in which the requests were received. Filled when its block ends."""
+    """The requests of a recording, in the order in which they were received. Available when its block has ended."""
 
     def __init__(self) -> None:
         self._requests: tuple[Request, ...] | None = None
@@ -80,7 +82,7 @@ class Log:
     @property
     def requests(self) -> tuple[Request, ...]:
         if self._requests is None:
-            raise RuntimeError("the recording is not over: read it after the `with` block")
+            raise RuntimeError("the recording has not ended: read it after the `with` block")
         return self._requests
 
     @property
@@ -92,7 +94,7 @@ class Log:
         return tuple(request for request in self.requests if request.dry_run)
 
     def select(self, **attributes: Any) -> tuple[Request, ...]:
-        """The requests whose attributes equal those given, e.g. `verb="patch", dry_run=False, code=200`."""
+        """Return the requests with these attributes, such as `verb="patch", dry_run=False, code=200`."""
         unknown = attributes.keys() - _ATTRIBUTES
         if unknown:
             raise TypeError(f"a request has no {', '.join(sorted(unknown))}")
@@ -103,7 +105,7 @@ class Log:
         return len(self.select(**attributes))
 
     def __str__(self) -> str:
-        """For an assertion's message: each kind of request once with its number, the most frequent first."""
+        """Return a text for the message of an assertion: each kind of request once with a count, the most frequent first."""
         kinds = Counter(
             f"{r.verb} {r.resource or r.path}{'/' + r.subresource if r.subresource else ''}"
             f"{' (dry run)' if r.dry_run else ''} -> {r.code}"
@@ -118,7 +120,7 @@ class Log:
 def record(
     *, user_agent: str = "", user: str = "", namespace: str | None = None, testbed: Testbed | None = None
 ) -> Iterator[Log]:
-    """Record the requests received during the block: those whose user agent contains `user_agent`, and so on.
+    """Record the requests that are received during the block and match, such as those whose user agent contains `user_agent`.
 
     Raises RuntimeError when the audit log does not show the end of the block within FLUSHED_WITHIN seconds.
     """
@@ -128,7 +130,7 @@ def record(
     offset = testbed.audit_log.stat().st_size if testbed.audit_log.exists() else 0
     begin = _mark(client, testbed.audit_log, offset)
     yield log
-    # Two markers: an answer may reach its reader a moment before its line is written.
+    # Two markers, because an answer may arrive a moment before its line is written.
     _mark(client, testbed.audit_log, offset)
     _mark(client, testbed.audit_log, offset)
     log._requests = tuple(
@@ -143,7 +145,7 @@ def record(
 
 
 def read(path: Path, offset: int = 0) -> list[Request]:
-    """The requests in an audit log from a byte on, each once, by the time they were received."""
+    """Return the requests in an audit log from an offset on, each once, by the time they were received."""
     found: dict[str, Request] = {}
     with open(path, "rb") as file:
         file.seek(offset)
@@ -178,12 +180,12 @@ def _request(event: dict[str, Any]) -> Request:
 
 
 def _mark(client: api.Client, path: Path, offset: int) -> Request:
-    """Make a request of a name of its own and wait until the log shows it."""
+    """Send a request with a unique name and wait until the log shows it."""
     name = f"{_MARKER}{uuid.uuid4().hex}"
     client.request("GET", f"/api/v1/namespaces/{name}")
     deadline = time.monotonic() + FLUSHED_WITHIN
     while True:
-        # The end is enough while nobody else writes; else all of it since the recording began.
+        # The end of the file is enough unless somebody else writes. Otherwise read everything since the recording began.
         size = path.stat().st_size
         for start in (max(offset, size - 65536), offset):
             with open(path, "rb") as file:

@@ -1,7 +1,7 @@
 """The testbed's programs: compiled from the pinned Go modules in `go/`, kept in the per-user cache by their pins.
 
-A second checkout with the same pins compiles nothing. Who compiles holds a lock, builds into a folder of its own and
-renames each program into place, so a program in the cache is always whole.
+A second checkout with the same pins compiles nothing. A process that compiles holds a lock, builds in a temporary folder
+and renames each program into place, so every program in the cache is complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .progress import Heartbeat, TestbedError, minutes, say
 
 @dataclass(frozen=True)
 class Module:
-    """One of our Go modules: the programs it makes, and what to tell somebody who waits for it."""
+    """One of our Go modules: the programs that it builds, and the expected duration for messages."""
 
     name: str
     pinned: str
@@ -40,7 +40,7 @@ class Module:
 
     @property
     def version(self) -> str:
-        """The version of the pinned module, with its `v`."""
+        """Return the version of the pinned module, with its `v`."""
         found = re.search(
             rf"^\s*(?:require )?{re.escape(self.pinned)} (v\S+)", (self.folder / "go.mod").read_text(), re.M
         )
@@ -51,7 +51,7 @@ class Module:
     def ldflags(self) -> str:
         if self.name != "kubernetes":
             return "-s -w"
-        # Else the server calls itself v0.0.0-master and clients balk.
+        # Without it the server reports v0.0.0-master, which clients reject.
         major, minor, _ = self.version[1:].split(".", 2)
         values = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
         packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -59,7 +59,7 @@ class Module:
 
     @property
     def cache(self) -> Path:
-        """The folder of its programs, named after everything that decides what they are."""
+        """Return the folder of its programs. Its name depends on everything that determines the build."""
         sources = sorted(self.folder.rglob("*.go"))
         pins = [file.read_bytes() for file in (self.folder / "go.mod", self.folder / "go.sum", *sources)]
         target = f"{platform.system()}/{platform.machine()}"
@@ -70,7 +70,7 @@ class Module:
 _CONTAINERD = "github.com/containerd/containerd/v2/cmd"
 _CNI = "github.com/containernetworking/plugins/plugins"
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
-#: What a node needs beside the control plane (testbed/node).
+#: What a node needs in addition to the control plane (testbed/node).
 NODE = (
     "kube-scheduler",
     "kubelet",
@@ -114,7 +114,7 @@ PROGRAMS = [program for module in MODULES for program in module.packages]
 
 
 def locate() -> dict[str, Path]:
-    """Where each program is or will be once built, by its name.
+    """Return the path of each program by its name, whether it is built or not.
 
     `KUBEBUILDER_ASSETS`, the folder that other projects' test tools take etcd and kube-apiserver from, is honoured for
     these two.
@@ -132,10 +132,7 @@ def locate() -> dict[str, Path]:
 
 
 def ensure(programs: Iterable[str] = CONTROL_PLANE) -> dict[str, Path]:
-    """Compile what is missing of `programs`; return where each is.
-
-    Raises TestbedError with the compiler's words when it fails.
-    """
+    """Compile missing `programs` and return the path of each. Raises TestbedError with the compiler's output."""
     located = {program: path for program, path in locate().items() if program in set(programs)}
     for module in MODULES:
         missing = [p for p in module.packages if p in located and not located[p].exists()]
@@ -158,7 +155,7 @@ def _build(module: Module, programs: list[str]) -> None:
         temporary.mkdir()
         go = golang.find_or_install()
         say(f"compiling {', '.join(programs)} {module.version}, once for this user; expect {module.expect}")
-        # With -o FOLDER/ Go names a program after its package, "v3" for etcd; one program gets its name from us.
+        # With -o FOLDER/ Go names a program after its package, "v3" for etcd. A single program gets its name here.
         output = str(temporary / programs[0]) if len(programs) == 1 else f"{temporary}/"
         command = [go, "build", "-v", "-trimpath", "-ldflags", module.ldflags, "-o", output]
         command += [module.packages[program] for program in programs]
@@ -170,8 +167,8 @@ def _build(module: Module, programs: list[str]) -> None:
 
 
 def _run(command: list[str], module: Module, lock: IO[str]) -> float:
-    """Run the compiler, telling how far it is; return the seconds it took."""
-    # The compiler inherits the lock: should we be killed, who comes next waits for it instead of compiling beside it.
+    """Run the compiler and report its progress. Return the seconds that it took."""
+    # The compiler inherits the lock: if this process is killed, the next one waits instead of compiling at the same time.
     process = subprocess.Popen(
         command,
         cwd=module.folder,

@@ -1,4 +1,4 @@
-"""What the processes of a testbed are started with. A process that runs with another command line is out of date."""
+"""The command lines of a testbed's processes. A process with another command line is outdated."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from . import binaries
 from .paths import HERE
 
 AUDIT_POLICY = HERE / "audit-policy.yaml"
-AUDIT_MAXIMUM_MB = 100_000  # no rotation while the server runs; a cold start begins a new log
+AUDIT_MAXIMUM_MB = 100_000  # no rotation while the server runs; a cold start creates a new log
 
 
 def audit_policy(data: Path) -> Path:
-    """Where the testbed in `data` keeps its audit policy: under a name that changes with the content."""
+    """Return the path of the audit policy of the testbed in `data`. Its name changes with the content."""
     digest = hashlib.sha256(AUDIT_POLICY.read_bytes()).hexdigest()[:8]
     return data / f"audit-policy-{digest}.yaml"
 
 
 def commands(data: Path, ports: dict[str, int]) -> dict[str, list[str]]:
-    """The command line of each process of the testbed in `data`, whose servers listen on `ports`."""
+    """Return the command line of each process of the testbed in `data`, whose servers listen on `ports`."""
     located = binaries.locate()
     keys = data / "pki"
     etcd = f"https://127.0.0.1:{ports['etcd']}"
@@ -39,7 +39,7 @@ def commands(data: Path, ports: dict[str, int]) -> dict[str, list[str]]:
             f"--peer-key-file={keys}/etcd.key",
             f"--peer-trusted-ca-file={keys}/etcd-ca.crt",
             "--peer-client-cert-auth",
-            # Nothing here has to survive a power cut, and without it a start takes 2 s instead of 6 to 14.
+            # The data need not survive a power failure, and without fsync a start takes 2 s instead of 6 to 14.
             "--unsafe-no-fsync",
             f"--quota-backend-bytes={8 * 2**30}",
         ],
@@ -51,13 +51,13 @@ def commands(data: Path, ports: dict[str, int]) -> dict[str, list[str]]:
             f"--etcd-keyfile={keys}/etcd-client.key",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
-            # It would refuse a loopback address; nothing here uses the `kubernetes` service.
+            # It would reject a loopback address. Nothing here uses the `kubernetes` service.
             "--endpoint-reconciler-type=none",
             f"--secure-port={ports['kube-apiserver']}",
             f"--tls-cert-file={keys}/apiserver.crt",
             f"--tls-private-key-file={keys}/apiserver.key",
             f"--client-ca-file={keys}/ca.crt",
-            # What it shows to kubelet, on a testbed with a node, for logs and exec.
+            # Its certificate for kubelet, for logs and exec on a testbed with a node.
             f"--kubelet-client-certificate={keys}/kubelet-client.crt",
             f"--kubelet-client-key={keys}/kubelet-client.key",
             "--anonymous-auth=false",
@@ -79,10 +79,10 @@ def commands(data: Path, ports: dict[str, int]) -> dict[str, list[str]]:
             "--use-service-account-credentials",
             f"--root-ca-file={keys}/ca.crt",
             f"--service-account-private-key-file={keys}/service-accounts.key",
-            # A namespace with 10,000 homes goes away in seconds, instead of minutes at the default of 20 requests a second.
+            # A namespace with 10,000 homes is deleted in seconds, instead of minutes at the default of 20 requests a second.
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
-            # Each round repeats an event for every claim that is still Pending, and with thousands of them little else.
+            # Each round repeats an event for every Pending claim, which takes most of the time with thousands of claims.
             # Binding itself does not wait for a round.
             "--pvclaimbinder-sync-period=2m",
         ],

@@ -1,9 +1,9 @@
-"""A real etcd, kube-apiserver and kube-controller-manager on loopback: up, down, and what lies between.
+"""Start and stop a real etcd, kube-apiserver and kube-controller-manager on loopback.
 
 `node/` starts a node beside it. Whatever stops the control plane stops the node.
 
-`up` is idempotent and holds a lock. It trusts nothing that an earlier `up` left: processes are recognised by their very
-command line, which also says whether they still run what the pins and flags of now ask for.
+`up` is idempotent and holds a lock. It relies on nothing that an earlier `up` left. Processes are recognised by their
+command lines, which also show whether they run with the current pins and flags.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from .paths import DEV, data_dir
 from .progress import TestbedError, say
 from .state import Testbed
 
-PATIENCE = 30.0  # seconds in which a server that runs may come to answer, before it is started anew
-MARKER = "odh-persistency-testbed"  # a file that says: this folder is ours to wipe
+PATIENCE = 30.0  # seconds in which a running server must answer, before it is restarted
+MARKER = "odh-persistency-testbed"  # a file that marks the folder as one that may be wiped
 
 
 def up(data: Path | None = None) -> Testbed:
-    """Start what is not running; return the testbed when the API server and the controller manager are ready.
+    """Start what is not running. Return the testbed when the API server and the controller manager are ready.
 
-    Raises TestbedError with the end of the log that matters when that takes longer than startup.READY_WITHIN.
+    Raises TestbedError with the end of the relevant log when that takes longer than startup.READY_WITHIN.
     """
     data = data or data_dir()
     testbed = _running(data)
     if testbed is None:
         with locked(data):
-            # On a loaded machine one is slow to answer, and others work with it.
+            # On a loaded machine it may be slow to answer, and other processes may be using it.
             testbed = _running(data, PATIENCE)
             if testbed is None:
                 _claim(data)
                 binaries.ensure()
-                # Imported here, for `up` on a running testbed has no use for it and bin/dev says `up` each time.
+                # Imported here, because bin/dev runs `up` each time, and on a running testbed it is not needed.
                 from .startup import start
 
                 cleanup.clean(data)
@@ -63,7 +63,7 @@ def down(data: Path | None = None) -> list[str]:
     """Stop the testbed's processes; its data stays. Return what was stopped."""
     data = data or data_dir()
     if not data.exists():
-        # A folder that somebody removed by hand takes no node with it.
+        # A node stays when somebody removed the folder manually.
         return ["node"] if _stop_node(data) else []
     with locked(data):
         return (["node"] if _stop_node(data) else []) + processes.stop_all(data)
@@ -83,7 +83,7 @@ def reset(data: Path | None = None) -> None:
 
 
 def status(data: Path | None = None) -> dict[str, Any]:
-    """What runs: `{"data", "server", "ready", "processes": {name: {"pid", "memory_mib", "since"} or None},
+    """Return what runs: `{"data", "server", "ready", "processes": {name: {"pid", "memory_mib", "since"} or None},
     "node": {"pid", "memory_mib", "name", "bridge", "address", "subnet", "image", "current", "ready"} or None}`."""
     data = data or data_dir()
     ports: dict[str, int] = state.read(data).get("ports") or {}
@@ -107,7 +107,7 @@ def status(data: Path | None = None) -> dict[str, Any]:
 
 
 def _stop_node(data: Path, testbed: Testbed | None = None) -> bool:
-    """Remove the node; return whether there was anything to remove. `testbed` is given when it is known to run."""
+    """Remove the node, and return whether there was anything to remove. `testbed` is set if it is known to run."""
     stopped = cleanup.clean(data)
     if testbed is None and stopped and processes.find(data, "kube-apiserver"):
         testbed = state.load(data)
@@ -126,7 +126,7 @@ def _status_of_node(data: Path) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def locked(data: Path) -> Iterator[None]:
-    """One `up`, `down` or `reset` at a time. The lock dies with its holder; it lies beside the folder, for `reset`."""
+    """Run one `up`, `down` or `reset` at a time. The lock ends with its process. It is next to the folder because of `reset`."""
     data.parent.mkdir(parents=True, exist_ok=True)
     with open(data.with_name(f"{data.name}.lock"), "w") as lock:
         try:
@@ -138,18 +138,17 @@ def locked(data: Path) -> Iterator[None]:
 
 
 def _claim(data: Path) -> None:
-    """Make the folder ours, or refuse one that holds something else."""
+    """Mark the folder as ours. Raises TestbedError for one with other content."""
     if data.exists() and any(data.iterdir()) and not (data / MARKER).exists():
         raise TestbedError(
-            f"{data} is not empty and no testbed's; name another folder with ODHP_TESTBED_DATA, or empty it"
+            f"{data} is not empty and not of a testbed: set ODHP_TESTBED_DATA to another folder, or empty it"
         )
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     (data / MARKER).touch()
 
 
 def _running(data: Path, patience: float = 0.0) -> Testbed | None:
-    """The testbed when all of it runs, with the flags, pins and manifests of now, and answers within so many seconds; else
-    None."""
+    """Return the testbed if it runs completely, with the current flags, pins and manifests, and answers in time; else None."""
     known = state.read(data)
     if not known.get("ports") or known.get("manifests") != state.digest_of_manifests():
         return None

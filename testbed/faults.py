@@ -1,15 +1,15 @@
-"""What the fault proxy does to a request: rules that choose requests, and the faults they bring.
+"""Faults of the proxy: rules that select requests, and what happens to these.
 
     rules = [
         Rule(status(429, retry_after=1), method="POST", first=3),           # the first three POSTs are throttled
-        Rule(cut(), method="POST", path=r"/persistentvolumeclaims$", nth=5),  # made, but the client never hears of it
+        Rule(cut(), method="POST", path=r"/persistentvolumeclaims$", nth=5),  # written, but the client gets no answer
         Rule(status(503), every=10),                                        # each tenth request of any kind
         Rule(conflict(), method="PATCH", per=lambda request: request.name, nth=1),  # each object's first PATCH
         expired(page=2),                                                    # 410 Gone on the second page of a list
         Rule(call(lambda request: process.kill()), method="POST", nth=100),  # kill the client right there
     ]
 
-Several rules may choose one request: all of them act, in the order they were given, until one ends the exchange.
+Several rules may select one request. All of them apply in the given order, until one ends the exchange.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REASONS = {
 }
 """The `reason` of a Kubernetes Status for each HTTP status (apimachinery, `metav1.StatusReason`)."""
 
-# What the API server says when a list's snapshot has been compacted away (apiserver, `etcd3/errors.go`).
+# The API server's message when the snapshot of a list was compacted (apiserver, `etcd3/errors.go`).
 EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list "
     "without the continue parameter."
@@ -51,20 +51,20 @@ EXPIRED = (
 
 @dataclass(eq=False)
 class Request:
-    """One request as the proxy saw it; the proxy fills in the last six fields while it serves it."""
+    """One request as the proxy received it. The proxy sets the last six fields while it serves the request."""
 
-    connection: int  # which client connection it came on, from 1 in the order of their arrival
+    connection: int  # the number of its client connection, from 1
     method: str
     target: str  # path and query as they were on the wire
     headers: Mapping[str, str]  # names in lower case
-    body: bytes  # as the client sent it, chunks put together
+    body: bytes  # as sent by the client, chunks joined
     path: str = ""
     query: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
-    ended: float | None = None  # monotonic seconds; None while it is being served
-    status: int | None = None  # what the client was told; None when it was told nothing
-    server_status: int | None = None  # what the real server answered; None when it never got to answer
-    faults: tuple[str, ...] = ()  # the names of the faults that were chosen for it, in order
+    ended: float | None = None  # monotonic seconds, None until it was served
+    status: int | None = None  # the status that the client got, None without an answer
+    server_status: int | None = None  # the status of the real server, None without an answer
+    faults: tuple[str, ...] = ()  # the names of the faults that were selected for it, in order
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.target)
@@ -73,12 +73,12 @@ class Request:
 
     @property
     def json(self) -> Any:
-        """The request's body as JSON; None without one. Raises ValueError for anything else than JSON."""
+        """Return the request's body as JSON, None without one. Raises ValueError for other bodies."""
         return json.loads(self.body) if self.body else None
 
     @property
     def name(self) -> str:
-        """The object that a write is about: the name in the body of a POST, else the last part of the path."""
+        """Return the object of a write: the name in the body of a POST, otherwise the last part of the path."""
         if self.method == "POST" and self.body.lstrip()[:1] == b"{":
             return str(self.json.get("metadata", {}).get("name", ""))
         return self.path.rsplit("/", 1)[-1]
@@ -89,7 +89,7 @@ class Request:
 
 
 class Ended(Exception):
-    """A fault has ended the exchange: with `answer` for the client, or, without one, by a closed connection."""
+    """A fault has ended the exchange: with `answer` for the client or, without one, with a closed connection."""
 
     def __init__(self, answer: Answer | None = None, reset: bool = False) -> None:
         super().__init__("reset" if reset else "closed" if answer is None else f"answered {answer.status}")
@@ -99,20 +99,22 @@ class Ended(Exception):
 
 @dataclass(eq=False)
 class Exchange:
-    """What a fault may do to the request at hand. `wait` returns after so many seconds (None: never) and raises
-    Ended as soon as the client has gone or the proxy stops."""
+    """What a fault may do to a request. `wait` returns after a number of seconds (None: never), and raises Ended as soon
+    as the client disconnects or the proxy stops.
+    """
 
     request: Request
     wait: Callable[[float | None], None]
-    head_bytes: int | None = None  # how much of the response is let through, when it is cut
+    head_bytes: int | None = None  # how much of the response passes, if it is cut
     body_bytes: int | None = None
     reset: bool = False
-    later: float = 0.0  # seconds by which the server's clock seems to be ahead
+    later: float = 0.0  # seconds by which the server's clock appears to be ahead
 
 
 class Fault:
-    """Does nothing. `before` runs ahead of the forwarding, `after` once the real server has begun to answer (so a
-    write has been made by then); both may raise Ended."""
+    """Does nothing. `before` runs before the request is forwarded, `after` when the real server has started to answer (a
+    write is stored by then). Both may raise Ended.
+    """
 
     def before(self, exchange: Exchange) -> None:
         return None
@@ -127,7 +129,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Answer(Fault):
-    """An answer of the proxy's own; with `forward` in place of the server's, else without asking the server."""
+    """An answer of the proxy. With `forward` it replaces the server's, otherwise the server gets no request."""
 
     status: int
     body: bytes
@@ -207,7 +209,7 @@ class Call(Fault):
 
 
 def api_status(code: int, reason: str | None = None, message: str | None = None, **details: Any) -> bytes:
-    """A Kubernetes `Status` object as JSON, in the form that the API server gives it."""
+    """Return a Kubernetes `Status` object as JSON, in the form of the API server."""
     reason = REASONS.get(code, "") if reason is None else reason
     value = {
         "kind": "Status",
@@ -234,8 +236,8 @@ def status(
 ) -> Answer:
     """Answer `code` with a Kubernetes Status (or with `body`, as text, such as a gateway's HTML page).
 
-    `retry_after` (seconds) sets the header and the Status' `retryAfterSeconds`. With `forward` the real server carries
-    the request out first: what a gateway's 504 looks like after a write that was made.
+    `retry_after` (seconds) sets the header and the Status' `retryAfterSeconds`. With `forward` the real server processes
+    the request first, as with a gateway's 504 after a successful write.
     """
     fields = {"Content-Type": "application/json" if body is None else "text/plain; charset=utf-8", **(headers or {})}
     details = {}
@@ -246,20 +248,20 @@ def status(
 
 
 def conflict(message: str = "the object has been modified; please apply your changes to the latest version") -> Fault:
-    """409 Conflict, as after somebody else's write. Nothing is forwarded."""
+    """Answer 409 Conflict, as after a write of another client. Nothing is forwarded."""
     return status(409, reason="Conflict", message=message)
 
 
 def drop(*, reset: bool = False) -> Fault:
-    """Close the connection without forwarding; with `reset` by a TCP RST."""
+    """Close the connection without forwarding, with `reset` by a TCP RST."""
     return Drop(reset)
 
 
 def cut(*, body_bytes: int | None = None, head_bytes: int | None = None, reset: bool = False) -> Fault:
-    """Forward, then close the connection amid the answer: the write was made, but the client does not know.
+    """Forward, then close the connection in the middle of the answer: the write succeeded, but the client does not know.
 
-    The client gets nothing at all, or the first `head_bytes` of status line and headers, or the whole head and the
-    first `body_bytes` of the body (as it is on the wire, chunk sizes included).
+    The client gets nothing, or the first `head_bytes` of status line and headers, or the complete head and the first
+    `body_bytes` of the body (as transferred, with chunk sizes).
     """
     if head_bytes is not None and body_bytes is not None:
         raise ValueError("cut() takes head_bytes or body_bytes: a head that is cut has no body.")
@@ -267,41 +269,41 @@ def cut(*, body_bytes: int | None = None, head_bytes: int | None = None, reset: 
 
 
 def slow(seconds: float, *, forward: bool = True) -> Fault:
-    """Hold back the server's answer for so long; with `forward=False` hold back the request."""
+    """Delay the server's answer by a number of seconds, or, with `forward=False`, the request."""
     return Slow(seconds, forward)
 
 
 def hang(*, forward: bool = False) -> Fault:
-    """Never answer; with `forward` the server has carried the request out. Ends when the client closes."""
+    """Never answer. With `forward` the server has processed the request. Ends when the client closes."""
     return Slow(None, forward)
 
 
 def clock(seconds: float) -> Fault:
-    """Let the server's clock seem to be that much ahead: the Date of its answers. What it stores has its real time."""
+    """Make the server's clock appear to be ahead: the Date of its answers. Stored times do not change."""
     return Clock(seconds)
 
 
 def call(function: Callable[[Request], object], *, forward: bool = False) -> Fault:
     """Run `function(request)` before the request is forwarded, or, with `forward`, before its answer is passed on.
 
-    Only this request waits for it. What it raises closes the connection, and comes up where the proxy is closed.
+    Only this request waits for it. An exception closes the connection, and is raised again when the proxy is closed.
     """
     return Call(function, forward)
 
 
 def each(request: Request) -> Hashable:
-    """For `per` of a rule: count each object separately, by method and name, so that chance does not matter."""
+    """A `per` of a rule that counts each object separately, by method and name, so that the order does not matter."""
     return request.method, request.name
 
 
 class Rule:
-    """Brings `fault` to some of the requests that it matches.
+    """Applies `fault` to some of the requests that it matches.
 
     Matching: `method` (one, or several in a tuple), `path` and `query` (regular expressions, searched for), and `where`
-    (any function of the request). Choosing among them, at most one of: `nth` (that one alone, from 1), `first` (so
-    many), `every` (each so-many-th), `probability` (0 to 1, repeatable through `seed`); without any of these: all.
-    `per` makes the choice within each group of requests of its own, such as `per=lambda request: request.name`.
-    `matched` counts the requests that match, whatever other rules do with them, and `fired` those that were chosen.
+    (any function of the request). Selection among them, at most one of: `nth` (only this one, from 1), `first` (this
+    number), `every` (each n-th), `probability` (0 to 1, repeatable with `seed`). Without any of these: all. `per` selects
+    within each group of requests separately, such as `per=lambda request: request.name`. `matched` counts the requests
+    that match, whatever other rules do with them, and `fired` those that were selected.
     """
 
     def __init__(
@@ -335,7 +337,7 @@ class Rule:
         self._lock = threading.Lock()
 
     def chooses(self, request: Request) -> bool:
-        """Whether the fault is brought to this request; counts it. Safe to call from several threads."""
+        """Return whether the fault applies to this request, and count it. Safe to call from several threads."""
         if self._methods is not None and request.method not in self._methods:
             return False
         if not self._path.search(request.path) or not self._query.search(urlsplit(request.target).query):
@@ -358,13 +360,13 @@ class Rule:
         if self._every is not None:
             return count % self._every == 0
         if self._probability is not None:
-            # Drawn for the group and its count, not from one stream: threads may arrive in any order.
+            # Drawn for the group and its count, not from one stream, because threads arrive in any order.
             return random.Random(f"{self._seed} {group!r} {count}").random() < self._probability
         return True
 
 
 def expired(path: str = "", page: int = 2) -> Rule:
-    """410 Gone (reason Expired), once, on that page of a paginated list: the first page (1) cannot expire."""
+    """Answer 410 Gone (reason Expired) once, on this page of a paginated list. The first page (1) cannot expire."""
     if page < 2:
         raise ValueError("Only a page that continues a list can expire: page must be 2 or more.")
     fault = status(410, reason="Expired", message=EXPIRED)

@@ -1,7 +1,6 @@
-"""A real NFS server on loopback: NFS-Ganesha from the system's packages, in user space, NFSv4, on a port of its own.
-
-It needs no kernel module, no rpcbind and no mount: clients are libnfs's (`nfs-ls`, `nfs-cat`, `nfs-cp`). It does need root, for
-it opens files by handle; where the caller is not root, sudo without a password does.
+"""A real NFS server on loopback: NFS-Ganesha from the system's packages, in user space, NFSv4, on its own port. It needs
+no kernel module, no rpcbind and no mount. The clients are those of libnfs (`nfs-ls`, `nfs-cat`, `nfs-cp`). It needs root,
+because it opens files by handle. A caller that is not root needs sudo without a password.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from .progress import TestbedError
 
 PROGRAM = "ganesha.nfsd"
 CLIENTS = ("nfs-ls", "nfs-cat", "nfs-cp")
-#: How to tell a server's own module for local folders.
+#: Recognises a server's module for local folders.
 MODULES = ("/usr/lib/*/ganesha/libfsalvfs.so", "/usr/lib64/ganesha/libfsalvfs.so")
-READY_WITHIN = 20.0  # seconds; it takes a tenth of one, and a second or two on a loaded machine
+READY_WITHIN = 20.0  # seconds; usually 0.1, on a loaded machine one or two
 TRIES = 3
 
 _CONFIGURATION = """\
@@ -47,7 +46,7 @@ EXPORT {{ Export_Id = {number}; Path = "{path}"; Pseudo = "{pseudo}"; Access_Typ
 
 @dataclass(frozen=True)
 class Export:
-    """A local folder under the path that clients know it by; `access` is RW or RO."""
+    """A local folder and its path for clients. `access` is RW or RO."""
 
     path: str
     pseudo: str
@@ -57,27 +56,26 @@ class Export:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, and how to reach what it exports."""
+    """A running server, and the addresses of its exports."""
 
     data: Path
     port: int
     exports: tuple[Export, ...]
 
     def url(self, path: str, uid: int | None = None, gid: int | None = None) -> str:
-        """The address of a file or folder for libnfs, as seen by a user (by default the caller)."""
+        """Return the address of a file or folder for libnfs, as a user (by default the caller)."""
         who = "".join(f"&{key}={value}" for key, value in (("uid", uid), ("gid", gid)) if value is not None)
         return f"nfs://127.0.0.1{path}?version=4&nfsport={self.port}{who}"
 
 
 def nfs_dir() -> Path:
-    """Where the server of this testbed has its data: beside the testbed's own, which may not be there yet."""
+    """Return the folder of this testbed's NFS server. It is next to the testbed's data, which may not exist yet."""
     return data_dir().with_name(f"{data_dir().name}-nfs")
 
 
 def up(exports: Sequence[Export], data: Path | None = None) -> Server:
-    """Start a server with these exports; one that runs with them already is kept, another one in its place stopped.
-
-    Raises TestbedError: what is missing, or the end of the log.
+    """Start a server with these exports, unless it runs with them already. A server with other exports is replaced.
+    Raises TestbedError with what is missing, or the end of the log.
     """
     data = data or nfs_dir()
     programs()
@@ -111,7 +109,7 @@ def down(data: Path | None = None) -> bool:
 
 
 def status(data: Path | None = None) -> Server | None:
-    """The server in `data` as it runs, None where it does not."""
+    """Return the running server in `data`, or None."""
     data = data or nfs_dir()
     try:
         state = json.loads((data / "state.json").read_text())
@@ -122,7 +120,7 @@ def status(data: Path | None = None) -> Server | None:
 
 
 def programs() -> dict[str, str]:
-    """Where the server and its clients are. Raises TestbedError: what to install."""
+    """Return the paths of the server and its clients. Raises TestbedError with what to install."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
     found = {name: shutil.which(name, path=path) for name in (PROGRAM, *CLIENTS)}
     missing = {name for name, place in found.items() if place is None}
@@ -142,19 +140,19 @@ def programs() -> dict[str, str]:
 
 
 def sudo() -> list[str]:
-    """What to put before a command that takes root. Raises TestbedError where there is no way to it."""
+    """Return the prefix of a command that needs root. Raises TestbedError if root is not available."""
     if os.geteuid() == 0:
         return []
     with contextlib.suppress(OSError):
         if subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0:
             return ["sudo", "-n"]
     raise TestbedError(
-        "NFS-Ganesha takes root, for it opens files by handle: run this as root, or allow sudo without a password"
+        "NFS-Ganesha needs root, because it opens files by handle: run this as root, or allow sudo without a password"
     )
 
 
 def has_handles(folder: Path) -> bool:
-    """Whether files in a folder have handles, which an export needs: overlay file systems of containers have none."""
+    """Return whether files in a folder have handles, which an export needs. Overlay file systems of containers have none."""
     libc = ctypes.CDLL(None, use_errno=True)
     handle = (ctypes.c_uint * 34)(128)
     mount = ctypes.c_int()
@@ -162,25 +160,25 @@ def has_handles(folder: Path) -> bool:
 
 
 def tail(data: Path, lines: int = 15) -> str:
-    """The end of the server's log, without what it always complains of."""
+    """Return the end of the server's log, without the warnings that it always has."""
     try:
         text = (data / "ganesha.log").read_text(errors="replace")
     except OSError:
         return "  (no log)"
-    told = [line for line in text.splitlines() if ":DBUS :" not in line and ":NFS CB :" not in line]
-    return "\n".join(f"  {line[:400]}" for line in told[-lines:]) or "  (the log is empty)"
+    log = [line for line in text.splitlines() if ":DBUS :" not in line and ":NFS CB :" not in line]
+    return "\n".join(f"  {line[:400]}" for line in log[-lines:]) or "  (the log is empty)"
 
 
 def _check(export: Export) -> None:
     if any(character in f"{export.path}{export.pseudo}" for character in '"\n'):
         raise TestbedError(
-            f"the export {export.path!r} has a character in its path that its configuration cannot carry"
+            f"the export {export.path!r} has a character in its path that the configuration does not support"
         )
     if not Path(export.path).is_dir():
-        raise TestbedError(f"the export {export.path} is no folder: make it first")
+        raise TestbedError(f"the export {export.path} is not a folder: create it first")
     if not has_handles(Path(export.path)):
         raise TestbedError(
-            f"{export.path} lies on a file system without file handles (overlayfs?), which cannot be exported: take a folder on "
+            f"{export.path} is on a file system without file handles (overlayfs?), which cannot be exported: use a folder on "
             "ext4, xfs or tmpfs, such as /dev/shm"
         )
 
@@ -199,7 +197,7 @@ def _write(server: Server) -> None:
 
 
 def _start(server: Server) -> bool:
-    """Start it and wait until it answers; False where it ended instead, as when somebody took the port meanwhile."""
+    """Start it and wait until it answers. Return False if it ended instead, for example because the port was taken."""
     found = programs()
     files = ["-f", str(server.data / "ganesha.conf"), "-L", str(server.data / "ganesha.log")]
     command = [*sudo(), found[PROGRAM], "-F", *files, "-p", str(server.data / "ganesha.pid"), "-N", "NIV_EVENT"]
@@ -215,7 +213,7 @@ def _start(server: Server) -> bool:
     ask = [found["nfs-ls"], server.url(server.exports[0].pseudo)]
     while child.poll() is None and time.monotonic() < deadline:
         if subprocess.run(ask, capture_output=True, timeout=READY_WITHIN).returncode == 0:
-            child.returncode = 0  # not waited for here; let Popen's destructor not warn about it
+            child.returncode = 0  # not waited for here, and Popen's destructor must not warn about it
             return True
         time.sleep(0.05)
     _stop(server.data)
@@ -224,7 +222,7 @@ def _start(server: Server) -> bool:
 
 
 def _find(data: Path) -> list[psutil.Process]:
-    """The server's processes, by its very command line; sudo, which waits for it, is one of them."""
+    """Return the server's processes by its command line. This includes sudo, which waits for it."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""A Go toolchain: the one in PATH where it is new enough, else the pinned wheel, kept in the per-user cache."""
+"""A Go toolchain: the one in PATH if it is new enough, otherwise the pinned wheel in the per-user cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REQUIREMENTS = ROOT / "requirements" / "go.txt"
 
 
 def environment() -> dict[str, str]:
-    """The environment of every Go command: nothing of the caller's that would change what is built."""
+    """Return the environment of every Go command, without settings of the caller that would change the build."""
     env = {
         k: v
         for k, v in os.environ.items()
@@ -53,7 +53,7 @@ def _version_of(go: str) -> tuple[int, ...] | None:
 
 
 def find_or_install() -> str:
-    """The path of a `go` command that can build our modules.
+    """Return the path of a `go` command that can build our modules.
 
     Raises TestbedError when none is in PATH and the wheel cannot be installed.
     """

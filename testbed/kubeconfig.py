@@ -1,4 +1,4 @@
-"""Kubeconfig files with everything embedded, so that one file can be handed to anybody."""
+"""Kubeconfig files with all data embedded, so that a single file is sufficient."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ def _embed(pem: bytes) -> str:
 
 
 def certificate_user(certificate: bytes, key: bytes) -> dict[str, Any]:
-    """The `user` of a kubeconfig that shows a client certificate (PEM)."""
+    """Return the `user` of a kubeconfig with a client certificate (PEM)."""
     return {"client-certificate-data": _embed(certificate), "client-key-data": _embed(key)}
 
 
 def document(
     server: str, authority: bytes, user_name: str, user: dict[str, Any], namespace: str = "default"
 ) -> dict[str, Any]:
-    """A kubeconfig with one context, `testbed`.
-
-    `user` is what stands under that key: a certificate, a token, an exec plugin.
+    """Return a kubeconfig with one context, `testbed`. `user` is the value of that key: a certificate, a token, an exec
+    plugin.
     """
     context = {"cluster": "testbed", "user": user_name, "namespace": namespace}
     return {
@@ -40,7 +39,7 @@ def document(
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:
-    """Write a kubeconfig that only its owner can read, whole or not at all."""
+    """Write a kubeconfig atomically, readable by its owner only."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         yaml.safe_dump(content, file, sort_keys=False)

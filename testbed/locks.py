@@ -1,4 +1,4 @@
-"""Waiting for another process that makes the same thing for this user."""
+"""Waiting for another process that builds the same thing for this user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .progress import Heartbeat, say
 
 
 def acquire(lock: IO[str], work: str, expect: str) -> None:
-    """Lock a file, saying what the other process does (`compiles etcd`) and how long it takes when one holds it."""
+    """Lock a file. If another process holds the lock, report what it does (`compiles etcd`) and how long that takes."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return

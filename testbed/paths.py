@@ -1,4 +1,4 @@
-"""Where things lie: the checkout, the testbed's data, and the per-user cache of binaries."""
+"""Paths: the checkout, the testbed's data, and the per-user cache of programs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DEV = ROOT / ".dev"
 
 
 def data_dir() -> Path:
-    """Everything that one testbed knows and writes. `ODHP_TESTBED_DATA` names another one than the checkout's own."""
+    """Return the folder with all data of a testbed. `ODHP_TESTBED_DATA` names another one than the checkout's."""
     return Path(os.path.abspath(os.environ.get("ODHP_TESTBED_DATA") or DEV / "testbed"))
 
 
 def cache_dir() -> Path:
-    """What outlives a checkout: binaries, wheels, a Go where the machine has none."""
+    """Return the folder of what outlives a checkout: programs, wheels, and Go if the machine has none."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "odh-persistency"

@@ -1,7 +1,7 @@
-"""The testbed's certificates and keys: made once, all together, with `cryptography`.
+"""The testbed's certificates and keys, all created once with `cryptography`.
 
-One authority for the API server and its clients, another for etcd, so that a client of the one is nothing to the other,
-and a key pair that signs service account tokens. Everything is for loopback and lives ten years.
+One authority for the API server and its clients, another for etcd, so that clients of one are not trusted by the other,
+and a key pair that signs service account tokens. All certificates are for loopback and valid for ten years.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 TEN_YEARS = datetime.timedelta(days=3650)
-# What the API server answers to. 10.96.0.1 is the first address of the service range.
+# The names and addresses of the API server. 10.96.0.1 is the first address of the service range.
 SERVER_NAMES = (
     "localhost",
     "kubernetes",
@@ -29,7 +29,7 @@ SERVER_NAMES = (
     "kubernetes.default.svc.cluster.local",
 )
 SERVER_ADDRESSES = ("127.0.0.1", "10.96.0.1")
-#: The API server's clients, each with its user and groups, and the API server as the client of kubelet.
+#: The API server's clients, each with its user and groups, and the API server as a client of kubelet.
 CLIENTS: dict[str, tuple[str, list[str]]] = {
     "admin": ("testbed-admin", ["system:masters"]),
     "controller-manager": ("system:kube-controller-manager", []),
@@ -108,10 +108,10 @@ def issue(
     addresses: Iterable[str] = (),
     lifetime: datetime.timedelta = TEN_YEARS,
 ) -> Pair:
-    """A certificate that `authority` signs: for a client, and for a server too where `names` or `addresses` are given.
+    """Return a certificate signed by `authority`: for a client, and also for a server if `names` or `addresses` are given.
 
-    Kubernetes takes the common name for the user and the organizations for the groups. A negative `lifetime` makes
-    a certificate that has expired by that much.
+    Kubernetes uses the common name as the user and the organizations as the groups. A negative `lifetime` gives a
+    certificate that expired that long ago.
     """
     issuer = x509.load_pem_x509_certificate(authority.certificate)
     signer = serialization.load_pem_private_key(authority.key, None)
@@ -142,9 +142,9 @@ def issue(
 
 
 def ensure(folder: Path) -> None:
-    """Make the files of the testbed in `folder`, unless it exists: it appears whole, by a rename, or not at all.
+    """Create the files of the testbed in `folder`, unless it exists. It is created atomically, by a rename.
 
-    Certificates of clients that a testbed of an older version does not know yet are added.
+    Certificates of clients that an older version did not create are added.
     """
     if folder.exists():
         _issue_missing(folder, Pair.read(folder, "ca"))
@@ -179,6 +179,6 @@ def _issue_missing(folder: Path, authority: Pair) -> None:
         if not (folder / f"{name}.crt").exists():
             pair = issue(authority, user, groups)
             (folder / f"{name}.key").touch(0o600)
-            # The certificate last: it says that both are there.
+            # The certificate last, because it shows that both exist.
             (folder / f"{name}.key").write_bytes(pair.key)
             (folder / f"{name}.crt").write_bytes(pair.certificate)

@@ -1,7 +1,7 @@
-"""The testbed's processes: started so that they outlive the shell, known again later, stopped.
+"""The testbed's processes: start them so that they outlive the shell, find them again, stop them.
 
-A process is ours when its program has one of our names and one of its arguments names our data folder. What stands in a
-pid file is never enough: the number may long belong to somebody else.
+A process is ours when its program has one of our names and one of its arguments names our data folder. The number in a
+pid file is not sufficient, because it may belong to another process by now.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 import psutil
 
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
-# The order in which they go: what writes through another goes first.
+# The order in which they are stopped: clients before servers.
 STOP_ORDER = ("kube-controller-manager", "kube-apiserver", "etcd")
-#: What a process of ours runs, where it is not the program of its name: the node's supervisor (testbed/node).
+#: The program of a process if it differs from its name: the node's supervisor (testbed/node).
 PROGRAMS = {"node": "unshare"}
-STARTING = 2.0  # seconds in which a new process gets its command line
-PATIENCE = 8.0  # seconds between the request to end and the end
+STARTING = 2.0  # seconds until a new process has its command line
+PATIENCE = 8.0  # seconds between SIGTERM and SIGKILL
 
 
 def pid_file(data: Path, name: str) -> Path:
@@ -34,7 +34,7 @@ def log_file(data: Path, name: str) -> Path:
 
 
 def start(data: Path, name: str, command: list[str]) -> psutil.Process:
-    """Start `command` in a session of its own, with its output in its log file (the log before becomes `.old`)."""
+    """Start `command` in its own session, with its output in its log file (the previous log becomes `.old`)."""
     log = log_file(data, name)
     log.parent.mkdir(exist_ok=True)
     if log.exists():
@@ -51,7 +51,7 @@ def start(data: Path, name: str, command: list[str]) -> psutil.Process:
             start_new_session=True,
             env=_environment(),
         )
-    # Not waited for here; let Popen's destructor not warn about it.
+    # Not waited for here, and Popen's destructor must not warn about it.
     child.returncode = 0
     temporary = file.with_suffix(".new")
     temporary.write_text(f"{child.pid}\n")
@@ -60,7 +60,9 @@ def start(data: Path, name: str, command: list[str]) -> psutil.Process:
 
 
 def _environment() -> dict[str, str]:
-    """etcd reads ETCD_* as flags, and Go programs GODEBUG and proxies: none of the caller's business here."""
+    """Return the environment without ETCD_*, which etcd reads as flags, and without GODEBUG and proxies, which Go
+    programs read.
+    """
     return {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "GOMAXPROCS")}
 
 
@@ -81,14 +83,14 @@ def _is_ours(command: list[str], data: Path, name: str) -> bool:
 
 
 def find(data: Path, name: str) -> tuple[psutil.Process, list[str]] | None:
-    """The running process `name` of the testbed in `data`, by its pid file, with its command line."""
+    """Return the running process `name` of the testbed in `data`, by its pid file and command line."""
     try:
         process = psutil.Process(int(pid_file(data, name).read_text()))
     except (OSError, ValueError, psutil.NoSuchProcess):
         return None
     command = _command_line(process)
     deadline = time.monotonic() + STARTING
-    # A program that is just being started has no command line yet (exec closes files before it sets the arguments).
+    # A program that is being started has no command line yet (exec closes files before it sets the arguments).
     while not command and _runs(process) and time.monotonic() < deadline:
         time.sleep(0.01)
         command = _command_line(process)
@@ -103,7 +105,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def find_all(data: Path) -> list[tuple[str, psutil.Process]]:
-    """Every process of the testbed in `data`, strays without a pid file too, in the order in which to stop them."""
+    """Return every process of the testbed in `data`, also strays without a pid file, in the order in which to stop them."""
     found = []
     for process in psutil.process_iter():
         command = _command_line(process)
@@ -112,10 +114,10 @@ def find_all(data: Path) -> list[tuple[str, psutil.Process]]:
 
 
 def stop_all(data: Path) -> list[str]:
-    """Stop the testbed's processes, kindly and then firmly; return what was stopped."""
+    """Stop the testbed's processes, with SIGTERM and then SIGKILL. Return what was stopped."""
     stopped = []
     found = find_all(data)
-    # Without etcd the API server would wait for it until the end of our patience.
+    # Without etcd the API server would wait for it until the timeout.
     orphaned = all(name != "etcd" for name, _ in found)
     for name, process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -148,9 +150,8 @@ def gone(process: psutil.Process, within: float) -> bool:
 
 @contextlib.contextmanager
 def paused(data: Path, name: str = "kube-controller-manager") -> Iterator[None]:
-    """Freeze one process for a block of code: what it would do to the objects under test or to a measurement waits.
-
-    A test that dies in the block leaves it frozen; the next `up` wakes it.
+    """Pause a process for a block of code, so that it does not change the objects under test or disturb a measurement. A
+    test that is killed in the block leaves it paused. The next `up` resumes it.
     """
     found = find(data, name)
     if found is None:
@@ -163,7 +164,7 @@ def paused(data: Path, name: str = "kube-controller-manager") -> Iterator[None]:
 
 
 def tail(data: Path, name: str, lines: int = 15) -> str:
-    """The end of a log, indented; long lines are cut."""
+    """Return the end of a log, indented, with long lines cut."""
     try:
         text = log_file(data, name).read_text(errors="replace")
     except OSError:

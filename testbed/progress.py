@@ -10,13 +10,13 @@ _quiet = False
 
 
 class TestbedError(Exception):
-    """What went wrong and the way out, in a sentence or two, with the end of a log where one helps."""
+    """The reason and the way out, in a sentence or two, with the end of a log if that helps."""
 
-    __test__ = False  # for pytest, which would collect the class for its name
+    __test__ = False  # for pytest, which would collect the class because of its name
 
 
 def be_quiet() -> None:
-    """Say nothing from here on that is not worth interrupting somebody for."""
+    """Suppress everything but important messages from here on."""
     global _quiet
     _quiet = True
 
@@ -26,13 +26,13 @@ def minutes(seconds: float) -> str:
 
 
 def say(message: str, *, detail: bool = False) -> None:
-    """Print one line. A `detail` is left out under `--quiet`."""
+    """Print one line. A `detail` is omitted with `--quiet`."""
     if not (detail and _quiet):
         print(f"[testbed {minutes(time.monotonic() - _start)}] {message}", file=sys.stderr, flush=True)
 
 
 class Heartbeat:
-    """Says that a long step is still at work: one line that counts on a terminal, else a line every half minute."""
+    """Reports that a long step is still running: one line that is updated on a terminal, otherwise a line every half minute."""
 
     def __init__(self, every: float = 30.0) -> None:
         self.began = time.monotonic()
@@ -42,7 +42,7 @@ class Heartbeat:
         self.shown = False
 
     def beat(self, message: str) -> None:
-        """Show `message` with the elapsed time, when it is time to; {elapsed} in it is filled in."""
+        """Show `message` if enough time has passed. {elapsed} in it is replaced."""
         now = time.monotonic()
         if now - self.last < self.every:
             return

@@ -1,13 +1,13 @@
-"""A proxy in front of the real API server that brings faults to chosen requests and remembers what it saw.
+"""A proxy in front of the real API server that injects faults into selected requests and records all of them.
 
     with FaultProxy(kubeconfig, [Rule(status(503), method="POST", first=2)]) as proxy:
         subprocess.run([...], env={**os.environ, "KUBECONFIG": proxy.kubeconfig})
     assert proxy.count(method="POST") == 12
 
-It speaks HTTP/1.1 over TLS on both sides, one connection to the server for each of the client's, both kept alive,
-and passes everything on byte for byte (Host and the identity aside). Towards the server it is whoever the kubeconfig
-says; what the client shows is taken off. With `token` it has no identity: the client's Authorization is passed on,
-and the new kubeconfig holds that token. Protocol upgrades (exec, port-forward) get a 501.
+It uses HTTP/1.1 over TLS on both sides, with one connection to the server for each of the client's, both kept alive, and
+forwards everything byte for byte (except Host and the identity). It authenticates to the server as the user of the
+kubeconfig, and removes the client's credentials. With `token` it has no identity: the client's Authorization is
+forwarded, and the new kubeconfig has that token. Protocol upgrades (exec, port-forward) get a 501.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from .proxy_certificate import make_certificate
 from .proxy_identity import Server, read_server, write_kubeconfig
 from .proxy_wire import BLOCK, body_blocks, header_fields, read_body, read_head, until_close
 
-NO_UPGRADE = status(501, reason="NotImplemented", message="The fault proxy does not carry protocol upgrades.")
-JOIN = 5.0  # seconds that a connection's thread gets to end when the proxy is closed
+NO_UPGRADE = status(501, reason="NotImplemented", message="The fault proxy does not support protocol upgrades.")
+JOIN = 5.0  # seconds for a connection's thread to end when the proxy is closed
 
 
 class FaultProxy:
     """Serves from `start` (or `with`) until `close`. `rules` may be changed at any time through `add` and `clear`.
 
-    `kubeconfig` is the path of the kubeconfig that leads through the proxy, `requests` holds every request in the order
-    of arrival, `connections` is the number of client connections so far, `parallel` the largest number of requests
-    that were under way at once, and `handshakes_failed` counts clients that did not trust the proxy, or were killed.
+    `kubeconfig` is the path of the kubeconfig that leads through the proxy, `requests` has every request in the order of
+    arrival, `connections` is the number of client connections so far, `parallel` the largest number of concurrent
+    requests, and `handshakes_failed` counts clients that did not trust the proxy, or were killed.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class FaultProxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self._listener.settimeout(0.05)  # how long close() may have to wait for the accepting thread
         self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}{self.server.prefix}"
-        self.authority = str(authority)  # path of the CA certificate that the proxy's own is signed with
+        self.authority = str(authority)  # path of the CA certificate that signed the proxy's certificate
         self.kubeconfig = str(self.folder / "kubeconfig")
         write_kubeconfig(Path(self.kubeconfig), self.url, authority, self._token)
         self._spawn(self._accept, "fault proxy")
         return self
 
     def close(self) -> None:
-        """Stop at once, breaking what is under way. Raises the first error that a rule's function raised."""
+        """Stop at once, and break running requests. Raises the first error that a rule's function raised."""
         self._stopped.set()
         with self._lock:
             sockets, threads = list(self._sockets), list(self._threads)
@@ -124,7 +124,7 @@ class FaultProxy:
             self._rules = []
 
     def seen(self, method: str | None = None, path: str = "") -> list[Request]:
-        """The requests of that method whose path the regular expression finds, in the order of arrival."""
+        """Return the requests with this method whose path matches the regular expression, in the order of arrival."""
         with self._lock:
             requests = list(self.requests)
         return [one for one in requests if method in (None, one.method) and re.search(path, one.path)]
@@ -166,7 +166,7 @@ class FaultProxy:
                 while not self._stopped.is_set() and connection.serve_one():
                     pass
             except (OSError, ValueError):
-                pass  # the client or the server has gone: closing both sides is how the other one learns of it
+                pass  # the client or the server has disconnected: close both sides, so that the other one notices
             except Exception as error:
                 self.errors.append(error)
             finally:
@@ -174,7 +174,7 @@ class FaultProxy:
 
     @contextlib.contextmanager
     def _tracked(self, one: socket.socket) -> Iterator[None]:
-        """Let `close` reach the socket while the block runs."""
+        """Register a socket that `close` shuts down while the block runs."""
         self._track(one)
         try:
             yield
@@ -200,7 +200,7 @@ class FaultProxy:
 
     @contextlib.contextmanager
     def _errors_kept(self) -> Iterator[None]:
-        """For code that tests hand in: its errors, pytest's own included, must reach the test, not end a thread."""
+        """For functions of tests: their errors, including pytest's own, must reach the test instead of ending a thread."""
         try:
             yield
         except Ended:
@@ -215,7 +215,7 @@ class FaultProxy:
             self._under_way -= 1
 
     def _wait(self, client: socket.socket, seconds: float | None) -> None:
-        """Sleep, until `seconds` have passed; raise Ended when the client closes first or the proxy stops."""
+        """Sleep for `seconds`. Raise Ended when the client closes first or the proxy stops."""
         end = None if seconds is None else time.monotonic() + seconds
         poll = select.poll()
         poll.register(client.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
@@ -223,14 +223,14 @@ class FaultProxy:
             left = 0.05 if end is None else min(0.05, end - time.monotonic())
             if left <= 0:
                 return
-            # While a client waits for an answer it sends nothing but its farewell.
+            # A client that waits for an answer sends nothing until it closes.
             if poll.poll(left * 1000):
                 break
         raise Ended()
 
 
 class _Upstream:
-    """The connection to the real server that belongs to one client connection; opened when it is first needed."""
+    """The connection to the real server for one client connection, opened on demand."""
 
     def __init__(self, proxy: FaultProxy) -> None:
         self._proxy = proxy
@@ -238,7 +238,7 @@ class _Upstream:
         self.reader: BufferedReader | None = None
 
     def send(self, data: bytes) -> BufferedReader:
-        # A server may close a connection that idles; where that has happened, the request has not been sent yet.
+        # A server may close an idle connection. The request has not been sent yet then.
         if self._socket is not None and _readable(self._socket):
             self.close()
         if self._socket is None:
@@ -257,7 +257,7 @@ class _Upstream:
 
 
 class _Connection:
-    """One client connection: takes a request, asks the rules, forwards it, passes the answer on."""
+    """One client connection: reads a request, applies the rules, forwards it, returns the answer."""
 
     def __init__(self, proxy: FaultProxy, client: ssl.SSLSocket, upstream: _Upstream, number: int) -> None:
         self._proxy = proxy
@@ -273,7 +273,7 @@ class _Connection:
         _close(self._client, self._reader)
 
     def serve_one(self) -> bool:
-        """Serve the next request of the connection. False when the connection is over."""
+        """Serve the next request of the connection. Return False when the connection has ended."""
         head = read_head(self._reader)
         if head is None:
             return False
@@ -306,7 +306,7 @@ class _Connection:
             self._proxy._left(request)
 
     def _answer(self, exchange: Exchange, reader: BufferedReader, rules: list[Rule]) -> bool:
-        """Pass the server's answer on, as far as the rules let it. False when the connection is over."""
+        """Return the server's answer to the client, as far as the rules allow. Return False when the connection has ended."""
         request = exchange.request
         head = read_head(reader)
         if head is None:
@@ -330,7 +330,7 @@ class _Connection:
             self._client.sendall(data[: exchange.head_bytes])
             raise Ended(reset=exchange.reset)
         left = exchange.body_bytes
-        # A small answer goes out in one piece: head and body in one TLS record.
+        # A small answer is sent at once: head and body in one TLS record.
         for block in body:
             if left is not None:
                 data += block[:left]
@@ -347,7 +347,7 @@ class _Connection:
         if exchange.body_bytes is not None:
             raise Ended(reset=exchange.reset)
         if until_close(headers, request.method, request.server_status):
-            with contextlib.suppress(OSError, ValueError):  # tell the client that this end is the real one
+            with contextlib.suppress(OSError, ValueError):  # show the client that the answer is complete
                 self._client.settimeout(1.0)
                 self._client.unwrap()
             return False
@@ -356,7 +356,7 @@ class _Connection:
 
 
 def _forwarded(head: list[bytes], server: Server) -> bytes:
-    """The head as the server gets it: its own Host, its identity, and no Expect, which the proxy has answered."""
+    """Return the head for the server: with its Host, the proxy's identity, and no Expect, which the proxy has answered."""
     lines = [head[0], b"Host: " + server.host.encode("latin-1") + b"\r\n"]
     dropped = (b"host", b"expect", b"authorization") if server.has_identity else (b"host", b"expect")
     lines += [line for line in head[1:] if line.split(b":", 1)[0].strip().lower() not in dropped]
@@ -366,7 +366,7 @@ def _forwarded(head: list[bytes], server: Server) -> bytes:
 
 
 def _later(line: bytes, seconds: float) -> bytes:
-    """A line of a head; the Date in it that much later."""
+    """Return a line of a head, with a later Date."""
     name, _, value = line.decode("latin-1").partition(":")
     if name.lower() != "date":
         return line
@@ -388,7 +388,7 @@ def _readable(one: socket.socket) -> bool:
 
 
 def _shut(one: socket.socket) -> None:
-    """Wake whoever reads from or writes to the socket. SSLSocket's own method would take its TLS state away first."""
+    """Wake threads that read from or write to the socket. SSLSocket's own method would drop its TLS state first."""
     with contextlib.suppress(OSError):
         socket.socket.shutdown(one, socket.SHUT_RDWR)
 

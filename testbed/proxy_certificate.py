@@ -1,4 +1,4 @@
-"""The certificate that the fault proxy shows to clients, and the CA to trust it by."""
+"""The fault proxy's certificate, and its CA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import pki
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A CA and a server certificate of one day for the loopback addresses: paths of the CA, and of key and chain."""
+    """Create a CA and a server certificate for loopback, valid for one day. Return the paths of the CA, and of key and chain."""
     authority = pki.make_authority("fault proxy CA")
     server = pki.issue(
         authority,

@@ -1,4 +1,4 @@
-"""The server that a kubeconfig names, for who speaks HTTP to it directly: the fault proxy, and bare scripts."""
+"""The server of a kubeconfig, for direct HTTP: the fault proxy, and bare scripts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Server:
 
     address: tuple[str, int]
     host: str  # for the Host header
-    prefix: str  # of the path in the server's address, without a slash at its end
+    prefix: str  # the path in the server's address, without a trailing slash
     tls: ssl.SSLContext | None  # None for plain HTTP
     tls_name: str
-    has_identity: bool  # whether the proxy speaks for itself, so that the client's Authorization is taken off
-    authorization: str | None  # the header that it then sends, where the kubeconfig has a token
+    has_identity: bool  # whether the proxy has an identity, so that the client's Authorization is removed
+    authorization: str | None  # the header that it sends then, if the kubeconfig has a token
 
     def connect(self) -> socket.socket:
-        """A new connection. Raises OSError where there is none to be had."""
+        """Open a new connection. Raises OSError if that fails."""
         raw = socket.create_connection(self.address, CONNECT_TIMEOUT)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         one = raw if self.tls is None else self.tls.wrap_socket(raw, server_hostname=self.tls_name)
@@ -40,10 +40,9 @@ class Server:
 
 
 def read_server(path: Path, context: str | None = None, *, with_identity: bool = True) -> Server:
-    """The server that a kubeconfig's context (by default its current one) names.
-
-    Without `with_identity` the user's credentials are left out. Raises ValueError for what the proxy cannot do: exec
-    plugins, impersonation, basic authentication, proxies.
+    """Return the server of a kubeconfig's context (by default the current one). Without `with_identity` the user's
+    credentials are omitted. Raises ValueError for what the proxy does not support: exec plugins, impersonation, basic
+    authentication, proxies.
     """
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     chosen = _named(config, "contexts", "context", context or config.get("current-context") or "")
@@ -53,7 +52,7 @@ def read_server(path: Path, context: str | None = None, *, with_identity: bool =
         for key in keys:
             if part.get(key):
                 raise ValueError(
-                    f"The fault proxy cannot use {path}: it takes no {key!r}. Use a certificate or a token."
+                    f"The fault proxy cannot use {path}: it does not support {key!r}. Use a certificate or a token."
                 )
     parts = urlsplit(cluster["server"])
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
@@ -69,9 +68,8 @@ def read_server(path: Path, context: str | None = None, *, with_identity: bool =
 
 
 def write_kubeconfig(path: Path, url: str, authority: Path, token: str | None) -> None:
-    """A kubeconfig for `url`, readable by its owner alone.
-
-    Without a token its user gets one that nobody looks at, for kubectl asks for a name where there is none.
+    """Write a kubeconfig for `url`, readable by its owner only. Without a token its user gets one that is ignored,
+    because otherwise kubectl prompts for a user name.
     """
     data = base64.b64encode(authority.read_bytes()).decode()
     user = {"token": secrets.token_hex(16) if token is None else token}
@@ -95,7 +93,7 @@ def _named(config: Mapping[str, Any], kind: str, key: str, name: str) -> dict[st
 
 
 def _bytes(part: Mapping[str, Any], key: str, folder: Path) -> bytes | None:
-    """A field that a kubeconfig holds in place (`KEY-data`) or as a path, relative to the kubeconfig."""
+    """Return a field that a kubeconfig has inline (`KEY-data`) or as a path, relative to the kubeconfig."""
     if part.get(f"{key}-data"):
         return base64.b64decode(part[f"{key}-data"])
     return (folder / part[key]).read_bytes() if part.get(key) else None
@@ -115,7 +113,7 @@ def _client_tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Pat
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     certificate, key = _bytes(user, "client-certificate", folder), _bytes(user, "client-key", folder)
     if certificate and key:
-        # The ssl module takes a key from a file alone; the file is its owner's, and gone at once.
+        # The ssl module reads keys only from files. The file is readable by its owner only and deleted at once.
         with tempfile.NamedTemporaryFile(suffix=".pem") as both:
             both.write(key + b"\n" + certificate)
             both.flush()

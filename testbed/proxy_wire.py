@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages as they are on the wire: heads as lines, bodies block by block, nothing put together anew."""
+"""HTTP/1.1 messages as they are transferred: heads as lines, bodies block by block, without reassembly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HEAD_LIMIT = 1024 * 1024  # bytes of one line of a head: far above the API serve
 
 
 def read_head(reader: BufferedReader) -> list[bytes] | None:
-    """The lines of a request's or an answer's head, without the empty one; None at the end of the connection."""
+    """Return the lines of a request's or an answer's head, without the empty one; None at the end of the connection."""
     lines: list[bytes] = []
     while True:
         line = reader.readline(HEAD_LIMIT)
@@ -35,7 +35,7 @@ def header_fields(head: list[bytes]) -> dict[str, str]:
 
 
 def read_body(reader: BufferedReader, headers: dict[str, str]) -> tuple[bytes, bytes]:
-    """A request's body as it was on the wire, and what it says."""
+    """Return a request's body as it was transferred, and its content."""
     if "chunked" in headers.get("transfer-encoding", "").lower():
         raw = list(chunks(reader))
         return b"".join(raw), b"".join(block for block in raw[1::3])
@@ -54,11 +54,11 @@ def until_close(headers: dict[str, str], method: str, code: int) -> bool:
 
 
 def body_blocks(reader: BufferedReader, headers: dict[str, str], method: str, code: int) -> Iterator[bytes]:
-    """An answer's body as it is on the wire, block by block as it comes."""
+    """Yield an answer's body as it is transferred, block by block as it arrives."""
     if bodiless(method, code):
         return
     if "chunked" in headers.get("transfer-encoding", "").lower():
-        # Size, data and end of a chunk go out together: a watcher waits for each.
+        # Size, data and end of a chunk are sent together, because a watcher waits for each.
         parts = []
         for number, part in enumerate(chunks(reader)):
             parts.append(part)
@@ -79,7 +79,7 @@ def body_blocks(reader: BufferedReader, headers: dict[str, str], method: str, co
 
 
 def chunks(reader: BufferedReader) -> Iterator[bytes]:
-    """A chunked body as it is on the wire: size line, data, end of line for each chunk; then what ends it."""
+    """Yield a chunked body as it is transferred: size line, data and end of line for each chunk, and then its end."""
     while True:
         size_line = reader.readline(HEAD_LIMIT)
         size = int(size_line.split(b";", 1)[0], 16)

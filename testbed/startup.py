@@ -1,4 +1,4 @@
-"""A cold start: ports, certificates, the processes one after the other, and the wait until they are ready."""
+"""A cold start: choose ports, create certificates, start the processes in sequence, and wait until they are ready."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ READY_WITHIN = 90.0  # seconds; a loaded machine with two cores needs about ten
 
 
 def start(data: Path) -> Testbed:
-    """Stop what is left of an earlier start and start everything. Raises TestbedError."""
+    """Stop the remains of an earlier start, and start everything. Raises TestbedError."""
     pki.ensure(data / "pki")
     state.link_kubectl()
     for attempt in range(3):
         stopped = processes.stop_all(data)
         if stopped:
-            say(f"stopped what was left of an earlier start: {', '.join(stopped)}")
+            say(f"stopped the remains of an earlier start: {', '.join(stopped)}")
         ports = _ports(state.read(data).get("ports") or {})
         state.write(data, {"ports": ports})
         try:
             return _start_on(data, ports)
         except TestbedError as error:
-            # Somebody took one of the ports between our look and the server's.
+            # Another process took one of the ports after it was checked.
             if attempt == 2 or "address already in use" not in str(error):
                 processes.stop_all(data)
                 raise
@@ -59,9 +59,9 @@ def _start_on(data: Path, ports: dict[str, int]) -> Testbed:
     _wait(data, "kube-apiserver", client.ready)
     processes.start(data, "kube-controller-manager", command_lines["kube-controller-manager"])
     _apply_manifests(testbed)
-    # Pods need it, and it shows that the controllers are at work.
+    # Pods need it, and it shows that the controllers work.
     _wait(data, "kube-controller-manager", lambda: client.exists("/api/v1/namespaces/default/serviceaccounts/default"))
-    # A custom resource is served a moment after its definition was accepted.
+    # A custom resource is available a moment after its definition was accepted.
     _wait(data, "kube-apiserver", lambda: client.exists("/apis/user.openshift.io/v1/groups?limit=1"))
     state.write(data, {"ports": ports, "manifests": state.digest_of_manifests()})
     return testbed
@@ -108,13 +108,13 @@ def _write_kubeconfigs(testbed: Testbed) -> None:
 
 
 def _ports(remembered: dict[str, int]) -> dict[str, int]:
-    """A free port for each server: the one it had before, if nobody else has it now."""
+    """Return a free port for each server: its previous one, if that is free."""
     ports = {}
     with contextlib.ExitStack() as held:
         for name in ("etcd", "kube-apiserver"):
             for wanted in (remembered.get(name, 0), 0):
                 sock = held.enter_context(socket.socket())
-                # As the servers do themselves: a port whose last connections still linger counts as free.
+                # As the servers do: a port with connections in TIME_WAIT counts as free.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 with contextlib.suppress(OSError):
                     sock.bind(("127.0.0.1", wanted))

@@ -1,4 +1,4 @@
-"""What a testbed remembers between two commands, and where it is."""
+"""The stored state of a testbed, and its paths."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Testbed:
 
 
 def load(data: Path | None = None) -> Testbed:
-    """The testbed in `data` as it was last started. Raises TestbedError when it never was."""
+    """Return the testbed in `data` as it was last started. Raises TestbedError if it never was."""
     data = data or data_dir()
     state = read(data)
     if not state.get("ports"):
@@ -50,7 +50,7 @@ def load(data: Path | None = None) -> Testbed:
 
 
 def read(data: Path) -> dict[str, Any]:
-    """`{"ports": {name: port}, "manifests": digest}`: empty before the first start, no digest while a start is under way."""
+    """Return `{"ports": {name: port}, "manifests": digest}`: empty before the first start, no digest during a start."""
     try:
         state = json.loads((data / "state.json").read_text())
     except (OSError, ValueError):

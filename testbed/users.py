@@ -1,10 +1,10 @@
-"""Kubeconfigs for people who may less than the admin, and for those whom the server turns away.
+"""Kubeconfigs for users with fewer permissions than the admin, and for users that the server rejects.
 
     bin/dev python -m testbed.users --user intern --group interns -o intern.kubeconfig
     bin/dev python -m testbed.users --user intern --expired -o expired.kubeconfig
     bin/dev python -m testbed.users --service-account hub --namespace jupyter -o hub.kubeconfig
 
-A user made here has no rights until a RoleBinding names it. `--wrong-ca` makes one that does not trust the server.
+A new user has no permissions until a RoleBinding names it. `--wrong-ca` gives a kubeconfig that does not trust the server.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def write(testbed: Testbed, path: Path, name: str, user: dict[str, Any], *, namespace: str, wrong_ca: bool) -> Path:
-    """A kubeconfig for `user` (what stands under that key). With `wrong_ca` it trusts another authority than the server's."""
+    """Return a kubeconfig for `user` (the value of that key). With `wrong_ca` it trusts another authority than the server's."""
     authority = pki.make_authority("another").certificate if wrong_ca else (testbed.pki / "ca.crt").read_bytes()
     return kubeconfig.write(path, kubeconfig.document(testbed.server, authority, name, user, namespace))
 
@@ -37,15 +37,16 @@ def write(testbed: Testbed, path: Path, name: str, user: dict[str, Any], *, name
 def certificate(
     testbed: Testbed, name: str, groups: Iterable[str] = (), *, lifetime: datetime.timedelta = DAY
 ) -> dict[str, Any]:
-    """The kubeconfig user for a client certificate; a negative `lifetime` has run out by that much."""
+    """Return the kubeconfig user for a client certificate. With a negative `lifetime` it expired that long ago."""
     pair = pki.issue(pki.Pair.read(testbed.pki, "ca"), name, groups, lifetime=lifetime)
     return kubeconfig.certificate_user(pair.certificate, pair.key)
 
 
 def token(testbed: Testbed, namespace: str, service_account: str, *, lifetime: datetime.timedelta = DAY) -> str:
-    """A token of an existing service account, from the API server; one that has expired where `lifetime` is negative.
+    """Return a token of an existing service account from the API server, or an expired one if `lifetime` is negative.
 
-    Raises TestbedError when there is no such service account. The server gives no token that lives under ten minutes.
+    Raises TestbedError when there is no such service account. The server issues no tokens that are valid for less than
+    ten minutes.
     """
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}"
     if lifetime > datetime.timedelta(0):
@@ -61,7 +62,7 @@ def token(testbed: Testbed, namespace: str, service_account: str, *, lifetime: d
 
 
 def _expired(testbed: Testbed, account: dict[str, Any], ago: datetime.timedelta) -> str:
-    """What the server would have signed, had it been asked an hour before `ago`."""
+    """Return the token that the server would have signed an hour before `ago`."""
     namespace, name, uid = (account["metadata"][key] for key in ("namespace", "name", "uid"))
     ended = int(time.time() - ago.total_seconds())
     claims = {
@@ -88,7 +89,7 @@ def main() -> int:
     who.add_argument("--service-account", help="a token of this service account")
     parser.add_argument("--group", action="append", default=[], help="a group of the user; may be given again")
     parser.add_argument("--namespace", default="default", help="of the service account, and the default in the file")
-    parser.add_argument("--expired", action="store_true", help="one whose certificate or token ran out an hour ago")
+    parser.add_argument("--expired", action="store_true", help="one whose certificate or token expired an hour ago")
     parser.add_argument("--wrong-ca", action="store_true", help="one that does not trust the server")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Remove a node, and what a killed one left behind.
+"""Remove a node, and the remains of a killed one.
 
 No recorded state is needed: the names of everything that is removed follow from the testbed's folder.
 """
@@ -40,7 +40,7 @@ def clean(data: Path) -> bool:
         mounted = Path("/proc/self/mountinfo")
         # The kernel writes a space in a path as \040.
         if mounted.exists() and " {}/".format(str(layout.folder).replace(" ", "\\040")) in mounted.read_text():
-            raise TestbedError(f"something is mounted in {layout.folder}: unmount it and run this again")
+            raise TestbedError(f"a file system is mounted in {layout.folder}: unmount it and run this again")
         shutil.rmtree(layout.folder)
     return there
 

@@ -1,4 +1,4 @@
-"""What a node runs with: the configuration of containerd, the network plugins and kubelet, and the command lines."""
+"""The configuration of containerd, the network plugins and kubelet of a node, and the command lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOCKET = "/run/containerd/containerd.sock"
 
 @dataclass(frozen=True)
 class Configuration:
-    """Everything that is chosen when a node starts, and the files and commands that follow from it."""
+    """All parameters of a node, and the files and commands that follow from them."""
 
     testbed: Testbed
     subnet: ipaddress.IPv4Network
@@ -30,16 +30,16 @@ class Configuration:
         return Layout(self.testbed.data)
 
     def files(self) -> dict[str, str]:
-        """The content of each configuration file, by its name in the node's folder."""
+        """Return the content of each configuration file, by its name in the node's folder."""
         return {
             "containerd.toml": self._containerd(),
             "kubelet.yaml": yaml.safe_dump(self._kubelet(), sort_keys=False),
-            "resolv.conf": "",  # of pods that take the node's: nothing resolves, at once
+            "resolv.conf": "",  # of pods that use the node's: names fail to resolve at once
             "cni/testbed.conflist": json.dumps(self._network(), indent=2) + "\n",
         }
 
     def commands(self) -> dict[str, list[str]]:
-        """The command line of each program, all run by the supervisor."""
+        """Return the command line of each program. The supervisor runs them."""
         located, folder = binaries.locate(), self.layout.folder
         return {
             "containerd": [str(located["containerd"]), f"--config={folder}/containerd.toml"],
@@ -59,8 +59,8 @@ class Configuration:
         }
 
     def _containerd(self) -> str:
-        """containerd's configuration. Its root, its state and its socket are where they are by default."""
-        # JSON writes strings and lists as TOML does.
+        """Return containerd's configuration. Its root, state and socket are in their default places."""
+        # Strings and lists have the same form in JSON and TOML.
         programs = json.dumps([str(binaries.locate()["bridge"].parent)])
         return f"""\
 version = 3
@@ -87,7 +87,7 @@ SystemdCgroup = false
 """
 
     def _network(self) -> dict[str, Any]:
-        """Pods on the bridge, without a way beyond it: what asks for the internet is refused at once.
+        """Return the network of pods: a bridge without a route beyond it. Connections to the internet fail at once.
 
         The host has the bridge's address already, so the plugin need not make the bridge a gateway, for which it would
         switch on forwarding for the whole machine.
@@ -107,7 +107,7 @@ SystemdCgroup = false
             "port": self.kubelet_port,
             "healthzPort": 0,
             "readOnlyPort": 0,
-            # The API server shows a certificate (commands.py). Who has none, pods and other users included, is refused.
+            # The API server has a certificate (commands.py). Clients without one, such as pods and other users, are rejected.
             "authentication": {
                 "anonymous": {"enabled": False},
                 "webhook": {"enabled": False},
@@ -121,11 +121,11 @@ SystemdCgroup = false
             "failSwapOn": False,
             "oomScoreAdj": 0,
             "makeIPTablesUtilChains": False,
-            # Nothing answers there. Without an address every pod gets a warning.
+            # Nothing answers at this address. Without one every pod gets a warning.
             "clusterDNS": ["10.96.0.10"],
             "clusterDomain": "cluster.local",
             "resolvConf": str(self.layout.folder / "resolv.conf"),
-            # Another disk's worth of free space is nothing to a test. Zero is not accepted.
+            # Free disk space does not matter to tests. Zero is not accepted.
             "evictionHard": {"memory.available": "10Mi", "nodefs.available": "1Mi", "imagefs.available": "1Mi"},
             "imageGCHighThresholdPercent": 100,
             "nodeStatusUpdateFrequency": "5s",

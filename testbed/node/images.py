@@ -1,4 +1,4 @@
-"""The images of a node: `pause`, and the notebook image, whose files are bound into place when a node starts.
+"""The images of a node: `pause`, and the notebook image, whose files are bind-mounted when a node starts.
 
 No registry is needed. The notebook image is a root file system in the per-user cache, built once for each recipe
 (`build-image` and requirements/singleuser.txt). containerd imports an image of one file, and the supervisor mounts the
@@ -52,13 +52,13 @@ _NOTEBOOK_CONFIG = {
 
 
 def notebook_root() -> Path:
-    """Where the root file system of the notebook image is or will be once built, by everything that decides what it is."""
+    """Return the path of the notebook image's root file system, built or not. It depends on everything in the image."""
     recipe = b"\0".join([RECIPE.read_bytes(), REQUIREMENTS.read_bytes(), platform.machine().encode()])
     return cache_dir() / "images" / hashlib.sha256(recipe).hexdigest()[:12]
 
 
 def ensure_notebook() -> Path:
-    """Build the notebook image when it is missing; return its root file system. Raises TestbedError."""
+    """Build the notebook image if it is missing. Return its root file system. Raises TestbedError."""
     root = notebook_root()
     if root.exists():
         return root
@@ -80,7 +80,7 @@ def _build(root: Path, lock: int) -> None:
         raise TestbedError("building the notebook image needs uv: run this with bin/dev")
     cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
     Path(cache).mkdir(parents=True, exist_ok=True)
-    # In namespaces of its own: whatever ends it, no mount and no process is left.
+    # In its own namespaces, so that no mount and no process is left, however it ends.
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
     command += [str(RECIPE), str(temporary), str(REQUIREMENTS), uv, cache]
     complaints: deque[str] = deque(maxlen=25)
@@ -111,7 +111,7 @@ def _build(root: Path, lock: int) -> None:
 
 
 def write_archive(path: Path) -> None:
-    """Both images in one file, as `docker save` writes it."""
+    """Write both images to one file, in the format of `docker save`."""
     pause = binaries.locate()["pause"].read_bytes()
     contents = {
         PAUSE: ({"pause": pause}, _PAUSE_CONFIG),

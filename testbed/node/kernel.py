@@ -1,4 +1,4 @@
-"""Make and remove what a node has outside of its namespaces: a bridge, and a cgroup in every hierarchy."""
+"""Create and remove what a node has outside of its namespaces: a bridge, and a cgroup in every hierarchy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def free_subnet(layout: Layout) -> ipaddress.IPv4Network:
 
 
 def make_bridge(layout: Layout, subnet: ipaddress.IPv4Network) -> None:
-    """Make a bridge with the first address of `subnet`. Pods and this machine reach each other, and nothing is forwarded."""
+    """Create a bridge with the first address of `subnet`. Pods and this machine reach each other, and nothing is forwarded."""
     name = layout.identifier
     _ip("link", "add", name, "type", "bridge")
     _ip("address", "add", f"{bridge_address(subnet)}/{subnet.prefixlen}", "dev", name)
@@ -58,9 +58,9 @@ def remove_bridge(layout: Layout) -> bool:
 
 
 def make_cgroups(layout: Layout) -> None:
-    """Make the cgroup that kubelet puts its own below, in every hierarchy."""
+    """Create the parent of kubelet's cgroups, in every hierarchy."""
     if _is_unified():
-        # kubelet insists on these in its cgroup, and systemd does not pass all of them on.
+        # kubelet requires these in its cgroup, and systemd does not delegate all of them.
         enabled = _SUBTREE_CONTROL.read_text().split()
         (layout.folder / "controllers").write_text(" ".join(enabled))
         _switch("+", UNIFIED_CONTROLLERS - set(enabled))
@@ -98,9 +98,9 @@ def _is_unified() -> bool:
 
 
 def _switch(sign: str, controllers: set[str]) -> None:
-    """Pass controllers on to the cgroups below the root (`+`), or do not (`-`)."""
+    """Enable (`+`) or disable (`-`) controllers for the cgroups below the root."""
     for name in controllers:
-        # Absent, or in use by somebody else by now.
+        # Absent, or in use by another process by now.
         with contextlib.suppress(OSError):
             _SUBTREE_CONTROL.write_text(f"{sign}{name}")
 

@@ -14,7 +14,7 @@ LOGS = ("node", "containerd", "kubelet", "kube-scheduler")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the node of the testbed in `data` keeps what, and what its things in the kernel are called."""
+    """The paths of the node of the testbed in `data`, and the names of its kernel objects."""
 
     data: Path
 
@@ -29,7 +29,7 @@ class Layout:
 
     @property
     def folder(self) -> Path:
-        """Exists while there is a node, or something that one left behind."""
+        """Exists while there is a node, or remains of one."""
         return self.data / "node"
 
     @property
@@ -54,10 +54,10 @@ class Layout:
         return self.folder / "cni"
 
     def subnet(self, attempt: int) -> ipaddress.IPv4Network:
-        """The addresses of its pods: another network for each attempt. Services are in 10.96."""
+        """Return the addresses of its pods: another network for each attempt. Services are in 10.96."""
         return ipaddress.IPv4Network((bytes([10, 97 + (self._digest[0] + attempt) % 30, self._digest[1], 0]), 24))
 
 
 def bridge_address(subnet: ipaddress.IPv4Network) -> str:
-    """The first address of a network, which the host has on the bridge."""
+    """Return the first address of a network, which is that of the host on the bridge."""
     return str(subnet.network_address + 1)

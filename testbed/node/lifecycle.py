@@ -29,8 +29,7 @@ _UNSHARE = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--pro
 
 
 def up(data: Path | None = None) -> Node:
-    """Start the testbed and its node, and return when the node is ready. Build first what is missing.
-
+    """Start the testbed and its node, and return when the node is ready. Missing programs and images are built first.
     Raises TestbedError with the reason why this machine cannot have a node, or with the ends of the logs.
     """
     data = data or data_dir()

@@ -1,10 +1,10 @@
 """Process 1 of a node: prepares its mounts, starts its programs, and ends when one of them does.
 
-Run by `lifecycle.py` under `unshare --mount --pid --fork --kill-child --mount-proc`, as a script of its own, for nothing
-of the caller's environment is there. What it is to do is in a JSON file (`lifecycle._plan`).
+Run by `lifecycle.py` under `unshare --mount --pid --fork --kill-child --mount-proc`, as a separate script, because it has
+nothing of the caller's environment. Its instructions are in a JSON file (`lifecycle._plan`).
 
-Nothing that a node does may be left on the host. All mounts are in this namespace. Folders that kubelet, containerd and
-network plugins have at fixed places are made in it alone (`shadow`). Kernel settings that kubelet would change are
+A node must leave nothing on the host. All mounts are in this namespace. Folders that kubelet, containerd and
+network plugins have at fixed places are created only in it (`shadow`). Kernel settings that kubelet would change are
 covered with plain files.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_SHARED = 1, 32, 4096, 16384, 1 << 20
-#: What kubelet sets on the whole machine when it starts.
+#: The kernel settings of the machine that kubelet changes when it starts.
 KERNEL_SETTINGS = (
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
@@ -30,7 +30,7 @@ KERNEL_SETTINGS = (
     "vm/overcommit_memory",
     "vm/panic_on_oom",
 )
-IMPORTED_WITHIN = 30.0  # seconds from the start of containerd until it has the images; it takes one
+IMPORTED_WITHIN = 30.0  # seconds from the start of containerd until it has the images; usually one
 SNAPSHOTS = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -45,7 +45,7 @@ def mount(source: str, target: str | Path, kind: str | None = None, flags: int =
 
 
 def shadow(folder: str, hidden: list[str]) -> None:
-    """Put a tmpfs over a folder that has the same in it, but for the folders `hidden`, which are new and empty."""
+    """Mount a tmpfs over a folder, with the same content except for the folders `hidden`, which are new and empty."""
     parent = os.open(folder, os.O_PATH)
     names = os.listdir(folder)
     mount("tmpfs", folder, "tmpfs")
@@ -68,7 +68,7 @@ def shadow(folder: str, hidden: list[str]) -> None:
 
 
 def cover(setting: str) -> None:
-    """Let a kernel setting be written without changing it."""
+    """Make writes to a kernel setting have no effect."""
     path = Path("/proc/sys") / setting
     if path.exists():
         plain = Path("/run/odhp-settings") / setting
@@ -78,7 +78,7 @@ def cover(setting: str) -> None:
 
 
 def prepare_mounts(folder: Path) -> None:
-    """The node's view of the host. Volumes see later mounts of the host's folders only when they are made in here."""
+    """Return the node's view of the host. Volumes see later mounts of the host's folders only if they are created in here."""
     mount("none", "/", flags=MS_REC | MS_SHARED)
     shadow("/run", ["containerd", "netns"])
     shadow("/var/log", ["containers", "pods"])
@@ -92,7 +92,7 @@ def prepare_mounts(folder: Path) -> None:
 
 
 def import_images(plan: dict[str, Any], containerd: subprocess.Popen[bytes]) -> None:
-    """Import the archive of images as soon as containerd answers, and mount the notebook image in its place."""
+    """Import the archive of images as soon as containerd answers, and mount the notebook image."""
     command = [plan["ctr"], "--namespace=k8s.io", "images", "import", plan["archive"]]
     deadline = time.monotonic() + IMPORTED_WITHIN
     while (answer := subprocess.run(command, capture_output=True, text=True)).returncode:
@@ -122,12 +122,12 @@ def main() -> None:
     import_images(plan, containerd)
     start("kubelet")
     print("started", flush=True)
-    # Orphans of the whole namespace come here as well.
+    # Orphans of the namespace become children of this process.
     while True:
         ended, status = os.wait()
         for name, process in running.items():
             if process.pid == ended:
-                raise SystemExit(f"{name} ended with {os.waitstatus_to_exitcode(status)}, and the node with it")
+                raise SystemExit(f"{name} ended with {os.waitstatus_to_exitcode(status)}, which ended the node")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpu", "memory", "pids")
-#: What a node needs from the system, by the Debian package that has it (tests/gates/packages.txt).
+#: The commands that a node needs, by their Debian packages (tests/gates/packages.txt).
 PROGRAMS = {"runc": "runc", "mmdebstrap": "mmdebstrap", "ip": "iproute2", "unshare": "util-linux", "mount": "mount"}
 PATH = os.pathsep.join(
     [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
@@ -23,11 +23,11 @@ _BRIDGE = "ip link add bridge0 type bridge && ip link add veth0 type veth peer n
 
 
 def unsupported(folder: Path) -> str | None:
-    """Why this machine cannot have a node whose files are in `folder`, in one sentence; None when it can."""
+    """Return why this machine cannot have a node with files in `folder`, in one sentence; None if it can."""
     if sys.platform != "linux":
         return "a node needs Linux"
     if os.geteuid() != 0:
-        return "a node needs root, because it makes containers, mounts and a bridge"
+        return "a node needs root, because it creates containers, mounts and a bridge"
     missing = sorted({package for name, package in PROGRAMS.items() if shutil.which(name, path=PATH) is None})
     if missing:
         return f"a node needs the packages {' '.join(missing)}: run bin/system-packages to install them"
@@ -40,7 +40,7 @@ def unsupported(folder: Path) -> str | None:
 
 
 def _failure(need: str, script: str, folder: Path) -> str | None:
-    """Run a script in namespaces and a folder of its own; return the reason when it fails."""
+    """Run a script in its own namespaces and folder. Return the reason if it fails."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".node-") as temporary:
         command = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", script]
         answer = subprocess.run(command, cwd=temporary, capture_output=True, text=True, env=os.environ | {"PATH": PATH})
@@ -48,7 +48,7 @@ def _failure(need: str, script: str, folder: Path) -> str | None:
 
 
 def has_controller(name: str) -> bool:
-    """Whether a cgroup controller is there, in a hierarchy of its own or in the unified one."""
+    """Return whether a cgroup controller exists, in its own hierarchy or in the unified one."""
     try:
         return name in (CGROUPS / "cgroup.controllers").read_text().split()
     except OSError:

@@ -158,7 +158,7 @@ def test_missing_prerequisites_are_reported_in_a_sentence(monkeypatch) -> None:
 def test_without_root_the_error_is_one_sentence(monkeypatch) -> None:
     monkeypatch.setattr(ganesha.os, "geteuid", lambda: 54321)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(TestbedError, match="takes root, for it opens files by handle: run this as root"):
+    with pytest.raises(TestbedError, match="needs root, because it opens files by handle: run this as root"):
         ganesha.sudo()
 
 

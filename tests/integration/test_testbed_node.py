@@ -205,7 +205,7 @@ class TestNothingIsLeft:
         (victim,) = [process for process in running["processes"] if process.name() == part]
         victim.kill()
         wait_for(lambda: processes.find(data, "node") is None, "the node is down")
-        assert f"{part} ended with -9, and the node with it" in processes.tail(data, "node")
+        assert f"{part} ended with -9, which ended the node" in processes.tail(data, "node")
 
     def test_an_up_that_was_killed(self, data, before):
         command(data, "up")

@@ -241,7 +241,7 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work\n")
     somebody = Other(tmp_path)
     for command in ("up", "reset"):
-        assert "is not empty and no testbed's" in somebody.run(command, code=1)
+        assert "is not empty and not of a testbed" in somebody.run(command, code=1)
     assert (tmp_path / "thesis.tex").read_text() == "years of work\n"
 
 

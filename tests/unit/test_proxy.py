@@ -379,7 +379,7 @@ def test_a_client_that_does_not_trust_the_proxy(server: Server, kubeconfig: Path
     ],
 )
 def test_unsupported_features_are_rejected(server: Server, user: dict, cluster: dict, named: str) -> None:
-    with pytest.raises(ValueError, match=f"takes no {named}"):
+    with pytest.raises(ValueError, match=f"does not support {named}"):
         FaultProxy(server.kubeconfig(user, **cluster))
 
 
