@@ -66,6 +66,7 @@ options:
     description:
       - With V(hub), adds the users and named servers that the hub's REST API lists.
       - An entry in O(users) or O(users_file) overrides what the hub says about that user.
+      - A home that cannot be named, or that would share its claim with another one, is left out with a warning.
     type: str
     choices: [hub]
   retired:

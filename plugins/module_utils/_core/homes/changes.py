@@ -15,6 +15,7 @@ from ..kubernetes.facts import ClusterFacts
 from ..metadata import KIND_HOME
 from ..plan import KEEP, REFUSE, Change, Rejected, Unchanged, Unreconcilable
 from ..quantity import format_size
+from ..validation import shown
 from .desired import Home, HomeSettings
 from .observed import ObservedHomes
 
@@ -52,6 +53,14 @@ def reject_home(home: Home, name: str, rejected: Rejected) -> Change:
     """Return the refusal of a home, with the entry of the inventory in front of the reason."""
     reason = f"{home.spec.position} ({home.owner}): {rejected.reason}"
     return change_home(REFUSE, home, rejected.name or name, reason)
+
+
+def leave_out(context: HomesContext, home: Home, rejected: Rejected) -> Change:
+    """Return that a home which the hub asked for is left out, with a warning: users choose their names, and stop no run."""
+    server = f" (server {shown(home.server)})" if home.server else ""
+    reason = f"{home.spec.position}{server} is left out: {rejected.reason}"
+    context.warn(home, rejected.name, reason)
+    return keep_home(home, "", reason)
 
 
 def keep_unchanged(context: HomesContext, home: Home, name: str, unchanged: Unchanged) -> Change:

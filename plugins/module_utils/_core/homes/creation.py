@@ -15,7 +15,7 @@ from ..kubespawner.manifests import NewHome, claim_manifest
 from ..kubespawner.naming import NamingError
 from ..plan import CREATE, Change, Rejected
 from ..text import quote_list
-from .changes import HomesContext, change_home, new_home_line, reject_home
+from .changes import HomesContext, change_home, leave_out, new_home_line, reject_home
 from .desired import Home
 from .observed import claim_owner, describe_other_kind, other_kind
 
@@ -77,10 +77,11 @@ def _reject_existing(context: HomesContext, home: Home, claim: Claim) -> None:
     )
 
 
-def reject_shared_names(changes: Sequence[Change], homes: Sequence[Home]) -> list[Change]:
+def reject_shared_names(context: HomesContext, changes: Sequence[Change], homes: Sequence[Home]) -> list[Change]:
     """Return the changes with a refusal for each new home whose name another one has too.
 
-    The other one is a new home as well, or an entry that names a claim which does not exist.
+    The other one is a new home as well, or an entry that names a claim which does not exist. Homes that the hub asked for
+    are left out instead.
     """
     by_name: dict[str, list[int]] = {}
     for number, change in enumerate(changes):
@@ -95,10 +96,16 @@ def reject_shared_names(changes: Sequence[Change], homes: Sequence[Home]) -> lis
         if len(sharing) < 2:
             continue
         owners = quote_list([home.owner for home in sharing])
+        rejected = Rejected(
+            f"the homes of {owners} would share claim {name}: change `name_template`, `naming` or `claim` so that the "
+            "names differ",
+            name,
+        )
+        listed = [home for home in sharing if not home.spec.from_hub]
         for number in numbers:
-            rejected = Rejected(
-                f"the homes of {owners} would share claim {name}: change `name_template`, `naming` or `claim` so that the "
-                "names differ"
-            )
-            checked[number] = reject_home(changes[number].subject, name, rejected)
+            home = changes[number].subject
+            if home.spec.from_hub:
+                checked[number] = leave_out(context, home, rejected)
+            elif len(listed) > 1:
+                checked[number] = reject_home(home, name, rejected)
     return checked

@@ -115,6 +115,8 @@ def resolve(specs: Sequence[UserSpec], settings: HomeSettings) -> tuple[list[Hom
             storage_class=spec.storage_class if spec.storage_class is not None else settings.storage_class,
         )
         first = homes.get((spec.name, server))
+        if first is not None and spec.from_hub:
+            continue  # A named server of a user whose entry says what the home is.
         if first is not None:
             errors.extend(_shared_home_errors(first, home))
             continue

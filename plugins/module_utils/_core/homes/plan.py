@@ -12,7 +12,7 @@ from ..kubernetes.facts import ClusterFacts
 from ..kubernetes.storage_classes import classes_of_new_claims, unknown_class_warnings
 from ..metadata import PRESENT
 from ..plan import Change, Plan, Rejected, Unchanged
-from .changes import HomesContext, keep_home, keep_unchanged, reject_home
+from .changes import HomesContext, keep_home, keep_unchanged, leave_out, reject_home
 from .creation import plan_creation, reject_shared_names
 from .deletion import plan_retirement_or_deletion
 from .desired import Home, HomeSettings
@@ -27,7 +27,7 @@ def plan_homes(homes: Sequence[Home], observed: ObservedHomes, settings: HomeSet
     changes: list[Change] = []
     for home in homes:
         changes.extend(plan_home(context, home))
-    changes = reject_shared_names(changes, homes)
+    changes = reject_shared_names(context, changes, homes)
     classes = classes_of_new_claims(changes)
     warnings = unknown_class_warnings(classes, facts.storage_classes()) if classes else []
     return Plan(tuple(changes), tuple(context.unreconcilable), tuple(warnings))
@@ -47,6 +47,8 @@ def plan_home(context: HomesContext, home: Home) -> list[Change]:
                 return [keep_home(home, "", "has no home here")]
             return [plan_creation(context, home, owned)]
     except Rejected as rejected:
+        if home.spec.from_hub:
+            return [leave_out(context, home, rejected)]
         return [reject_home(home, "", rejected)]
     except Unchanged as unchanged:
         return [keep_unchanged(context, home, "", unchanged)]

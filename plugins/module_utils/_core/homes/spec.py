@@ -53,6 +53,8 @@ class UserSpec:
     annotations: Mapping[str, str] = field(default_factory=_nothing)
     state: str | None = None
     position: str = ""
+    #: Whether the hub named it. Users choose such names, so none of them may stop the run.
+    from_hub: bool = False
 
 
 def owner_text(user: str, server: str) -> str:
@@ -102,8 +104,8 @@ def specs_of_hub(users: Iterable[tuple[str, Iterable[str]]], source: str) -> lis
     specs = []
     for name, servers in users:
         position = f"{source} user {shown(name)}"
-        specs.append(UserSpec(name=name, position=position))
-        specs += [UserSpec(name=name, server=server, position=position) for server in servers if server]
+        specs.append(UserSpec(name=name, position=position, from_hub=True))
+        specs += [UserSpec(name=name, server=server, position=position, from_hub=True) for server in servers if server]
     return specs
 
 
