@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from testbed.faults import Rule, call
+from testbed.proxy import FaultProxy
 from tests.support.cluster import Cluster, wait_for
 from tests.support.homes import RETIRED, make_home
 from tests.support.modules import Modules
-from tests.support.shares import nfs, share
+from tests.support.shares import make_claim, nfs, share
 
 pytestmark = pytest.mark.usefixtures("share_volumes")
 
@@ -52,3 +55,78 @@ def test_a_released_volume_with_the_name_of_a_home_is_no_share(
         "share_pvc", {"namespaces": [namespace], "shares": [share("data", nfs(f"/{namespace}/eve"))]}
     )
     assert "a home by its name (its claim was claim-eve" in message
+
+
+@pytest.fixture
+def through(cluster: Cluster, modules: Modules) -> Any:
+    """Run share_pvc through a proxy that calls a function before the first request of this method and path."""
+
+    def run(options: dict[str, Any], meddle: Any, method: str, path: str) -> Any:
+        with FaultProxy(
+            cluster.kubeconfig, [Rule(call(lambda request: meddle()), method=method, path=path, nth=1)]
+        ) as proxy:
+            return modules.run("share_pvc", options, kubeconfig=Path(proxy.kubeconfig))
+
+    return run
+
+
+def test_a_claim_that_others_created_meanwhile_is_not_bound_silently(
+    cluster: Cluster, modules: Modules, namespace: str, through: Any
+) -> None:
+    options = {"namespaces": [namespace], "shares": [share("data", nfs(f"/{namespace}/data"))]}
+
+    def create_claim() -> None:
+        make_claim(cluster, namespace, "data", storageClassName="", volumeName=f"share.{namespace}.data")
+
+    result = through(options, create_claim, "POST", r"/persistentvolumeclaims$")
+    assert result.failed
+    assert "somebody else created claim data while this run created the share" in result.msg
+    assert "odh.persistency/kind" not in (cluster.claims(namespace)["data"]["metadata"].get("labels") or {})
+
+
+def test_two_runs_at_once_report_one_place_and_later_runs_too(
+    cluster: Cluster, modules: Modules, namespace: str, other: str, through: Any
+) -> None:
+    path = f"/{namespace}/data"
+    first = {"namespaces": [namespace], "shares": [share("one", nfs(path), level="private")]}
+    second = {"namespaces": [other], "shares": [share("two", nfs(path + "/sub"))]}
+    words = f"that of the share one in {namespace} (volume share.{namespace}.one)"
+    result = through(second, lambda: modules.ok("share_pvc", first), "POST", r"/persistentvolumes$")
+    assert not result.failed
+    assert any("lies inside" in text and words in text for text in result.warnings), result.warnings
+    for options, name in ((second, "one"), (first, "two")):
+        again = modules.ok("share_pvc", options)
+        assert not again.changed
+        assert len(again.output["unreconcilable"]) == 1
+        assert f"the share {name} in" in again.warnings[0]
+        assert "retire one of the two shares" in again.warnings[0]
+
+
+def test_a_home_that_is_created_inside_a_share_later_is_reported(
+    cluster: Cluster, modules: Modules, namespace: str, audit: Any
+) -> None:
+    options = {"namespaces": [namespace], "shares": [share("data", nfs(f"/{namespace}/all"))]}
+    modules.ok("share_pvc", options | {"wait": True})
+    modules.ok("user_pvc", {"namespace": namespace, "size": "1Gi", "users": ["bob"]})
+    source = {"nfs": {"server": "NAS.example.org.", "path": f"/{namespace}/all/bob"}}
+    volume = cluster.bind(namespace, "claim-bob", source=source)
+    again = modules.ok("share_pvc", options)
+    assert not again.changed
+    assert (
+        f"contains that of claim claim-bob in {namespace}, which is the home of bob (volume {volume})"
+        in again.warnings[0]
+    )
+    assert "retire the share, or move the home's data" in again.warnings[0]
+    modules.ok("share_pvc", options | {"state": "retired"})
+
+
+def test_a_dynamic_share_that_is_bound_later_to_a_folder_of_another(
+    cluster: Cluster, modules: Modules, namespace: str
+) -> None:
+    shares = [share("data", nfs(f"/{namespace}/all")), share("new", {"type": "storage_class"})]
+    options = {"namespaces": [namespace], "shares": shares}
+    modules.ok("share_pvc", options)
+    cluster.bind(namespace, "new", source={"nfs": {"server": "nas.example.org", "path": f"/{namespace}/all/new"}})
+    again = modules.ok("share_pvc", options)
+    assert not again.changed
+    assert any("that of the share" in text for text in again.warnings), again.warnings

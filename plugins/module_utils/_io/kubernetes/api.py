@@ -119,6 +119,13 @@ class Api:
             "compacts too often; run again later"
         )
 
+    def list_first(self, resource: Resource, convert: Callable[[dict[str, Any]], T]) -> Optional[list[T]]:
+        """Return all objects of a collection if they are one page, None when there are more."""
+        answer = _parse(self._send(ApiCall(LIST, resource, None), query={"limit": str(PAGE)}).data)
+        if (answer.get("metadata") or {}).get("continue"):
+            return None
+        return [convert(item) for item in answer.get("items") or ()]
+
     def post(self, resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
         """Send an object that is not stored, such as an access review, and return the answer."""
         return _parse(self._send(ApiCall(CREATE, resource), json.dumps(body)).data)

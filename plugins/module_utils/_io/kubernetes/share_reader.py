@@ -45,7 +45,7 @@ class ShareReader:
             lambda: observed.add_claims(self.list_claims(self.namespaces, SELECTOR)),
         ]
         if with_volumes:
-            readers.append(lambda: self._list_volumes(observed, SELECTOR))
+            readers.append(lambda: self._list_first_volumes(observed))
         in_parallel(lambda read: read(), readers)
 
     def read_missing(self, observed: ObservedShares) -> None:
@@ -97,6 +97,30 @@ class ShareReader:
         placed = [item for item in found if item is not None]
         self.populated.update(namespace for namespace, _claim in placed)
         return placed
+
+    def _list_first_volumes(self, observed: ObservedShares) -> None:
+        """Read all volumes if they are one page, so that homes are compared at no cost, and otherwise those with our label."""
+        try:
+            volumes = self.api.list_first(requests.VOLUMES, volume_from)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            observed.set_volumes_error(str(error))
+            return
+        if volumes is None:
+            self._list_volumes(observed, SELECTOR)
+        else:
+            observed.add_volumes(volumes, everything=True)
+
+    def read_again(self) -> ObservedShares:
+        """Read the claims and volumes with our label again, to see what others wrote during the run."""
+        observed = ObservedShares()
+        readers: list[Callable[[], None]] = [
+            lambda: observed.add_claims(self.list_claims(self.namespaces, SELECTOR)),
+            lambda: self._list_volumes(observed, SELECTOR),
+        ]
+        in_parallel(lambda read: read(), readers)
+        return observed
 
     def _list_volumes(self, observed: ObservedShares, selector: str) -> None:
         try:

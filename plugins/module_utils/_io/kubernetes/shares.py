@@ -18,6 +18,7 @@ from ..._core.metadata import PRESENT
 from ..._core.plan import Change, Plan
 from ..._core.shares.naming import SELECTOR
 from ..._core.shares.planning.changes import keep_share
+from ..._core.shares.planning.conflicts import ConflictFinder, created_source
 from ..._core.shares.planning.context import PlanContext
 from ..._core.shares.planning.desired import Share, ShareSettings, ShareTarget
 from ..._core.shares.planning.observed import ObservedShares
@@ -88,7 +89,22 @@ class SharesRun:
         outcome.warnings.extend(missing_namespace_warning(name) for name in sorted(absent))
         outcome.warnings.extend(warnings)
         self.timings["write"] = time.monotonic() - started
+        if outcome.wrote and any(created_source(change) is not None for change in outcome.plan.pending):
+            self._look_again(outcome)
         return outcome
+
+    def _look_again(self, outcome: Outcome) -> None:
+        """Report the shares that hold the data of another one since this run: two runs at once do not see each other's plan."""
+        observed = self._reader.read_again()
+        while True:
+            context = PlanContext(self.settings, observed, self._facts)
+            ConflictFinder(context, self.shares).report_overlaps()
+            if not context.is_missing:
+                break
+            self._read_missing(context)
+        known = {item.reason for item in outcome.plan.unreconcilable}
+        found = tuple(item for item in context.unreconcilable if item.reason not in known)
+        outcome.plan = outcome.plan.joined(Plan(unreconcilable=found))
 
     def wait(self, outcome: Outcome, timings: Timings) -> None:
         """Wait until the claim of every present share is bound and has its capacity."""

@@ -12,7 +12,7 @@ are compared, so a run without changes reads nothing, and only claims of overlap
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from ...kubernetes.volumes import Volume, VolumeSource, volume_from
@@ -30,6 +30,9 @@ from .desired import Share, ShareTarget
 from .observed import reserved_for, reserved_volume, share_of
 from .sources import describe_source, is_same_data
 
+#: The phases of a volume whose claim is gone.
+_UNCLAIMED = ("Released", "Failed")
+
 
 class _Owner(NamedTuple):
     """Whose the data of a volume is: a share ("" for a home) and its description, or why that is unknown."""
@@ -46,7 +49,7 @@ class ConflictFinder:
         self.context = context
         self.observed = context.observed
         present = [share for share in shares if share.state == PRESENT]
-        self._claims = {(target.namespace, target.claim): share.name for share in present for target in share.targets()}
+        self._targets = {(target.namespace, target.claim): target for share in present for target in share.targets()}
         self._doubted: set[str] = set()
         self._distinct = {spec.name: spec.distinct_from for spec in context.settings.specs}
         self._levels = {spec.name: spec.level for spec in context.settings.specs}
@@ -79,6 +82,64 @@ class ConflictFinder:
                     found[number] = refuse_share(found[number].subject, reason, found[number].name)
                     break
         return found
+
+    def report_overlaps(self, rejected: Collection[str] = ()) -> None:
+        """Report the shares in force that hold the data of another share or of a home, as far as volumes were read.
+
+        Two runs at once may have created both, or somebody else created or bound a volume later. `rejected` are shares whose
+        changes are rejected, which says the same.
+        """
+        volumes = self.observed.known_volumes()
+        in_force = [(volume, target) for volume in volumes if (target := self._target_in_force(volume))]
+        index = _VolumeIndex(volumes) if in_force else _VolumeIndex(())
+        reported: set[frozenset[str]] = set()
+        for volume, target in in_force:
+            name = target.share.name
+            for other, relation in index.related(volume):
+                is_candidate = other.name != volume.name and other.phase not in _UNCLAIMED and name not in rejected
+                owner = self._owner(other) if is_candidate else None
+                if owner is None or owner.error or owner.share in (name, share_label(name)):
+                    continue
+                pair = frozenset((name, owner.share or other.name))
+                if (
+                    pair in reported
+                    or owner.share in rejected
+                    or (relation == MAY_BE and not self._differ(target, owner, other))
+                ):
+                    continue
+                reported.add(pair)
+                how = "may be" if relation == MAY_BE else relation
+                self.context.add_unreconcilable(
+                    target,
+                    f"has data ({describe_source(volume.source)}, volume {volume.name}) that {how} that of "
+                    f"{owner.description} (volume {other.name}), so users of one can reach the other: retire one of the two "
+                    "shares, or move its data to a separate place"
+                    if owner.share
+                    else f"has data ({describe_source(volume.source)}, volume {volume.name}) that {how} that of "
+                    f"{owner.description} (volume {other.name}), so users of the share can reach it: retire the share, or move "
+                    "the home's data to a separate place",
+                )
+
+    def _target_in_force(self, volume: Volume) -> Optional[ShareTarget]:
+        """Return the target that a volume serves, None when it serves no present share of the run."""
+        key = (volume.claim_namespace, volume.claim_name)
+        target = self._targets.get(key) if volume.phase not in _UNCLAIMED and volume.retired_at is None else None
+        claim = self.observed.known_claim(*key) if target is not None else None
+        if target is None or claim is None or claim.volume not in ("", volume.name) or claim.retired_at is not None:
+            return None
+        return target if share_of(claim) in (target.share.name, share_label(target.share.name)) else None
+
+    def _differ(self, target: ShareTarget, owner: _Owner, volume: Volume) -> bool:
+        """Return whether a share and a volume whose data may be the same have different levels, and no entry says more."""
+        if not owner.share or self._are_distinct(target.share.name, owner.share):
+            return False
+        return target.share.spec.level != self._level_of(owner.share, volume)
+
+    def _are_distinct(self, share: str, other: str) -> bool:
+        return other in self._distinct.get(share, ()) or share in self._distinct.get(other, ())
+
+    def _level_of(self, share: str, volume: Volume) -> Optional[str]:
+        return self._levels.get(share) or volume.annotations.get(LEVEL_ANNOTATION)
 
     def doubts(self) -> list[str]:
         """Return a note for each pair of shares of the inventory that may hold the same data, as far as can be compared."""
@@ -181,16 +242,14 @@ class ConflictFinder:
 
         Data of two levels is refused: whoever may use the lower one would reach the other.
         """
-        spec = target.share.spec
-        if owner.share in spec.distinct_from or target.share.name in self._distinct.get(owner.share, ()):
+        if self._are_distinct(target.share.name, owner.share):
             return ""
         what = owner.description or f"volume {volume.name}"
         data = (
             f"whether its data ({describe_source(source)}) is that of {what} (volume {volume.name}) is unknown, because "
             "everything that can be compared is equal"
         )
-        level = self._levels.get(owner.share) or volume.annotations.get(LEVEL_ANNOTATION)
-        if owner.share and level != spec.level:
+        if owner.share and self._level_of(owner.share, volume) != target.share.spec.level:
             return (
                 f"{data}, and their levels differ: if the data differ, set `distinct_from: [{owner.share}]`; otherwise make "
                 "them one share"
@@ -208,7 +267,7 @@ class ConflictFinder:
             return None
         namespace, name = volume.claim_namespace, volume.claim_name
         # The claim of a released volume is gone, so there is nothing to read.
-        has_claim = name and volume.phase not in ("Released", "Failed")
+        has_claim = name and volume.phase not in _UNCLAIMED
         claim = self.observed.claim(namespace, name) if has_claim else None
         error = self.observed.claim_error(namespace, name) if has_claim else ""
         if claim is not None and claim.volume not in ("", volume.name):
@@ -222,7 +281,8 @@ class ConflictFinder:
         home = reserved_volume(volume) if share is None and claim is None else None
         if home is not None:
             return _Owner("", f"volume {volume.name}, which is {home}")
-        share = share or (self._claims.get((namespace, name)) if claim is not None else None)
+        target = self._targets.get((namespace, name)) if claim is not None else None
+        share = share or (target.share.name if target is not None else None)
         if share is None:
             return _Owner("", "", error) if error else None
         if (share, namespace) in self._withdrawn:

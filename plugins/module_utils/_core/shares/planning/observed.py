@@ -194,6 +194,14 @@ class ObservedShares:
         """Return the volume of that name if it was read already."""
         return self._volumes.get(name)
 
+    def known_claim(self, namespace: str, name: str) -> Optional[Claim]:
+        """Return the claim of that name if it was read already."""
+        return self._claims.get((namespace, name))
+
+    def known_volumes(self) -> list[Volume]:
+        """Return the volumes that were read already."""
+        return [volume for volume in self._volumes.values() if volume is not None]
+
     def claim_error(self, namespace: str, name: str) -> str:
         """Return why a claim cannot be read, "" when it can."""
         return self._claim_errors.get((namespace, name), "")

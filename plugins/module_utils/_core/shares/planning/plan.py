@@ -12,7 +12,7 @@ from typing import Optional
 
 from ...kubernetes.storage_classes import classes_of_new_claims, unknown_class_warnings
 from ...metadata import PRESENT
-from ...plan import Change, Plan
+from ...plan import ADOPT, CREATE, REFUSE, Change, Plan
 from ...text import did_you_mean
 from .changes import refuse_share
 from .conflicts import ConflictFinder, created_source
@@ -33,6 +33,7 @@ def plan_shares(context: PlanContext, shares: Sequence[Share]) -> Plan:
             note_missed_namespaces(context, share, planned)
     conflicts = ConflictFinder(context, shares)
     changes = conflicts.reject_conflicts(planned)
+    conflicts.report_overlaps({change.subject.share.name for change in changes if change.action == REFUSE})
     classes = classes_of_new_claims(changes)
     known = context.facts.storage_classes() if classes else None
     notes = [
@@ -66,12 +67,26 @@ def plan_again(context: PlanContext, before: Change, shares: Sequence[Share]) ->
     They are not compared again when the data is the one that the plan compared before.
     """
     target: ShareTarget = before.subject
-    changes = plan_share(context, target.share, target.namespace)
+    changes = [_not_found_meanwhile(before, change) for change in plan_share(context, target.share, target.namespace)]
     conflicts = ConflictFinder(context, shares)
     created = created_source(before)
     if created is not None and all(conflicts.source_of(change) in (None, created) for change in changes):
         return changes
     return conflicts.reject_conflicts(changes)
+
+
+def _not_found_meanwhile(before: Change, change: Change) -> Change:
+    """Return the change, or a refusal when the plan was to create a claim and somebody else created one meanwhile.
+
+    Another run of this collection is nobody else: its claim has the share's labels.
+    """
+    if before.action != CREATE or change.action != ADOPT:
+        return change
+    reason = (
+        f"somebody else created claim {change.name} while this run created the share, and Kubernetes may have bound it to the "
+        "share's volume: check who uses it, then delete it and run again, or run again to adopt it"
+    )
+    return refuse_share(change.subject, reason, change.name)
 
 
 def _with_known_shares(context: PlanContext, change: Change) -> Change:
