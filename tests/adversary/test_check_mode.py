@@ -1,4 +1,4 @@
-"""Check mode fails for what fails for real, and what cannot be tried is one warning."""
+"""Check mode fails for whatever a real run fails for. Requests that cannot be tried give one warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that users of a hub choose: they stop no run, and those that cannot have a home are left out and reported."""
+"""Names that users of a hub choose: they stop no run. Users who cannot have a home are left out and reported."""
 
 from __future__ import annotations
 

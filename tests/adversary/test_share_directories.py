@@ -1,4 +1,4 @@
-"""A member of a share changes what is inside it: this is reported and left out, and everything else goes on."""
+"""A member of a share changes what is inside it: this is reported and left out, and the rest of the run continues."""
 
 from __future__ import annotations
 

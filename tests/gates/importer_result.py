@@ -1,4 +1,4 @@
-"""Judge a run of galaxy-importer, which says 0 even without the documentation of a module and with errors in its log.
+"""Check a run of galaxy-importer, which exits with 0 even without the documentation of a module and with errors in its log.
 
 Usage: python tests/gates/importer_result.py LOG RESULT CHECKOUT
 """

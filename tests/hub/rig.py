@@ -1,4 +1,4 @@
-"""A real JupyterHub on a free loopback port, with a database of its own, and an admin's hands on it.
+"""A real JupyterHub on a free loopback port with its own database, and administration of it for tests.
 
 The hubs come from the environments of the real KubeSpawners (tests/oracle), each of which has its JupyterHub.
 """

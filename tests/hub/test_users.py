@@ -1,4 +1,4 @@
-"""What a real JupyterHub tells of its users: all of them, their servers, and when each was last used."""
+"""The users that a real JupyterHub returns: all of them, their servers, and their last activity."""
 
 from __future__ import annotations
 

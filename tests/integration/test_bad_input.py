@@ -1,4 +1,4 @@
-"""What is wrong with the input is refused in one sentence each, all at once, before the cluster is written to."""
+"""Invalid input is rejected before the first write, with all errors at once, in one sentence each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the connection to the API server: each is one sentence, soon, and nothing is written."""
+"""Errors of the connection to the API server: each is one sentence, after a short time, and nothing is written."""
 
 from __future__ import annotations
 

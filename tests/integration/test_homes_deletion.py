@@ -1,4 +1,4 @@
-"""Retired, present again, absent: nothing goes that was not retired, held, unmounted and unused."""
+"""Retired, present again, absent: only homes that were retired, retained, unmounted and unused are deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes only grow, where the class allows it; what cannot grow is a warning with both sizes."""
+"""Homes only expand, if the class allows it. What cannot expand is a warning with both sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults on the way to the real API server: what can be done is done, nothing is made twice, the next run converges."""
+"""Faults between modules and the API server: what can be applied is applied, nothing is created twice, the next run converges."""
 
 from __future__ import annotations
 

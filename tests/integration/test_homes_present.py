@@ -1,4 +1,4 @@
-"""Homes made, found and adopted: by owner, never by name."""
+"""Homes are created, found and adopted: by owner, never by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real JupyterHub as the one who says who there is, and who used a home since it was retired."""
+"""A real JupyterHub as the source of users, and of the use of homes since their retirement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Homes that the real KubeSpawner makes and finds, beside those that this collection makes and finds.
+"""Homes that the real KubeSpawner creates and finds, compared with those of this collection.
 
 The real one launches servers by its own code and with its own API client, up to the pod, which is not sent.
 """

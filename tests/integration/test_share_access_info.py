@@ -1,4 +1,4 @@
-"""Who gets what, asked of an ACL that share_acl published on a real API server."""
+"""Queries about an ACL that share_acl published on a real API server."""
 
 from __future__ import annotations
 

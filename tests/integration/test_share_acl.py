@@ -1,4 +1,4 @@
-"""share_acl against a real API server: published, published again, shown, guarded, repaired, removed."""
+"""share_acl against a real API server: publication, a second run, check mode, guards, repair, deletion."""
 
 from __future__ import annotations
 

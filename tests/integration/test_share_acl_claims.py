@@ -1,4 +1,4 @@
-"""An access list grants no home, and no hub's database, whoever names it."""
+"""An access list never grants a home or the hub's database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults between share_acl and the API server: what passes is ridden out, what lasts leaves the old ACL whole."""
+"""Faults between share_acl and the API server: transient ones are retried, permanent ones leave the old ACL complete."""
 
 from __future__ import annotations
 

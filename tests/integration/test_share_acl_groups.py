@@ -1,4 +1,4 @@
-"""Groups of the cluster, read with OpenShift's dynamic client, and the rights that publishing takes."""
+"""Groups of the cluster, read with OpenShift's dynamic client, and the permissions for publishing."""
 
 from __future__ import annotations
 

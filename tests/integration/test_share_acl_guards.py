@@ -1,4 +1,4 @@
-"""What share_acl refuses, what it takes to say yes, and what it makes of an ACL that is broken or of tomorrow."""
+"""What share_acl rejects, the options that allow it, and ACLs that are damaged or of a newer schema."""
 
 from __future__ import annotations
 

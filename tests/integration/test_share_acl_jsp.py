@@ -1,4 +1,4 @@
-"""share_acl for classic Open Data Hub: its ConfigMap, what it cannot carry, and the same guards."""
+"""share_acl for classic Open Data Hub: its ConfigMap, what profiles omit, and the same guards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol of publication: whatever happens to a run, readers see one whole ACL, and the next run converges."""
+"""The protocol of publication: whatever happens to a run, readers see one complete ACL, and the next run converges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`share_directory` on a real file system: what is made, what stays as it is, what is refused. Takes no cluster."""
+"""`share_directory` on a real file system: what is created, kept and rejected. Needs no cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`share_directory` and POSIX access control lists, which say more of who may than a directory's mode shows."""
+"""`share_directory` and POSIX access control lists, which grant access that a directory's mode does not show."""
 
 from __future__ import annotations
 

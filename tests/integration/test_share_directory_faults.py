@@ -1,4 +1,4 @@
-"""`share_directory` when something goes wrong: faults, kill -9, others who write at once, people without rights."""
+"""`share_directory` and errors: faults, kill -9, concurrent writers, missing permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`share_directory` and a real NFS server over the folder that it worked in: what it makes is what clients see."""
+"""`share_directory` and a real NFS server that exports its folder: clients see what it created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""share_preflight against a real API server: everything that is wrong, at once and before anything is written."""
+"""share_preflight against a real API server: all errors at once, before anything is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The homes of a namespace, and the census before the names change."""
+"""The homes of a namespace, and the census before a change of names."""
 
 from __future__ import annotations
 

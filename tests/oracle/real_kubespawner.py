@@ -1,4 +1,4 @@
-"""The real KubeSpawner, several versions of it, each in a virtual environment of its own and asked through a pipe."""
+"""Several versions of the real KubeSpawner, each in its own virtual environment and queried through a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and templates that hypothesis makes: of people, of the edges of the rules, and of those who try things out."""
+"""Names and templates that hypothesis generates: realistic ones, limits of the rules, and arbitrary ones."""
 
 from __future__ import annotations
 

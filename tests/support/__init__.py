@@ -1,1 +1,1 @@
-"""What several kinds of test share."""
+"""Shared code of tests."""

@@ -1,4 +1,4 @@
-"""Access lists as they are stored, made up for tests of the access rules: few names, which look alike and meet in every way."""
+"""Generated access lists in their stored form, for tests of the access rules: few, similar names in all combinations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made-up shares, groups and people for tests of the ACL: few names, so that they meet in every way."""
+"""Generated shares, groups and people for tests of the ACL: few names, in all combinations."""
 
 from __future__ import annotations
 

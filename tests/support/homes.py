@@ -1,4 +1,4 @@
-"""Claims as KubeSpawner, an administrator or nobody in particular made them, for tests to find."""
+"""Claims as KubeSpawner or an administrator creates them, for tests that find them."""
 
 from __future__ import annotations
 

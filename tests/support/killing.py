@@ -1,4 +1,4 @@
-"""Modules killed half-way, at a request of theirs that a test chooses."""
+"""Modules that are killed at a request that a test selects."""
 
 from __future__ import annotations
 

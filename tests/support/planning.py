@@ -1,4 +1,4 @@
-"""Plans made from plain data: a claim as the API would return it, and the plan of some users over claims."""
+"""Plans from plain data: claims as the API returns them, and the plan for some users."""
 
 from __future__ import annotations
 

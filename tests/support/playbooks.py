@@ -1,4 +1,4 @@
-"""Runs the collection's playbooks as its users do: by name, with an inventory of their own."""
+"""Runs the collection's playbooks as its users do: by name, with their own inventory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The access rules, case by case: the table of levels, what is told to people, and the sentence for each thing that is wrong."""
+"""The access rules, case by case: the table of levels, the texts for people, and the sentence for each error."""
 
 from __future__ import annotations
 

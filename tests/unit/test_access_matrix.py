@@ -1,4 +1,4 @@
-"""The matrix in text: readable with few columns and with many, whatever people and shares are called; and as CSV."""
+"""The matrix as text, with few columns and many and with any names, and as CSV."""
 
 from __future__ import annotations
 

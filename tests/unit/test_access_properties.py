@@ -1,4 +1,4 @@
-"""What holds of the access rules for every access list, person and wish: looked for in thousands of made-up ones."""
+"""Properties of the access rules for any access list, person and request."""
 
 from __future__ import annotations
 

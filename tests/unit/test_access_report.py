@@ -1,4 +1,6 @@
-"""What `share_access_info` answers: every cell is what the access rules decide, and the reverse is the forward's inverse."""
+"""The answers of `share_access_info`: every cell follows the access rules, and people by share is the inverse of shares
+by person.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From entries to the ACL, to its texts, and back: what is stored says what the inventory says, and nothing more."""
+"""From entries to the ACL, to its texts, and back: the stored ACL grants exactly what the inventory declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failed write of the index means, and what is planned again when another run was faster."""
+"""The meaning of a failed write of the index, and what is planned again when another run was faster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changes for people, held against the access rules asked for one person after the other, and the sentences."""
+"""The changes for people, compared with the access rules applied to each person, and their descriptions."""
 
 from __future__ import annotations
 

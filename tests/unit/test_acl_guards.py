@@ -1,4 +1,4 @@
-"""What an ACL is not published for unless somebody said so."""
+"""Changes of the ACL that are published only with consent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What classic Open Data Hub's profiles make of an ACL: never more than it grants, and what is missing is said."""
+"""Profiles of classic Open Data Hub from an ACL: they never offer more than it grants, and omissions are warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of a publication, over made-up ACLs: readers see one whole ACL after each write, whoever else writes."""
+"""The order of a publication, over generated ACLs: readers see one complete ACL after each write, whoever else writes."""
 
 from __future__ import annotations
 

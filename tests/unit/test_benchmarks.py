@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic and measuring; nothing here depends on how fast a machine is."""
+"""The arithmetic and measuring of the benchmarks. Nothing here depends on the speed of the machine."""
 
 from __future__ import annotations
 

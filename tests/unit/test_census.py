@@ -1,4 +1,4 @@
-"""The census over made-up namespaces: what it lists for adoption really keeps everybody's home."""
+"""The census over generated namespaces: its list for adoption keeps everybody's home."""
 
 from __future__ import annotations
 

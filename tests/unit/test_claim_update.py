@@ -1,4 +1,4 @@
-"""The update of one claim: which action, reasons, diff parts and API requests its differences lead to."""
+"""The update of one claim: the action, reasons, diff parts and API requests that follow from its differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans of homes over made-up worlds: whatever is asked of whatever is there, the promises hold.
+"""Properties of plans of homes: for any desired homes and any observed claims, the promises hold.
 
 What a plan's steps do to claims is modelled here on plain data, so that "a second run changes nothing" can be tried
 over many worlds; the integration tests try it on the API server.

@@ -1,4 +1,4 @@
-"""Whether a home was used since it was retired: what counts as use, and what counts as not known."""
+"""Whether a home was used since it was retired: what counts as use, and what as unknown."""
 
 from __future__ import annotations
 

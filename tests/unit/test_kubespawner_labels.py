@@ -1,4 +1,4 @@
-"""What is written on a new home, and what may be written at all. tests/oracle asks the real KubeSpawner."""
+"""Labels and annotations of new homes, and which ones are valid. tests/oracle compares them with the real KubeSpawner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that give users and shares: lists, files, `retired`, `absent` and `overrides` as one list."""
+"""Options for users and shares: lists, files, `retired`, `absent` and `overrides` as one list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of homes: the measured table, templates taken and refused, collisions. tests/oracle asks the real KubeSpawner."""
+"""Names of homes: measured names, valid and rejected templates, collisions. tests/oracle compares with the real KubeSpawner."""
 
 from __future__ import annotations
 

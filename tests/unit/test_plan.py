@@ -1,4 +1,4 @@
-"""The plan: everything a module tells is printed from it."""
+"""The plan, from which all results of a module are computed."""
 
 from __future__ import annotations
 

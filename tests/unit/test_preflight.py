@@ -1,4 +1,4 @@
-"""What results in check mode say about the run, and summaries in one line."""
+"""Rejections in results of check mode, and summaries in one line."""
 
 from __future__ import annotations
 

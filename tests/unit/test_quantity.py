@@ -1,4 +1,4 @@
-"""Quantities, held against the Kubernetes client's own reading of them."""
+"""Quantities, compared with the parser of the Kubernetes client."""
 
 from __future__ import annotations
 

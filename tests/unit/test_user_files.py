@@ -1,4 +1,4 @@
-"""Files of users: the three forms, and a sentence for each way in which a file can be wrong."""
+"""Files of users: the three formats, and a sentence for each possible error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries: what a list of users may hold, and the sentence for each thing that it may not."""
+"""Entries of users: valid ones, and the sentence for each error."""
 
 from __future__ import annotations
 
