@@ -1,0 +1,55 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which claims a pod must not mount, and which claims of shares are mounted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
+from .access import Mount
+from .observed_claims import SHARE, SHARE_KEY, Claim
+
+#: Claims with the databases of hubs: z2jh's, and classic Open Data Hub's.
+_DATABASES = ("hub-db-dir", "jupyterhub-db")
+#: Names that KubeSpawner and the Open Data Hub dashboard give to homes.
+_HOME_NAME = re.compile(r"(claim-.+|jupyterhub-nb-.+-pvc)\Z")
+
+
+def reason_to_remove(name: str, claim: Optional[Claim], user: str) -> str:
+    """Return why a pod of this user must not mount a claim that its configuration names, as a phrase, or "".
+
+    `claim` is None if there is no such claim. Shares are removed too: the ACL alone decides about them.
+    """
+    if name in _DATABASES:
+        return "it has the name of a hub's database"
+    if claim is not None:
+        if claim.kind == SHARE or SHARE_KEY in claim.labels or SHARE_KEY in claim.annotations:
+            return "it is a share"
+        if claim.user == user:
+            return ""
+        if claim.user is not None:
+            return f"it is the home of {claim.user!r}"
+        if claim.is_somebodys:
+            return "it is marked as a home without an owner"
+    return "it has the name of a home, and no annotation names its owner" if _HOME_NAME.match(name) else ""
+
+
+def verify_mounts(mounts: Sequence[Mount], claims: Mapping[str, Claim]) -> tuple[list[Mount], dict[str, str]]:
+    """Return the mounts whose claims exist and are those shares, and by share why the others are left out, as phrases."""
+    verified: list[Mount] = []
+    left_out: dict[str, str] = {}
+    for mount in mounts:
+        claim = claims.get(mount.claim)
+        if claim is None:
+            left_out[mount.share] = "not mounted: its claim does not exist, or is not marked as a share"
+        elif claim.kind != SHARE or claim.annotations.get(SHARE_KEY) != mount.share:
+            left_out[mount.share] = "not mounted: its claim is not marked as this share"
+        elif claim.terminating:
+            left_out[mount.share] = "not mounted: its claim is being deleted"
+        else:
+            verified.append(mount)
+    return verified, left_out

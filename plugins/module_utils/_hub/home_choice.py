@@ -1,0 +1,62 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Choose the home of a server: read the claims that may be it, and tell KubeSpawner its name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .home_selection import Server, owns, select_home
+from .kubernetes_client import KubernetesClient, selector_of
+from .observed_claims import HOME, KIND_LABEL, OWNER_LABEL, USERNAME, Claim, owner_hash, username_labels
+
+
+class HomeChoice(NamedTuple):
+    """The home of a server. `claims` are those that were read. `computed` are the names that the hub computes."""
+
+    name: str
+    computed: Sequence[str]
+    claims: Sequence[Claim]
+
+
+async def choose_home(spawner: Any, client: KubernetesClient) -> HomeChoice:
+    """Return the home of a server. Raises HomeRefused and ApiFailure."""
+    server = _server_of(spawner)
+    found = await client.claims(f"{OWNER_LABEL}={owner_hash(server.user)}")
+    labels = username_labels(server.user, _own_label(spawner))
+    if labels:
+        found += await client.claims(selector_of(USERNAME, labels))
+    if not any(owns(claim, server) and not claim.terminating for claim in found):
+        known = {claim.name for claim in found}
+        for name in server.computed:
+            claim = None if name in known else await client.claim(name)
+            if claim is not None:
+                found.append(claim)
+    return HomeChoice(select_home(found, server) or server.computed[0], server.computed, found)
+
+
+def apply_home(spawner: Any, choice: HomeChoice) -> None:
+    """Make KubeSpawner use the home, and label it as ours if KubeSpawner creates it."""
+    spawner.pvc_name = choice.name
+    labels = dict(spawner.storage_extra_labels or {})
+    # KubeSpawner formats the values: a hash has no braces.
+    labels.update({KIND_LABEL: HOME, OWNER_LABEL: owner_hash(spawner.user.name)})
+    spawner.storage_extra_labels = labels
+
+
+def _server_of(spawner: Any) -> Server:
+    template = str(spawner.pvc_name_template)
+    expand = spawner._expand_user_properties
+    computed = [expand(template)]
+    if "slug_scheme" in inspect.signature(expand).parameters:
+        computed.append(expand(template, slug_scheme="escape"))  # as KubeSpawner 6 computed it
+    # Fields for the server are {user_server}, {servername} and variants of these.
+    return Server(spawner.user.name, spawner.name or "", list(dict.fromkeys(computed)), "server" not in template)
+
+
+def _own_label(spawner: Any) -> str:
+    return str(spawner._build_common_labels({}).get(USERNAME, ""))

@@ -1,0 +1,86 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The settings of the spawn hook, and what the hub passes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Callable, NamedTuple
+
+from .acl_format import AccessError, normalised, path_error, shown
+
+HOMES = ("claim", "static", "none")
+POLICIES = ("home_only", "deny")
+
+
+class Settings(NamedTuple):
+    """The settings of the spawn hook.
+
+    `namespace` has the ACL, "" for the namespace of the servers. `home_path` and `mount_roots` are where shares may be
+    mounted. `home` is what the hub mounts as the home: a claim per user or server, one static claim for all, or none.
+    `policy` applies if the ACL cannot be read: start without shares, or refuse the start. `timeout` is the limit in seconds
+    for each request to the Kubernetes API.
+    """
+
+    namespace: str = ""
+    home_path: str = "/home/jovyan"
+    mount_roots: tuple[str, ...] = ()
+    home: str = "claim"
+    policy: str = "home_only"
+    timeout: int = 5
+
+
+class Runtime(NamedTuple):
+    """What the hook needs of the hub, which this package does not import.
+
+    `http_error` is tornado's HTTPError. `clock` returns the time in UTC.
+    `schedule` is asyncio's ensure_future: old hubs accept futures from hooks, but no coroutines. `hub_version` is
+    JupyterHub's. `has_trait` tells whether the hub's spawner class has a trait.
+    """
+
+    http_error: Any
+    clock: Callable[[], datetime]
+    schedule: Callable[[Any], Any]
+    hub_version: tuple[int, ...]
+    has_trait: Callable[[str], bool]
+
+
+def settings_errors(data: Any) -> list[str]:
+    """Return the errors of settings as they are written into the hub's configuration, one sentence each."""
+    if not isinstance(data, Mapping):
+        return [f"the settings are {shown(data)}, not a mapping"]
+    errors = [f"unknown setting {shown(key)}" for key in data if key not in Settings._fields]
+    values = {**Settings()._asdict(), **data}
+    roots = values["mount_roots"]
+    if not isinstance(values["namespace"], str):
+        errors.append(f"`namespace` is {shown(values['namespace'])}, not a name")
+    for key, known in (("home", HOMES), ("policy", POLICIES)):
+        if values[key] not in known:
+            errors.append(f"`{key}` is {shown(values[key])}, not one of {', '.join(known)}")
+    wrong = path_error(values["home_path"])
+    if wrong:
+        errors.append(f"`home_path` {wrong}")
+    if not isinstance(roots, (list, tuple)):
+        return [*errors, f"`mount_roots` is {shown(roots)}, not a list of paths"]
+    for root in roots:
+        wrong = path_error(normalised(root)) if isinstance(root, str) else f"is {shown(root)}, not a path"
+        if wrong:
+            errors.append(f"a root in `mount_roots` {wrong}")
+        elif not errors and (values["home_path"] + "/").startswith(normalised(root) + "/"):
+            errors.append(f"the root {root} in `mount_roots` is the home {values['home_path']}, or above it")
+    timeout = values["timeout"]
+    if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= 60:
+        errors.append(f"`timeout` is {shown(timeout)}, not a number of seconds from 1 to 60")
+    return errors
+
+
+def settings_from(data: Mapping[str, Any]) -> Settings:
+    """Return validated settings. Raises AccessError."""
+    errors = settings_errors(data)
+    if errors:
+        raise AccessError(errors)
+    values = {**data, "mount_roots": tuple(normalised(root) for root in data.get("mount_roots", ()))}
+    return Settings(**values)

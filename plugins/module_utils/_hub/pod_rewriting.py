@@ -1,0 +1,146 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rewrite the pod of a server, as a JSON object: its home, the claims that it must not mount, and the shares.
+
+The object is what the API client would send, so it does not matter which parts were typed objects and which were plain
+dictionaries. Everything here returns new objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .access import Mount
+
+#: Volumes with this prefix are ours. Those that something else put into the pod are removed.
+VOLUME_PREFIX = "odh-share-"
+MAIN_CONTAINER = "notebook"
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_HASH_DIGITS = 24
+
+
+def volume_name(claim: str) -> str:
+    """Return the name of the volume of a share. Names of claims are longer than those of volumes may be, so it is a hash."""
+    return VOLUME_PREFIX + hashlib.sha256(claim.encode("utf-8")).hexdigest()[:_HASH_DIGITS]
+
+
+def claims_of(spec: Mapping[str, Any]) -> list[str]:
+    """Return the names of the claims that a pod names, each once."""
+    names = (_claim(volume) for volume in spec.get("volumes") or ())
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def with_home(spec: Mapping[str, Any], computed: Iterable[str], home: str) -> dict[str, Any]:
+    """Return the pod's spec with the claim `home` in place of every computed claim name."""
+    replaced = frozenset(computed) - {home}
+
+    def volume_with_home(volume: Mapping[str, Any]) -> dict[str, Any]:
+        if _claim(volume) not in replaced:
+            return dict(volume)
+        return {**volume, "persistentVolumeClaim": {**volume["persistentVolumeClaim"], "claimName": home}}
+
+    return {**spec, "volumes": [volume_with_home(volume) for volume in spec.get("volumes") or ()]}
+
+
+def without_claims(spec: Mapping[str, Any], claims: Iterable[str]) -> dict[str, Any]:
+    """Return the pod's spec without the volumes of these claims, without volumes named as ours, and without their mounts."""
+    removed = frozenset(claims)
+    kept, names = [], set()
+    for volume in spec.get("volumes") or ():
+        if _claim(volume) in removed or str(volume.get("name")).startswith(VOLUME_PREFIX):
+            names.add(volume.get("name"))
+        else:
+            kept.append(volume)
+    # A name that another volume has too keeps its mounts: the API server rejects the duplicate, or it is the other's.
+    names -= {volume.get("name") for volume in kept}
+    return _with_containers({**spec, "volumes": kept}, lambda container: _without_mounts(container, names))
+
+
+def with_shares(spec: Mapping[str, Any], mounts: Sequence[Mount]) -> dict[str, Any]:
+    """Return the pod's spec with these shares in the main container, and their groups. Read-only is set on both places.
+
+    What else is mounted at the path of a share is removed from that container.
+    """
+    if not mounts:
+        return dict(spec)
+    paths = {mount.path for mount in mounts}
+    volumes = [*(spec.get("volumes") or ()), *(_volume(mount) for mount in mounts)]
+
+    def container_with_shares(container: Mapping[str, Any]) -> dict[str, Any]:
+        others = [mount for mount in container.get("volumeMounts") or () if _path(mount) not in paths]
+        return {**container, "volumeMounts": [*others, *(_volume_mount(mount) for mount in mounts)]}
+
+    changed = _with_main({**spec, "volumes": volumes}, container_with_shares)
+    gids = [mount.gid for mount in mounts if mount.gid is not None]
+    if gids:
+        security = changed.get("securityContext") or {}
+        groups = sorted({*(security.get("supplementalGroups") or ()), *gids})
+        changed["securityContext"] = {**security, "supplementalGroups": groups}
+    return changed
+
+
+def with_environment(spec: Mapping[str, Any], name: str, value: str) -> dict[str, Any]:
+    """Return the pod's spec with an environment variable in the main container."""
+
+    def container_with_variable(container: Mapping[str, Any]) -> dict[str, Any]:
+        others = [variable for variable in container.get("env") or () if variable.get("name") != name]
+        return {**container, "env": [*others, {"name": name, "value": value}]}
+
+    return _with_main(spec, container_with_variable)
+
+
+def _claim(volume: Mapping[str, Any]) -> str:
+    return str((volume.get("persistentVolumeClaim") or {}).get("claimName") or "")
+
+
+def _volume(mount: Mount) -> dict[str, Any]:
+    source: dict[str, Any] = {"claimName": mount.claim}
+    if mount.mode != "rw":
+        source["readOnly"] = True
+    return {"name": volume_name(mount.claim), "persistentVolumeClaim": source}
+
+
+def _volume_mount(mount: Mount) -> dict[str, Any]:
+    result: dict[str, Any] = {"name": volume_name(mount.claim), "mountPath": mount.path}
+    if mount.mode != "rw":
+        result["readOnly"] = True
+    return result
+
+
+def _path(mount: Mapping[str, Any]) -> str:
+    return posixpath.normpath(str(mount.get("mountPath")))
+
+
+def _with_containers(spec: Mapping[str, Any], change: Any) -> dict[str, Any]:
+    changed = dict(spec)
+    for key in _CONTAINERS:
+        if spec.get(key):
+            changed[key] = [change(container) for container in spec[key]]
+    return changed
+
+
+def _without_mounts(container: Mapping[str, Any], names: Iterable[Any]) -> dict[str, Any]:
+    changed = dict(container)
+    for key in ("volumeMounts", "volumeDevices"):
+        if container.get(key):
+            changed[key] = [mount for mount in container[key] if not _is_removed(mount, names)]
+    return changed
+
+
+def _is_removed(mount: Mapping[str, Any], names: Iterable[Any]) -> bool:
+    """Return whether a mount goes. A mount of a volume that is ours later would put a share elsewhere."""
+    return mount.get("name") in names or str(mount.get("name")).startswith(VOLUME_PREFIX)
+
+
+def _with_main(spec: Mapping[str, Any], change: Any) -> dict[str, Any]:
+    containers = list(spec.get("containers") or ())
+    named = [number for number, container in enumerate(containers) if container.get("name") == MAIN_CONTAINER]
+    if containers:
+        main = named[0] if named else 0
+        containers[main] = change(containers[main])
+    return {**spec, "containers": containers}

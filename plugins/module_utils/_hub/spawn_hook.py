@@ -1,0 +1,145 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The hooks of the hub: the home is chosen before KubeSpawner creates a claim, and the pod is rewritten before it is sent."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from .acl_reader import AclUnreadable
+from .claim_policy import reason_to_remove
+from .home_choice import HomeChoice, apply_home, choose_home
+from .home_selection import HomeRefused
+from .hub_settings import Runtime, Settings
+from .kubernetes_client import ApiFailure, KubernetesClient
+from .observed_claims import Claim
+from .pod_rewriting import claims_of, with_environment, with_home, with_shares, without_claims
+from .refusals import refusal, spare_failure_count
+from .server_access import AccessDecisions, without_acl
+from .spawn_stamp import GRANTED_ANNOTATION, GRANTED_VARIABLE, Outcome, event, progress_messages, stamp
+
+_LATER = "cannot be read at the moment. Try again in a few minutes, or ask the administrator of this hub."
+_UNREADABLE_HOMES = f"The list of home volumes {_LATER}"
+_UNREADABLE_ACL = f"The access list of shares {_LATER}"
+_HOME_LOST = "Your home volume cannot be verified. Ask the administrator of this hub."
+#: Where the choice of the home waits for the pod: the hub drops the spawner when the server has stopped.
+_CHOICE = "_odh_persistency_home"
+
+
+class SpawnHook:
+    """The hooks with their settings. `previous` are the hooks that were configured before, by name; they run first."""
+
+    def __init__(self, settings: Settings, runtime: Runtime, previous: Mapping[str, Any]) -> None:
+        self._settings, self._runtime, self._previous = settings, runtime, dict(previous)
+        self._access = AccessDecisions(settings, runtime)
+
+    def pre_spawn(self, spawner: Any) -> Any:
+        """Be the hub's `pre_spawn_hook`: choose the home."""
+        return self._runtime.schedule(self._pre_spawn(spawner))
+
+    def modify_pod(self, spawner: Any, pod: Any) -> Any:
+        """Be the hub's `modify_pod_hook`: return the pod with the home and the shares of its owner."""
+        return self._runtime.schedule(self._modify_pod(spawner, pod))
+
+    async def _pre_spawn(self, spawner: Any) -> None:
+        await self._run_previous("pre_spawn_hook", spawner)
+        if self._settings.home == "claim":
+            apply_home(spawner, await self._choose_home(spawner))
+
+    async def _modify_pod(self, spawner: Any, pod: Any) -> Any:
+        changed = await self._run_previous("modify_pod_hook", spawner, pod)
+        pod = pod if changed is None else changed
+        # What the API client would send: whatever hooks and profiles left, typed objects or plain dictionaries.
+        plain = spawner.api.api_client.sanitize_for_serialization(pod)
+        outcome, claims = await self._decide(spawner)
+        spec = await self._verified_spec(spawner, plain.get("spec") or {}, claims)
+        text = stamp(outcome)
+        spec = with_environment(with_shares(spec, outcome.mounts), GRANTED_VARIABLE, text)
+        metadata = plain.get("metadata") or {}
+        annotations = {**(metadata.get("annotations") or {}), GRANTED_ANNOTATION: text}
+        spawner.log.info("odh.persistency granted user=%r server=%r %s", spawner.user.name, spawner.name, text)
+        await self._report(spawner, outcome, str(metadata.get("name") or spawner.pod_name))
+        if isinstance(pod, dict):
+            return {**plain, "spec": spec, "metadata": {**metadata, "annotations": annotations}}
+        pod.spec = spec
+        pod.metadata.annotations = annotations
+        return pod
+
+    async def _choose_home(self, spawner: Any) -> HomeChoice:
+        try:
+            choice = await choose_home(spawner, self._client(spawner))
+        except HomeRefused as error:
+            self._refuse(spawner, error.message, error.detail)
+        except ApiFailure as error:
+            self._refuse(spawner, _UNREADABLE_HOMES, str(error))
+        setattr(spawner, _CHOICE, choice)
+        return choice
+
+    async def _decide(self, spawner: Any) -> tuple[Outcome, Mapping[str, Claim]]:
+        try:
+            return await self._access.decide(spawner)
+        except AclUnreadable as error:
+            if self._settings.policy == "deny":
+                self._refuse(spawner, _UNREADABLE_ACL, str(error))
+            spawner.log.warning("odh.persistency: no shares for %r: %s", spawner.user.name, error)
+            return without_acl(), {}
+
+    async def _verified_spec(
+        self, spawner: Any, spec: Mapping[str, Any], shares: Mapping[str, Claim]
+    ) -> dict[str, Any]:
+        """Return the pod's spec with the home, and without claims that this user must not mount."""
+        known: dict[str, Optional[Claim]] = dict(shares)
+        home = ""
+        if self._settings.home == "claim":
+            choice = getattr(spawner, _CHOICE, None) or await self._choose_home(spawner)
+            home = choice.name
+            spec = with_home(spec, choice.computed, home)
+            known.update((claim.name, claim) for claim in choice.claims)
+        removed = {}
+        for name in claims_of(spec):
+            reason = await self._reason_to_remove(spawner, name, known)
+            if reason and name == home:
+                self._refuse(spawner, _HOME_LOST, f"the home {home} of {spawner.user.name!r}: {reason}")
+            if reason:
+                removed[name] = reason
+                spawner.log.warning(
+                    "odh.persistency: claim %s removed from the pod of %r: %s", name, spawner.user.name, reason
+                )
+        return without_claims(spec, removed)
+
+    async def _reason_to_remove(self, spawner: Any, name: str, known: Mapping[str, Optional[Claim]]) -> str:
+        try:
+            claim = known[name] if name in known else await self._client(spawner).claim(name)
+        except ApiFailure as error:
+            return f"it cannot be read ({error})"
+        return reason_to_remove(name, claim, spawner.user.name)
+
+    async def _report(self, spawner: Any, outcome: Outcome, pod_name: str) -> None:
+        """Show the outcome on the progress page. The server starts without this if the hub may not create Events."""
+        pod = {"name": pod_name, "namespace": spawner.namespace}
+        for kind, message in progress_messages(outcome):
+            try:
+                body = event(pod, "SharesDecided", kind, message, self._runtime.clock())
+                await self._client(spawner).create_event(body)
+            except ApiFailure as error:
+                spawner.log.warning("odh.persistency: no Event for %r: %s", spawner.user.name, error)
+                return
+
+    def _client(self, spawner: Any) -> KubernetesClient:
+        return KubernetesClient(spawner, spawner.namespace, self._settings.timeout)
+
+    def _refuse(self, spawner: Any, message: str, detail: str) -> Any:
+        spawner.log.warning("odh.persistency: start of %r refused: %s", spawner.user.name, detail)
+        spare_failure_count(spawner, self._runtime.hub_version)
+        raise refusal(self._runtime.http_error, message)
+
+    async def _run_previous(self, name: str, *arguments: Any) -> Any:
+        hook = self._previous.get(name)
+        if hook is None:
+            return None
+        result = hook(*arguments)
+        return await result if inspect.isawaitable(result) else result

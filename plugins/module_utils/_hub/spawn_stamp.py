@@ -1,0 +1,82 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a server was granted, as texts: the annotation of its pod, the variable inside the server, and Events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from .access import MODES, Mount
+from .acl_format import canonical
+
+GRANTED_ANNOTATION = "odh.persistency/granted"
+GRANTED_VARIABLE = "ODH_PERSISTENCY_GRANTED"
+REPORTER = "odh.persistency/spawn-hook"
+NOTICE = (
+    "No shares are mounted, because the access list cannot be read. Restart the server later, or ask the administrator."
+)
+#: The API server accepts 1024 bytes in the message of an Event.
+_MOST_MESSAGE = 1000
+
+
+class Outcome(NamedTuple):
+    """What a server gets. `left_out` has the reasons that its user may know, by share. `notice` is a sentence, or ""."""
+
+    digest: str
+    mounts: Sequence[Mount]
+    left_out: Mapping[str, str]
+    notice: str = ""
+
+
+def stamp(outcome: Outcome) -> str:
+    """Return the text of the annotation and the variable, in canonical JSON."""
+    return canonical(
+        {
+            "acl": outcome.digest,
+            "shares": {mount.share: mount.mode for mount in outcome.mounts},
+            "left_out": dict(outcome.left_out),
+            **({"notice": outcome.notice} if outcome.notice else {}),
+        }
+    )
+
+
+def progress_messages(outcome: Outcome) -> list[tuple[str, str]]:
+    """Return the types (Normal, Warning) and texts of the Events that the progress page shows."""
+    messages: list[tuple[str, str]] = []
+    if outcome.mounts:
+        which = ", ".join(f"{mount.share} ({MODES[mount.mode]})" for mount in outcome.mounts)
+        messages.append(("Normal", f"Mounts shares: {which}"))
+    if outcome.left_out:
+        reasons = sorted(outcome.left_out.items())
+        why = "; ".join(f"{share} ({reason.replace('not mounted: ', '', 1)})" for share, reason in reasons)
+        messages.append(("Warning", f"Shares that are not mounted: {why}"))
+    if outcome.notice:
+        messages.append(("Warning", outcome.notice))
+    return [(kind, _shortened(text)) for kind, text in messages]
+
+
+def event(pod: Mapping[str, str], reason: str, kind: str, message: str, time: datetime) -> dict[str, Any]:
+    """Return an Event of a pod (`name`, `namespace`) at a time in UTC.
+
+    `eventTime` is required: KubeSpawner 7 fails every spawn in a namespace with an Event of a pod that has no time.
+    """
+    return {
+        "metadata": {"generateName": "odh-persistency-", "namespace": pod["namespace"]},
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "name": pod["name"], "namespace": pod["namespace"]},
+        "type": kind,
+        "reason": reason,
+        "message": message,
+        "action": "Mounting",
+        "eventTime": time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingComponent": REPORTER,
+        "reportingInstance": "hub",
+    }
+
+
+def _shortened(text: str) -> str:
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= _MOST_MESSAGE else encoded[:_MOST_MESSAGE].decode("utf-8", "ignore") + "..."

@@ -1,0 +1,126 @@
+"""Runs the spawn hook in a real KubeSpawner of this interpreter's environment, as JSON lines. No hub.
+
+Each request on stdin is one start of a server, with KubeSpawner's own `start` and API client, up to the pod, which is sent
+as a server-side dry run. A request has `user`, `server`, `namespace`, `groups` of the hub, `config` of KubeSpawner,
+`settings` of the hook, `state` (what the hub's database has of the server), `body` of the request to the hub, and `hooks`
+(names of hooks in this file that are configured before ours). The answer has `pod`, `pvc_name` and `state`; or `error`, and
+`message`, `status` and `reason` of a refusal.
+
+The first argument is the folder that has the package `odh_persistency`. Only the standard library and what the environment
+holds is imported.
+"""
+
+import asyncio
+import datetime
+import json
+import logging
+import sys
+from types import SimpleNamespace
+
+import jupyterhub
+import kubespawner
+from jupyterhub.utils import maybe_future
+from kubespawner import KubeSpawner
+from tornado.web import HTTPError
+from traitlets.config import Config
+
+sys.path.insert(0, sys.argv[1])
+from odh_persistency.hub_configuration import configure
+from odh_persistency.hub_settings import Runtime
+
+
+class Launched(Exception):
+    """Ends a start when the pod is complete."""
+
+
+def sync_pre_spawn(spawner):
+    spawner.environment = {**spawner.environment, "CHAINED": "sync"}
+
+
+async def async_pre_spawn(spawner):
+    spawner.environment = {**spawner.environment, "CHAINED": "async"}
+
+
+def sync_modify_pod(spawner, pod):
+    pod.metadata.labels["chained"] = "sync"
+    return pod
+
+
+async def async_modify_pod(spawner, pod):
+    pod.metadata.labels["chained"] = "async"
+    return pod
+
+
+RUNTIME = Runtime(
+    http_error=HTTPError,
+    clock=lambda: datetime.datetime.now(datetime.timezone.utc),
+    schedule=asyncio.ensure_future,
+    hub_version=jupyterhub.version_info[:2],
+    has_trait=KubeSpawner.class_trait_names().__contains__,
+)
+
+
+def spawner_for(request):
+    config = Config()
+    config.KubeSpawner.update(request["config"])
+    for name, hook in (request.get("hooks") or {}).items():
+        config.Spawner[name] = globals()[hook]
+    configure(config, request["settings"], RUNTIME)
+    hub = SimpleNamespace(public_host="", url="http://hub", base_url="/hub/", api_url="http://hub/api")
+    groups = [SimpleNamespace(name=name) for name in request.get("groups", ())]
+    spawner = KubeSpawner(
+        _mock=True,
+        config=config,
+        user=SimpleNamespace(name=request["user"], id=1, url="/user/", groups=groups),
+        hub=hub,
+        orm_spawner=SimpleNamespace(name=request.get("server", ""), server=None, state=None),
+    )
+    spawner.log = logging.getLogger("spawner")
+    spawner.user_options = request.get("user_options") or {}
+    if request.get("body") is not None:
+        call = SimpleNamespace(method="POST", body=json.dumps(request["body"]).encode())
+        spawner.handler = SimpleNamespace(request=call, settings={})
+    return spawner
+
+
+async def launch(request):
+    sent = []
+    spawner = spawner_for(request)
+    ours = spawner.modify_pod_hook
+
+    async def send(spawner, pod):
+        pod = await maybe_future(ours(spawner, pod))
+        await spawner.api.create_namespaced_pod(spawner.namespace, pod, dry_run="All")
+        sent.append(spawner.api.api_client.sanitize_for_serialization(pod))
+        raise Launched
+
+    try:
+        spawner.load_state(request.get("state") or {})
+        spawner.modify_pod_hook = send
+        await maybe_future(spawner.run_pre_spawn_hook())
+        await spawner.start()
+    except Launched:
+        pass
+    except Exception as error:
+        return {
+            "error": f"{type(error).__name__}: {error}",
+            "message": getattr(error, "jupyterhub_message", None),
+            "status": getattr(error, "status_code", getattr(error, "status", None)),
+            "reason": getattr(error, "reason", None),
+        }
+    finally:
+        await KubeSpawner._stop_all_reflectors()
+    spawner.clear_state()
+    return {"pod": sent[0], "pvc_name": spawner.pvc_name, "state": spawner.get_state()}
+
+
+async def main():
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    answers = sys.stdout
+    sys.stdout = sys.stderr
+    print(json.dumps({"kubespawner": kubespawner.__version__}), file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(await launch(json.loads(line))), file=answers, flush=True)
+
+
+asyncio.run(main())

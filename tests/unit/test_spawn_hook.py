@@ -1,0 +1,342 @@
+"""The parts of the spawn hook around its decisions: settings, refusals, the ACL's cache, requests, texts, configuration."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+from datetime import date, datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl, document_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.grant_spec import Grants
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
+from ansible_collections.odh.persistency.plugins.module_utils._hub import hub_configuration
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import Mount
+from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import AccessError
+from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_reader import AclReader, AclUnreadable
+from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_configuration import configure
+from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_settings import (
+    Runtime,
+    Settings,
+    settings_errors,
+    settings_from,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._hub.kubernetes_client import ApiFailure, KubernetesClient
+from ansible_collections.odh.persistency.plugins.module_utils._hub.refusals import refusal, spare_failure_count
+from ansible_collections.odh.persistency.plugins.module_utils._hub.server_access import requested_shares
+from ansible_collections.odh.persistency.plugins.module_utils._hub.spawn_stamp import (
+    Outcome,
+    event,
+    progress_messages,
+    stamp,
+)
+
+# --- Settings -------------------------------------------------------------------------------------------------------------
+
+
+def test_settings_have_defaults_and_normalised_roots():
+    assert settings_from({}) == Settings()
+    assert settings_from({"mount_roots": ["/data/"]}).mount_roots == ("/data",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ([], "the settings are a list, not a mapping"),
+        ({"polcy": "deny"}, "unknown setting 'polcy'"),
+        ({"policy": "maybe"}, "`policy` is 'maybe', not one of home_only, deny"),
+        ({"home": True}, "`home` is true, not one of claim, static, none"),
+        ({"home_path": "home"}, "`home_path` 'home' is not absolute"),
+        ({"mount_roots": "/data"}, "`mount_roots` is '/data', not a list of paths"),
+        ({"mount_roots": ["/home"]}, "the root /home in `mount_roots` is the home /home/jovyan, or above it"),
+        ({"mount_roots": ["/"]}, "a root in `mount_roots` is the whole file system"),
+        ({"mount_roots": [1]}, "a root in `mount_roots` is 1, not a path"),
+        ({"timeout": 0}, "`timeout` is 0, not a number of seconds from 1 to 60"),
+        ({"namespace": None}, "`namespace` is null, not a name"),
+    ],
+)
+def test_wrong_settings_are_one_sentence_each(settings, error):
+    assert settings_errors(settings) == [error]
+    with pytest.raises(AccessError):
+        settings_from(settings)
+
+
+# --- Refusals -------------------------------------------------------------------------------------------------------------
+
+
+class HttpError(Exception):
+    """Like tornado's HTTPError, as far as it matters."""
+
+    def __init__(self, status_code, log_message=None, *_arguments, **more):
+        self.status_code, self.log_message, self.reason = status_code, log_message, more.get("reason")
+
+
+def test_a_refusal_keeps_its_sentence():
+    error = refusal(HttpError, "Ask José.\nNow 100%")
+    error.reason = "what the hub sets"
+    assert (error.status_code, error.reason) == (403, "Ask Jos?. Now 100%")
+    assert (error.jupyterhub_message, error.log_message) == ("Ask José.\nNow 100%", "Ask José.\nNow 100%")
+
+
+@pytest.mark.parametrize("version", [(1, 5), (4, 1), (5, 5)])
+def test_twenty_refusals_and_one_failure_count_as_one(version):
+    async def starts():
+        settings = {}
+        for number in range(21):
+            spawner = SimpleNamespace(handler=SimpleNamespace(settings=settings), consecutive_failure_limit=5)
+            spawner._spawn_future = asyncio.get_running_loop().create_future()
+
+            def track(_future, spawner=spawner):  # as JupyterHub's _track_failure_count
+                settings["failure_count"] = settings.get("failure_count", 0) + 1
+                limit = spawner.consecutive_failure_limit
+                assert not limit or settings["failure_count"] < limit, "the hub ends"
+
+            spawner._spawn_future.add_done_callback(track)
+            if number < 20:
+                spare_failure_count(spawner, version)
+            spawner._spawn_future.set_result(None)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        return settings["failure_count"]
+
+    assert asyncio.run(starts()) == 1
+
+
+def test_newer_hubs_count_no_refusal_and_need_no_help():
+    spawner = SimpleNamespace(consecutive_failure_limit=5)
+    spare_failure_count(spawner, (6, 1))
+    assert spawner.consecutive_failure_limit == 5
+    spare_failure_count(spawner, (5, 5))  # started by something other than a request
+    assert spawner.consecutive_failure_limit == 0
+
+
+# --- Requests to the API --------------------------------------------------------------------------------------------------
+
+
+class Response:
+    def __init__(self, status, body):
+        self.status, self.data = status, json.dumps(body).encode()
+
+    async def read(self):
+        return self.data
+
+
+def client_of(answer):
+    async def call(*_arguments, **options):
+        assert options == {"_preload_content": False, "_request_timeout": 3}
+        return answer
+
+    api = SimpleNamespace(read_namespaced_persistent_volume_claim=call)
+    return KubernetesClient(SimpleNamespace(api=api), "ns", 3)
+
+
+def test_responses_of_the_asynchronous_client():
+    found = asyncio.run(client_of(Response(200, {"metadata": {"name": "a"}})).claim("a"))
+    assert found.name == "a"
+    assert asyncio.run(client_of(Response(404, {"message": "gone"})).claim("a")) is None
+    with pytest.raises(ApiFailure, match="403 forbidden") as error:
+        asyncio.run(client_of(Response(403, {"message": "forbidden"})).claim("a"))
+    assert error.value.status == 403
+
+
+def test_the_synchronous_client_is_called_in_a_thread_and_its_exceptions_are_failures():
+    class ApiException(Exception):
+        status, reason = 404, "Not Found"
+
+    def gone(*_arguments, **_options):
+        raise ApiException
+
+    calls = []
+
+    async def asynchronize(call):
+        calls.append(call)
+        return await asyncio.to_thread(call)
+
+    spawner = SimpleNamespace(asynchronize=asynchronize)
+    spawner.api = SimpleNamespace(
+        read_namespaced_persistent_volume_claim=gone,
+        read_namespaced_config_map=lambda *_a, **_o: Response(200, {"metadata": {"name": "index"}}),
+    )
+    client = KubernetesClient(spawner, "ns", 3)
+    assert asyncio.run(client.claim("a")) is None
+    assert asyncio.run(client.config_map("index")) == {"metadata": {"name": "index"}}
+    assert len(calls) == 2
+
+
+# --- The ACL --------------------------------------------------------------------------------------------------------------
+
+
+class StoredAcl:
+    """Serves the ConfigMaps of an ACL, and counts."""
+
+    def __init__(self):
+        share = ShareSpec(
+            name="s",
+            level="private",
+            claim="s",
+            mount_path="/home/jovyan/s",
+            read=Grants(users=("ann",), groups=("g",)),
+        )
+        document = document_of(compile_acl([share], {"g": ["ben"]}, "ns"))
+        meta = {"annotations": {"odh.persistency/digest": document.digest}}
+        self.maps = {"odh-persistency-acl": {"metadata": meta, "data": {"index.json": document.index}}}
+        self.maps |= {part.name: {"data": {"part.json": part.text}} for part in document.parts.values()}
+        for name, config_map in self.maps.items():
+            config_map.setdefault("metadata", {})["name"] = name
+        self.read = []
+
+    async def config_map(self, name):
+        self.read.append(name)
+        if name not in self.maps:
+            raise ApiFailure(404, f"{name} not found")
+        return self.maps[name]
+
+
+def test_parts_are_read_once_and_the_index_at_every_start():
+    stored, reader = StoredAcl(), AclReader()
+    first = asyncio.run(reader.read(stored, "ann"))
+    second = asyncio.run(reader.read(stored, "ben"))
+    assert [name[:24] for name in stored.read] == [
+        "odh-persistency-acl",
+        "odh-persistency-acl-shar",
+        "odh-persistency-acl-memb",
+        "odh-persistency-acl",
+    ]
+    assert first.shares is second.shares
+    assert set(second.members["people"]) == {"ann", "ben"}
+
+
+def damage(stored, name, text):
+    (key,) = stored.maps[name]["data"]
+    stored.maps[name]["data"] = {key: text(stored.maps[name]["data"][key])}
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("how", ["modified", "missing", "empty"])
+def test_an_acl_that_is_not_complete_is_unreadable(which, how):
+    stored = StoredAcl()
+    name = list(stored.maps)[which]
+    if how == "missing":
+        del stored.maps[name]
+    elif how == "empty":
+        stored.maps[name]["data"] = None
+    else:
+        damage(stored, name, lambda text: text.replace("s", "t", 1))
+    with pytest.raises(AclUnreadable):
+        asyncio.run(AclReader().read(stored, "ann"))
+
+
+# --- What a request asks for ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "requested"),
+    [
+        ("POST", b'{"secret_shares": ["payroll", 1]}', ["payroll"]),
+        ("GET", b'{"secret_shares": ["payroll"]}', []),
+        ("POST", b'{"secret_shares": "payroll"}', []),
+        ("POST", b'["secret_shares"]', []),
+        ("POST", b"secret_shares=payroll", []),
+        ("POST", b"", []),
+        ("POST", None, []),
+        ("POST", b"[" * 100000, []),
+    ],
+)
+def test_only_the_body_of_a_request_asks_for_secret_shares(method, body, requested):
+    spawner = SimpleNamespace(user_options={"secret_shares": ["payroll"]})
+    assert requested_shares(spawner) == []
+    spawner.handler = SimpleNamespace(request=SimpleNamespace(method=method, body=body))
+    assert requested_shares(spawner) == requested
+
+
+# --- Texts ----------------------------------------------------------------------------------------------------------------
+
+MOUNTS = [Mount("a", "a", "/home/a", "ro", None), Mount("b", "b", "/home/b", "rw", None)]
+
+
+def test_the_stamp_is_canonical_json():
+    assert stamp(Outcome("d", MOUNTS, {"c": "not mounted: x"})) == (
+        '{"acl":"d","left_out":{"c":"not mounted: x"},"shares":{"a":"ro","b":"rw"}}'
+    )
+    assert json.loads(stamp(Outcome("", [], {}, "why")))["notice"] == "why"
+
+
+def test_the_progress_page_says_what_is_mounted_and_what_is_not():
+    outcome = Outcome("d", MOUNTS, {"c": "not mounted: x"}, "Notice.")
+    assert progress_messages(outcome) == [
+        ("Normal", "Mounts shares: a (read only), b (read and write)"),
+        ("Warning", "Shares that are not mounted: c (x)"),
+        ("Warning", "Notice."),
+    ]
+    assert progress_messages(Outcome("d", [], {})) == []
+    ((_kind, text),) = progress_messages(Outcome("d", [], {}, "é" * 2000))
+    assert len(text.encode()) <= 1024
+
+
+def test_an_event_has_a_time():
+    body = event({"name": "p", "namespace": "n"}, "R", "Normal", "m", datetime(2026, 1, 2, 3, 4, 5, 6, timezone.utc))
+    assert body["eventTime"] == "2026-01-02T03:04:05.000006Z"
+
+
+# --- Configuration --------------------------------------------------------------------------------------------------------
+
+
+class Section(dict):
+    __getattr__ = dict.__getitem__
+    __setattr__ = dict.__setitem__
+
+
+class Configuration(dict):
+    """Like traitlets' Config: sections come up when they are asked for."""
+
+    def __missing__(self, name):
+        return self.setdefault(name, Section())
+
+
+def runtime(traits=("delete_pvc", "remember_pvc_name")):
+    return Runtime(
+        HttpError,
+        lambda: datetime.combine(date(2026, 1, 1), datetime.min.time()),
+        asyncio.run,
+        (5, 5),
+        traits.__contains__,
+    )
+
+
+def test_the_traits_that_lose_homes_are_off_where_they_exist():
+    config = Configuration()
+    configure(config, {}, runtime())
+    assert (config.get("KubeSpawner")["delete_pvc"], config.get("KubeSpawner")["remember_pvc_name"]) == (False, False)
+    config = Configuration()
+    configure(config, {}, runtime(("delete_pvc",)))
+    assert "remember_pvc_name" not in config["KubeSpawner"]
+
+
+def test_the_hook_of_the_section_that_wins_is_chained():
+    calls = []
+    config = Configuration()
+    config["Spawner"]["pre_spawn_hook"] = lambda _spawner: calls.append("general")
+    config["KubeSpawner"]["pre_spawn_hook"] = lambda _spawner: calls.append("KubeSpawner")
+    configure(config, {"home": "none"}, runtime())
+    config["KubeSpawner"]["pre_spawn_hook"](SimpleNamespace())
+    assert calls == ["KubeSpawner"]
+    configure(config, {"home": "none"}, runtime(), section="OpenShiftSpawner")
+    assert "pre_spawn_hook" in config["OpenShiftSpawner"]
+
+
+def test_wrong_settings_stop_the_hub():
+    with pytest.raises(AccessError, match="`policy` is 'x'"):
+        configure(Configuration(), {"policy": "x"}, runtime())
+
+
+# --- The hub's Python -----------------------------------------------------------------------------------------------------
+
+
+def test_the_package_has_the_syntax_of_python_3_8_and_no_folders():
+    folder = Path(hub_configuration.__file__).parent
+    assert [path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"] == []
+    for path in folder.glob("*.py"):
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
