@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("running_hub", [NEWEST], indirect=True)
 
 
 def sentence(url: str, token: str, **options: object) -> str:
-    """What is said when the hub cannot be asked."""
+    """The message when the hub cannot be queried."""
     start = time.monotonic()
     with pytest.raises(HubError) as caught:
         HubClient(url, token, **options).users()
@@ -189,7 +189,7 @@ def test_the_environments_proxy_is_used(hub: RealHub, monkeypatch: pytest.Monkey
 
 
 def test_a_hub_that_went_down(hub: RealHub) -> None:
-    """Whoever answered once may be restarting: refused connections are then tried again."""
+    """A server that answered before may be restarting, so refused connections are retried."""
     hub.add(*numbered("user", 15))
     waits: list[float] = []
     client = HubClient(hub.url, hub.tokens["full"], sleep=waits.append)

@@ -172,7 +172,9 @@ def test_a_home_that_appears_meanwhile_is_kept_if_it_has_the_same_owner_and_fail
 
 
 def test_a_claim_that_changes_hands_before_its_deletion_stays(cluster, namespace, modules, through):
-    """Somebody takes the mark off between the plan and the delete: the preconditions hold, and the home stays."""
+    """Somebody removes the retirement annotation between the plan and the deletion: the precondition fails, and the home
+    stays.
+    """
     make_home(cluster, namespace, "claim-ann", "ann", annotations={RETIRED: "2020-01-01T00:00:00Z"})
 
     def rescue(_request):

@@ -26,7 +26,7 @@ def hub(request):
 
 @pytest.fixture(autouse=True)
 def direct(monkeypatch):
-    """Nobody's HTTP proxy stands between the modules and the hub."""
+    """No HTTP proxy of the environment is between the modules and the hub."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -148,7 +148,7 @@ def test_a_hub_that_does_not_answer_is_reported_before_anything_is_written(hub, 
 
 
 def test_no_playbook_shows_the_token(hub, cluster, namespace, tmp_path):
-    """The role checks its variables, and tells of them, before the module gets them."""
+    """The role validates its variables, and reports on them, before the module gets them."""
     hub.add("hal")
     token = hub.tokens["full"]
     inventory = {"homes_namespace": namespace, "homes_users_from": "hub", "homes_hub": {"url": hub.url, "token": token}}

@@ -35,7 +35,7 @@ class Case(NamedTuple):
 
     @property
     def users(self):
-        """Users, each with a server. The labels of KubeSpawner 6 are refused for some people by the API server."""
+        """Users, each with a server. The API server rejects the labels of KubeSpawner 6 for some people."""
         found = [
             ("alice", ""),
             ("bob.smith@example.org", ""),
@@ -183,7 +183,7 @@ def test_the_hub_mounts_the_homes_created_here(made, cluster, namespace, modules
 
 
 def test_the_upgrade_from_6_2_to_7_1(cluster, namespace, modules, kubespawner):
-    """Facts: who would find an empty home, who somebody else's; the census knows it beforehand, and nobody's home is lost."""
+    """Who would find an empty home, and who somebody else's: the census predicts it, and nobody's home is lost."""
     old, new = kubespawner("6.2"), kubespawner("7.1")
     people = [("alice", ""), ("alice", "lab 1"), ("alice-smith", ""), ("stop.ped", ""), ("josé", "")]
     answers = {person: old.launch(namespace, *person, storage_capacity="1Gi") for person in people}

@@ -23,7 +23,7 @@ DAY = "2026-11-24"
 
 @pytest.fixture
 def published(modules, namespace):
-    """An ACL that stands; returns the options it was published with."""
+    """Publish an ACL. Return the options with which it was published."""
     chosen = options(namespace, SHARES, groups=GROUPS)
     modules.ok("share_acl", chosen)
     return chosen

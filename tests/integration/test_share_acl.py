@@ -16,7 +16,7 @@ SHARES = [
 
 @pytest.fixture
 def published(modules, namespace):
-    """An ACL that stands; returns the options it was published with."""
+    """Publish an ACL. Return the options with which it was published."""
     chosen = options(namespace, SHARES, groups=GROUPS)
     modules.ok("share_acl", chosen)
     return chosen

@@ -19,7 +19,7 @@ GROUPS = "/groups"
 
 @pytest.fixture
 def make_group(cluster):
-    """`make_group(users)`: a Group of the cluster, which goes with the test."""
+    """`make_group(users)`: create a Group of the cluster, which is deleted after the test."""
     if not cluster.serves_groups():
         pytest.skip("the cluster has no Groups of user.openshift.io")
     made = []

@@ -230,7 +230,7 @@ def lose_part(cluster, namespace):
 
 
 def change_part(cluster, namespace):
-    """Parts are immutable, so it takes a removal; but then anything may stand under the name."""
+    """Parts are immutable, so somebody must delete one first. Then any object may have its name."""
     for name in parts(cluster, namespace):
         found = objects(cluster, namespace)[name]
         cluster.delete("configmaps", name, namespace)

@@ -114,7 +114,7 @@ def test_somebody_elses_configmap_is_left_alone(cluster, namespace, modules, cho
 
 
 def test_a_day_that_passes_is_no_withdrawal_and_ends_the_offer(cluster, namespace, modules):
-    """As in the ACL itself: what ends by itself is held up by no guard, or the profiles would offer it for ever."""
+    """As in the ACL itself: guards do not hold back what expires, because otherwise the profiles would offer it indefinitely."""
     tomorrow = (datetime.now(timezone.utc) + timedelta(days=1)).date().isoformat()
     shares = [share("course", read={"users": [f"p{number}" for number in range(60)]}, until=tomorrow)]
     chosen = options(namespace, shares, format="jsp")

@@ -55,7 +55,7 @@ AFTER = {
 
 @pytest.mark.parametrize("step", [*BEFORE, *AFTER])
 def test_kill_9_while_another_acl_is_published(cluster, namespace, modules, audit, step):
-    """Hours after the ACL before the one that stands: a clean-up is due as well."""
+    """Hours after the previous ACL was replaced, so a cleanup is due as well."""
     publish(modules, version(namespace, 0))
     leftovers = parts(cluster, namespace)
     old = publish(modules, version(namespace, 1))
@@ -173,7 +173,7 @@ def paused_at_the_index(modules, cluster, chosen, meanwhile):
 def test_two_concurrent_runs_publish_one_complete_acl_and_report_which(cluster, namespace, modules):
 
     def faster_first(polling, chosen):
-        """A run whose ACL the reader has seen before the other one goes on."""
+        """A run whose ACL the reader has seen before the other one continues."""
         result = modules.ok("share_acl", chosen)
         wait_for(lambda: polling.digests()[-1:] == [result.acl["digest"]], "the reader")
         return result
@@ -250,7 +250,7 @@ def test_published_while_it_is_deleted(cluster, namespace, modules):
 
 
 def test_runs_without_end(cluster, namespace, modules):
-    """Others write the index again and again: bounded, and what stands is said."""
+    """Others write the index repeatedly: retries are bounded, and the message names the published ACL."""
     publish(modules, version(namespace, 0))
 
     def touch(_request):

@@ -39,7 +39,7 @@ def lists(path: Path) -> set[str]:
 
 
 def may_write(path: Path, uid: int, gid: int) -> bool:
-    """Whether somebody can make a file there, asked of the kernel."""
+    """Whether a user can create a file there, according to the kernel."""
     program = (
         f"import os; os.setgroups([]); os.setgid({gid}); os.setuid({uid}); open({str(path / 'trace')!r}, 'w').close()"
     )

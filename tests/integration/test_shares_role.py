@@ -39,7 +39,9 @@ def namespace(cluster):
 
 @pytest.fixture
 def unmade(cluster):
-    """The name of a namespace that is not there, for the role to make; `NAME-jobs` goes too, and the volumes of both."""
+    """Return the name of a namespace that does not exist, for the role to create. `NAME-jobs` and the volumes of both are
+    removed too.
+    """
     name = f"odhp-shares-{uuid.uuid4().hex[:8]}"
     yield name
     clean(cluster, name, f"{name}-jobs")
@@ -64,7 +66,7 @@ def volumes(cluster, namespace):
 
 
 def acl(cluster, namespace):
-    """What the stored access list says: (shares, people), or None where there is none."""
+    """Return the content of the stored access list as (shares, people), or None if there is none."""
     maps = {item["metadata"]["name"]: item for item in cluster.list("configmaps", namespace)}
     if INDEX not in maps:
         return None

@@ -26,7 +26,7 @@ def cache_home() -> Path:
 
 
 def environment(version: str, report: Callable[[str], object] = print) -> Path:
-    """The Python interpreter of the environment with this KubeSpawner, built when it is not there yet.
+    """The Python interpreter of the environment with this KubeSpawner, built when it does not exist yet.
 
     It is kept per user under a key of what is locked and of the interpreter. Two builders at once wait for each other,
     and one that was killed half-way leaves nothing that counts as built.
@@ -64,11 +64,11 @@ def _uv(lock: IO[str], *arguments: str) -> None:
 class RealKubeSpawner:
     """One running KubeSpawner. `version` is the real one, such as `7.1.0`.
 
-    It can be asked (`ask`), or, where a `kubeconfig` gives it a cluster, made to launch servers there (`launch`).
+    It answers queries (`ask`), or, if a `kubeconfig` gives it a cluster, launches servers there (`launch`).
     """
 
     def __init__(self, name: str, report: Callable[[str], object] = print, kubeconfig: Path | None = None) -> None:
-        """Build the environment where it is missing, and start the server in it."""
+        """Build the environment if it is missing, and start the server in it."""
         # In a pod, KubeSpawner would take the cluster around it.
         foreign = ("PYTHON", "JUPYTERHUB_", "KUBERNETES_SERVICE_")
         env = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}

@@ -102,7 +102,7 @@ def test_every_name_of_the_table(kubespawner: Get, scheme: str) -> None:
 
 
 def test_storage_class_unset_is_the_default_of_the_real_one(kubespawner: Get) -> None:
-    """KubeSpawner asked for nothing: no class, no annotation, ReadWriteOnce."""
+    """KubeSpawner with defaults: no class, no annotation, ReadWriteOnce."""
     real = without_versions(kubespawner("7.1").ask("alice", storage_capacity="10Gi")["manifest"])
     assert without_ours(claims.claim_manifest(claims.NewHome("claim-alice", "alice", size="10Gi"))) == real
     assert "storageClassName" not in real["spec"]

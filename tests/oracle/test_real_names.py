@@ -175,7 +175,7 @@ def test_hub_namespace(kubespawner: Get, hub_namespace: str, expected: str) -> N
 
 
 def test_only_hub_knows(kubespawner: Get) -> None:
-    """What is refused for lack of knowledge, or makes no name, is so in the real one too."""
+    """Templates that are rejected as unknown, or give no name, also fail in the real KubeSpawner."""
     seven = kubespawner("7.1")
     assert seven.ask("alice", template="claim-{userid}-{username}")["pvc_name"] == "claim-1-alice"
     assert seven.ask("alice", template="claim-{pvc_name}")["pvc_name"] == "claim-pvc_name_unavailable!"

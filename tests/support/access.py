@@ -112,7 +112,7 @@ class World:
         return replace(self, shares=access.SharesPart(self.shares), members=access.MembersPart(self.members))
 
     def groups_of(self, person: str) -> set[str]:
-        """A person's groups, as shares name them. (Said again, not asked of the rules.)"""
+        """A person's groups, as shares name them. (Computed independently of the rules.)"""
         stored = self.members["people"].get(person, {}).get("groups", [])
         return {*stored, *("hub:" + group for group in self.hub.get(person, ()))}
 
@@ -125,7 +125,7 @@ class World:
         )
 
     def may(self, person: str, name: str, today: date = TODAY) -> Optional[str]:
-        """What a person may get of a share at most, told straight from docs/levels.md: "rw", "ro" or None."""
+        """The maximum access of a person to a share, directly from docs/levels.md: "rw", "ro" or None."""
         one = self.shares["shares"][name]
         if "until" in one and one["until"] < today.isoformat():  # Days in this form sort as days do.
             return None
@@ -134,7 +134,7 @@ class World:
         return "ro" if one["level"] == "public" or self.named(person, name, "read") else None
 
     def names(self) -> list[tuple[Any, ...]]:
-        """Every place where a name stands: what `without` takes out."""
+        """Every position of a name: what `without` removes."""
         shares, people = self.shares["shares"], self.members["people"]
         return [
             *(
@@ -178,7 +178,9 @@ def picked(pool: Sequence[str]) -> st.SearchStrategy[list[str]]:
 
 
 class _Dice:
-    """Choices from drawn bytes: one draw for a whole access list, which is quick to make and to shrink. 0 is the least."""
+    """Choices from drawn bytes: one draw for a complete access list, which is fast to generate and to shrink. 0 is the
+    smallest.
+    """
 
     def __init__(self, thrown: bytes) -> None:
         self._thrown = iter(thrown)
@@ -248,7 +250,7 @@ def people() -> st.SearchStrategy[str]:
 
 
 def asked() -> st.SearchStrategy[list[str]]:
-    """What somebody asks for, whether or not it is there to be asked for."""
+    """Requested shares, whether or not they exist."""
     return picked((*ASKABLE, "nothing"))
 
 

@@ -29,7 +29,7 @@ class BrokenAcl(Exception):
 
 @dataclass(frozen=True)
 class View:
-    """What one reading gave: the digest of the index, the shares, and the person's record; None of all where no ACL stands."""
+    """The result of one reading: the digest of the index, the shares, and the person's record; all None if there is no ACL."""
 
     digest: str | None
     shares: Object = field(default_factory=dict, compare=False)

@@ -77,7 +77,7 @@ def worlds(draw):
 
 
 def naive(shares, groups, person, hub_groups=()):
-    """What a person gets of which share, told from the entries with no cleverness: {share: mode}."""
+    """What a person gets of each share, computed naively from the entries: {share: mode}."""
     mine = {group for group, members in groups.items() if person in members} | {f"hub:{group}" for group in hub_groups}
     found = {}
     for entry in shares:

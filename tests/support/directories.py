@@ -137,7 +137,7 @@ class Directories:
 
 
 def with_sudo(tests: str) -> None:
-    """Run a test file once more, as root; skips the test where there is no way to root."""
+    """Run a test file again as root. Skips the test if root is not available."""
     if not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:
         pytest.skip("needs root, or sudo without a password")
     run_as_root(tests, ["sudo", "-n"])

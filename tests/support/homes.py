@@ -55,7 +55,7 @@ def size(claim: dict[str, Any]) -> str:
 
 
 def as_written(claims: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Claims by name, without what Kubernetes writes into them at moments of its own.
+    """Claims by name, without what Kubernetes writes into them asynchronously.
 
     That is the version, who wrote which field, and the status: 1.37 notes there, a moment after a claim was made or left,
     since when it is unused.

@@ -14,7 +14,7 @@ from tests.support.modules import Modules, Running
 
 @dataclass(frozen=True)
 class _Kill(Fault):
-    """kill -9 of what `running` holds once it is `started`: before the request is carried out, or, `forward`, after."""
+    """kill -9 the process in `running` once it is `started`: before the request is processed or, with `forward`, after it."""
 
     running: list[Running]
     started: threading.Event

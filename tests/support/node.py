@@ -78,7 +78,7 @@ class Pods:
 
 
 def host_path_claim(cluster: Cluster, namespace: str, name: str, folder: Path) -> str:
-    """Make a claim that is bound to a folder of this machine, which stands in for NFS; return its name.
+    """Create a claim bound to a folder of this machine, which replaces NFS. Return its name.
 
     The volume is called NAMESPACE-NAME, and the caller removes it.
     """

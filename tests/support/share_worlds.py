@@ -26,7 +26,7 @@ Object = dict[str, Any]
 
 
 class ApiRefusal(AssertionError):
-    """The API server would have refused a step."""
+    """The API server would have rejected a request."""
 
 
 class Conflict(ApiRefusal):

@@ -724,7 +724,7 @@ def test_it_is_python_3_8_and_needs_the_standard_library_only() -> None:
 
 
 def test_nested_paths_are_found_whatever_is_sorted_between() -> None:
-    """In the order of texts `/home/a-b` stands between `/home/a` and what is inside of that."""
+    """As text `/home/a-b` sorts between `/home/a` and the paths inside it."""
     paths = {"one": f"{HOME}/a", "two": f"{HOME}/a-b", "three": f"{HOME}/a/c"}
     shares = {name: {**share(), "claim": name, "mount_path": path} for name, path in paths.items()}
     assert acl_format.shares_errors({"schema": 1, "shares": shares}) == [

@@ -440,7 +440,7 @@ def test_a_text_that_was_changed_never_loads_under_its_digest(
 
 @given(worlds(), st.one_of(st.text(" \n\t", min_size=1, max_size=2), st.sampled_from(("indent", "ascii", "twice"))))
 def test_one_content_has_one_text(world: World, change: str) -> None:
-    """Else a key that stands there twice could mean one thing to us and another to somebody's parser."""
+    """Otherwise parsers could read a duplicate key differently."""
     text = acl_format.canonical(world.members)
     if change == "indent":
         other = text.replace(",", ", ")
@@ -457,7 +457,7 @@ def test_one_content_has_one_text(world: World, change: str) -> None:
 
 @given(worlds(), worlds(), people(), asked())
 def test_decisions_use_the_data_as_it_was_loaded(world: World, other: World, person: str, wishes: list[str]) -> None:
-    """Validated once is good for ever; so what is changed afterwards must not count."""
+    """Validated data is not validated again, so later changes must have no effect."""
     before = world.decide(person, wishes)
     loaded = copy.deepcopy(world).validated()
     assert loaded.decide(person, wishes) == before
@@ -531,7 +531,7 @@ def test_no_share_lies_inside_another(one: str, other: str) -> None:
 
 @given(st.lists(st.sampled_from(("", ".", "x/..", "./", "/")), max_size=4), st.sampled_from((HOME, "/", "/data")))
 def test_a_home_may_be_written_in_any_way(noise: list[str], path: str) -> None:
-    """What the hub has in its settings need not be in the shortest form; shares may hide it all the same."""
+    """Paths in the settings of the hub may have any form, and shares may not hide them in any case."""
     written = "/" + "/".join((*noise, "opt", *noise, "app-root", *noise, "src", *noise))
     for mounted in (f"{HOME}/a", HOME, "/opt", "/opt/app-root", f"{HOME}2"):
         shares = shares_part(a=share("public", path=mounted))

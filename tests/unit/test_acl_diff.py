@@ -40,7 +40,7 @@ def acl_of(world):
 
 
 def asking(acl):
-    """The access rules for one ACL, to be asked for one person after the other."""
+    """The access rules for one ACL, applied to one person after the other."""
     part = SharesPart(acl.shares)
 
     def modes(person, hub_groups=()):
@@ -51,7 +51,7 @@ def asking(acl):
 
 
 def brute_force(old, new):
-    """All effects, told by asking the access rules for everybody."""
+    """All effects, computed by applying the access rules to everybody."""
     found = set()
     rules = asking(old), asking(new)
     strangers = [modes(STRANGER) for modes in rules]

@@ -44,7 +44,7 @@ def volumes_for(data, person):
 
 
 def modes_for(data, person):
-    """What a person gets of which claim; no volume and no place comes twice, or the pod would be refused."""
+    """What a person gets of each claim. No volume and no path occurs twice, because the pod would be rejected."""
     volumes = volumes_for(data, person)
     for key in ("name", "mountPath"):
         assert len({volume[key] for volume in volumes}) == len(volumes)

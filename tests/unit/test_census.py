@@ -52,7 +52,7 @@ def test_the_adoption_list_keeps_every_home(claims, people, scheme):
 
 @given(namespaces(), st.lists(st.sampled_from(PEOPLE), unique=True), st.sampled_from(SCHEMES))
 def test_every_takeover_is_reported_and_rejected(claims, people, scheme):
-    """What KubeSpawner would mount by name alone, and what user_pvc refuses, is what the census calls a takeover."""
+    """What KubeSpawner would mount by name alone, and user_pvc rejects, is a takeover in the census."""
     template = Template.parse(scheme)
     found = census(people, claims, template)
     reported = {(row["name"], row["server"]) for row in found["moves"]["given"]["takeovers"]}

@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, Pro
 
 
 class Server:
-    """Gives the answers of a script, one for each request, the last one for ever after, and counts the requests."""
+    """Returns scripted answers, one for each request, repeats the last one, and counts the requests."""
 
     def __init__(self, answers: Iterable[Any]) -> None:
         self.answers = list(answers)

@@ -24,7 +24,7 @@ def hub_of(*users: HubUser, complete: bool = True) -> HubUsers:
 
 
 def ann(last: datetime | None = None, *, active: str | None = None, **servers: datetime | None) -> HubUser:
-    """`default=` stands for the default server's own time."""
+    """`default=` is the time of the default server."""
     activity = {("" if name == "default" else name): time for name, time in servers.items()}
     running = frozenset() if active is None else frozenset([active])
     return HubUser("ann", (*activity,), running, last, activity)

@@ -245,7 +245,7 @@ def test_takeover_across_schemes() -> None:
 
 @pytest.mark.parametrize("scheme", naming.SCHEMES)
 def test_ten_thousand_names_take_no_time(scheme: str) -> None:
-    """A third of a second is what a whole task may spend on names at 10,000 homes; CPU time, the best of three."""
+    """A task over 10,000 homes may spend a third of a second on names (CPU time, the best of three)."""
     template = Template.parse(scheme)
     users = [f"first.last.{number}@students.example.org" for number in range(10_000)]
     best = 1e9

@@ -40,7 +40,7 @@ LARGE = 3_000_000
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with what it was asked; the path chooses how the answer is framed."""
+    """Answers with the request. The path selects the framing of the answer."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # as the API server
