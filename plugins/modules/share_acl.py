@@ -67,8 +67,8 @@ options:
         everyone loses counts once for each person whom the ACLs know. A share that gets another claim is lost by everyone
         who had it.
       - V(-1) sets no limit.
-      - V(-1) is also needed to replace an ACL that cannot be read in full, because nobody can say what would be withdrawn.
-        Publishing the same ACL again repairs it without any option.
+      - Counts what the last run published and the options no longer grant. What somebody else wrote into the ACL is withdrawn
+        without consent, and so are shares that are left out because their claim cannot be a share.
     type: int
     default: 50
   allow_empty:
@@ -80,6 +80,8 @@ options:
   declassify:
     description:
       - The shares whose level may be lowered, from V(secret) to V(private) or V(public), or from V(private) to V(public).
+      - The level of a share is that in the published ACL, that in the annotation C(odh.persistency/level) of its claim, or that
+        in an earlier publication, so it does not help to take a share off the list for a while or to choose another O(format).
       - Names that no share has are rejected.
     type: list
     elements: str
@@ -97,13 +99,20 @@ notes:
     back. Then the index is written, only over the index that was planned against. If another run was faster, everything is
     read and planned again, guards included. A later run deletes parts that nothing names any more, after an hour at the
     earliest.
-  - A damaged ACL (an index that was edited by hand, or a part that is missing or changed) is reported and written again.
-  - An ACL with a newer schema is rejected.
-  - Members of groups of C(openshift:) are read at each run, one Group with C(get) and several with one C(list). If a Group
-    cannot be read, the task fails and the published ACL stays in force.
-  - Needs the verbs C(list), C(get), C(create), C(patch) and C(delete) on C(configmaps) in the namespace, and C(get) and
-    C(list) on C(groups) of C(user.openshift.io) for groups of C(openshift:). Optionally C(get) on the namespace and C(list)
-    on C(resourcequotas).
+  - An ACL that is damaged, or that somebody else changed, is reported and written again. Guards compare with what the last run
+    published. If nothing of that exists any more, they hold nothing back.
+  - An ACL that a newer version published with a newer schema is rejected.
+  - Each run checks the claims of all shares. A claim is no share if it is a home, a copy of one, the database of a hub, a raw
+    block device, another share's, or being deleted, and a name that spawners give is enough. If it is granted anew, the run is
+    rejected, or, if the run also withdraws access to other shares, the share is left out. If it was granted before, the share
+    is left out. What is left out is in RV(unreconcilable). A claim that cannot be read is not granted anew.
+  - Members of groups of C(openshift:) are read at each run, one Group with C(get) and several with one C(list). A Group
+    that does not exist or has no valid list of users keeps its members of the last run, and is reported. If it is granted
+    anew, the run is rejected. If Groups cannot be read at all, the task fails and the published ACL stays in force.
+  - Needs the verbs C(list), C(get), C(create), C(patch) and C(delete) on C(configmaps) and C(list) and C(get) on
+    C(persistentvolumeclaims) in the namespace, and C(get) and C(list) on C(groups) of C(user.openshift.io) for groups of
+    C(openshift:). Optionally C(get) on the namespace, C(list) on C(resourcequotas), and C(get) on C(volumesnapshots) of
+    C(snapshot.storage.k8s.io) for claims that were made from a snapshot.
 seealso:
   - module: odh.persistency.share_access_info
   - module: odh.persistency.share_pvc
@@ -288,7 +297,7 @@ needs_consent:
       value: [shared-data-private]
       shares: [shared-data-private]
 unreconcilable:
-  description: Always empty for an ACL.
+  description: The shares that are left out, or granted as before although something is wrong, and Groups that cannot be read.
   returned: when the cluster was read
   type: list
   elements: dict

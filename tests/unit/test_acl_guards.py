@@ -11,7 +11,6 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.guard
     Consent,
     Proposal,
     guard,
-    unknown_levels,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import grants_of
 from hypothesis import given
@@ -96,19 +95,6 @@ def test_other_data_under_the_same_name_is_withdrawn():
     ]
     assert "ann loses ro on lab (claim cb instead of ca)" in comparison.sentences
     assert "2 grants would be withdrawn" in guarded(old, new, max_withdrawals=1)[0]
-
-
-def test_levels_are_not_lowered_if_the_rest_cannot_be_read():
-    old = compile_acl([share("lab", "secret", read=["ann"])], {}, NAMESPACE)
-    new = compile_acl([share("lab", "private", read=["ann"]), share("data", "public")], {}, NAMESPACE)
-    for published in (None, compile_acl([], {}, NAMESPACE)):
-        proposal = Proposal(published, new, compare(published, new, TODAY), levels=old)
-        assert "lab is secret and would become private" in sentences(proposal)[0]
-        assert sentences(proposal, declassify=["lab"]) == []
-    assert "set `declassify: [data, lab]`" in unknown_levels(new, [])[0].sentence
-    assert unknown_levels(new, [])[0].value == ["data", "lab"]
-    assert "set `declassify: [data]`" in unknown_levels(new, ["lab"])[0].sentence
-    assert unknown_levels(new, ["lab", "data"]) == unknown_levels(old, []) == []
 
 
 def test_less_counts_like_nothing_and_a_group_of_the_hub_counts_once():

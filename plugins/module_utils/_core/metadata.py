@@ -25,9 +25,6 @@ FOUND_ANNOTATION = OUR_PREFIX + "found"
 #: On a claim and a volume of a share: the strictest level that was in force for its data.
 LEVEL_ANNOTATION = OUR_PREFIX + "level"
 
-#: Claims with the databases of hubs: z2jh's, and classic Open Data Hub's. They are never homes or shares.
-HUB_DATABASES = frozenset({"hub-db-dir", "jupyterhub-db"})
-
 USERNAME_LABEL = "hub.jupyter.org/username"
 USERNAME_ANNOTATION = "hub.jupyter.org/username"
 SERVERNAME_ANNOTATION = "hub.jupyter.org/servername"

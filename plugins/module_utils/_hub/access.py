@@ -11,7 +11,9 @@ The package `_hub` also runs inside the hub: Python 3.8, standard library only, 
     members = load_members(text, index["members"][prefix_of(person, index["digits"])])  # None if there is no such prefix
     decision = decide(shares, members, SpawnRequest(person, hub_groups, requested, today, home, roots))
 
-Invalid data grants nothing, and the decision says why. Names are compared exactly, character by character.
+Invalid data grants nothing, and the decision says why. Names are compared exactly, character by character. Homes and
+databases of hubs are never mounted as shares, whatever an ACL says (`reserved_claim`), because whoever may write ConfigMaps
+in the namespace of the hub can write an ACL.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from .acl_format import (
     path_error,
     place_error,
     record_errors,
+    reserved_claim,
     shares_errors,
     shown,
 )
@@ -196,6 +199,9 @@ def _reason_not_to_mount(share: _Share, grant: Grant, request: _Request) -> tupl
     """Return the outcome and rule of a granted share that is not mounted, or two empty strings."""
     if _expired(share, request.today):
         return "-", f"not mounted: its last day was {share.until}"
+    reserved = reserved_claim(share.claim)
+    if reserved:
+        return "-", f"not mounted: its claim is {reserved}"
     misplaced = place_error(share.path, request.home, request.roots)
     if misplaced:
         return "-", f"not mounted: its mount path {misplaced}"

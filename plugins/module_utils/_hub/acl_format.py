@@ -68,6 +68,36 @@ def members_name(prefix: str, digest: str) -> str:
     return f"{INDEX_NAME}-members-{prefix or 'all'}-{digest[:16]}"
 
 
+# --- Claims that are never shares -----------------------------------------------------------------------------------------
+
+#: Claims with the databases of hubs: those of zero-to-jupyterhub and of classic Open Data Hub.
+HUB_DATABASES = ("hub-db-dir", "jupyterhub-db")
+#: Homes as KubeSpawner names them.
+_SPAWNER_HOME = re.compile(r"claim-.+\Z", re.DOTALL)
+#: Homes as the dashboard of Open Data Hub names them.
+_DASHBOARD_HOME = re.compile(r"jupyterhub-nb-.+-pvc\Z", re.DOTALL)
+
+
+def is_spawner_home(claim: str) -> bool:
+    """Return whether KubeSpawner gives homes such a name."""
+    return _SPAWNER_HOME.match(claim) is not None
+
+
+def is_dashboard_home(claim: str) -> bool:
+    """Return whether the dashboard of Open Data Hub gives homes such a name."""
+    return _DASHBOARD_HOME.match(claim) is not None
+
+
+def reserved_claim(claim: str) -> str:
+    """Return what a claim of this name is, whatever an ACL says ("a home by its name"), or "" if it can be a share.
+
+    A hub never mounts such a claim as a share, so that whoever may write the ACL does not get homes and databases.
+    """
+    if claim in HUB_DATABASES:
+        return "the database of a hub by its name"
+    return "a home by its name" if is_spawner_home(claim) or is_dashboard_home(claim) else ""
+
+
 # --- Validation -----------------------------------------------------------------------------------------------------------
 
 _WORD = re.compile(r"[^\ud800-\udfff]+\Z")  # not empty, and UTF-8 can encode it

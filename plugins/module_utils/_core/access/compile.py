@@ -64,11 +64,15 @@ class Part:
 @dataclass(frozen=True)
 class AclDocument:
     """An ACL in its stored form: the text of the index, its digest, and the parts by the names of their ConfigMaps (the
-    shares first, then the members by prefix). Equal ACLs have equal documents and digests."""
+    shares first, then the members by prefix). Equal ACLs have equal documents and digests.
+
+    `left_out` are the claims of shares that are not in it because they cannot be shares: the next run knows them by this.
+    """
 
     digest: str
     index: str
     parts: Mapping[str, Part]
+    left_out: tuple[str, ...] = ()
 
 
 def compile_acl(shares: Sequence[ShareSpec], groups: Mapping[str, Sequence[str]], namespace: str) -> Acl:

@@ -53,15 +53,13 @@ class Rejection(NamedTuple):
 class Proposal:
     """The change that guards examine, from the published ACL `old` (None if there is none) to `new`.
 
-    `known` are the names of further shares, such as those of other namespaces. `levels` has the shares whose levels count
-    if they are not those of `old`: because it is unreadable in part, or gone.
+    `known` are the names of further shares, such as those of other namespaces.
     """
 
     old: Optional[Acl]
     new: Acl
     comparison: Comparison
     known: Collection[str] = ()
-    levels: Optional[Acl] = None
 
 
 def guard(proposal: Proposal, consent: Consent) -> list[Rejection]:
@@ -88,20 +86,6 @@ def guard(proposal: Proposal, consent: Consent) -> list[Rejection]:
     rejections += lowered
     rejections += _changed_sources(old, proposal, consent.allow_source_change)
     return rejections
-
-
-def unknown_levels(new: Acl, declassify: Collection[str]) -> list[Rejection]:
-    """Return why shares cannot replace an ACL whose levels are unreadable: any of them might be lowered."""
-    names = [
-        name for name, share in sorted(new.by_name.items()) if share["level"] != LEVELS[-1] and name not in declassify
-    ]
-    if not names:
-        return []
-    sentence = (
-        "the levels of the published shares are unreadable, so any of them might be lowered: publish the previous shares "
-        f"again, or set `declassify: [{', '.join(names)}]` to accept these levels, whatever they were before"
-    )
-    return [Rejection(sentence, "declassify", names, tuple(names))]
 
 
 def excess_withdrawals(comparison: Comparison, most: int) -> Iterator[Rejection]:
@@ -160,7 +144,7 @@ def _emptied(old: Acl, comparison: Comparison) -> Rejection:
 
 def _lowered_levels(proposal: Proposal, consent: Consent) -> Iterator[Rejection]:
     """Yield shares that get a lower level than the same data had: by the name of the share, and by its claim."""
-    old, new = proposal.levels or proposal.old, proposal.new
+    old, new = proposal.old, proposal.new
     if old is None:
         return
     owners = {share["claim"]: name for name, share in old.by_name.items()}

@@ -22,9 +22,17 @@ from ..._hub.acl_format import HUB, SCHEMA, AccessError, canonical, digest_of, m
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change
 from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, delete, patch
 from ..text import quote_list
+from .baseline import publication_mark
 from .jsp_profiles import KEY, MOST_TEXT, as_json, unsupported_reason
-from .model import RO, RW, Acl, last_day_if_expired
-from .observed import DIGEST_ANNOTATION, KIND_LABEL, WRITER_ANNOTATION, ConfigMap
+from .model import EMPTY, RO, RW, Acl, last_day_if_expired
+from .observed import (
+    DIGEST_ANNOTATION,
+    KIND_LABEL,
+    LEFT_OUT_ANNOTATION,
+    PUBLICATION_ANNOTATION,
+    WRITER_ANNOTATION,
+    ConfigMap,
+)
 from .publish import PublishSettings
 
 NAME = "odh-persistency-shares-profiles"
@@ -55,16 +63,26 @@ def hub_group_errors(acl: Acl, today: date) -> list[str]:
 @dataclass(frozen=True)
 class Profiles:
     """The content of the ConfigMap: the `text` of the profiles, what they `offer` as an ACL without groups, and the `shares`
-    with levels, groups and last days as an ACL without people."""
+    with levels, groups and last days as an ACL without people. `left_out` are claims as in AclDocument."""
 
     text: str
     offer: Acl
     shares: Acl
+    left_out: tuple[str, ...] = ()
 
     @property
     def data(self) -> dict[str, str]:
         """The data of the ConfigMap."""
         return {KEY: self.text, SHARES_KEY: canonical(self.shares.shares)}
+
+    def mark(self, namespace: str) -> str:
+        """Return the mark that binds the ConfigMap to what a run of this collection published."""
+        return publication_mark(namespace, digest_of(canonical(self.data)))
+
+    def annotations(self, settings: PublishSettings) -> dict[str, str]:
+        """Return the annotations of the ConfigMap that identify its content."""
+        found = {DIGEST_ANNOTATION: digest_of(self.text), PUBLICATION_ANNOTATION: self.mark(settings.namespace)}
+        return {**found, LEFT_OUT_ANNOTATION: canonical(list(self.left_out))} if self.left_out else found
 
 
 def profiles_from(text: str, acl: Acl) -> Profiles:
@@ -90,6 +108,15 @@ def shares_of(observed: ConfigMap) -> Acl:
     """Return the shares of the profiles, even if the profiles are unreadable. Raises AccessError."""
     text = observed.text(SHARES_KEY)
     return Acl(load_shares(text, digest_of(text)), {})
+
+
+def levels_of(observed: Optional[ConfigMap]) -> dict[str, str]:
+    """Return the levels of the claims in published profiles, as far as they are readable."""
+    try:
+        shares = EMPTY if observed is None else shares_of(observed)
+    except AccessError:
+        return {}
+    return {share["claim"]: share["level"] for share in shares.by_name.values()}
 
 
 def comparable_acl(profiles: Profiles, home: str, roots: Sequence[str], also: Collection[str] = ()) -> Acl:
@@ -146,8 +173,15 @@ def _acl_of(profiles: Sequence[Any]) -> Acl:
 
 
 def is_ours(observed: ConfigMap) -> bool:
-    """Return whether the ConfigMap belongs to this collection."""
-    return observed.kind == PROFILES
+    """Return whether the ConfigMap belongs to this collection, even if somebody removed its label."""
+    return bool(observed.kind) or DIGEST_ANNOTATION in observed.annotations or SHARES_KEY in observed.data
+
+
+def is_our_publication(observed: ConfigMap, namespace: str) -> bool:
+    """Return whether a run of this collection published the content of the ConfigMap as it is."""
+    content = {key: observed.text(key) for key in (KEY, SHARES_KEY)}
+    mark = publication_mark(namespace, digest_of(canonical(content)))
+    return observed.annotations.get(PUBLICATION_ANNOTATION) == mark
 
 
 def foreign_error(namespace: str) -> str:
@@ -162,9 +196,10 @@ def plan_profiles(observed: Optional[ConfigMap], desired: Profiles, settings: Pu
     """Return the change that publishes the desired profiles."""
     text, data = desired.text, desired.data
     digest = digest_of(text)
-    metadata = {
+    annotations = desired.annotations(settings)
+    metadata: dict[str, Any] = {
         "labels": _LABELS,
-        "annotations": {DIGEST_ANNOTATION: digest, WRITER_ANNOTATION: settings.writer},
+        "annotations": {**annotations, WRITER_ANNOTATION: settings.writer},
     }
     after = f"profiles {digest[:12]}"
     namespace = settings.namespace
@@ -175,7 +210,10 @@ def plan_profiles(observed: Optional[ConfigMap], desired: Profiles, settings: Pu
             CREATE, PROFILES, namespace, NAME, "there are no profiles yet", after=after, operations=(created,)
         )
     before = f"profiles {digest_of(observed.text(KEY))[:12]}"
-    has_metadata = observed.has_labels(_LABELS) and observed.annotations.get(DIGEST_ANNOTATION) == digest
+    has_metadata = observed.has_labels(_LABELS) and annotations.items() <= observed.annotations.items()
+    if not desired.left_out and LEFT_OUT_ANNOTATION in observed.annotations:
+        has_metadata = False
+        metadata["annotations"][LEFT_OUT_ANNOTATION] = None
     if dict(observed.data) == data and has_metadata:
         return Change(KEEP, PROFILES, namespace, NAME, "the profiles are up to date")
     reason = "its labels or annotations were modified"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, Optional
@@ -40,6 +40,10 @@ SCHEMA_ANNOTATION = "odh.persistency/schema"
 DIGEST_ANNOTATION = "odh.persistency/digest"
 WRITER_ANNOTATION = "odh.persistency/writer"
 PUBLISHED_ANNOTATION = "odh.persistency/published-at"
+#: Binds the index to the digest that a run of this collection published, see `baseline.py`.
+PUBLICATION_ANNOTATION = "odh.persistency/publication"
+#: The claims that the run left out because they cannot be shares, as a JSON list.
+LEFT_OUT_ANNOTATION = "odh.persistency/left-out"
 #: The label selector that finds the index and all parts.
 SELECTOR = f"{KIND_LABEL} in ({INDEX},{PART})"
 
@@ -63,6 +67,7 @@ class ConfigMap:
     has_binary: bool = False
     immutable: bool = False
     deleting: bool = False
+    has_finalizers: bool = False
 
     @property
     def kind(self) -> str:
@@ -108,15 +113,20 @@ def config_map_from(item: Mapping[str, Any]) -> ConfigMap:
         has_binary=bool(item.get("binaryData")),
         immutable=bool(item.get("immutable")),
         deleting="deletionTimestamp" in metadata,
+        has_finalizers=bool(metadata.get("finalizers")),
     )
 
 
 @dataclass(frozen=True)
 class ObservedAcl:
-    """The ConfigMaps of an ACL: the index, if it exists, and the parts by name."""
+    """The ConfigMaps of an ACL: the index, if it exists, and the parts by name.
+
+    `is_name_taken` is whether a ConfigMap that is no index of ours has the name of the index.
+    """
 
     index: Optional[ConfigMap] = None
     parts: Mapping[str, ConfigMap] = field(default_factory=dict)
+    is_name_taken: bool = False
 
     @property
     def digest(self) -> str:
@@ -145,7 +155,7 @@ class ObservedAcl:
 
     @property
     def newer_schema(self) -> int:
-        """The schema of the ACL if it is newer than the supported one, or 0."""
+        """The schema of the ACL if it is newer than the supported one, or 0. Readers know it from the text alone."""
         if self.index is None:
             return 0
         try:
@@ -153,7 +163,7 @@ class ObservedAcl:
         except (ValueError, RecursionError):
             data = None
         schema = data.get("schema") if isinstance(data, dict) else 0
-        newest = max(self.index.schema, schema if type(schema) is int else 0)  # pylint: disable=unidiomatic-typecheck
+        newest = schema if type(schema) is int else 0  # pylint: disable=unidiomatic-typecheck
         return newest if newest > SCHEMA else 0
 
 
@@ -174,15 +184,12 @@ class PublishedAcl:
     """The published ACL.
 
     `digest` is that of the index ("" if there is no index). `acl` is the readable part of the ACL. `errors` say what is
-    unreadable: people whom this concerns get no shares. `levels` has the shares that are or were last published, readable
-    for the hub or not, so that their levels are not lowered unnoticed; None if they are unreadable. `is_complete` is whether
-    the records of all people were read.
+    unreadable: people whom this concerns get no shares. `is_complete` is whether the records of all people were read.
     """
 
     digest: str
     acl: Acl
     errors: tuple[str, ...] = ()
-    levels: Optional[Acl] = EMPTY
     is_complete: bool = True
 
     @property
@@ -193,29 +200,6 @@ class PublishedAcl:
 
 def published_acl(observed: ObservedAcl) -> PublishedAcl:
     """Return the published ACL as far as it is readable."""
-    found = _read(observed)
-    if found.digest and not found.errors:
-        return replace(found, levels=found.acl)
-    return replace(found, levels=_levels(observed))
-
-
-def _levels(observed: ObservedAcl) -> Optional[Acl]:
-    """Return the shares of the part in force, or of the newest one, whatever its digest; None if they are unreadable."""
-    parts = [part for name, part in observed.parts.items() if name.startswith(_SHARES_PARTS)]
-    if not parts:
-        return EMPTY if observed.index is None else None
-    epoch = datetime.min.replace(tzinfo=timezone.utc)
-    newest = max(
-        parts, key=lambda part: (part.name in observed.in_force, part.published or part.created or epoch, part.name)
-    )
-    text = newest.text(PART_KEY)
-    try:
-        return Acl(load_shares(text, digest_of(text)), {})
-    except AccessError:
-        return None
-
-
-def _read(observed: ObservedAcl) -> PublishedAcl:
     if observed.index is None:
         return PublishedAcl("", EMPTY)
     texts = {name: part.text(PART_KEY) for name, part in observed.parts.items()}
@@ -224,6 +208,25 @@ def _read(observed: ObservedAcl) -> PublishedAcl:
     except AccessError:
         return _read_leniently(observed.index.text(INDEX_KEY), observed.digest, texts)
     return PublishedAcl(observed.digest, acl)
+
+
+def earlier_levels(observed: ObservedAcl) -> dict[str, str]:
+    """Return the levels of claims in shares parts that still exist, by the newest part that has the claim.
+
+    So levels are not lowered unnoticed when the index is lost, or when a share was off the list for a while.
+    """
+    epoch = datetime.min.replace(tzinfo=timezone.utc)
+    parts = [part for name, part in observed.parts.items() if name.startswith(_SHARES_PARTS)]
+    levels: dict[str, str] = {}
+    for part in sorted(parts, key=lambda part: (part.published or part.created or epoch, part.name), reverse=True):
+        text = part.text(PART_KEY)
+        try:
+            shares = load_shares(text, digest_of(text))["shares"]
+        except AccessError:
+            continue
+        for share in shares.values():
+            levels.setdefault(share["claim"], share["level"])
+    return levels
 
 
 def _read_leniently(index_text: str, digest: str, texts: Mapping[str, str]) -> PublishedAcl:

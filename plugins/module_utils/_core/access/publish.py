@@ -23,11 +23,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Optional
 
-from ..._hub.acl_format import INDEX_KEY, INDEX_NAME, PART_KEY, SCHEMA
+from ..._hub.acl_format import INDEX_KEY, INDEX_NAME, PART_KEY, SCHEMA, canonical
 from ..kubernetes.quota import Quota
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change, Plan
 from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, delete, patch
 from ..times import format_span, format_time
+from .baseline import publication_mark
 from .compile import AclDocument, Part
 from .descriptions import CHANGE, GAIN, LOSS
 from .diff import Comparison
@@ -35,7 +36,9 @@ from .observed import (
     DIGEST_ANNOTATION,
     INDEX,
     KIND_LABEL,
+    LEFT_OUT_ANNOTATION,
     PART,
+    PUBLICATION_ANNOTATION,
     PUBLISHED_ANNOTATION,
     SCHEMA_ANNOTATION,
     WRITER_ANNOTATION,
@@ -114,7 +117,7 @@ def plan_deletion(observed: ObservedAcl, settings: PublishSettings, effects: Seq
             observed.index.name,
             "`state` is absent: nobody gets a share any more",
             before=f"ACL {_short(observed.index)}",
-            operations=(_delete(observed.index, settings),),
+            operations=_delete_index(observed.index, settings),
             subject=observed.index,
         )
     parts = tuple(_delete_part(part, settings, "`state` is absent") for _name, part in sorted(observed.parts.items()))
@@ -166,7 +169,10 @@ def plan_part(observed: Optional[ConfigMap], part: Part, safe: bool, settings: P
 def _plan_index(observed: Optional[ConfigMap], desired: AclDocument, settings: PublishSettings) -> Change:
     line = f"ACL {desired.digest[:12]}"
     namespace = settings.namespace
-    metadata = {"labels": {KIND_LABEL: INDEX}, "annotations": _index_annotations(desired, settings)}
+    metadata: dict[str, Any] = {
+        "labels": {KIND_LABEL: INDEX},
+        "annotations": _index_annotations(desired, settings),
+    }
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -185,6 +191,8 @@ def _plan_index(observed: Optional[ConfigMap], desired: AclDocument, settings: P
         operations = (_delete(observed, settings), created)
     else:
         others = {key: None for key in observed.data if key != INDEX_KEY}
+        if not desired.left_out and LEFT_OUT_ANNOTATION in observed.annotations:
+            metadata["annotations"][LEFT_OUT_ANNOTATION] = None
         body = {"metadata": metadata, "data": {**others, INDEX_KEY: desired.index}}
         operations = (_patch(observed, {**body, "binaryData": None} if observed.has_binary else body, settings),)
     return Change(
@@ -207,8 +215,13 @@ def _reason_to_write_index(observed: ConfigMap, desired: AclDocument, settings: 
     if observed.text(INDEX_KEY) != desired.index:
         return f"its text is not that of ACL {desired.digest[:12]}, as its annotation says: it is written again"
     schema = observed.annotations.get(SCHEMA_ANNOTATION)
+    mark = observed.annotations.get(PUBLICATION_ANNOTATION)
+    if mark != publication_mark(settings.namespace, desired.digest):
+        return "it does not have the mark of a publication: somebody else wrote it, or an older version"
     if observed.kind != INDEX or schema != str(SCHEMA) or set(observed.data) != {INDEX_KEY}:
         return "its labels, annotations or keys were modified"
+    if observed.annotations.get(LEFT_OUT_ANNOTATION, "") != _left_out_text(desired):
+        return "other claims than before are left out"
     if observed.has_binary or observed.immutable:
         return "something added fields that readers do not know"
     published = observed.published
@@ -257,12 +270,19 @@ def _part_annotations(part: Part) -> dict[str, str]:
 
 
 def _index_annotations(desired: AclDocument, settings: PublishSettings) -> dict[str, str]:
+    left_out = {LEFT_OUT_ANNOTATION: _left_out_text(desired)} if desired.left_out else {}
     return {
+        **left_out,
+        PUBLICATION_ANNOTATION: publication_mark(settings.namespace, desired.digest),
         SCHEMA_ANNOTATION: str(SCHEMA),
         DIGEST_ANNOTATION: desired.digest,
         WRITER_ANNOTATION: settings.writer,
         PUBLISHED_ANNOTATION: format_time(settings.now),
     }
+
+
+def _left_out_text(desired: AclDocument) -> str:
+    return canonical(list(desired.left_out)) if desired.left_out else ""
 
 
 def _part_manifest(part: Part, settings: PublishSettings) -> dict[str, Any]:
@@ -287,6 +307,16 @@ def _patch(observed: ConfigMap, changes: Mapping[str, Any], settings: PublishSet
 def _delete(observed: ConfigMap, settings: PublishSettings) -> ApiRequest:
     precondition = Precondition(observed.resource_version, observed.uid)
     return delete(CONFIG_MAPS, settings.namespace, observed.name, precondition)
+
+
+def _delete_index(index: ConfigMap, settings: PublishSettings) -> tuple[ApiRequest, ...]:
+    """Return the deletion of the index. Finalizers would keep it, and readers would still get the ACL: they are removed."""
+    if not index.has_finalizers:
+        return (_delete(index, settings),)
+    emptied = _patch(index, {"metadata": {"finalizers": None}, "data": None}, settings)
+    if index.deleting:
+        return (emptied,)
+    return emptied, delete(CONFIG_MAPS, settings.namespace, index.name, Precondition(uid=index.uid))
 
 
 def _short(index: ConfigMap) -> str:

@@ -2,66 +2,55 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rejections when the published ACL is damaged, or of a newer schema: nobody can say what would change for people."""
+"""What a run says when the published ACL is damaged, of a newer schema, or not what our last publication wrote."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ..._hub.acl_format import INDEX_KEY, INDEX_NAME, SCHEMA, digest_of
+from ..._hub.acl_format import INDEX_NAME, SCHEMA
 from ..text import quote_list
-from .guards import Rejection
-from .observed import WRITER_ANNOTATION, ObservedAcl, PublishedAcl
+from .baseline import Baseline, is_newer_publication
+from .model import EMPTY
+from .observed import PUBLICATION_ANNOTATION, WRITER_ANNOTATION, ObservedAcl, PublishedAcl
 
 
-@dataclass(frozen=True)
-class Replacement:
-    """What replaces a published ACL: the digest of the new ACL ("" if the ACL is deleted), and whether it has no shares
-    although `allow_empty` is not set."""
+def schema_error(observed: ObservedAcl, namespace: str) -> str:
+    """Return why an ACL of a newer schema is left alone, or "".
 
-    observed: ObservedAcl
-    published: PublishedAcl
-    digest: str
-    is_emptied: bool = False
-
-    @property
-    def is_repair(self) -> bool:
-        """Whether the new ACL is the one that the index claims to be, or contains."""
-        index = self.observed.index
-        return index is not None and self.digest in (self.published.digest, digest_of(index.text(INDEX_KEY)))
-
-
-def damage_rejections(replacement: Replacement, max_withdrawals: int) -> list[Rejection]:
-    """Return why a damaged ACL is not replaced.
-
-    What it granted cannot be compared, so nobody can say who would lose what. Writing the same ACL again repairs it and
-    takes nothing from anybody.
+    Only one that a run of a newer version published: anybody can write another schema into a ConfigMap.
     """
-    published = replacement.published
-    if not published.errors or replacement.observed.index is None or replacement.is_repair:
-        return []
-    damage = f"{published.title} is published but damaged ({quote_list(published.errors, 3)})"
-    if max_withdrawals >= 0:
-        sentence = (
-            f"{damage}, so the withdrawals are unknown: publish the previous shares and groups again, which repairs it, or set "
-            "`max_withdrawals: -1` to proceed without a comparison"
-        )
-        return [Rejection(sentence, "max_withdrawals", -1)]
-    if replacement.is_emptied:
-        sentence = (
-            f"{damage}, and the new ACL has no shares: list the shares, or set `allow_empty: true` to withdraw all"
-        )
-        return [Rejection(sentence, "allow_empty", True)]
-    return []
-
-
-def schema_error(observed: ObservedAcl) -> str:
-    """Return why an ACL of a newer schema is left alone, or ""."""
-    newer = observed.newer_schema
-    if not newer or observed.index is None:
+    if observed.index is None or not is_newer_publication(observed, namespace):
         return ""
     writer = observed.index.annotations.get(WRITER_ANNOTATION) or "an unknown writer"
     return (
-        f"The ACL in ConfigMap {INDEX_NAME} has schema {newer}, written by {writer}, but this version of the collection supports "
-        f"schemas up to {SCHEMA}: use a newer version"
+        f"The ACL in ConfigMap {INDEX_NAME} has schema {observed.newer_schema}, written by {writer}, but this version of the "
+        f"collection supports schemas up to {SCHEMA}: use a newer version"
+    )
+
+
+def damage_note(published: PublishedAcl, baseline: Baseline, namespace: str) -> str:
+    """Return a warning if the published ACL is damaged, or not what our last publication wrote, or ""."""
+    known = (
+        "guards compare with what the last run published"
+        if baseline.is_unchanged or (baseline.acl or EMPTY).by_name
+        else "what the last run published is unknown, so `max_withdrawals` holds nothing back this time"
+    )
+    if published.errors:
+        return (
+            f"{published.title} was damaged ({quote_list(published.errors, 3)}): people whom this concerned got no shares. It is "
+            f"written again; {known}"
+        )
+    if not baseline.is_tampered:
+        return ""
+    return (
+        f"{published.title} in ConfigMap {INDEX_NAME} is not what a run of this collection published (its annotation "
+        f"{PUBLICATION_ANNOTATION} does not match): somebody changed it, or an older version wrote it. The ACL of the inventory "
+        f"replaces it; {known}. Check who may write ConfigMaps in namespace {namespace}"
+    )
+
+
+def damaged(published: PublishedAcl, sentence: str) -> str:
+    """Return the sentence of a rejection with the damage of the published ACL before it."""
+    return (
+        f"{published.title} is published but damaged ({quote_list(published.errors, 3)}), so the run compares with what the last "
+        f"run published: {sentence}"
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional
 
+from ..._hub.acl_format import HUB_DATABASES
 from ..kubernetes.claims import Claim
-from ..metadata import HUB_DATABASES, KIND_LABEL, KIND_SHARE, KIND_TREE
+from ..metadata import KIND_LABEL, KIND_SHARE, KIND_TREE
 from .spec import owner_text
 
 _HUB = "hub"

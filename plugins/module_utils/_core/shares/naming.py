@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Optional
 
-from ..metadata import HUB_DATABASES, KIND_LABEL, KIND_SHARE, SHARE_KEY, label_value_error
+from ..._hub.acl_format import HUB_DATABASES, is_dashboard_home, is_spawner_home
+from ..metadata import KIND_LABEL, KIND_SHARE, SHARE_KEY, label_value_error
 
 #: Selects the claims, or the volumes, of all shares.
 SELECTOR = f"{KIND_LABEL}={KIND_SHARE}"
@@ -18,11 +18,6 @@ SELECTOR = f"{KIND_LABEL}={KIND_SHARE}"
 #: Names of volumes are used in paths and, by some drivers, in labels, so they are no longer than a label value.
 LONGEST = 63
 _DIGITS = 24
-
-#: Homes without annotations: those that the Open Data Hub dashboard creates.
-_DASHBOARD_HOME = re.compile(r"jupyterhub-nb-.+-pvc\Z")
-#: Names that KubeSpawner gives. A home restored from a backup may have lost its annotations.
-_SPAWNER_HOME = re.compile(r"claim-.+\Z")
 
 
 def volume_name(namespace: str, share: str) -> str:
@@ -55,9 +50,9 @@ def reserved_name(claim: str) -> Optional[str]:
     """Return what a claim of this name is, whatever its labels say ("a home by its name"); None for all other names."""
     if claim in HUB_DATABASES:
         return "the hub's database"
-    return "a home by its name" if _DASHBOARD_HOME.match(claim) else None
+    return "a home by its name" if is_dashboard_home(claim) else None
 
 
 def is_spawner_name(claim: str) -> bool:
     """Return whether KubeSpawner gives homes such a name. A share may have such a name too."""
-    return _SPAWNER_HOME.match(claim) is not None
+    return is_spawner_home(claim)

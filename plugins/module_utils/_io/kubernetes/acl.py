@@ -32,7 +32,7 @@ from ..._core.access.observed import INDEX, ObservedAcl
 from ..._core.access.publish import Publication, PublishSettings, has_text, is_published, quota_warnings
 from ..._core.kubernetes.quota import quota_from
 from ..._core.outcome import CONFLICT_TRIES, NOT_TRIED, Outcome, untried_warnings
-from ..._core.plan import KEEP, REFUSE, UPDATE, Change, Failure, Plan
+from ..._core.plan import KEEP, REFUSE, UPDATE, Change, Failure, Plan, Unreconcilable
 from ..._core.requests import CREATE, DELETE, QUOTAS
 from ..._hub.acl_format import INDEX_NAME
 from ..errors import ExternalError
@@ -65,6 +65,8 @@ class Planned:
     publication: Publication
     rejections: tuple[Rejection, ...] = ()
     notes: tuple[str, ...] = ()
+    desired: Optional[AclDocument] = None
+    unreconcilable: tuple[Unreconcilable, ...] = ()
 
 
 #: Plans a publication against the observed ACL; called again whenever another run has changed it.
@@ -72,25 +74,25 @@ Planner = Callable[[ObservedAcl, PublishSettings], Planned]
 
 
 class AclPublisher:
-    """Publishes the desired ACL of one namespace, or deletes the ACL if `desired` is None.
+    """Publishes the ACL of one namespace that a planner asks for, or deletes it.
+
+    `desired` is the ACL of the last plan, None if it is deleted.
 
     `digest` and `published_at` are those of the published ACL as of the last read ("" if there is none); after a run in
     check mode, of the one that would be published.
     """
 
-    def __init__(self, api: Api, namespace: str, desired: Optional[AclDocument], check_mode: bool) -> None:
+    def __init__(self, api: Api, namespace: str, check_mode: bool) -> None:
         self.api = api
         self.namespace = namespace
-        self.desired = desired
+        self.desired: Optional[AclDocument] = None
         self.check_mode = check_mode
         self.timings = {"read": 0.0, "plan": 0.0, "write": 0.0}
         self.digest = ""
         self.published_at = ""
         self._reader = AclReader(api, namespace)
-        self._desired_digest = "" if desired is None else desired.digest
         self._parts: dict[str, Change] = {}  # the change of each part, over all rounds
         self._written: Optional[Publication] = None  # the publication whose index this run has written
-        self._index_lacks_label = False
         self._wrote = False
         self._warnings: list[str] = []
         self._untried: list[str] = []
@@ -107,6 +109,7 @@ class AclPublisher:
             self._note_published(observed)
             started = time.monotonic()
             planned = planner(observed, settings)
+            self.desired = planned.desired
             self.timings["plan"] += time.monotonic() - started
             if planned.rejections and not number:
                 raise rejected(self.namespace, planned.rejections)
@@ -135,13 +138,13 @@ class AclPublisher:
 
     def _read(self) -> tuple[ObservedAcl, PublishSettings]:
         started = time.monotonic()
-        observed = self._reader.list()
-        if observed.index is None and (observed.parts or self._index_lacks_label):
-            # Parts without an index: it was deleted, or lost the label that the list selects.
-            found = self._reader.get(INDEX_NAME)
-            observed = replace(observed, index=found if found is not None and found.is_part_of_acl else None)
+        observed = self._reader.observe()
         self.timings["read"] += time.monotonic() - started
         return observed, PublishSettings(self.namespace, WRITER, self.api.now())
+
+    @property
+    def _desired_digest(self) -> str:
+        return "" if self.desired is None else self.desired.digest
 
     def _note_published(self, observed: ObservedAcl) -> None:
         self.digest, self.published_at = observed.digest, observed.published_at
@@ -244,10 +247,9 @@ class AclPublisher:
         if failed.result == WRITTEN:
             self._wrote = True
             return None
-        if failed.result == NOT_OURS and not self._index_lacks_label:
+        if failed.result == NOT_OURS:
             return Failure(index, reject_foreign(index).reason, api_message(error), retryable=False)
-        if failed.result in (CONFLICT, NOT_OURS):
-            self._index_lacks_label = self._index_lacks_label or failed.lacks_label
+        if failed.result == CONFLICT:
             raise Conflict
         self._note_published(ObservedAcl(found))
         return Failure(index, f"{error}; {state_of(self.digest)}", api_message(error), error.retryable)
@@ -290,7 +292,7 @@ class AclPublisher:
             publication.unused_parts if is_index_done else (),
             done.effects,
         )
-        plan = replace(applied.plan, notes=planned.notes)
+        plan = replace(applied.plan, notes=planned.notes, unreconcilable=planned.unreconcilable)
         warnings = [*self._warnings, *untried_warnings(self._untried)]
         return Outcome(plan, list(failures), warnings=warnings, wrote=self._wrote)
 

@@ -29,6 +29,7 @@ from ..errors import ExternalError
 from ..module import PlanRejected
 from .api import Api
 from .facts import namespace_error
+from .share_reader import FEW_OBJECTS, in_parallel
 
 #: For more people, one list of everything costs less than a request for each.
 MOST_SINGLE_READS = 8
@@ -50,6 +51,22 @@ class AclReader:
         """Return all ConfigMaps with the labels of an ACL, by one list."""
         return observed_acl_from(self._api.list_all(CONFIG_MAPS, self._namespace, config_map_from, SELECTOR))
 
+    def observe(self) -> ObservedAcl:
+        """Return the ACL: by one list, and by name what lost its labels, as a hub reads it."""
+        observed = self.list()
+        if observed.index is None:
+            found = self.get(INDEX_NAME)
+            if found is not None and not found.is_part_of_acl:
+                return replace(observed, is_name_taken=True)
+            observed = replace(observed, index=found)
+        unlisted = sorted(observed.in_force - set(observed.parts))
+        if len(unlisted) > FEW_OBJECTS:
+            everything = self._api.list_all(CONFIG_MAPS, self._namespace, config_map_from)
+            found_parts = observed_acl_from(everything).parts
+            return replace(observed, parts={**found_parts, **observed.parts})
+        parts = {part.name: part for part in in_parallel(self.get, unlisted) if part is not None}
+        return replace(observed, parts={**observed.parts, **parts})
+
     def read(self, people: Sequence[str] = ()) -> PublishedAcl:
         """Return the published ACL: the records of a few people, by the same requests as a hub, or all of it.
 
@@ -60,14 +77,10 @@ class AclReader:
         return self._read_all()
 
     def _read_all(self) -> PublishedAcl:
-        """Read all of it: one list if the labels are intact, and otherwise by name, as a hub does."""
-        observed = self.list()
-        if observed.index is None:
-            observed = replace(observed, index=self.get(INDEX_NAME))
+        """Read all of it."""
+        observed = self.observe()
         self._require_readable(observed)
-        unlisted = [self.get(name) for name in sorted(observed.in_force - set(observed.parts))]
-        parts = {**observed.parts, **{part.name: part for part in unlisted if part is not None}}
-        found = published_acl(replace(observed, parts=parts))
+        found = published_acl(observed)
         if found.errors:
             raise self._damaged(found.errors)
         return found

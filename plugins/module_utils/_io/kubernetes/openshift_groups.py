@@ -51,24 +51,35 @@ def members_of_groups(connection: Connection, names: Sequence[str]) -> dict[str,
 
     Raises PlanRejected if a Group cannot be read, and ExternalError if the cluster cannot be asked.
     """
-    if not names:
-        return {}
-    errors: list[str] = []
-    members = read_members(connection, names, errors)
+    members, errors = readable_members(connection, names)
     if errors:
-        raise PlanRejected(errors)
-    return {OPENSHIFT + name: users for name, users in members.items()}
+        raise PlanRejected(list(errors.values()))
+    return members
 
 
-def read_members(connection: Connection, names: Sequence[str], errors: list[str]) -> dict[str, tuple[str, ...]]:
-    """Return the current members of these Groups by name, and append to `errors` what cannot be read.
+def readable_members(connection: Connection, names: Sequence[str]) -> tuple[dict[str, Sequence[str]], dict[str, str]]:
+    """Return the members of OpenShift Groups by name with `openshift:`, and why others cannot be read.
+
+    Raises ExternalError if the cluster cannot be asked.
+    """
+    if not names:
+        return {}, {}
+    errors: dict[str, str] = {}
+    members = read_members(connection, names, errors)
+    return {OPENSHIFT + name: users for name, users in members.items()}, errors
+
+
+def read_members(connection: Connection, names: Sequence[str], errors: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the current members of these Groups by name, and add to `errors` (by name with `openshift:`) what cannot be read.
 
     Names have no prefix. Raises ExternalError if the cluster cannot be asked at all (no answer, no permission, no such
     API), and MissingLibrary.
     """
     desired = list(dict.fromkeys(names))
     valid = [name for name in desired if not _is_impossible(name)]
-    errors += [f"openshift:{name} is not a valid name of a Group: correct it" for name in desired if name not in valid]
+    for name in desired:
+        if name not in valid:
+            errors[OPENSHIFT + name] = f"openshift:{name} is not a valid name of a Group: correct it"
     if not valid:
         return {}
     found = _read(Api(_OpenShiftConnection.of(connection)), valid)
@@ -76,14 +87,14 @@ def read_members(connection: Connection, names: Sequence[str], errors: list[str]
     for name in valid:
         group = found.get(name)
         if group is None:
-            errors.append(
+            errors[OPENSHIFT + name] = (
                 f"openshift:{name} cannot be read: the cluster has no Group {name}{did_you_mean(name, found)}; create it, or "
                 "correct the name"
             )
             continue
         users = _users(group)
         if users is None:
-            errors.append(
+            errors[OPENSHIFT + name] = (
                 f"openshift:{name} cannot be read: `users` of Group {name} must be a list of names, but has "
                 f"{described(_invalid_user(group['users']))}; correct the Group"
             )

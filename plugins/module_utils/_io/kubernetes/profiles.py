@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Optional
 
-from ..._core.access.compile import compile_acl, reasons_left_out
 from ..._core.access.diff import NO_CHANGE, Comparison, as_data, compare
-from ..._core.access.guards import Proposal, Rejection, excess_withdrawals, guard, unknown_levels
+from ..._core.access.granted_claims import left_out_before
+from ..._core.access.guards import Proposal, Rejection, excess_withdrawals, guard
 from ..._core.access.jsp_config_map import (
     NAME,
     PROFILES,
@@ -22,41 +22,35 @@ from ..._core.access.jsp_config_map import (
     comparable_acl,
     foreign_error,
     hub_group_errors,
+    is_our_publication,
     is_ours,
+    levels_of,
     plan_profiles,
     plan_profiles_deletion,
     profiles_from,
     published_profiles,
-    shares_of,
 )
 from ..._core.access.jsp_profiles import WARNING, profiles_of, unsupported_reason
 from ..._core.access.model import EMPTY, Acl
-from ..._core.access.observed import ConfigMap
+from ..._core.access.observed import ConfigMap, earlier_levels
 from ..._core.access.publish import Publication, PublishSettings, effects_of
 from ..._core.metadata import ABSENT
 from ..._core.outcome import Outcome
 from ..._core.plan import REFUSE, Change, Plan, Unreconcilable
-from ..._core.shares.spec import ShareSpec
 from ..._hub.acl_format import AccessError
 from ..module import PlanRejected, finish, timings_result
 from .acl import WRITER, consent_of, consents_needed, operations_to_try, warnings_of_quotas
+from .acl_inputs import AclInputs, Granted, Intended, guarded_comparison
 from .acl_reader import AclReader
 from .api import Api
 from .apply import apply_plan
 from .facts import check_namespace
-from .granted_claims import claim_refusals, claims_granted
 
 
-def manage_profiles(
-    module: Any,
-    api: Api,
-    shares: Sequence[ShareSpec],
-    groups: Mapping[str, Sequence[str]],
-    timings: Mapping[str, float],
-) -> dict[str, Any]:
+def manage_profiles(module: Any, api: Api, inputs: AclInputs, timings: Mapping[str, float]) -> dict[str, Any]:
     """Publish the profiles that the options describe, or, in check mode, preview this."""
     params = module.params
-    publisher = ProfilesPublisher(api, params, shares, compile_acl(shares, groups, params["namespace"]))
+    publisher = ProfilesPublisher(api, params, inputs)
     started = time.monotonic()
     observed = publisher.read()
     plan = publisher.plan(observed)
@@ -73,31 +67,33 @@ def manage_profiles(
 
 @dataclass(frozen=True)
 class _Published:
-    """The published profiles (None if there are none, or none that are readable), and what is wrong with them."""
+    """The published profiles (None if there are none, or none that are readable), and what is wrong with them.
+
+    `is_ours` is whether a run of this collection published them as they are.
+    """
 
     profiles: Optional[Profiles]
     damage: str = ""
+    is_ours: bool = True
 
     @classmethod
-    def of(cls, observed: Optional[ConfigMap]) -> _Published:
+    def of(cls, observed: Optional[ConfigMap], namespace: str) -> _Published:
         if observed is None:
             return cls(None)
         try:
-            return cls(published_profiles(observed))
+            return cls(published_profiles(observed), is_ours=is_our_publication(observed, namespace))
         except AccessError as error:
-            return cls(None, str(error))
+            return cls(None, str(error), False)
 
 
 class ProfilesPublisher:
     """Publishes or deletes the profiles of one namespace."""
 
-    def __init__(self, api: Api, params: dict[str, Any], shares: Sequence[ShareSpec], acl: Acl) -> None:
+    def __init__(self, api: Api, params: dict[str, Any], inputs: AclInputs) -> None:
         self.api = api
         self.params = params
         self.namespace: str = params["namespace"]
-        self.known = [share.name for share in shares]
-        self.causes = reasons_left_out(shares, self.namespace)
-        self.acl = acl
+        self.inputs = inputs
         #: The changes of access and the rejections of the last plan.
         self.comparison = NO_CHANGE
         self.rejections: list[Rejection] = []
@@ -114,46 +110,76 @@ class ProfilesPublisher:
                 return Plan(notes=(f"{foreign_error(self.namespace)}; it is left unchanged",))
             return self._reject([Rejection(foreign_error(self.namespace))])
         today = settings.now.date()
-        omitted: list[str] = []
-        desired = None
+        published = _Published.of(observed, self.namespace)
         if self.params["state"] == ABSENT:
             change = plan_profiles_deletion(observed, settings)
-        else:
-            errors = hub_group_errors(self.acl, today)
-            try:
-                text, omitted = profiles_of(self.acl, today, self.params["home_path"], self.params["mount_roots"])
-                desired = profiles_from(text, self.acl)
-            except ValueError as error:
-                errors.append(str(error))
-            if errors or desired is None:
-                return self._reject([Rejection(error) for error in errors])
-            change = plan_profiles(observed, desired, settings)
-        notes = (WARNING,) if desired is not None else ()
+            comparison = self.comparison = self._compare(published.profiles, None, Intended(EMPTY), today)
+            counted = comparison if published.is_ours else NO_CHANGE
+            rejections = list(excess_withdrawals(counted, self.params["max_withdrawals"]))
+            return self._planned(change, comparison, rejections, ())
+        intended = self.inputs.intend(self._granted(observed, published), today)
+        errors = hub_group_errors(intended.acl, today)
+        omitted: list[str] = []
+        desired = None
+        try:
+            text, omitted = profiles_of(intended.acl, today, self.params["home_path"], self.params["mount_roots"])
+            desired = replace(profiles_from(text, intended.acl), left_out=intended.left_out)
+        except ValueError as error:
+            errors.append(str(error))
+        if errors or desired is None:
+            return self._reject([Rejection(error) for error in errors])
+        change = plan_profiles(observed, desired, settings)
         unreconcilable = tuple(Unreconcilable(PROFILES, self.namespace, NAME, sentence) for sentence in omitted)
-        if not change.operations:
-            return Plan((change,), unreconcilable, notes)
-        published = _Published.of(observed)
-        comparison = self.comparison = self._compare(published.profiles, desired, today)
-        rejections = self._guard(observed, published, desired)
-        old, new = (EMPTY if one is None else one.offer for one in (published.profiles, desired))
-        wrong, unsure = claim_refusals(
-            self.api, self.namespace, claims_granted(old.by_name if published.profiles else None, new.by_name)
-        )
-        rejections += [Rejection(sentence) for sentence in wrong]
-        notes = (*notes, *unsure)
-        if rejections:
-            return self._reject(rejections)
+        base = Plan((), (*unreconcilable, *intended.unreconcilable), (WARNING,))
+        if not change.operations and not intended.rejections:
+            return replace(base, changes=(change,))
+        comparison = self.comparison = self._compare(published.profiles, desired, intended, today)
+        rejections = [*self._guard(published, intended), *intended.rejections]
+        notes = base.notes
         if published.damage:
             notes = (*notes, f"The published profiles could not be compared: {published.damage}")
-        return Plan((*effects_of(comparison, self.namespace), change), unreconcilable, notes)
+        elif not published.is_ours:
+            notes = (
+                *notes,
+                f"The published profiles (ConfigMap {NAME}) are not what a run of this collection published: somebody changed "
+                "them, or an older version wrote them. Those of the inventory replace them, and `max_withdrawals` holds nothing "
+                f"back this time. Check who may write ConfigMaps in namespace {self.namespace}",
+            )
+        return replace(self._planned(change, comparison, rejections, notes), unreconcilable=base.unreconcilable)
 
-    def _compare(self, published: Optional[Profiles], desired: Optional[Profiles], today: date) -> Comparison:
+    def _planned(
+        self, change: Change, comparison: Comparison, rejections: list[Rejection], notes: tuple[str, ...]
+    ) -> Plan:
+        if rejections:
+            return self._reject(rejections)
+        effects = effects_of(comparison, self.namespace) if change.operations else ()
+        return Plan((*effects, change), (), notes)
+
+    def _granted(self, observed: Optional[ConfigMap], published: _Published) -> Granted:
+        """Return what is granted before the run. Levels of an access list count if there are no profiles yet."""
+        shares = None if published.profiles is None else published.profiles.shares
+        if published.profiles is not None:
+            shares = Acl(published.profiles.shares.shares, published.profiles.offer.people)
+        earlier = levels_of(observed)
+        if observed is None:
+            earlier = earlier_levels(AclReader(self.api, self.namespace).observe())
+        return Granted(
+            in_force=shares,
+            baseline=shares if published.is_ours else None,
+            left_out=left_out_before(observed),
+            earlier=earlier if observed is None or published.is_ours else {},
+            is_tampered=not published.is_ours,
+        )
+
+    def _compare(
+        self, published: Optional[Profiles], desired: Optional[Profiles], intended: Intended, today: date
+    ) -> Comparison:
         """Compare what published and desired profiles offer on a day."""
         home, roots = self.params["home_path"], self.params["mount_roots"]
         new = EMPTY if desired is None else comparable_acl(desired, home, roots)
         old = None if published is None else comparable_acl(published, home, roots, new.by_name)
-        causes = dict(self.causes)
-        for name, share in self.acl.by_name.items():
+        causes = dict(intended.causes)
+        for name, share in intended.acl.by_name.items():
             reason = unsupported_reason(share, home, roots)
             if reason:
                 causes[name] = reason
@@ -192,28 +218,15 @@ class ProfilesPublisher:
         self.rejections = rejections
         return Plan(tuple(Change(REFUSE, PROFILES, self.namespace, NAME, one.sentence) for one in rejections))
 
-    def _guard(
-        self, observed: Optional[ConfigMap], published: _Published, desired: Optional[Profiles]
-    ) -> list[Rejection]:
+    def _guard(self, published: _Published, intended: Intended) -> list[Rejection]:
+        """Return why guards hold the plan back. Profiles have no levels and groups: the shares have the form of the ACL."""
         consent = consent_of(self.params)
-        if published.damage and consent.max_withdrawals >= 0:
-            sentence = (
-                f"The published profiles are damaged ({published.damage}), so the withdrawals are unknown: set "
-                "`max_withdrawals: -1` to proceed without a comparison"
-            )
-            return [Rejection(sentence, "max_withdrawals", -1)]
-        if desired is None:
-            return list(excess_withdrawals(self.comparison, consent.max_withdrawals))
-        # Profiles have no levels and groups: compare the shares in the form of the ACL.
-        levels = None
-        unreadable: list[Rejection] = []
-        if observed is not None:
-            try:
-                levels = shares_of(observed)
-            except AccessError:
-                unreadable = unknown_levels(self.acl, consent.declassify)
-        old = None if published.profiles is None else published.profiles.shares
-        return unreadable + guard(Proposal(old, self.acl, self.comparison, self.known, levels), consent)
+        known = self.inputs.known
+        if published.profiles is None or not published.is_ours:
+            return guard(Proposal(None, intended.acl, NO_CHANGE, known), consent)
+        old = intended.guarded(published.profiles.shares)
+        comparison = guarded_comparison(self.comparison, intended)
+        return guard(Proposal(old, intended.acl, comparison, known), consent)
 
     def _quota_warnings(self, plan: Plan) -> list[str]:
         change = next((one for one in plan.changes if not one.effect), None)

@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from typing import Any, Optional
 
-from ..._core.access.compile import AclDocument, compile_acl, document_of, reasons_left_out
+from ..._core.access.baseline import Baseline, baseline_of
+from ..._core.access.compile import AclDocument, document_of
 from ..._core.access.diff import NO_CHANGE, as_data, compare
-from ..._core.access.guards import Proposal, Rejection, excess_withdrawals, guard, unknown_levels
+from ..._core.access.granted_claims import left_out_before
+from ..._core.access.guards import Proposal, Rejection, excess_withdrawals, guard
+from ..._core.access.jsp_config_map import NAME as PROFILES_NAME
+from ..._core.access.jsp_config_map import levels_of
 from ..._core.access.model import EMPTY, Acl
-from ..._core.access.observed import ObservedAcl, PublishedAcl, published_acl
+from ..._core.access.observed import ObservedAcl, earlier_levels, published_acl
 from ..._core.access.publish import PublishSettings, effects_of, is_published, plan_deletion, plan_publication
-from ..._core.access.repair import Replacement, damage_rejections, schema_error
+from ..._core.access.repair import damage_note, damaged, schema_error
 from ..._core.metadata import ABSENT, NAMESPACE, PRESENT
 from ..._core.shares.spec import ShareSpec, undefined_groups
 from ..._core.text import nearest, quote_list
+from ..._hub.acl_format import INDEX_NAME
 from ..kubernetes.acl import AclPublisher, Planned, consent_of
+from ..kubernetes.acl_inputs import AclInputs, Granted, Groups, Intended, guarded_comparison
+from ..kubernetes.acl_reader import AclReader
 from ..kubernetes.api import Api
 from ..kubernetes.connection import argument_spec as connection_spec
-from ..kubernetes.granted_claims import claim_refusals, claims_granted
-from ..kubernetes.openshift_groups import groups_in_use, members_of_groups
+from ..kubernetes.openshift_groups import groups_in_use, readable_members
 from ..module import PlanRejected, finish, open_api, timings_result
 from ..options.shares import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_given, shares_of
 
@@ -55,24 +63,28 @@ def manage_acl(module: Any) -> dict[str, Any]:
     shares, groups = _input(params)
     parsed = time.monotonic()
     api = open_api(module)
+    members: dict[str, Sequence[str]] = {}
+    unreadable: dict[str, str] = {}
     if params["state"] == PRESENT:
-        groups.update(members_of_groups(api.connection, groups_in_use(shares)))
+        members, unreadable = readable_members(api.connection, groups_in_use(shares))
+    inputs = AclInputs(api, params, shares, Groups({**groups, **members}, unreadable))
     read = time.monotonic()
     timings = {"input": parsed - started, "groups": read - parsed}
     if params["format"] == JSP:
         from ..kubernetes.profiles import manage_profiles
 
-        return manage_profiles(module, api, shares, groups, timings)
-    acl, desired = _compile(params, shares, groups)
+        return manage_profiles(module, api, inputs, timings)
+    compiled = _compile(params, inputs)
     timings["compile"] = time.monotonic() - read
-    publisher = AclPublisher(api, params["namespace"], desired, module.check_mode)
-    planner = Planner(api, params, shares, acl, desired)
+    publisher = AclPublisher(api, params["namespace"], module.check_mode)
+    planner = Planner(api, params, inputs, compiled)
     try:
         outcome = publisher.run(planner)
     except PlanRejected as rejected:
         # The sentences name only some people.
         rejected.more["access"] = as_data(planner.comparison)
         raise
+    desired, acl = publisher.desired, planner.acl
     is_desired = publisher.digest == (desired.digest if desired is not None else "")
     result = {
         "digest": publisher.digest,
@@ -110,14 +122,14 @@ def _input(params: dict[str, Any]) -> tuple[list[ShareSpec], dict[str, Sequence[
     return shares, groups
 
 
-def _compile(
-    params: dict[str, Any], shares: Sequence[ShareSpec], groups: dict[str, Sequence[str]]
-) -> tuple[Acl, Optional[AclDocument]]:
-    if params["state"] == ABSENT:
-        return EMPTY, None
-    acl = compile_acl(shares, groups, params["namespace"])
+def _compile(params: dict[str, Any], inputs: AclInputs) -> Optional[AclDocument]:
+    """Return the ACL with all shares, None to delete the ACL. Raises PlanRejected if it cannot be stored."""
+    return None if params["state"] == ABSENT else _document(inputs.compile())
+
+
+def _document(acl: Acl) -> AclDocument:
     try:
-        return acl, document_of(acl)
+        return document_of(acl)
     except ValueError as error:
         raise PlanRejected([str(error)]) from error
 
@@ -125,59 +137,115 @@ def _compile(
 class Planner:
     """Plans the publication of an ACL, or its deletion, against the observed one, with all guards."""
 
-    def __init__(
-        self, api: Api, params: dict[str, Any], shares: Sequence[ShareSpec], acl: Acl, desired: Optional[AclDocument]
-    ) -> None:
+    def __init__(self, api: Api, params: dict[str, Any], inputs: AclInputs, compiled: Optional[AclDocument]) -> None:
         self.api = api
         self.consent = consent_of(params)
-        self.known = [share.name for share in shares]
-        self.causes = reasons_left_out(shares, params["namespace"])
-        self.misspelt = _misspelt_namespaces(shares, params["namespace"])
-        self.acl = acl
-        self.desired = desired
-        #: The changes of access in the last plan.
+        self.namespace: str = params["namespace"]
+        self.inputs = inputs
+        self.misspelt = _misspelt_namespaces(inputs.shares, self.namespace)
+        self._documents = [] if compiled is None else [(inputs.compile(), compiled)]
+        self._is_deletion = compiled is None
+        #: The ACL of the last plan, and its changes of access.
+        self.acl = EMPTY
         self.comparison = NO_CHANGE
 
     def __call__(self, observed: ObservedAcl, settings: PublishSettings) -> Planned:
         """Return the plan against the observed ACL."""
-        today = settings.now.date()
-        newer = schema_error(observed)
+        newer = schema_error(observed, self.namespace)
         if newer:
             return Planned(plan_deletion(ObservedAcl(), settings), (Rejection(newer),))
-        if self.desired is not None and is_published(observed, self.desired):
-            comparison = self.comparison = compare(self.acl, self.acl, today)
-            notes = (*comparison.notes, *self.misspelt)
-            return Planned(plan_publication(observed, self.desired, settings), notes=notes)
         published = published_acl(observed)
-        old = published.acl if observed.index is not None else None
-        comparison = self.comparison = compare(old, self.acl, today, self.causes)
-        rejections = self._guard(observed, published)
-        effects = () if old is None and self.desired is None else effects_of(comparison, settings.namespace)
-        if self.desired is None:
-            publication = plan_deletion(observed, settings, effects)
-        else:
-            publication = plan_publication(observed, self.desired, settings, effects)
-        claims = claims_granted(None if old is None else old.by_name, self.acl.by_name)
-        wrong, unsure = claim_refusals(self.api, settings.namespace, claims)
-        rejections += [Rejection(sentence) for sentence in wrong]
-        notes = (*comparison.notes, *self.misspelt, *unsure)
-        if published.errors and not rejections:
-            notes = (*notes, _damage(published))
-        return Planned(publication, tuple(rejections), notes)
+        in_force = published.acl if observed.index is not None else None
+        if self._is_deletion:
+            return self._plan_deletion(observed, settings, in_force)
+        possible = [self._document_of(acl).digest for acl in self.inputs.possible()]
+        baseline = baseline_of(observed, published, self.namespace, possible)
+        known = baseline.acl
+        if baseline.is_unchanged and known is None:
+            known = self.inputs.compile()
+        granted = Granted(
+            in_force=in_force,
+            baseline=known,
+            left_out=left_out_before(observed.index),
+            # Parts that somebody else may have written raise no level.
+            earlier={} if baseline.is_tampered and not (known or EMPTY).by_name else self._earlier(observed),
+            is_tampered=baseline.is_tampered,
+        )
+        today = settings.now.date()
+        intended = self.inputs.intend(granted, today)
+        self.acl = intended.acl
+        desired = replace(self._document_of(intended.acl), left_out=intended.left_out)
+        if is_published(observed, desired) and not intended.rejections:
+            comparison = self.comparison = compare(self.acl, self.acl, today)
+            publication = plan_publication(observed, desired, settings)
+            notes = (*comparison.notes, *self.misspelt)
+            return Planned(publication, (), notes, desired, intended.unreconcilable)
+        comparison = self.comparison = compare(in_force, self.acl, today, intended.causes)
+        rejections = [*self._guard(baseline, in_force, intended, today), *intended.rejections]
+        if published.errors and rejections:
+            rejections[0] = rejections[0]._replace(sentence=damaged(published, rejections[0].sentence))
+        note = damage_note(published, baseline, self.namespace)
+        notes = (*comparison.notes, *self.misspelt, *([note] if note else []))
+        publication = plan_publication(observed, desired, settings, effects_of(comparison, self.namespace))
+        return Planned(publication, tuple(rejections), notes, desired, intended.unreconcilable)
 
-    def _guard(self, observed: ObservedAcl, published: PublishedAcl) -> list[Rejection]:
-        digest = "" if self.desired is None else self.desired.digest
-        is_emptied = self.desired is not None and not self.acl.by_name and not self.consent.allow_empty
-        replacement = Replacement(observed, published, digest, is_emptied)
-        rejections = damage_rejections(replacement, self.consent.max_withdrawals)
-        if self.desired is None:
-            return [*rejections, *excess_withdrawals(self.comparison, self.consent.max_withdrawals)]
-        if published.levels is None and not replacement.is_repair:
-            rejections += unknown_levels(self.acl, self.consent.declassify)
-        old = published.acl if observed.index is not None else None
-        # A repair lowers no level, however much of the damaged ACL is readable.
-        levels = None if replacement.is_repair else published.levels
-        return rejections + guard(Proposal(old, self.acl, self.comparison, self.known, levels), self.consent)
+    def _plan_deletion(self, observed: ObservedAcl, settings: PublishSettings, in_force: Optional[Acl]) -> Planned:
+        comparison = self.comparison = compare(in_force, EMPTY, settings.now.date())
+        baseline = baseline_of(observed, published_acl(observed), self.namespace, ())
+        guarded = comparison
+        if baseline.is_tampered:
+            guarded = NO_CHANGE if baseline.acl is None else compare(baseline.acl, EMPTY, settings.now.date())
+        rejections = tuple(excess_withdrawals(guarded, self.consent.max_withdrawals))
+        effects = () if in_force is None else effects_of(comparison, self.namespace)
+        notes = (*comparison.notes, *self.misspelt)
+        if observed.is_name_taken:
+            notes = (*notes, _foreign_index(self.namespace))
+        return Planned(plan_deletion(observed, settings, effects), rejections, notes)
+
+    def _document_of(self, acl: Acl) -> AclDocument:
+        """Return the document of an ACL, which is made once."""
+        for known, document in self._documents:
+            if known is acl or known == acl:
+                return document
+        self._documents.append((acl, _document(acl)))
+        return self._documents[-1][1]
+
+    def _earlier(self, observed: ObservedAcl) -> dict[str, str]:
+        """Return the levels of claims in earlier publications, also in the profiles if no ACL is published."""
+        levels = earlier_levels(observed)
+        if observed.index is None:
+            profiles = AclReader(self.api, self.namespace).get(PROFILES_NAME)
+            levels = {**levels_of(profiles), **levels}
+        return levels
+
+    def _guard(self, baseline: Baseline, in_force: Optional[Acl], intended: Intended, today: date) -> list[Rejection]:
+        """Return why guards hold the plan back: by what the inventory takes from what our last publication granted."""
+        if baseline.is_unchanged:
+            return guard(Proposal(None, self.acl, NO_CHANGE, self.inputs.known), self.consent)
+        old = intended.guarded(baseline.acl)
+        if baseline.acl is in_force:
+            comparison = guarded_comparison(self.comparison, intended)
+        else:
+            comparison = NO_CHANGE if old is None else compare(old, self.acl, today)
+        rejections = guard(Proposal(old, self.acl, comparison, self.inputs.known), self.consent)
+        is_unknown = baseline.is_tampered and not (baseline.acl or EMPTY).by_name
+        if is_unknown and not self.inputs.compile().by_name and not self.consent.allow_empty:
+            rejections.append(
+                Rejection(
+                    "the new ACL has no shares, and those of the last publication are unknown, because the published ACL is "
+                    "damaged or was changed: list the shares, or set `allow_empty: true` to withdraw all",
+                    "allow_empty",
+                    True,
+                )
+            )
+        return rejections
+
+
+def _foreign_index(namespace: str) -> str:
+    return (
+        f"ConfigMap {INDEX_NAME} in namespace {namespace} exists and does not belong to this collection (it has no key "
+        "index.json and none of our labels and annotations), so it grants nothing and is left unchanged: delete or rename it"
+    )
 
 
 def _misspelt_namespaces(shares: Sequence[ShareSpec], namespace: str) -> tuple[str, ...]:
@@ -191,11 +259,4 @@ def _misspelt_namespaces(shares: Sequence[ShareSpec], namespace: str) -> tuple[s
         for share in shares
         if share.namespaces and namespace not in share.namespaces
         if (near := nearest(namespace, share.namespaces)) is not None
-    )
-
-
-def _damage(published: PublishedAcl) -> str:
-    return (
-        f"{published.title} was damaged ({quote_list(published.errors, 3)}): people whom this concerned got no shares. Changes "
-        "and guards consider only the readable parts"
     )

@@ -1,0 +1,334 @@
+"""Who may edit claims, ConfigMaps or Groups, or is a member of a share: what they cannot do to the access list."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._hub import access
+
+from tests.support.access import HOME, TODAY, share, shares_part
+from tests.support.acl import AGENT, DIGEST, INDEX, digest_of, objects, options, parts, read
+from tests.support.acl import share as entry
+from tests.support.cluster import wait_for
+
+LEVEL = "odh.persistency/level"
+USER = "hub.jupyter.org/username"
+CROWD = [f"eve{number:02}" for number in range(60)]
+SHARES = [
+    entry("open", "public"),
+    entry("lab", read={"users": ["ann", "ben"]}),
+    entry("exams", "secret", read={"users": ["ann"]}),
+]
+
+
+def changed(name, **more):
+    return [{**one, **more} if one["name"] == name else one for one in SHARES]
+
+
+def existing(name, claim, **more):
+    return entry(name, **{"read": {"users": ["cat"]}, **more}, backend={"type": "existing_claim", "claim": claim})
+
+
+# -- the rules inside the hub ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "claim", ["claim-bob", "claim-bob--a1b2c3d4", "jupyterhub-nb-bob-pvc", "hub-db-dir", "jupyterhub-db"]
+)
+def test_a_hub_mounts_no_home_and_no_database_whatever_an_index_says(claim):
+    part = shares_part(bad=share("public", claim), good=share("public", "notes"))
+    decision = access.decide(part, None, access.SpawnRequest("eve", today=TODAY, home=HOME))
+    assert [mount.claim for mount in decision.mounts] == ["notes"]
+    (verdict,) = [one for one in decision.verdicts if one.share == "bad"]
+    assert verdict.outcome == "-"
+    assert "not mounted: its claim is " in verdict.rule
+    assert claim not in verdict.rule, "the name of a user is nobody's business"
+
+
+# -- claims -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["acl", "jsp"])
+def test_a_claim_that_becomes_a_home_is_left_out_in_every_run(cluster, namespace, modules, audit, form):
+    """The claim `homes-of-bob` is granted while it does not exist, and then becomes Bob's home."""
+    chosen = options(namespace, [*SHARES, existing("t", "homes-of-bob")], format=form, max_withdrawals=0)
+    modules.ok("share_acl", chosen)
+    cluster.make_claim(namespace, "homes-of-bob")
+    cluster.patch("persistentvolumeclaims", "homes-of-bob", {"metadata": {"annotations": {USER: "bob"}}}, namespace)
+    shown = modules.ok("share_acl", chosen, check=True)
+    result = modules.ok("share_acl", chosen)
+    assert result.changed
+    assert shown.changes == result.changes
+    assert any("cat loses ro on t (claim homes-of-bob is the home of bob)" in one["reason"] for one in result.changes)
+    (item,) = [one for one in result.unreconcilable if one["name"] == "t"]
+    assert "left out" in item["reason"]
+    assert "the home of bob" in item["reason"]
+    if form == "acl":
+        assert read(cluster, namespace, "cat").mode("t") is None
+        assert read(cluster, namespace, "ann").mode("lab") == "ro"
+    with audit(user_agent=AGENT) as log:
+        again = modules.ok("share_acl", chosen)
+    assert not again.changed
+    assert any(one["name"] == "t" for one in again.unreconcilable)
+    assert not log.writes
+    # It is granted again when the claim is a share's again, and then the next run has nothing to do.
+    cluster.patch("persistentvolumeclaims", "homes-of-bob", {"metadata": {"annotations": {USER: None}}}, namespace)
+    assert any("cat gains ro on t" in one["reason"] for one in modules.ok("share_acl", chosen).changes)
+    assert not modules.ok("share_acl", chosen).changed
+
+
+def test_what_is_no_share_is_not_granted_anew_and_blocks_no_withdrawal(cluster, namespace, modules, tmp_path):
+    block = {"volumeMode": "Block"}
+    cluster.make_claim(namespace, "raw", **block)
+    cluster.make_claim(namespace, "pvc-of-bob")
+    cluster.patch("persistentvolumeclaims", "pvc-of-bob", {"metadata": {"annotations": {USER: "bob"}}}, namespace)
+    cluster.make_claim(namespace, "copy", dataSource={"kind": "PersistentVolumeClaim", "name": "pvc-of-bob"})
+    cluster.make_claim(namespace, "copy2", dataSource={"kind": "PersistentVolumeClaim", "name": "copy"})
+    cluster.make_claim(namespace, "going")
+    pod = cluster.make_pod(namespace, "going", node="nowhere")
+    cluster.delete("persistentvolumeclaims", "going", namespace)
+    sentences = {
+        "raw": "a raw block device",
+        "copy": "a copy of the home of bob, pvc-of-bob",
+        "copy2": "a copy of the home of bob, pvc-of-bob",
+        "going": "being deleted",
+        "claim-zoe": "a home by its name",
+    }
+    bad = [existing(f"s{number}", claim) for number, claim in enumerate(sentences)]
+    modules.ok("share_acl", options(namespace, SHARES))
+    message = modules.refused("share_acl", options(namespace, [*SHARES, *bad]))
+    for claim, sentence in sentences.items():
+        assert f"claim {claim}, which is {sentence}" in message, claim
+    # Somebody else makes such claims, and no withdrawal waits for that: what is new is left out.
+    less = [*changed("lab", read={"users": ["ben"]}), *bad]
+    result = modules.ok("share_acl", options(namespace, less))
+    assert read(cluster, namespace, "ann").mode("lab") is None
+    assert read(cluster, namespace, "cat").mode("s0") is None
+    assert {one["name"] for one in result.unreconcilable} == {one["name"] for one in bad}
+    assert not modules.ok("share_acl", options(namespace, less)).changed
+    cluster.delete("pods", pod, namespace, gracePeriodSeconds=0)
+
+
+def test_a_login_that_may_not_read_claims_grants_nothing_new(cluster, namespace, modules, restricted_user):
+    modules.ok("share_acl", options(namespace, SHARES))
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "patch", "delete"]}]
+    login = restricted_user(rules)
+    result = modules.ok("share_acl", options(namespace, SHARES), kubeconfig=login)
+    assert not result.changed
+    assert {one["name"] for one in result.unreconcilable} == {"open", "lab", "exams"}
+    assert "may not get persistentvolumeclaims" in result.unreconcilable[0]["reason"]
+    more = [*SHARES, entry("more", "public")]
+    assert "cannot be read" in modules.refused("share_acl", options(namespace, more), kubeconfig=login)
+    less = changed("lab", read={"users": ["ben"]})
+    assert modules.ok("share_acl", options(namespace, less), kubeconfig=login).changed
+    assert read(cluster, namespace, "ann").mode("lab") is None
+
+
+# -- levels -----------------------------------------------------------------------------------------------------------
+
+
+def mark(cluster, namespace, claim, level):
+    labels = {"odh.persistency/kind": "share", "odh.persistency/share": claim}
+    body = {"metadata": {"name": claim, "labels": labels, "annotations": {LEVEL: level}}}
+    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    cluster.create("persistentvolumeclaims", {**body, "spec": spec}, namespace)
+
+
+def lose_all(cluster, namespace):
+    for name in objects(cluster, namespace):
+        cluster.delete("configmaps", name, namespace)
+
+
+def test_no_way_around_lowers_a_level(cluster, namespace, modules):
+    mark(cluster, namespace, "exams", "secret")
+    opened = options(namespace, changed("exams", level="public", read={}))
+    sentence = "exams is secret and would become public"
+    modules.ok("share_acl", options(namespace, SHARES))
+    assert sentence in modules.refused("share_acl", opened)
+    assert sentence in modules.refused("share_acl", {**opened, "format": "jsp"})
+    # Off the list and back, under its name and under another one.
+    modules.ok("share_acl", options(namespace, SHARES[:2]))
+    assert sentence in modules.refused("share_acl", opened)
+    other = options(namespace, [*SHARES[:2], existing("tests", "exams", level="public", read={})])
+    assert "exams, which is the claim of the share exams" in modules.refused("share_acl", other)
+    lose_all(cluster, namespace)
+    assert sentence in modules.refused("share_acl", opened)
+    refused = modules.run("share_acl", opened)
+    assert refused.needs_consent == [{"option": "declassify", "value": ["exams"], "shares": ["exams"]}]
+    modules.ok("share_acl", {**opened, "declassify": ["exams"]})
+    result = modules.ok("share_acl", opened)
+    assert not result.changed
+    assert any("exams" in one["reason"] for one in result.unreconcilable)
+
+
+def test_the_format_in_the_same_edit_lowers_no_level_without_marks(cluster, namespace, modules):
+    modules.ok("share_acl", options(namespace, SHARES))
+    opened = options(namespace, changed("exams", level="private"))
+    assert "exams is secret and would become private" in modules.refused("share_acl", {**opened, "format": "jsp"})
+    modules.ok("share_acl", options(namespace, SHARES, format="jsp"))
+    lose_all(cluster, namespace)
+    assert "exams is secret and would become private" in modules.refused("share_acl", opened), "the profiles say so"
+
+
+def test_marks_of_others_block_no_withdrawal(cluster, namespace, modules):
+    """A namespace editor marks public data as secret."""
+    modules.ok("share_acl", options(namespace, SHARES))
+    mark(cluster, namespace, "open", "secret")
+    less = options(namespace, changed("lab", read={"users": ["ben"]}))
+    result = modules.ok("share_acl", less)
+    assert read(cluster, namespace, "ann").mode("lab") is None
+    assert read(cluster, namespace, "ann").mode("open") == "ro"
+    assert [one["name"] for one in result.unreconcilable] == ["open"]
+
+
+# -- ConfigMaps -------------------------------------------------------------------------------------------------------
+
+
+def forge(cluster, namespace, change, *, remove=False):
+    """Write an ACL as somebody who knows its form: new parts, and an index with the right digests."""
+    index = objects(cluster, namespace)[INDEX]
+    content = json.loads(index["data"]["index.json"])
+    texts = {"shares": None, "members": None}
+    for name, found in objects(cluster, namespace).items():
+        if name == INDEX:
+            continue
+        kind = "shares" if "-shares-" in name else "members"
+        if content[kind] == digest_of(found["data"]["part.json"]) or kind == "members":
+            texts[kind] = json.loads(found["data"]["part.json"])
+    change(texts["shares"]["shares"], texts["members"]["people"])
+    if remove:
+        lose_all(cluster, namespace)
+    made = {}
+    for kind, data in texts.items():
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        made[kind] = digest_of(text)
+        name = f"{INDEX}-{kind}-{'all-' if kind == 'members' else ''}{made[kind][:16]}"
+        metadata = {"name": name, "labels": {"odh.persistency/kind": "acl-part"}}
+        cluster.create("configmaps", {"metadata": metadata, "data": {"part.json": text}}, namespace)
+    content.update(shares=made["shares"], members={"": made["members"]})
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    if remove:
+        annotations = {**index["metadata"]["annotations"], DIGEST: digest_of(text)}
+        metadata = {"name": INDEX, "labels": index["metadata"]["labels"], "annotations": annotations}
+        cluster.create("configmaps", {"metadata": metadata, "data": {"index.json": text}}, namespace)
+        return
+    body = {"metadata": {"annotations": {DIGEST: digest_of(text)}}, "data": {"index.json": text}}
+    cluster.patch("configmaps", INDEX, body, namespace)
+
+
+def intrude(shares, people):
+    shares["exams"]["level"] = "private"
+    shares["lab"]["level"] = "secret"
+    shares["mine"] = {**shares["lab"], "claim": "homes", "mount_path": "/opt/app-root/src/mine"}
+    for who in CROWD:
+        people[who] = {"write": ["lab"]}
+    del people["ben"]
+
+
+@pytest.mark.parametrize("remove", [False, True], ids=["added", "replaced"])
+def test_the_next_run_restores_what_an_intruder_changed(cluster, namespace, modules, remove):
+    chosen = options(namespace, SHARES, max_withdrawals=1)
+    modules.ok("share_acl", chosen)
+    forge(cluster, namespace, intrude, remove=remove)
+    assert read(cluster, namespace, "eve07").mode("lab") == "rw"
+    # Also with an edit of the inventory in the same run.
+    edited = {**chosen, "shares": changed("lab", read={"users": ["ann"]})}
+    result = modules.ok("share_acl", edited, check=True)
+    assert any("eve07" in one["reason"] for one in result.changes)
+    result = modules.ok("share_acl", chosen)
+    assert any("somebody changed it" in warning for warning in result.warnings)
+    assert read(cluster, namespace, "eve07").mode("lab") is None
+    assert read(cluster, namespace, "ben").mode("lab") == "ro"
+    assert set(read(cluster, namespace, "ann").shares) == {"open", "lab", "exams"}
+    assert read(cluster, namespace, "ann").shares["exams"]["level"] == "secret"
+    assert not modules.ok("share_acl", chosen).changed
+
+
+def test_guards_hold_for_what_the_inventory_drops_while_somebody_intrudes(cluster, namespace, modules):
+    chosen = options(namespace, SHARES, max_withdrawals=1)
+    modules.ok("share_acl", chosen)
+    forge(cluster, namespace, intrude)
+    dropped = {**chosen, "shares": [SHARES[0], SHARES[2]]}
+    message = modules.refused("share_acl", dropped)
+    assert "2 grants would be withdrawn" in message
+    assert "lab from ann and ben" in message
+    lowered = {**chosen, "shares": changed("exams", level="private")}
+    assert "exams is secret and would become private" in modules.refused("share_acl", lowered)
+    assert "allow_empty" in modules.refused("share_acl", {**chosen, "shares": []})
+
+
+BREAKS = {
+    "schema": {"metadata": {"annotations": {"odh.persistency/schema": "99"}}},
+    "text": {"data": {"index.json": '{"schema":99}'}},
+    "broken": {"data": {"index.json": "{"}},
+    "label": {"metadata": {"labels": {"odh.persistency/kind": "share"}}},
+    "no marks": {"metadata": {"labels": None, "annotations": None}},
+}
+
+
+@pytest.mark.parametrize("body", BREAKS.values(), ids=BREAKS)
+def test_nothing_in_an_index_makes_the_next_run_refuse(cluster, namespace, modules, body):
+    modules.ok("share_acl", options(namespace, SHARES))
+    cluster.patch("configmaps", INDEX, body, namespace)
+    modules.ok("share_acl", options(namespace, changed("lab", read={"users": ["ben"]})))
+    assert read(cluster, namespace, "ann").mode("lab") is None
+    assert read(cluster, namespace, "ben").mode("lab") == "ro"
+
+
+@pytest.mark.parametrize("finalizer", [False, True], ids=["label", "finalizer"])
+def test_absent_means_that_no_acl_stands(cluster, namespace, modules, finalizer):
+    modules.ok("share_acl", options(namespace, SHARES))
+    for name in objects(cluster, namespace):
+        cluster.patch("configmaps", name, {"metadata": {"labels": None}}, namespace)
+    if finalizer:
+        cluster.patch("configmaps", INDEX, {"metadata": {"finalizers": ["example.org/keep"]}}, namespace)
+        cluster.delete("configmaps", INDEX, namespace)
+    gone = options(namespace, [], state="absent")
+    assert modules.ok("share_acl", gone, check=True).changed
+    assert modules.ok("share_acl", gone).changed
+    wait_for(lambda: objects(cluster, namespace) == {}, "the ACL is gone")
+    assert not modules.ok("share_acl", gone).changed
+    modules.ok("share_acl", options(namespace, SHARES, format="jsp"))
+    cluster.patch("configmaps", "odh-persistency-shares-profiles", {"metadata": {"labels": None}}, namespace)
+    assert modules.ok("share_acl", {**gone, "format": "jsp"}).changed
+    assert cluster.get("configmaps", "odh-persistency-shares-profiles", namespace) is None
+
+
+def test_an_index_that_is_somebody_elses_is_said_and_left(cluster, namespace, modules):
+    cluster.create("configmaps", {"metadata": {"name": INDEX}, "data": {"mine": "yes"}}, namespace)
+    result = modules.ok("share_acl", options(namespace, [], state="absent"))
+    assert not result.changed
+    assert any(
+        "does not belong to this collection" in text and "delete or rename it" in text for text in result.warnings
+    )
+    assert cluster.get("configmaps", INDEX, namespace)["data"] == {"mine": "yes"}
+
+
+def test_parts_without_labels_are_found_by_the_index(cluster, namespace, modules):
+    chosen = options(namespace, SHARES, max_withdrawals=0)
+    modules.ok("share_acl", chosen)
+    for name in parts(cluster, namespace):
+        cluster.patch("configmaps", name, {"metadata": {"labels": None}}, namespace)
+    message = modules.refused("share_acl", {**chosen, "shares": changed("lab", read={"users": ["ben"]})})
+    assert "1 grant would be withdrawn" in message
+    assert modules.ok("share_acl", chosen).changed
+    assert not modules.ok("share_acl", chosen).changed
+
+
+# -- Groups -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_group_that_nobody_can_read_blocks_no_withdrawal(cluster, namespace, modules):
+    if not cluster.serves_groups():
+        pytest.skip("the cluster has no Groups of user.openshift.io")
+    group = cluster.make_group(["dan", "ann"])
+    with_group = changed("lab", read={"users": ["ann", "ben"], "groups": [f"openshift:{group}"]})
+    modules.ok("share_acl", options(namespace, with_group))
+    cluster.delete("groups", group)
+    less = changed("lab", read={"users": ["ann"], "groups": [f"openshift:{group}"]})
+    result = modules.ok("share_acl", options(namespace, less))
+    assert read(cluster, namespace, "ben").mode("lab") is None
+    assert read(cluster, namespace, "dan").mode("lab") == "ro", "a Group that cannot be read is not an empty one"
+    assert any(f"openshift:{group} cannot be read" in one["reason"] for one in result.unreconcilable)
+    assert not modules.ok("share_acl", options(namespace, less)).changed
