@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import subprocess
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -29,6 +30,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.inventory im
     names_of,
     overridden,
     override_errors,
+    typed_errors,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.claims import Claim, claim_from
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.naming import Template
@@ -511,3 +513,58 @@ def test_no_output_of_a_module_has_credentials_of_urls(options: dict[str, Any]) 
     assert result.failed
     assert "s3cr3t" not in json.dumps(result.output)
     assert "invocation" in result.output
+
+
+# -- what JSON would change on the way to a module ---------------------------------------------------------------------
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  vars:
+    huge: 0xHUGE
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    given: {namespace: hub, acl_from: input, shares: [{name: data, level: public}]}
+  tasks:
+    - name: Keys and numbers
+      odh.persistency.share_access_info:
+        namespace: hub
+        acl_from: input
+        groups: {0117: [ann], on: [ben]}
+        overrides: {010: {size: 1Gi}}
+        shares: [{name: data, level: private, labels: {010: x}, annotations: {~: x}, gid: "{{ huge }}", off: x}]
+      ignore_errors: true
+    - name: Text as keys
+      odh.persistency.share_access_info: "{{ given | combine({'groups': {'0117': ['ann'], 'on': ['ben']}}) }}"
+"""
+
+
+def test_keys_that_are_no_text_do_not_reach_a_module(tmp_path: Path) -> None:
+    play = tmp_path / "play.yml"
+    play.write_text(PLAY.replace("HUGE", "f" * 9000))
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000"}
+    words = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-vvv", str(play)]
+    played = subprocess.run(
+        words, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False
+    )
+    output = played.stdout + played.stderr
+    assert played.returncode == 0, output
+    assert "Traceback" not in output
+    for sentence in (
+        "groups has the number 79 as a key, but keys are text: put it in quotes",
+        "groups has the boolean `true` as a key, but keys are text: put it in quotes",
+        "overrides has the number 8 as a key, but keys are text: put it in quotes",
+        "shares[0].labels has the number 8 as a key, but keys are text: put it in quotes",
+        "shares[0].annotations has nothing (null) as a key, but keys are text: write it in quotes",
+        "shares[0] has the boolean `false` as a key, but keys are text: put it in quotes",
+        "shares[0].gid is a number of thousands of digits",
+    ):
+        assert sentence in output, sentence
+    assert "ignored=1" in output
+
+
+def test_options_that_json_would_change_or_refuse() -> None:
+    deep: Any = "x"
+    for _level in range(1500):
+        deep = [deep]
+    assert "100 levels" in "\n".join(typed_errors({"shares": deep, "users": [{"a": deep}]}))
+    assert not typed_errors({"shares": [{"labels": {"a": 1}}], "users": ["ann"] * 3, "hub": {"url": "x"}, "wait": True})

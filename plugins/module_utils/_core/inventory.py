@@ -10,12 +10,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from .metadata import ABSENT, RETIRED
 from .text import did_you_mean, nearest, quote_list
 from .validation import described, is_huge, is_list_text, quoting, shown
+
+#: How deeply the options of a task may be nested. A share needs six levels.
+_MOST_LEVELS = 100
 
 
 def list_error(raw: object, source: str) -> Optional[str]:
@@ -50,6 +54,38 @@ def list_text_error(values: Sequence[object], source: str, items: bool = True) -
                 f"{source}"
             )
     return None
+
+
+def typed_errors(options: Mapping[str, Any]) -> list[str]:
+    """Return what JSON would change or not accept in the options of a task, a sentence without a full stop each.
+
+    JSON has only text as keys, so `on:` and `010:` would become the keys "true" and "8". Integers of thousands of digits and
+    lists in hundreds of levels cannot be passed at all.
+    """
+    errors = []
+    pending: deque[tuple[str, Any, int]] = deque((str(name), value, 0) for name, value in options.items())
+    while pending:
+        place, value, level = pending.popleft()
+        if is_huge(value):
+            errors.append(f"{place} is {described(value)}: correct it")
+        elif level > _MOST_LEVELS:
+            errors.append(
+                f"{place.split('[')[0].split('.')[0]} has more than {_MOST_LEVELS} levels of lists: correct it"
+            )
+            break
+        elif isinstance(value, Mapping):
+            for key, inner in value.items():
+                if isinstance(key, str):
+                    pending.append((f"{place}.{key}", inner, level + 1))
+                else:
+                    errors.append(f"{place} has {described(key)} as a key, but keys are text: {quoting(key)}")
+        elif isinstance(value, (list, tuple)):
+            pending += [
+                (f"{place}[{index}]", item, level + 1)
+                for index, item in enumerate(value)
+                if isinstance(item, (Mapping, list, tuple, int))
+            ]
+    return errors
 
 
 def entries_with_state(raw: Any, source: str, state: str, errors: list[str]) -> list[Any]:

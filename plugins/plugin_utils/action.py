@@ -1,0 +1,25 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The part of every module that runs on the controller: it checks what JSON would change on the way to the module."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible_collections.odh.persistency.plugins.module_utils._core.inventory import typed_errors
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import refusal_message
+
+
+class ActionModule(NormalAction):
+    """Runs the module of the task if its options reach it as they are written."""
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        """Return the result of the module, or the failure that its options cannot be passed on."""
+        errors = typed_errors(self._task.args)
+        if errors:
+            return {"failed": True, "changed": False, "msg": refusal_message(errors)}
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        return result
