@@ -78,6 +78,14 @@ options:
     type: list
     elements: str
     choices: [present, retired, absent]
+  declassify:
+    description:
+      - Names of shares whose level this run may lower. Claims and volumes carry the level of their share in the annotation
+        C(odh.persistency/level), and data keeps its level when a share is taken off the list, retired or renamed.
+      - The same option of M(odh.persistency.share_acl) is about the published access list.
+    type: list
+    elements: str
+    default: []
   retention:
     description:
       - The minimum time that a share stays after it was retired, as a number with a unit of C(s), C(m), C(h), C(d) or

@@ -130,3 +130,58 @@ def test_a_dynamic_share_that_is_bound_later_to_a_folder_of_another(
     again = modules.ok("share_pvc", options)
     assert not again.changed
     assert any("that of the share" in text for text in again.warnings), again.warnings
+
+
+LEVEL = "odh.persistency/level"
+
+
+def level_of(cluster: Cluster, namespace: str, name: str) -> list[str]:
+    """The marks of a share's claim and volume."""
+    claim = cluster.claims(namespace)[name]
+    volume = cluster.get("persistentvolumes", f"share.{namespace}.{name}")
+    return [item["metadata"]["annotations"].get(LEVEL, "none") for item in (claim, volume)]
+
+
+def test_a_level_is_lowered_with_consent_only(cluster: Cluster, modules: Modules, namespace: str, other: str) -> None:
+    def run(name: str = "data", level: str = "private", check: bool = False, **more: Any) -> Any:
+        entry = share(name, nfs(f"/{namespace}/data"), level=level)
+        return modules.run("share_pvc", {"namespaces": [namespace, other], "shares": [entry], **more}, check=check)
+
+    assert not run().failed
+    assert level_of(cluster, namespace, "data") == level_of(cluster, other, "data") == ["private", "private"]
+    # In the same list, or off the list and back: the run knows only what the cluster has.
+    for check in (True, False):
+        result = run(level="public", check=check)
+        assert result.failed
+        assert f"its data is private (volume share.{namespace}.data), and the entry says public" in result.msg
+        assert "set `declassify: [data]` to lower the level" in result.msg
+    # Raised without consent, but not back.
+    assert run(level="secret").actions() == {"data": "update"}
+    assert not run(level="secret").changed
+    assert run().failed
+    # Retired, and back under its own name or another one over the same folder.
+    assert not run(level="secret", state="retired").failed
+    assert "its data is secret" in run(level="public").msg
+    renamed = run("more", level="public")
+    assert "its data is secret (volume share." in renamed.msg
+    assert "set `declassify: [more]`" in renamed.msg
+    assert not run(level="public", declassify=["data"]).failed
+    assert level_of(cluster, namespace, "data") == ["public", "public"]
+    # Somebody without the right to edit volumes changes the mark of the claim: it is restored, and blocks nothing.
+    patch = {"metadata": {"annotations": {LEVEL: "secret"}}}
+    cluster.patch("persistentvolumeclaims", "data", patch, namespace)
+    assert run(level="public").actions() == {"data": "update"}
+    assert level_of(cluster, namespace, "data") == ["public", "public"]
+
+
+def test_an_object_without_a_level_gets_it_once(cluster: Cluster, modules: Modules, namespace: str, audit: Any) -> None:
+    options = {"namespaces": [namespace], "shares": [share("data", nfs(f"/{namespace}/data"), level="private")]}
+    modules.ok("share_pvc", options | {"wait": True})
+    remove = {"metadata": {"annotations": {LEVEL: None}}}
+    cluster.patch("persistentvolumeclaims", "data", remove, namespace)
+    cluster.patch("persistentvolumes", f"share.{namespace}.data", remove)
+    assert modules.ok("share_pvc", options).actions() == {"data": "update"}
+    assert level_of(cluster, namespace, "data") == ["private", "private"]
+    with audit(user_agent="odh.persistency/") as log:
+        assert not modules.ok("share_pvc", options).changed
+    assert not log.writes

@@ -30,6 +30,7 @@ def argument_spec() -> dict[str, Any]:
         "size": {"type": "str"},
         "state": {"type": "str", "default": PRESENT, "choices": list(STATES)},
         "only_states": {"type": "list", "elements": "str", "choices": list(STATES)},
+        "declassify": {"type": "list", "elements": "str", "default": []},
         "retention": {"type": "str", "default": "30d"},
         "wait": {"type": "bool", "default": False},
         "wait_timeout": {"type": "int", "default": 120},
@@ -85,6 +86,7 @@ def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sha
         check_mode=check_mode,
         now=datetime.now(timezone.utc),
         specs=tuple(specs),
+        declassify=tuple(params["declassify"]),
     )
     shares, wrong = resolve(specs, settings)
     errors += wrong

@@ -11,8 +11,7 @@ are compared, so a run without changes reads nothing, and only claims of overlap
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Optional
 
 from ...kubernetes.volumes import Volume, VolumeSource, volume_from
@@ -23,12 +22,13 @@ from ...requests import CREATE as CREATE_VERB
 from ...text import quote_list
 from ..naming import share_label
 from ..overlaps import doubtful_pairs
-from ..places import MAY_BE, SAME, compared_attributes, is_on_node, places_of_source, relation_of
+from ..places import MAY_BE, SAME
 from .changes import refuse_share
 from .context import PlanContext
 from .desired import Share, ShareTarget
 from .observed import reserved_for, reserved_volume, share_of
 from .sources import describe_source, is_same_data
+from .volume_index import VolumeIndex
 
 #: The phases of a volume whose claim is gone.
 _UNCLAIMED = ("Released", "Failed")
@@ -64,7 +64,7 @@ class ConflictFinder:
         for number, change in enumerate(found):
             if not self._takes_effect(change):
                 continue
-            volume = self._volume_of(change)
+            volume = self.volume_of(change)
             if volume is None and change.action != CREATE:
                 self._note_unreadable_volumes()
             if volume is not None:
@@ -74,7 +74,7 @@ class ConflictFinder:
             if compared:
                 self._note_unreadable_volumes()
             return found
-        index = _VolumeIndex(volumes)
+        index = VolumeIndex(volumes)
         for number, volume in compared.items():
             for other, relation in index.related(volume):
                 reason = self._conflict(found[number], volume, other, relation)
@@ -91,7 +91,7 @@ class ConflictFinder:
         """
         volumes = self.observed.known_volumes()
         in_force = [(volume, target) for volume in volumes if (target := self._target_in_force(volume))]
-        index = _VolumeIndex(volumes) if in_force else _VolumeIndex(())
+        index = VolumeIndex(volumes) if in_force else VolumeIndex(())
         reported: set[frozenset[str]] = set()
         for volume, target in in_force:
             name = target.share.name
@@ -152,10 +152,10 @@ class ConflictFinder:
 
     def source_of(self, change: Change) -> Optional[VolumeSource]:
         """Return where the data of a change is, None when a class is yet to provision it."""
-        volume = self._volume_of(change)
+        volume = self.volume_of(change)
         return volume.source if volume is not None else None
 
-    def _volume_of(self, change: Change) -> Optional[Volume]:
+    def volume_of(self, change: Change) -> Optional[Volume]:
         """Return the volume of a change, created or observed, None when a class is yet to provision it."""
         created = _created_volume(change)
         if created is not None:
@@ -299,59 +299,3 @@ def created_source(change: Change) -> Optional[VolumeSource]:
 def _created_volume(change: Change) -> Optional[Volume]:
     created = (item for item in change.operations if (item.verb, item.resource) == (CREATE_VERB, VOLUMES))
     return next((volume_from(item.body) for item in created), None)
-
-
-class _VolumeIndex:
-    """All volumes by the storage systems of their data, there by the parts of the path, by CSI handle and by attributes."""
-
-    def __init__(self, volumes: Sequence[Volume]) -> None:
-        self._by_key: dict[tuple[str, str], list[Volume]] = {}
-        by_root: dict[str, list[tuple[list[str], Volume]]] = {}
-        for volume in volumes:
-            for place in places_of_source(volume.source):
-                by_root.setdefault(place.root, []).append((_parts(place.path), volume))
-            for key in _keys(volume.source):
-                self._by_key.setdefault(key, []).append(volume)
-        self._folders: dict[str, tuple[list[list[str]], list[Volume]]] = {}
-        for root, found in by_root.items():
-            found.sort(key=lambda item: item[0])
-            self._folders[root] = ([key for key, _volume in found], [volume for _key, volume in found])
-
-    def related(self, volume: Volume) -> Iterator[tuple[Volume, str]]:
-        """Yield each volume whose data may be related to that of this one, and how, certain relations first."""
-        found: dict[str, tuple[Volume, str]] = {}
-        for other in self._candidates(volume.source):
-            if other.name in found or (is_on_node(volume.source) and volume.is_on_other_nodes(other)):
-                continue
-            relation = relation_of(volume.source, other.source)
-            if relation is not None:
-                found[other.name] = (other, relation)
-        yield from sorted(found.values(), key=lambda item: item[1] == MAY_BE)
-
-    def _candidates(self, source: VolumeSource) -> Iterator[Volume]:
-        for key in _keys(source):
-            yield from self._by_key.get(key, ())
-        for place in places_of_source(source):
-            keys, volumes = self._folders.get(place.root, ([], []))
-            parts = _parts(place.path)
-            for length in range(1, len(parts)):
-                at = bisect_left(keys, parts[:length])
-                while at < len(keys) and keys[at] == parts[:length]:
-                    yield volumes[at]
-                    at += 1
-            at = bisect_left(keys, parts)
-            while at < len(keys) and keys[at][: len(parts)] == parts:
-                yield volumes[at]
-                at += 1
-
-
-def _keys(source: VolumeSource) -> list[tuple[str, str]]:
-    """Return the handle of a CSI volume, and the attributes of one whose places are unknown, to find equal ones."""
-    driver = source.driver.lower()
-    keys = [(driver, source.handle)] if source.handle else []
-    compared = compared_attributes(source)
-    return [*keys, (f"{driver} attributes", compared)] if compared and not places_of_source(source) else keys
-
-
-def _parts(path: str) -> list[str]:
-    return path.rstrip("/").split("/")

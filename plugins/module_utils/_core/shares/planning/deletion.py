@@ -17,7 +17,15 @@ from ...kubernetes.facts import DELETE as DELETE_VERB
 from ...kubernetes.facts import PATCH
 from ...kubernetes.retention import Retention, retire_claim, retire_volume
 from ...kubernetes.volumes import RETAIN, Volume
-from ...metadata import FOUND_ANNOTATION, KIND_LABEL, KIND_SHARE, RETIRED, RETIRED_ANNOTATION, SHARE_KEY
+from ...metadata import (
+    FOUND_ANNOTATION,
+    KIND_LABEL,
+    KIND_SHARE,
+    LEVEL_ANNOTATION,
+    RETIRED,
+    RETIRED_ANNOTATION,
+    SHARE_KEY,
+)
 from ...plan import DELETE, KEEP, RETIRE, UPDATE, Change, Rejected, Unchanged
 from ...text import did_you_mean, quote_list
 from ...times import format_span, format_time, parse_time
@@ -172,7 +180,7 @@ class DeletionPlanner(TargetPlanner):
         """Remove our metadata from a claim, and first from its volume, which would stay reserved for this share otherwise."""
         metadata = {
             "labels": dict.fromkeys((KIND_LABEL, SHARE_KEY)),
-            "annotations": dict.fromkeys((SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION)),
+            "annotations": dict.fromkeys((SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION, LEVEL_ANNOTATION)),
         }
         body = {"metadata": metadata}
         patch_claim = requests.patch(
@@ -216,6 +224,8 @@ class DeletionPlanner(TargetPlanner):
                 "labels": share_labels(self.share.name),
                 "annotations": {SHARE_KEY: self.share.name, RETIRED_ANNOTATION: claim.retired_at},
             }
+            if claim.annotations.get(LEVEL_ANNOTATION):
+                metadata["annotations"][LEVEL_ANNOTATION] = claim.annotations[LEVEL_ANNOTATION]
             precondition = requests.Precondition(uid=volume.uid)
             operations.append(requests.patch(requests.VOLUMES, "", volume.name, {"metadata": metadata}, precondition))
         error = self.facts.volume_error(PATCH) if operations else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Optional
 
-from ...metadata import PRESENT, SHARE_KEY
+from ...metadata import LEVEL_ANNOTATION, PRESENT, SHARE_KEY
 from ..backend_spec import EXISTING_CLAIM, STORAGE_CLASS, static_backend_errors
 from ..naming import share_labels, volume_name
 from ..spec import ShareSpec
@@ -107,6 +107,8 @@ def resolve(specs: Sequence[ShareSpec], settings: ShareSettings) -> tuple[list[S
             if size is None and not is_existing_claim and not spec.size_text:
                 errors.append(f"{who}: `size` is missing: set one such as 100Gi, here or for the run")
             errors += [f"{who}: {error}" for error in static_backend_errors(spec.backend, namespaces)]
+        # A retired or absent share keeps the level that it had.
+        level = {LEVEL_ANNOTATION: spec.level} if state == PRESENT and spec.level else {}
         shares.append(
             Share(
                 spec=spec,
@@ -115,7 +117,7 @@ def resolve(specs: Sequence[ShareSpec], settings: ShareSettings) -> tuple[list[S
                 size_text=size_text,
                 namespaces=namespaces,
                 labels={**spec.labels, **share_labels(spec.name)},
-                annotations={**spec.annotations, SHARE_KEY: spec.name},
+                annotations={**spec.annotations, SHARE_KEY: spec.name, **level},
             )
         )
     return shares, errors

@@ -21,6 +21,7 @@ from .deletion import DeletionPlanner, note_missed_namespaces
 from .desired import Share, ShareTarget
 from .dynamic import plan_dynamic
 from .existing_claim import ExistingClaimPlanner
+from .levels import reject_lowered_levels
 from .static import StaticPlanner, volume_spec
 from .target import TargetPlanner
 
@@ -32,7 +33,7 @@ def plan_shares(context: PlanContext, shares: Sequence[Share]) -> Plan:
         if share.state != PRESENT:
             note_missed_namespaces(context, share, planned)
     conflicts = ConflictFinder(context, shares)
-    changes = conflicts.reject_conflicts(planned)
+    changes = reject_lowered_levels(context, conflicts, conflicts.reject_conflicts(planned))
     conflicts.report_overlaps({change.subject.share.name for change in changes if change.action == REFUSE})
     classes = classes_of_new_claims(changes)
     known = context.facts.storage_classes() if classes else None
@@ -71,8 +72,8 @@ def plan_again(context: PlanContext, before: Change, shares: Sequence[Share]) ->
     conflicts = ConflictFinder(context, shares)
     created = created_source(before)
     if created is not None and all(conflicts.source_of(change) in (None, created) for change in changes):
-        return changes
-    return conflicts.reject_conflicts(changes)
+        return reject_lowered_levels(context, conflicts, changes)
+    return reject_lowered_levels(context, conflicts, conflicts.reject_conflicts(changes))
 
 
 def _not_found_meanwhile(before: Change, change: Change) -> Change:
@@ -80,7 +81,7 @@ def _not_found_meanwhile(before: Change, change: Change) -> Change:
 
     Another run of this collection is nobody else: its claim has the share's labels.
     """
-    if before.action != CREATE or change.action != ADOPT:
+    if before.action != CREATE or change.action != ADOPT or change.subject.share.is_dynamic:
         return change
     reason = (
         f"somebody else created claim {change.name} while this run created the share, and Kubernetes may have bound it to the "

@@ -17,8 +17,8 @@ from ...kubernetes.expansion import decide_expansion, failed_expansion
 from ...kubernetes.facts import PATCH
 from ...kubernetes.immutable import missing_access_mode, storage_class_difference
 from ...kubernetes.volumes import READ_WRITE_MANY, Volume
-from ...metadata import FOUND_ANNOTATION, KIND_LABEL, SHARE_KEY
-from ...plan import CREATE, KEEP, Change, Rejected, Unchanged
+from ...metadata import FOUND_ANNOTATION, KIND_LABEL, LEVEL_ANNOTATION, SHARE_KEY
+from ...plan import ADOPT, CREATE, KEEP, Change, Rejected, Unchanged
 from ...quantity import format_size
 from ...text import quote_list
 from ..naming import share_label
@@ -221,6 +221,17 @@ class TargetPlanner:
                 annotations[FOUND_ANNOTATION] = "true"
             update.adopt("the claim existed without this collection's labels", "not labelled as a share")
             update.set_metadata(labels, annotations)
+        level = share.annotations.get(LEVEL_ANNOTATION)
+        before = claim.annotations.get(LEVEL_ANNOTATION)
+        if level and before != level:
+            update.set_metadata(annotations={LEVEL_ANNOTATION: level})
+            if update.action != ADOPT:
+                update.reasons.append(
+                    f"its level is marked as {level}" if not before else f"its level changes to {level}"
+                )
+            if before:
+                update.before.append(f"level {before}")
+            update.after.append(f"level {level}")
         update.set_given(*given)
 
     def _expand(self, update: ClaimUpdate) -> None:
