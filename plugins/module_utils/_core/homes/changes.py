@@ -27,6 +27,8 @@ class HomesContext:
     settings: HomeSettings
     observed: ObservedHomes
     facts: ClusterFacts
+    #: The claims that entries name.
+    named: frozenset[str] = frozenset()
     unreconcilable: list[Unreconcilable] = field(default_factory=list)
 
     def warn(self, home: Home, claim: str, reason: str) -> None:
@@ -53,6 +55,18 @@ def reject_home(home: Home, name: str, rejected: Rejected) -> Change:
     """Return the refusal of a home, with the entry of the inventory in front of the reason."""
     reason = f"{home.spec.position} ({home.owner}): {rejected.reason}"
     return change_home(REFUSE, home, rejected.name or name, reason)
+
+
+def granted_error(context: HomesContext, name: str) -> Optional[Rejected]:
+    """Return why a claim cannot become a home when the ACL grants it as a share, None when it does not."""
+    share = context.facts.granting_share(name)
+    if share is None:
+        return None
+    return Rejected(
+        f"the ACL grants claim {name} to others, as the share {share}, so it cannot become a home: give the share another claim, "
+        "or retire it, and run share_acl first",
+        name,
+    )
 
 
 def leave_out(context: HomesContext, home: Home, rejected: Rejected) -> Change:

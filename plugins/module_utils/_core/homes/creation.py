@@ -12,10 +12,10 @@ from .. import requests
 from ..kubernetes.claims import Claim
 from ..kubernetes.deletion import reject_terminating
 from ..kubespawner.manifests import NewHome, claim_manifest
-from ..kubespawner.naming import NamingError
+from ..kubespawner.naming import NamingError, scheme_names
 from ..plan import CREATE, Change, Rejected
 from ..text import quote_list
-from .changes import HomesContext, change_home, leave_out, new_home_line, reject_home
+from .changes import HomesContext, change_home, granted_error, leave_out, new_home_line, reject_home
 from .desired import Home
 from .observed import claim_owner, describe_other_kind, other_kind
 
@@ -34,6 +34,10 @@ def plan_creation(context: HomesContext, home: Home, owned: Sequence[Claim]) -> 
     existing = context.observed.by_name.get(name)
     if existing is not None:
         _reject_existing(context, home, existing)
+    granted = granted_error(context, name)
+    if granted is not None:
+        return leave_out(context, home, granted)
+    _warn_of_old_data(context, home, name)
     manifest = claim_manifest(
         NewHome(
             name=name,
@@ -54,6 +58,30 @@ def plan_creation(context: HomesContext, home: Home, owned: Sequence[Claim]) -> 
         after=new_home_line(home, name),
         operations=(requests.create(requests.CLAIMS, home.namespace, manifest),),
     )
+
+
+def _warn_of_old_data(context: HomesContext, home: Home, name: str) -> None:
+    """Warn of data that may be the user's, because the new home starts empty beside it."""
+    empty = f"The new home {name} of {home.owner} starts empty, but"
+    schemes = scheme_names(home.user, home.server if context.settings.template.has_server else "")
+    for other, naming in {other: naming for naming, other in schemes.items()}.items():
+        claim = context.observed.by_name.get(other)
+        if claim is None or claim.user is not None or claim.deleting or other_kind(claim) is not None:
+            continue
+        if other not in context.named:
+            context.warn(
+                home,
+                other,
+                f"{empty} claim {other}, which naming `{naming}` gives this user, names no owner: if it is theirs, set `claim: "
+                f"{other}` in an entry for this user",
+            )
+    for volume in context.facts.released_volumes(home.namespace, name):
+        context.warn(
+            home,
+            name,
+            f"{empty} volume {volume} has the data of a deleted claim of that name: to use it, delete the new claim while it is "
+            f"empty, remove `uid` and `resourceVersion` from the claimRef of {volume}, and run again",
+        )
 
 
 def _reject_existing(context: HomesContext, home: Home, claim: Claim) -> None:

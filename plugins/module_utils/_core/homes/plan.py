@@ -12,24 +12,28 @@ from ..kubernetes.facts import ClusterFacts
 from ..kubernetes.storage_classes import classes_of_new_claims, unknown_class_warnings
 from ..metadata import PRESENT
 from ..plan import Change, Plan, Rejected, Unchanged
-from .changes import HomesContext, keep_home, keep_unchanged, leave_out, reject_home
+from .changes import HomesContext, granted_error, keep_home, keep_unchanged, leave_out, reject_home
 from .creation import plan_creation, reject_shared_names
 from .deletion import plan_retirement_or_deletion
 from .desired import Home, HomeSettings
 from .observed import ObservedHomes
 from .selection import select_claim
-from .update import plan_update
+from .update import missing_labels, plan_update
 
 
 def plan_homes(homes: Sequence[Home], observed: ObservedHomes, settings: HomeSettings, facts: ClusterFacts) -> Plan:
     """Return the plan for all homes of one namespace. Read `facts.missing` and plan again until it is empty."""
-    context = HomesContext(settings, observed, facts)
+    named = frozenset(home.spec.claim for home in homes if home.spec.claim is not None)
+    context = HomesContext(settings, observed, facts, named)
     changes: list[Change] = []
     for home in homes:
         changes.extend(plan_home(context, home))
     changes = reject_shared_names(context, changes, homes)
     classes = classes_of_new_claims(changes)
     warnings = unknown_class_warnings(classes, facts.storage_classes()) if classes else []
+    if facts.unknown:
+        reasons = "; ".join(f"{question}: {error}" for question, error in facts.unknown.items())
+        warnings.append(f"This is not known of homes that are created or adopted: {reasons}")
     return Plan(tuple(changes), tuple(context.unreconcilable), tuple(warnings))
 
 
@@ -54,4 +58,10 @@ def plan_home(context: HomesContext, home: Home) -> list[Change]:
         return [keep_unchanged(context, home, "", unchanged)]
     if home.state != PRESENT:
         return plan_retirement_or_deletion(context, home, [claim], owned)
+    if claim.user is None or missing_labels(home, claim):
+        granted = granted_error(context, claim.name)
+        if granted is not None and claim.user is None:
+            return [reject_home(home, claim.name, granted)]
+        if granted is not None:
+            return [leave_out(context, home, granted)]
     return plan_update(context, home, claim, active)

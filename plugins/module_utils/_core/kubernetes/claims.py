@@ -75,6 +75,16 @@ class Claim(NamedTuple):
         return self.annotations.get(PRIMARY_ANNOTATION) == "true"
 
 
+def read_again(claim: Claim, earlier: Optional[Claim]) -> Claim:
+    """Return a claim that was read again after a conflict, as planning may use it.
+
+    A size that another client requested meanwhile counts as reached: two runs must not take back each other's expansions.
+    """
+    if claim.size is None or (earlier is not None and earlier.size == claim.size):
+        return claim
+    return claim._replace(capacity=max(claim.size, claim.capacity or 0))
+
+
 def claim_from(item: Mapping[str, Any]) -> Claim:
     """Reduce a PersistentVolumeClaim of the API to a Claim."""
     metadata = item["metadata"]

@@ -21,12 +21,14 @@ STORAGE_CLASSES = "storage classes"
 PODS = "pods"
 HUB_ACTIVITY = "hub activity"
 VOLUME_ACCESS = "volume access"
+GRANTED_CLAIMS = "granted claims"
+RELEASED_VOLUMES = "released volumes"
 
 PATCH, DELETE = "patch", "delete"
 
 
 class Fact(NamedTuple):
-    """Something to read. `scope` is the namespace of PODS and the verb of VOLUME_ACCESS, else ""."""
+    """Something to read. `scope` is the namespace of PODS and RELEASED_VOLUMES and the verb of VOLUME_ACCESS, else ""."""
 
     kind: str
     scope: str = ""
@@ -48,6 +50,10 @@ class ClusterFacts:
         self._pods: dict[str, tuple[Mapping[str, Sequence[str]], str]] = {}
         self._hub: Optional[HubUsers] = None
         self._volume_errors: dict[str, Optional[str]] = {}
+        self._granted: Mapping[str, str] = {}
+        self._released: Mapping[str, Sequence[str]] = {}
+        #: Why something that only a warning depends on is not known, by the question.
+        self.unknown: dict[str, str] = {}
         self._known: set[Fact] = set()
 
     def set_storage_classes(self, classes: Optional[Sequence[StorageClass]]) -> None:
@@ -69,6 +75,30 @@ class ClusterFacts:
         """Store why this login may not use a verb on PersistentVolumes, or None when it may."""
         self._volume_errors[verb] = error
         self._add(Fact(VOLUME_ACCESS, verb))
+
+    def set_granted_claims(self, claims: Mapping[str, str], error: str = "") -> None:
+        """Store the claims that the ACL grants, with their shares, or why it cannot be read."""
+        self._granted = claims
+        if error:
+            self.unknown["whether a share grants one of the claims"] = error
+        self._add(Fact(GRANTED_CLAIMS))
+
+    def set_released_volumes(self, namespace: str, by_claim: Mapping[str, Sequence[str]], error: str = "") -> None:
+        """Store the volumes that deleted claims of a namespace left behind, or why volumes cannot be listed."""
+        self._released = by_claim
+        if error:
+            self.unknown["whether a deleted home left its volume behind"] = error
+        self._add(Fact(RELEASED_VOLUMES, namespace))
+
+    def granting_share(self, claim: str) -> Optional[str]:
+        """Return the share with which the ACL grants a claim, None when it grants none, or is not known."""
+        self._need(Fact(GRANTED_CLAIMS))
+        return self._granted.get(claim)
+
+    def released_volumes(self, namespace: str, claim: str) -> Sequence[str]:
+        """Return the volumes that deleted claims of this name left behind, as far as they are known."""
+        self._need(Fact(RELEASED_VOLUMES, namespace))
+        return self._released.get(claim, ())
 
     def storage_classes(self) -> StorageClasses:
         """Return the storage classes by name, None when they are not known."""
@@ -105,8 +135,8 @@ class ClusterFacts:
         self.missing.discard(fact)
 
 
-def pods_by_claim(mounts: Sequence[tuple[str, Sequence[str]]]) -> dict[str, list[str]]:
-    """Turn (pod, claims that it mounts) into the pods of each claim."""
+def by_claim(mounts: Sequence[tuple[str, Sequence[str]]]) -> dict[str, list[str]]:
+    """Turn (pod or volume, claims) into the pods or volumes of each claim."""
     found: dict[str, list[str]] = {}
     for pod, claims in mounts:
         for claim in claims:

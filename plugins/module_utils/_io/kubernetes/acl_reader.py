@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
+from ..._core.access.jsp_config_map import NAME as PROFILES_NAME
+from ..._core.access.jsp_config_map import published_profiles
 from ..._core.access.model import EMPTY, Acl
 from ..._core.access.observed import (
+    DIGEST_ANNOTATION,
     SELECTOR,
     WRITER_ANNOTATION,
     ConfigMap,
@@ -28,6 +31,7 @@ from ..._hub.acl_format import INDEX_KEY, INDEX_NAME, PART_KEY, AccessError, mem
 from ..errors import ExternalError
 from ..module import PlanRejected
 from .api import Api
+from .errors import ApiError
 from .facts import namespace_error
 from .share_reader import FEW_OBJECTS, in_parallel
 
@@ -75,6 +79,35 @@ class AclReader:
         if 0 < len(people) <= MOST_SINGLE_READS:
             return self._read_for(people)
         return self._read_all()
+
+    def granted_claims(self) -> tuple[dict[str, str], str]:
+        """Return the claims that the ACL and the profiles of old hubs grant, with their shares, and why they are unknown.
+
+        What is unreadable grants nothing.
+        """
+        found: dict[str, str] = {}
+        errors = []
+        for read in (self._claims_of_profiles, self._claims_of_acl):
+            try:
+                found.update(read())
+            except AccessError as error:
+                errors.append(str(self._damaged(error.errors)))
+            except ApiError as error:
+                if error.status != 403:
+                    raise
+                errors.append(str(error))
+        return found, "; ".join(dict.fromkeys(errors))
+
+    def _claims_of_profiles(self) -> dict[str, str]:
+        found = self.get(PROFILES_NAME)
+        return {} if found is None else _claims(published_profiles(found).offer)
+
+    def _claims_of_acl(self) -> dict[str, str]:
+        index = self.get(INDEX_NAME)
+        if index is None:
+            return {}
+        name = load_index(index.text(INDEX_KEY), index.annotations.get(DIGEST_ANNOTATION, ""))["shares"]
+        return _claims(Acl(load_shares(self._text(shares_name(name)), name), {}))
 
     def _read_all(self) -> PublishedAcl:
         """Read all of it."""
@@ -128,3 +161,7 @@ class AclReader:
             f"{'; '.join(errors[:MOST_REFUSALS])}{more}; run share_acl to write it again",
             False,
         )
+
+
+def _claims(acl: Acl) -> dict[str, str]:
+    return {share["claim"]: name for name, share in acl.by_name.items()}

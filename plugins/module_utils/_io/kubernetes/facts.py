@@ -12,30 +12,49 @@ from typing import Any, Callable, Optional
 from ..._core import requests
 from ..._core.hub_activity import HubUsers
 from ..._core.kubernetes.facts import (
+    GRANTED_CLAIMS,
     HUB_ACTIVITY,
     PODS,
+    RELEASED_VOLUMES,
     STORAGE_CLASSES,
     VOLUME_ACCESS,
     ClusterFacts,
     Fact,
-    pods_by_claim,
+    by_claim,
 )
 from ..._core.kubernetes.storage_classes import StorageClass, storage_class_from
 from ..module import PlanRejected
 from .api import Api
 from .errors import ApiError, rule_for
 
+#: Claims with the shares that grant them, and why they are not known.
+Grants = tuple[Mapping[str, str], str]
+
 
 def _no_hub() -> Optional[HubUsers]:
     return None
 
 
-class FactsReader:
-    """Reads what planning asked for. `read_hub` returns the users of the hub, None without a hub."""
+def _no_acl() -> Grants:
+    return {}, ""
 
-    def __init__(self, api: Api, read_hub: Callable[[], Optional[HubUsers]] = _no_hub) -> None:
+
+class FactsReader:
+    """Reads what planning asked for.
+
+    `read_hub` returns the users of the hub, None without a hub. `read_grants` returns the claims that the ACL grants with
+    their shares, and why they are not known.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        read_hub: Callable[[], Optional[HubUsers]] = _no_hub,
+        read_grants: Callable[[], Grants] = _no_acl,
+    ) -> None:
         self.api = api
         self._read_hub = read_hub
+        self._read_grants = read_grants
 
     def read_missing(self, facts: ClusterFacts) -> None:
         """Read every fact that is missing."""
@@ -57,6 +76,23 @@ class FactsReader:
             facts.set_volume_error(fact.scope, volume_error(self.api, fact.scope))
         elif fact.kind == HUB_ACTIVITY:
             facts.set_hub(self._read_hub())
+        elif fact.kind == GRANTED_CLAIMS:
+            facts.set_granted_claims(*self._read_grants())
+        elif fact.kind == RELEASED_VOLUMES:
+            self._read_released_volumes(facts, fact.scope)
+
+    def _read_released_volumes(self, facts: ClusterFacts, namespace: str) -> None:
+        def convert(item: Mapping[str, Any]) -> tuple[str, list[str]]:
+            claim = (item.get("spec") or {}).get("claimRef") or {}
+            is_left = (item.get("status") or {}).get("phase") == "Released" and claim.get("namespace") == namespace
+            return item["metadata"]["name"], [claim.get("name", "")] if is_left else []
+
+        try:
+            facts.set_released_volumes(namespace, by_claim(self.api.list_all(requests.VOLUMES, None, convert)))
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            facts.set_released_volumes(namespace, {}, str(error))
 
     def _read_pods(self, facts: ClusterFacts, namespace: str) -> None:
         try:
@@ -89,7 +125,7 @@ def read_pods(api: Api, namespace: str) -> dict[str, list[str]]:
         ]
         return item["metadata"]["name"], claims
 
-    return pods_by_claim(api.list_all(requests.PODS, namespace, convert))
+    return by_claim(api.list_all(requests.PODS, namespace, convert))
 
 
 def volume_error(api: Api, verb: str) -> Optional[str]:

@@ -17,11 +17,12 @@ from ..._core.homes.desired import Home, HomeSettings
 from ..._core.homes.observed import ObservedHomes
 from ..._core.homes.plan import plan_home, plan_homes
 from ..._core.hub_activity import HubUsers
-from ..._core.kubernetes.claims import LOST, Claim, claim_from
+from ..._core.kubernetes.claims import LOST, Claim, claim_from, read_again
 from ..._core.kubernetes.facts import ClusterFacts
 from ..._core.kubernetes.quota import Quota, claim_demands, quota_from, quota_warnings
 from ..._core.metadata import PRESENT
 from ..._core.plan import DELETE, Change, Plan
+from .acl_reader import AclReader
 from .api import Api
 from .apply import Outcome, apply_plan
 from .errors import ApiError
@@ -41,7 +42,7 @@ class HomesRun:
         self.timings: dict[str, float] = {}
         self._read_hub = read_hub
         self._facts = ClusterFacts()
-        self._reader = FactsReader(api, self._hub_users)
+        self._reader = FactsReader(api, self._hub_users, AclReader(api, settings.namespace).granted_claims)
         self._observed = ObservedHomes((), settings.template.has_server)
 
     def plan(self, homes: Sequence[Home]) -> Plan:
@@ -117,7 +118,8 @@ class HomesRun:
         """Read the claim of one home again after a conflict, and plan this home again."""
         home: Home = change.subject
         found = self.api.get(requests.CLAIMS, self.settings.namespace, change.name)
-        claim = claim_from(found) if found is not None else None
+        earlier = self._observed.by_name.get(change.name)
+        claim = read_again(claim_from(found), earlier) if found is not None else None
         if change.action == DELETE and (claim is None or claim.deleting):
             return keep_home(home, change.name, "is already gone")
         observed = self._observed.for_replanning((home.user, home.server), change.name, claim)
@@ -128,6 +130,7 @@ class HomesRun:
 
     def _plan_one(self, home: Home, observed: ObservedHomes) -> list[Change]:
         while True:
+            # What the run warned of when it planned everything is not repeated here.
             changes = plan_home(HomesContext(self.settings, observed, self._facts), home)
             if not self._facts.missing:
                 return changes

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Optional, TypeVar
 
 from ..._core import requests
-from ..._core.kubernetes.claims import Claim, claim_from
+from ..._core.kubernetes.claims import Claim, claim_from, read_again
 from ..._core.kubernetes.volumes import volume_from
 from ..._core.shares.naming import SELECTOR
 from ..._core.shares.planning.observed import ObservedShares
@@ -85,8 +85,9 @@ class ShareReader:
 
     def read_claim(self, observed: ObservedShares, namespace: str, name: str) -> None:
         """Read one claim again."""
+        earlier = observed.known_claim(namespace, name)
         item = self.api.get(requests.CLAIMS, namespace, name)
-        observed.put_claim(namespace, name, claim_from(item) if item is not None else None)
+        observed.put_claim(namespace, name, read_again(claim_from(item), earlier) if item is not None else None)
 
     def read_volume(self, observed: ObservedShares, name: str) -> None:
         """Read one volume again."""
