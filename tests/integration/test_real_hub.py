@@ -92,7 +92,7 @@ def test_only_homes_unused_since_retirement_are_deleted(hub, cluster, namespace,
     assert "nobody used it since by assumption (assume_unused)" in reasons["dan"]
     assert "'eve' was never active in the hub" in reasons["eve"]
     assert len(result.warnings) == 2
-    reported = {warning.split()[0]: warning for warning in result.warnings}
+    reported = {warning.split()[1]: warning for warning in result.warnings}
     assert f"'ann' was active at {stamp(active)}, and the home was retired at {stamp(retired)}" in reported["claim-ann"]
     assert "the server of 'cat' is running" in reported["claim-cat"]
 
