@@ -11,7 +11,7 @@ from testbed.faults import Rule, call, conflict, cut, drop, slow, status
 from testbed.proxy import FaultProxy
 from tests.support.cluster import wait_for
 from tests.support.killing import kill_at
-from tests.support.shares import NFS_CSI, RETIRED, SERVER, SHARE, make_claim, make_volume, share, volume_of
+from tests.support.shares import NFS_CSI, RETIRED, SERVER, SHARE, make_claim, make_volume, provisioned, share, volume_of
 
 pytestmark = pytest.mark.usefixtures("share_volumes")
 
@@ -148,8 +148,9 @@ def test_the_claim_is_kept_when_its_volume_is_not_retained(cluster, namespace, m
 
 
 def test_nothing_is_cloned_when_the_volume_is_not_retained(cluster, namespace, other, modules, through):
-    modules.ok("share_pvc", run([namespace], share("data", DYNAMIC)))
-    volume = cluster.bind(namespace, "data", reclaim="Delete", source=MADE)
+    with provisioned(cluster, namespace, "data", reclaim="Delete", source=MADE) as names:
+        modules.ok("share_pvc", run([namespace, other], share("data", DYNAMIC)))
+    [volume] = names
     liar = Rule(status(200, body=b'{"spec": {"persistentVolumeReclaimPolicy": "Delete"}}'), method="PATCH", path=volume)
     result, proxy = through([liar], run([namespace, other], share("data", DYNAMIC)))
     assert result.failed
@@ -179,7 +180,7 @@ def test_somebody_else_writes_and_the_share_is_planned_again(cluster, namespace,
         elif request.name == name:
             cluster.patch("persistentvolumes", name, {"spec": {"claimRef": {"uid": None}}})
 
-    shares = [share("claim", DYNAMIC), share("volume")]
+    shares = [share("claim", DYNAMIC, adopt=True), share("volume")]
     result, proxy = through([Rule(call(touch), method="PATCH")], run([namespace], *shares))
     assert not result.failed, result.output["msg"]
     assert result.actions() == {"claim": "adopt", "volume": "create"}
@@ -190,7 +191,7 @@ def test_somebody_else_writes_and_the_share_is_planned_again(cluster, namespace,
 def test_endless_conflicts_fail_the_item(cluster, namespace, modules, through):
     make_claim(cluster, namespace, "data", storageClassName="standard")
     rules = [Rule(conflict(), method="PATCH")]
-    result, _proxy = through(rules, run([namespace], share("data", DYNAMIC), share("fine")))
+    result, _proxy = through(rules, run([namespace], share("data", DYNAMIC, adopt=True), share("fine")))
     assert result.failed
     [item] = result.failed_items
     assert item["name"] == "data"
@@ -207,14 +208,18 @@ def test_a_claim_that_appears_meanwhile_is_adopted_when_it_fits_and_fails_when_n
             make_claim(cluster, namespace, "theirs", storageClassName="standard", **marks)
         if request.name == "fits" and "fits" not in cluster.claims(namespace):
             make_claim(cluster, namespace, "fits", storageClassName="standard")
+        if request.name == "unmarked" and "unmarked" not in cluster.claims(namespace):
+            make_claim(cluster, namespace, "unmarked", storageClassName="standard")
 
-    shares = [share("fits", DYNAMIC), share("theirs", DYNAMIC), share("fine", DYNAMIC)]
+    shares = [share("fits", DYNAMIC, adopt=True)]
+    shares += [share(name, DYNAMIC) for name in ("theirs", "unmarked", "fine")]
     result, _proxy = through([Rule(call(appear), method="POST", path=CLAIMS)], run([namespace], *shares))
     assert result.failed
-    [item] = result.failed_items
-    assert item["name"] == "theirs"
-    assert "belongs to the share x" in item["reason"]
-    assert not item["retryable"]
+    items = {item["name"]: item for item in result.failed_items}
+    assert set(items) == {"theirs", "unmarked"}
+    assert "belongs to the share x" in items["theirs"]["reason"]
+    assert "nothing marks it as this share's" in items["unmarked"]["reason"]
+    assert not any(item["retryable"] for item in items.values())
     assert result.actions() == {"fits": "adopt", "fine": "create"}
 
 
@@ -296,7 +301,8 @@ def test_data_that_another_share_has_is_not_adopted_meanwhile(cluster, namespace
             seen.append(make_claim(cluster, namespace, "open", storageClassName="standard"))
             cluster.bind(namespace, "open", source=place)
 
-    result, _proxy = through([Rule(call(appear), method="POST", path=CLAIMS)], run([namespace], share("open", DYNAMIC)))
+    options = run([namespace], share("open", DYNAMIC, adopt=True))
+    result, _proxy = through([Rule(call(appear), method="POST", path=CLAIMS)], options)
     assert result.failed
     assert "is that of the share secret" in result.failed_items[0]["reason"]
     assert not result.failed_items[0]["retryable"]
@@ -353,13 +359,13 @@ def test_the_example_rules_are_sufficient_and_minimal(cluster, namespace, other,
     shares = [share("data"), share("made", DYNAMIC)]
     for state in ("one", "two"):
         modules.ok("share_pvc", run(both, *shares), kubeconfig=login, check=True)
-        result = modules.ok("share_pvc", run(both, *shares), kubeconfig=login)
         if state == "one":
             # Of its own: whose the data of another test is, this login may not see.
             own = {"volumeHandle": namespace, "volumeAttributes": {"server": SERVER, "share": f"/{namespace}"}}
-            cluster.bind(namespace, "made", reclaim="Delete", source={"csi": {**MADE["csi"], **own}})
+            with provisioned(cluster, namespace, "made", reclaim="Delete", source={"csi": {**MADE["csi"], **own}}):
+                modules.ok("share_pvc", run(both, *shares), kubeconfig=login)
         else:
-            assert not result.warnings
+            assert not modules.ok("share_pvc", run(both, *shares), kubeconfig=login).warnings
     away = run(both, {"name": "data"}, {"name": "made"})
     modules.ok("share_pvc", away | {"state": "retired"}, kubeconfig=login)
     for where in both:

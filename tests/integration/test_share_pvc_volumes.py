@@ -18,6 +18,7 @@ from tests.support.shares import (
     make_claim,
     make_volume,
     nfs,
+    provisioned,
     share,
     volume_of,
 )
@@ -70,14 +71,13 @@ CEPH = "openshift-storage.cephfs.csi.ceph.com"
 )
 def test_a_volume_of_a_class_is_retained_and_cloned(cluster, namespace, other, modules, audit, source, extra, expected):
     options = run([namespace, other], share("data", DYNAMIC | extra))
-    first = modules.ok("share_pvc", options)
+    with provisioned(cluster, namespace, "data", reclaim="Delete", source=source) as names:
+        first = modules.ok("share_pvc", options)
+    [volume] = names
     assert [(c["namespace"], c["action"]) for c in first.changes] == [(namespace, "create")]
     [warning] = first.warnings
     assert f"data in {other} does not exist yet" in warning
     assert "run again once it is" in warning
-    # Not bound yet: nothing to do, said again.
-    assert not modules.ok("share_pvc", options).changed
-    volume = cluster.bind(namespace, "data", reclaim="Delete", source=source)
     shown = modules.ok("share_pvc", options, check=True)
     assert policy(cluster.get("persistentvolumes", volume)) == "Delete"
     with audit(user_agent="odh.persistency/") as log:
@@ -113,12 +113,36 @@ def test_a_volume_of_a_class_is_retained_and_cloned(cluster, namespace, other, m
     assert not log.writes
 
 
+def test_nothing_is_cloned_before_the_volume_is_bound(cluster, namespace, other, modules):
+    """A class that waits for a pod: the run does not wait for it, so its claim is confirmed by the operator later."""
+    late = {"type": "storage_class", "storage_class": "wait-first"}
+    options = run([namespace, other], share("data", late))
+    first = modules.ok("share_pvc", options)
+    assert [(c["namespace"], c["action"]) for c in first.changes] == [(namespace, "create")]
+    assert any("could not be marked as the one to copy to other namespaces" in text for text in first.warnings)
+    # Not bound yet: nothing to do, said again.
+    again = modules.ok("share_pvc", options)
+    assert not again.changed
+    [warning] = again.warnings
+    assert f"data in {other} does not exist yet" in warning
+    volume = cluster.bind(namespace, "data", reclaim="Delete", source=IN_TREE)
+    assert "no run recorded on that volume" in modules.refused("share_pvc", options)
+    consented = run([namespace, other], share("data", late, adopt=True), wait=True)
+    assert modules.ok("share_pvc", consented).summary == {"adopt": 1, "create": 1, "keep": 0}
+    assert volume_of(cluster, other, "data")["spec"]["nfs"] == IN_TREE["nfs"]
+    assert policy(cluster.get("persistentvolumes", volume)) == "Retain"
+
+
 def test_a_third_namespace_in_front_gets_the_same_data(cluster, namespace, other, modules):
     modules.ok("share_pvc", run([namespace], share("data", DYNAMIC)))
     volume = cluster.bind(namespace, "data", reclaim="Delete", source=IN_TREE)
     assert not modules.ok("share_pvc", run([namespace], share("data", DYNAMIC))).changed
     third = cluster.make_namespace()
-    result = modules.ok("share_pvc", run([third, other, namespace], share("data", DYNAMIC), wait=True))
+    # A run for one namespace does not wait for the volume, so the operator confirms what is copied.
+    everywhere = [third, other, namespace]
+    message = modules.refused("share_pvc", run(everywhere, share("data", DYNAMIC)))
+    assert message.count("no run recorded on that volume") == 2
+    result = modules.ok("share_pvc", run(everywhere, share("data", DYNAMIC, adopt=True), wait=True))
     assert result.summary == {"create": 2, "adopt": 1, "keep": 0}
     for where in (third, other):
         assert volume_of(cluster, where, "data")["spec"]["nfs"] == IN_TREE["nfs"]
@@ -153,7 +177,8 @@ def test_what_cannot_be_cloned_is_rejected(cluster, namespace, other, modules, a
         modules.ok("share_pvc", run([namespace], share("data", DYNAMIC)))
     cluster.bind(namespace, "data", reclaim="Delete" if "hostPath" not in source else "Retain", source=source)
     with audit(user_agent="odh.persistency/") as log:
-        message = modules.refused("share_pvc", run([namespace, other], share("data", DYNAMIC), share("fine")))
+        consented = share("data", DYNAMIC, adopt=True)
+        message = modules.refused("share_pvc", run([namespace, other], consented, share("fine")))
     assert why in message
     assert not log.writes
 
@@ -164,7 +189,8 @@ def test_without_the_right_to_patch_volumes_nothing_is_shared(cluster, namespace
     claims = {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list", "get", "create", "patch"]}
     volumes = {"apiGroups": [""], "resources": ["persistentvolumes"], "verbs": ["list", "get", "create"]}
     login = restricted_user([], cluster_rules=[claims, volumes])
-    message = modules.refused("share_pvc", run([namespace, other], share("data", DYNAMIC)), kubeconfig=login)
+    consented = share("data", DYNAMIC, adopt=True)
+    message = modules.refused("share_pvc", run([namespace, other], consented), kubeconfig=login)
     assert 'resources: ["persistentvolumes"], verbs: ["patch"]' in message
     assert "set to Retain" in message
     assert cluster.claims(other) == {}
@@ -195,7 +221,10 @@ def by_hand(cluster, namespace, other):
 def test_a_manually_created_share_is_adopted(cluster, namespace, other, modules, audit):
     volume, copy = by_hand(cluster, namespace, other)
     options = run([namespace, other], share("library", DYNAMIC))
-    result = modules.ok("share_pvc", options, diff=True)
+    message = modules.refused("share_pvc", options)
+    assert message.count("claim library exists and nothing marks it as this share's") == 2
+    consented = run([namespace, other], share("library", DYNAMIC, adopt=True))
+    result = modules.ok("share_pvc", consented, diff=True)
     assert result.summary == {"adopt": 2, "keep": 0}
     assert not result.warnings
     assert "not labelled as a share" in result.output["diff"]["before"]
@@ -215,7 +244,7 @@ def test_a_manually_created_share_is_adopted(cluster, namespace, other, modules,
     make_volume(cluster, f"fake-{other}", by_csi(server=SERVER, share="/dynamic", subDir="pvc-2"))
     make_claim(cluster, other, "fake", storageClassName="", volumeName=f"fake-{other}")
     bound(cluster, other, "fake")
-    message = modules.refused("share_pvc", run([namespace, other], share("fake", DYNAMIC)))
+    message = modules.refused("share_pvc", run([namespace, other], share("fake", DYNAMIC, adopt=True)))
     assert f"{NFS_CSI} {SERVER}:/dynamic/pvc-2" in message
     assert f"{NFS_CSI} {SERVER}:/dynamic/pvc-1" in message
 
@@ -359,7 +388,8 @@ def test_a_released_volume_is_used_again_by_the_same_share(cluster, namespace, o
     modules.ok("share_pvc", run([namespace], dynamic))
     volume = cluster.bind(namespace, "made", reclaim="Delete", source=by_csi())
     options = run([namespace, other], share("data"), dynamic, wait=True)
-    modules.ok("share_pvc", options)
+    # Its claim was created by a run for one namespace, so the operator confirms what is copied.
+    modules.ok("share_pvc", run([namespace, other], share("data"), {**dynamic, "adopt": True}, wait=True))
     # Somebody removes the claims by hand.
     for where in (namespace, other):
         for name in ("data", "made"):
@@ -483,7 +513,7 @@ def test_expansion(cluster, namespace, other, modules, audit):
     assert not result.changed
     assert "has storage class standard, not fixed" in result.unreconcilable[0]["reason"]
     # A copy has the size that its origin has, and is never grown.
-    modules.ok("share_pvc", run([namespace, other], share("made", DYNAMIC, size="3Gi"), wait=True))
+    modules.ok("share_pvc", run([namespace, other], share("made", DYNAMIC, size="3Gi", adopt=True), wait=True))
     assert cluster.claims(other)["made"]["spec"]["resources"]["requests"]["storage"] == "3Gi"
     result = modules.ok("share_pvc", run([namespace, other], share("made", DYNAMIC, size="5Gi")))
     assert [change["namespace"] for change in result.changes] == [namespace]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.support.cluster import TEST_LABEL, Cluster, wait_for
@@ -42,6 +45,23 @@ def bound(cluster: Cluster, namespace: str, *names: str) -> None:
         return all(claims[name].get("status", {}).get("phase") == "Bound" for name in names)
 
     wait_for(all_bound, f"{', '.join(names)} in {namespace} bound")
+
+
+@contextmanager
+def provisioned(cluster: Cluster, namespace: str, claim: str, **how: Any) -> Iterator[list[str]]:
+    """Bind a claim as soon as it exists, as a storage class does. `how` is for `Cluster.bind`. Yields the volume's name."""
+    names: list[str] = []
+
+    def provision() -> None:
+        wait_for(lambda: cluster.get("persistentvolumeclaims", claim, namespace), f"claim {claim} in {namespace}")
+        names.append(cluster.bind(namespace, claim, **how))
+
+    provisioner = threading.Thread(target=provision)
+    provisioner.start()
+    try:
+        yield names
+    finally:
+        provisioner.join()
 
 
 def make_volume(

@@ -20,8 +20,11 @@ KIND_TREE = "tree"
 SHARE_KEY = OUR_PREFIX + "share"
 #: On a static volume that was created as a copy: the name of the original volume.
 CLONE_ANNOTATION = OUR_PREFIX + "clone-of"
-#: On a claim that existed before `existing_claim` assigned it to the share: it stays when the share is deleted.
+#: On a claim that existed before `existing_claim` or `adopt` assigned it to the share: it stays when the share is deleted.
 FOUND_ANNOTATION = OUR_PREFIX + "found"
+#: On the volume of a share's first claim: the UID of that claim. Whoever may edit claims can write our marks on them, but
+#: not on volumes, so only a claim whose volume has this annotation with the claim's UID is copied to other namespaces.
+CLAIM_UID_ANNOTATION = OUR_PREFIX + "claim-uid"
 #: On a claim and a volume of a share: the strictest level that was in force for its data.
 LEVEL_ANNOTATION = OUR_PREFIX + "level"
 

@@ -11,6 +11,7 @@ shares: a Change carries texts for people, and operations for the code that appl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -213,9 +214,13 @@ class Rejected(Exception):
         self.name = name
 
 
+#: Lines of an inventory that a reason asks to paste, after line breaks in it were made visible.
+_LINES_TO_PASTE = re.compile(r"\\n( {4}- name: [a-z0-9.-]+)\\n( {6}adopt: true)\\n {2}")
+
+
 def refusal_message(reasons: Sequence[str]) -> str:
     """Return the failure message of a rejected run: all reasons, or the first of them and a count."""
-    shown = list(dict.fromkeys(map(visible, reasons)))
+    shown = list(dict.fromkeys(_LINES_TO_PASTE.sub(r"\n\1\n\2\n  ", visible(reason)) for reason in reasons))
     lines = shown[:MOST_REFUSALS]
     if len(shown) > MOST_REFUSALS:
         lines.append(f"and {len(shown) - MOST_REFUSALS} more; `changes` lists all of them")

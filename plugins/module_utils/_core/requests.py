@@ -39,6 +39,7 @@ PODS = Resource("", "v1", "pods")
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 QUOTAS = Resource("", "v1", "resourcequotas")
 STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", namespaced=False)
+SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots")
 ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False)
 
 CREATE = "create"

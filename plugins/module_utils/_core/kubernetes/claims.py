@@ -28,6 +28,15 @@ _RESIZE_ERRORS = ("ControllerResizeError", "NodeResizeError", "VolumeResizeFaile
 _INFEASIBLE = ("ControllerResizeInfeasible", "NodeResizeInfeasible", "ControllerResizeFailed", "NodeResizeFailed")
 
 
+class DataSource(NamedTuple):
+    """What the content of a claim was copied from. `namespace` is "" for that of the claim."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+
 class Claim(NamedTuple):
     """An observed PersistentVolumeClaim. Sizes are in bytes; `storage_class` is None when the claim names none."""
 
@@ -53,6 +62,8 @@ class Claim(NamedTuple):
     attributes_classes: tuple[str, ...]
     #: What it was made a copy of, as (kind, name): a claim or a VolumeSnapshot.
     sources: tuple[tuple[str, str], ...]
+    #: What it was copied from (another claim, a snapshot of one), None when it started empty.
+    data_source: Optional[DataSource]
 
     @property
     def user(self) -> Optional[str]:
@@ -116,6 +127,17 @@ def claim_from(item: Mapping[str, Any]) -> Claim:
         resize_error=_resize_error(status),
         attributes_classes=_attributes_classes(spec, status),
         sources=_sources(spec),
+        data_source=_data_source(spec),
+    )
+
+
+def _data_source(spec: Mapping[str, Any]) -> Optional[DataSource]:
+    """Return the source of a claim's content. The API server copies `dataSource` to `dataSourceRef`, but not always back."""
+    source = spec.get("dataSourceRef") or spec.get("dataSource")
+    if not source:
+        return None
+    return DataSource(
+        source.get("apiGroup") or "", source.get("kind", ""), source.get("namespace") or "", source.get("name", "")
     )
 
 

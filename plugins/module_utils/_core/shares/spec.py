@@ -31,6 +31,7 @@ class ShareSpec:
     ``claim`` is the name of its PVC in each namespace. ``size`` is in bytes (None: not set), with ``size_text`` as written.
     ``until`` is the last day of its grants (YYYY-MM-DD). Empty ``namespaces`` mean those of the run, an empty ``directory``
     means the name. ``distinct_from`` names shares whose data differs although all that can be compared is equal.
+    ``adopt`` consents to take a claim that merely has the share's name.
     ``position`` is for messages: ``shares[3]`` or ``shares.yml line 12``.
     """
 
@@ -55,6 +56,7 @@ class ShareSpec:
     annotations: Mapping[str, str] = field(default_factory=_nothing)
     state: Optional[str] = None
     position: str = ""
+    adopt: bool = False
 
 
 def named_groups(shares: Iterable[ShareSpec]) -> list[str]:

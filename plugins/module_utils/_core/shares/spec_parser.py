@@ -40,7 +40,7 @@ from ..validation import (
     texts_of,
     unknown_keys,
 )
-from .backend_spec import DYNAMIC, EXISTING_CLAIM, Backend, read_backend
+from .backend_spec import DYNAMIC, EXISTING_CLAIM, STORAGE_CLASS, Backend, read_backend
 from .grant_spec import read_grants
 from .naming import reserved_name
 from .overlaps import nested_mounts, shared_data
@@ -55,6 +55,7 @@ KNOWN_KEYS = (
     "gid",
     "until",
     "backend",
+    "adopt",
     "namespaces",
     "read",
     "write",
@@ -187,6 +188,7 @@ class _ItemReader:
             annotations=_metadata_of(item, "annotations", errors),
             state=state,
             position=position,
+            adopt=_adopt_of(item, backend, errors),
         )
 
     def _backend(self, item: Mapping[Any, object]) -> Backend:
@@ -252,6 +254,21 @@ def _size_of(item: Mapping[Any, object], errors: list[str]) -> tuple[Optional[in
     except QuantityError as error:
         errors.append(f"`size`: {error}")
         return None, size or "nothing"  # so that it is not reported as missing too
+
+
+def _adopt_of(item: Mapping[Any, object], backend: Backend, errors: list[str]) -> bool:
+    adopt = item.get("adopt")
+    if adopt is None:
+        return False
+    if not isinstance(adopt, bool):
+        errors.append(f"`adopt` is {described(adopt)}: write true or false")
+        return False
+    if adopt and backend.type != STORAGE_CLASS:
+        errors.append(
+            f"`adopt` is only for shares of a storage class, and the backend {backend.type} names its data already, so that an "
+            "existing claim of that data is adopted without it: remove `adopt`"
+        )
+    return adopt
 
 
 def _until_of(item: Mapping[Any, object], errors: list[str]) -> Optional[str]:

@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 from urllib.parse import urlencode
 
-from ..._core.requests import CREATE, DELETE, PATCH, ApiRequest, Resource
+from ..._core.requests import CLAIMS, CREATE, DELETE, PATCH, ApiRequest, Resource
 from ..errors import ExternalError
 from ..http import Retrier
 from ..version import USER_AGENT
@@ -61,6 +61,8 @@ class Api:
         self._lock = threading.Lock()
         self._headers = self._with_login(connection.headers())
         self._date = ""
+        #: The UIDs of created claims, by namespace and name, as the answers to their creation had them.
+        self.created_claims: dict[tuple[str, str], str] = {}
         self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
 
     def now(self) -> datetime:
@@ -153,6 +155,9 @@ class Api:
                         f"{call.object} has {'.'.join(path)} {value!r} after {expected!r} was written; nothing more was done "
                         "with it"
                     )
+        if request.verb == CREATE and request.resource is CLAIMS and not dry_run:
+            uid = _value_at(_parse(answer.data), ("metadata", "uid"))
+            self.created_claims[request.namespace, request.name] = str(uid or "")
         return answer.may_be_applied
 
     def _with_login(self, pairs: list[tuple[str, str]]) -> Any:

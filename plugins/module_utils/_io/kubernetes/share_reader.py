@@ -29,11 +29,43 @@ U = TypeVar("U")
 PlacedClaim = tuple[str, Claim]
 
 
+class SourceReader:
+    """Reads the sources of copies, one request each (a `SourceLookup` of `_core/shares/planning/copies.py`)."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def source_claim(self, namespace: str, name: str) -> tuple[Optional[Claim], str]:
+        """Return a claim, None when it does not exist; and why it cannot be read, "" when it can."""
+        try:
+            item = self.api.get(requests.CLAIMS, namespace, name)
+        except ApiError as denied:
+            if denied.status != 403:
+                raise
+            return None, str(denied)
+        return (claim_from(item) if item is not None else None), ""
+
+    def snapshot_source(self, namespace: str, name: str) -> tuple[str, str]:
+        """Return the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+        try:
+            item = self.api.get(requests.SNAPSHOTS, namespace, name)
+        except ApiError as denied:
+            if denied.status != 403:
+                raise
+            return "", str(denied)
+        if item is None:
+            return "", f"VolumeSnapshot {name} does not exist in {namespace}"
+        source = (item.get("spec") or {}).get("source") or {}
+        claim = str(source.get("persistentVolumeClaimName") or "")
+        return claim, "" if claim else f"VolumeSnapshot {name} does not name a claim"
+
+
 class ShareReader:
     """Reads claims and volumes. `namespaces` are those of the run, `populated` are those in which claims were found."""
 
     def __init__(self, api: Api, namespaces: Iterable[str]) -> None:
         self.api = api
+        self._sources = SourceReader(api)
         self.namespaces = list(dict.fromkeys(namespaces))
         self.populated: set[str] = set()
         self._lists_cluster = len(self.namespaces) > FEW_NAMESPACES
@@ -52,6 +84,9 @@ class ShareReader:
         """Read what planning asked for."""
         if observed.missing_claims:
             self._read_claims(observed)
+        for namespace, name in sorted(observed.missing_snapshots):
+            observed.put_snapshot(namespace, name, self._sources.snapshot_source(namespace, name))
+        observed.missing_snapshots.clear()
         if observed.needs_all_volumes or len(observed.missing_volumes) > FEW_OBJECTS:
             self._list_volumes(observed, "")
         elif observed.needs_labelled_volumes:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import Optional
 
 from ..._core import requests
 from ..._core.kubernetes.claims import LOST, Claim
 from ..._core.kubernetes.facts import ClusterFacts
 from ..._core.kubernetes.quota import Demand, Quota, claim_demands, quota_from, quota_warnings
-from ..._core.metadata import PRESENT
+from ..._core.metadata import CLAIM_UID_ANNOTATION, PRESENT
 from ..._core.plan import Change, Plan
 from ..._core.shares.naming import SELECTOR
 from ..._core.shares.planning.changes import keep_share
@@ -27,8 +28,11 @@ from .api import Api
 from .apply import Outcome, apply_plan
 from .errors import ApiError
 from .facts import FactsReader, missing_namespace_warning, namespace_error
+from .origins import CreatedClaim, mark_origins
 from .readiness import Timings, Wait, wait_until_ready
 from .share_reader import ShareReader, in_parallel
+
+_CREATE_CLAIM = (requests.CREATE, requests.CLAIMS)
 
 
 class SharesRun:
@@ -105,6 +109,33 @@ class SharesRun:
         known = {item.reason for item in outcome.plan.unreconcilable}
         found = tuple(item for item in context.unreconcilable if item.reason not in known)
         outcome.plan = outcome.plan.joined(Plan(unreconcilable=found))
+
+    def mark_origins(self, outcome: Outcome, seconds: float) -> None:
+        """Mark the volumes of created claims that other namespaces get copies of, once they are bound."""
+        started = time.monotonic()
+        created = [claim for change in outcome.plan.changes if (claim := self._created_origin(change)) is not None]
+        outcome.warnings.extend(mark_origins(self.api, created, seconds))
+        self.timings["mark"] = time.monotonic() - started
+
+    def _created_origin(self, change: Change) -> Optional[CreatedClaim]:
+        """Return the claim that a change created if other namespaces get copies of its volume, None otherwise."""
+        target: ShareTarget = change.subject
+        uid = self.api.created_claims.get((change.namespace, change.name), "")
+        if not uid or not target.share.is_dynamic or target.share.state != PRESENT:
+            return None
+        spec = next(
+            (item.body["spec"] for item in change.operations if (item.verb, item.resource) == _CREATE_CLAIM), None
+        )
+        volume = spec.get("volumeName", "") if spec is not None else ""
+        if spec is None or volume == target.volume:
+            return None  # A clone.
+        known = self._observed.known_volume(volume)
+        if len(target.share.namespaces) == 1 and (known is None or CLAIM_UID_ANNOTATION not in known.annotations):
+            return None
+        class_name = spec.get("storageClassName") or self._facts.default_class() or ""
+        storage_class = (self._facts.storage_classes() or {}).get(class_name)
+        waits = bool(volume) or storage_class is None or not storage_class.waits_for_consumer
+        return CreatedClaim(target.share.title, change.namespace, change.name, uid, waits)
 
     def wait(self, outcome: Outcome, timings: Timings) -> None:
         """Wait until the claim of every present share is bound and has its capacity."""

@@ -15,6 +15,7 @@ from ..._core.shares.planning.desired import Share, ShareSettings, resolve
 from ..._core.times import parse_span
 from ..._core.validation import shown
 from ..kubernetes.connection import argument_spec as connection_spec
+from ..kubernetes.origins import BINDING_TIMEOUT
 from ..kubernetes.readiness import Timings
 from ..kubernetes.shares import SharesRun
 from ..module import PlanRejected, finish, open_api, refuse, timings_result
@@ -49,8 +50,10 @@ def manage_shares(module: Any) -> dict[str, Any]:
     if errors:
         raise PlanRejected(errors)
     outcome = run.apply_plan(plan, absent)
-    if params["wait"] and not module.check_mode:
-        run.wait(outcome, Timings(params["wait_timeout"], params["wait_sleep"]))
+    if not module.check_mode:
+        if params["wait"]:
+            run.wait(outcome, Timings(params["wait_timeout"], params["wait_sleep"]))
+        run.mark_origins(outcome, 0 if params["wait"] else BINDING_TIMEOUT)
     return finish(module, outcome, "share", **timings_result(run.timings))
 
 

@@ -273,8 +273,8 @@ class ConflictFinder:
         if claim is not None and claim.volume not in ("", volume.name):
             claim = None
         share = volume.share or (share_of(claim) if claim is not None else None)
-        if share is None and claim is not None and reserved_for(claim):
-            # A retired home still belongs to somebody.
+        if volume.share is None and claim is not None and reserved_for(claim):
+            # A retired home still belongs to somebody, and so does one with forged marks of a share.
             return _Owner("", f"claim {claim.name} in {namespace}, which is {reserved_for(claim)}")
         if claim is not None and claim.retired_at is not None:
             return None  # So that another share can replace a retired one.

@@ -18,6 +18,7 @@ from ...kubernetes.facts import PATCH
 from ...kubernetes.retention import Retention, retire_claim, retire_volume
 from ...kubernetes.volumes import RETAIN, Volume
 from ...metadata import (
+    CLAIM_UID_ANNOTATION,
     FOUND_ANNOTATION,
     KIND_LABEL,
     KIND_SHARE,
@@ -33,7 +34,7 @@ from ..naming import share_labels
 from .changes import change_share, describe_location, share_line
 from .context import PlanContext
 from .desired import Share, ShareTarget
-from .observed import share_of
+from .observed import owner_of, share_of
 from .target import TargetPlanner
 from .volumes import retain_volume
 
@@ -56,6 +57,10 @@ class DeletionPlanner(TargetPlanner):
     def plan(self) -> list[Change]:
         """Return a change for each claim of the share, or one for the target."""
         claims = list(self.observed.claims_of(self.target.namespace, self.share.name))
+        for claim in claims:
+            # Whatever marks a claim carries: whoever may edit claims can write ours on the home of somebody.
+            if owner_of(claim) is not None and not claim.deleting:
+                return [self.decide(partial(self._reject_home, claim), claim.name)]
         named = self.claim()
         if named is not None and named not in claims and claims and share_of(named) is None:
             named = None  # The share's claim has another name, and this one is not ours.
@@ -64,9 +69,50 @@ class DeletionPlanner(TargetPlanner):
         present = [claim for claim in claims if not claim.deleting]
         if present:
             plan = self._retire if self.share.state == RETIRED else self._delete
-            return [self.decide(partial(plan, claim), claim.name) for claim in present]
-        terminating = [claim for claim in (*claims, *((named,) if named is not None else ())) if claim.deleting]
-        return [self.decide(partial(self._plan_without_claim, terminating[0].name if terminating else ""))]
+            changes = [self.decide(partial(plan, claim), claim.name) for claim in present]
+        else:
+            terminating = [claim for claim in (*claims, *((named,) if named is not None else ())) if claim.deleting]
+            changes = [self.decide(partial(self._plan_without_claim, terminating[0].name if terminating else ""))]
+        left = self._volumes_left_behind(present)
+        return [*changes, *(self.decide(partial(self._plan_left_behind, volume), volume.name) for volume in left)]
+
+    def _volumes_left_behind(self, claims: Sequence[Claim]) -> list[Volume]:
+        """Return the share's volumes in this namespace that no claim has, besides the static one that was created for it.
+
+        These are volumes that were created by hand and adopted, or by a class, and whose claim somebody deleted.
+        """
+        names = {claim.volume for claim in claims} | {self.target.volume}
+        is_first = self.target.namespace == self.share.namespaces[0]
+        return [
+            volume
+            for volume in sorted(self.observed.labelled_volumes(), key=lambda volume: volume.name)
+            if volume.share == self.share.name
+            and volume.name not in names
+            and not volume.deleting
+            and (volume.claim_namespace == self.target.namespace or (is_first and not volume.claim_namespace))
+        ]
+
+    def _plan_left_behind(self, volume: Volume) -> Change:
+        """Retire a volume without a claim, so that its place is free for other shares. It is never deleted."""
+        if volume.retired_at is not None:
+            raise Unchanged(f"volume {volume.name} has been retired since {volume.retired_at} and is kept")
+        try:
+            self._reject_volume_with_claim(volume)
+        except Rejected as rejected:
+            raise Unchanged(rejected.reason, warns=True) from None
+        if self.share.state == RETIRED:
+            return self._retire_volume(volume)
+        raise Unchanged(
+            f"volume {volume.name} has no claim and was never retired, so its place stays the share's: run with state retired "
+            "to free it",
+            warns=True,
+        )
+
+    def _reject_home(self, claim: Claim) -> Change:
+        raise Rejected(
+            f"claim {claim.name} is {owner_of(claim)} and not a share, although it has the labels of one, so it cannot be "
+            f"{self.share.state}: remove the labels {KIND_LABEL} and {SHARE_KEY} from it"
+        )
 
     def _reject_other_claim(self, claim: Claim) -> Change:
         owner = share_of(claim)
@@ -128,10 +174,14 @@ class DeletionPlanner(TargetPlanner):
         if volume.retired_at is not None:
             raise Unchanged(f"its volume {volume.name} has been retired since {volume.retired_at}")
         line = f"volume {volume.name} of the share {self.share.name}"
+        error = self.facts.volume_error(PATCH)
+        if error:
+            raise Rejected(f"its volume {volume.name} cannot be retired: {error}")
         return change_share(
             RETIRE,
             self.target,
             f"its claim is already gone, and its volume {volume.name} is retired; the data is kept",
+            "" if volume.name == self.target.volume else volume.name,
             before=line,
             after=f"{line}: retired",
             operations=(retire_volume(volume, format_time(self.context.settings.now)),),
@@ -180,7 +230,9 @@ class DeletionPlanner(TargetPlanner):
         """Remove our metadata from a claim, and first from its volume, which would stay reserved for this share otherwise."""
         metadata = {
             "labels": dict.fromkeys((KIND_LABEL, SHARE_KEY)),
-            "annotations": dict.fromkeys((SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION, LEVEL_ANNOTATION)),
+            "annotations": dict.fromkeys(
+                (SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION, LEVEL_ANNOTATION, CLAIM_UID_ANNOTATION)
+            ),
         }
         body = {"metadata": metadata}
         patch_claim = requests.patch(

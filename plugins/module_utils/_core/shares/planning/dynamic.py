@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A share with a storage class: one claim whose volume the class provisions, and static clones in the other namespaces."""
+"""A share with a storage class: one claim whose volume the class provisions, and static clones in the other namespaces.
+
+The claim whose volume is cloned is the origin. Whoever may edit claims can write our marks on a claim, and a name is nobody's
+proof, so an origin needs a mark on its volume (`CLAIM_UID_ANNOTATION`) or the operator's consent (`adopt: true`).
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,17 @@ from typing import NamedTuple, NoReturn, Optional
 from ... import requests
 from ...kubernetes.claims import BOUND, Claim
 from ...kubernetes.volumes import PROVISIONED_BY_ANNOTATION, RETAIN, Volume
-from ...metadata import KIND_LABEL, KIND_SHARE, SHARE_KEY
+from ...metadata import CLAIM_UID_ANNOTATION, KIND_LABEL, KIND_SHARE, SHARE_KEY
 from ...plan import CREATE, Change, Rejected, Unchanged
 from .backends import clone_source
 from .changes import change_share, describe_location, share_line
 from .context import PlanContext
 from .desired import Share, ShareTarget
-from .observed import reserved_for, share_of
+from .observed import is_marked, reserved_for, share_of
 from .sources import describe_source, is_same_data
 from .static import StaticPlanner
 from .target import EXPAND, IGNORE, reject_missing_volume
-from .volumes import NO_UPDATE, VolumeSpec, VolumeUpdate, claim_manifest, retain_volume
+from .volumes import NO_UPDATE, VolumeSpec, VolumeUpdate, claim_manifest, mark_origin, retain_volume
 
 
 def plan_dynamic(context: PlanContext, share: Share) -> list[Change]:
@@ -62,13 +66,27 @@ class _Existing(NamedTuple):
         return claim is None or volume.claim_uid in ("", claim.uid) or volume.phase == "Released"
 
     @property
-    def rank(self) -> tuple[bool, bool, bool]:
-        """The order of candidates for the origin of clones: not our clone, provisioned by a class, with a claim."""
+    def is_trusted(self) -> bool:
+        """Whether marks on the volume, which only an administrator can write, say that this is the share's data."""
         volume = self.volume
         if volume is None:
-            return (True, True, True)
+            return False
+        if volume.name == self.target.volume:
+            return volume.share == self.target.share.name  # our clone, or another static volume of ours
+        uid = volume.annotations.get(CLAIM_UID_ANNOTATION)
+        if self.claim is None:
+            return uid is not None
+        return uid == self.claim.uid == volume.claim_uid
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, bool]:
+        """The order of candidates for the origin of clones: trusted, not our clone, provisioned by a class, with a claim."""
+        volume = self.volume
+        if volume is None:
+            return (True, True, True, True)
         is_ours = volume.name == self.target.volume
-        return (is_ours, PROVISIONED_BY_ANNOTATION not in volume.annotations, self.claim is None)
+        is_provisioned = PROVISIONED_BY_ANNOTATION in volume.annotations
+        return (not self.is_trusted, is_ours, not is_provisioned, self.claim is None)
 
 
 def _origin(existing: Sequence[_Existing]) -> Optional[_Existing]:
@@ -93,6 +111,7 @@ class _DynamicPlanner(StaticPlanner):
         if claim is None:
             return self._plan_single_without_claim()
         self.check_claim(claim)
+        self._check_consent(claim)
         self._reject_adopted_static_volume(claim)
         if claim.volume and (claim.volume == self.target.volume or claim.phase != BOUND):
             # Static by its name: a clone that outlived its origin, or a share that had another backend. Or not bound to
@@ -109,6 +128,7 @@ class _DynamicPlanner(StaticPlanner):
         claim = here.claim
         if claim is not None:
             self.check_claim(claim)
+            self._check_consent(claim)
             self.require_volumes()
             if here is not first and claim.volume != self.target.volume:
                 self._reject_second_claim(claim, first)
@@ -123,13 +143,14 @@ class _DynamicPlanner(StaticPlanner):
         target, claim, volume = here
         if claim is not None:
             self.check_claim(claim)
+            self._check_consent(claim)
         self.require_volumes()
         if volume is None:
             return self._clone(claim, origin)
         self._check_same_data(here, volume, origin)
         is_origin = here is origin and volume.name != target.volume
         if claim is not None:
-            return self._update_bound_claim(claim, volume, is_clone=not is_origin)
+            return self._update_bound_claim(claim, volume, is_clone=not is_origin, is_origin=here is origin)
         self._reject_several_volumes(self._released_volumes())
         if is_origin:
             return self._bind_released_volume(volume)
@@ -186,6 +207,7 @@ class _DynamicPlanner(StaticPlanner):
             if claim.volume:
                 reject_missing_volume(claim)
             self._reject_second_claim(claim, origin)
+        self._check_origin(origin, source)
         desired = VolumeSpec(
             clone_source(source, self.share.spec.backend, self.target.volume),
             source.capacity or 0,
@@ -216,10 +238,70 @@ class _DynamicPlanner(StaticPlanner):
 
     # -- with a volume --
 
-    def _update_bound_claim(self, claim: Claim, volume: Volume, is_clone: bool) -> Change:
+    def _update_bound_claim(self, claim: Claim, volume: Volume, is_clone: bool, is_origin: bool = False) -> Change:
         self.check_volume(volume, claim)
         update = self.update_volume(volume, claim)
+        if is_origin and self.share.spec.adopt and not _Existing(self.target, claim, volume).is_trusted:
+            update = self._mark_origin(update, volume, claim)
         return self.update_claim(claim, volume, update, IGNORE if is_clone else EXPAND)
+
+    def _mark_origin(self, update: VolumeUpdate, volume: Volume, claim: Claim) -> VolumeUpdate:
+        """Return the update of a volume with our mark that its claim is the origin of clones, as the operator consents."""
+        if volume.claim_uid != claim.uid:
+            return update
+        reason = (
+            f"its volume {volume.name} is marked as the one to copy to other namespaces, with the consent of `adopt`"
+        )
+        self.require_patch(reason)
+        request = mark_origin(volume, claim.uid)
+        return VolumeUpdate((*update.operations, request), (*update.reasons, reason), update.adopts)
+
+    # -- consent --
+
+    def is_trusted_copy(self, claim: Claim) -> bool:
+        """Return whether a claim was the share's before this run. If its data is copied, only the volume can say that."""
+        if len(self.share.namespaces) == 1:
+            return is_marked(claim, self.share.name)
+        volume = self.observed.bound_volume(claim)
+        return volume is not None and _Existing(self.target, claim, volume).is_trusted
+
+    def is_found(self, claim: Claim) -> bool:
+        """Return whether a claim existed before the share and is adopted by consent."""
+        return not is_marked(claim, self.share.name) and not self._has_our_volume(claim)
+
+    def _check_consent(self, claim: Claim) -> None:
+        """Raise Rejected for a claim that merely has the share's name, unless the entry says to adopt it."""
+        if self.share.spec.adopt or is_marked(claim, self.share.name) or self._has_our_volume(claim):
+            return
+        raise Rejected(
+            f"claim {claim.name} exists and nothing marks it as this share's, and its name gives nobody its data: to share what "
+            f"the claim holds, write in the share's entry\n{self._consent()}\n  or else give the share another name"
+        )
+
+    def _has_our_volume(self, claim: Claim) -> bool:
+        """Return whether the volume of a claim that lost our marks says that it is the share's."""
+        volume = self.observed.bound_volume(claim)
+        return (
+            volume is not None
+            and volume.share == self.share.name
+            and volume.claim_uid == claim.uid
+            and volume.is_for(self.target.namespace, claim.name)
+        )
+
+    def _check_origin(self, origin: _Existing, volume: Volume) -> None:
+        """Raise Rejected when nothing but marks that others can write says that a volume may be copied for this target."""
+        if self.share.spec.adopt or origin.is_trusted:
+            return
+        what = f"claim {origin.claim.name} in {origin.target.namespace}" if origin.claim is not None else "no claim"
+        raise Rejected(
+            f"it would get a copy of volume {volume.name} of {what}, and no run recorded on that volume that this is the claim "
+            "that was created for the share. Whoever may edit claims there could have made it anew, so confirm it "
+            f"once in the share's entry\n{self._consent()}\n  if it holds what is to be shared"
+        )
+
+    def _consent(self) -> str:
+        """Return the lines of the entry that consent to the claim."""
+        return f"    - name: {self.share.name}\n      adopt: true"
 
     def _check_same_data(self, here: _Existing, volume: Volume, origin: _Existing) -> None:
         """Raise Rejected for a volume with other data than that of the origin, or of a static backend before."""

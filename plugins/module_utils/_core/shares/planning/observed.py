@@ -24,6 +24,17 @@ def share_of(claim: Claim) -> Optional[str]:
     return claim.annotations.get(SHARE_KEY) or claim.labels.get(SHARE_KEY)
 
 
+def is_marked(claim: Claim, share: str) -> bool:
+    """Return whether our marks say that a claim belongs to a share, also when somebody removed its labels."""
+    owner = share_of(claim)
+    return owner in (share, share_label(share)) if owner is not None else claim.annotations.get(SHARE_KEY) == share
+
+
+def owner_of(claim: Claim) -> Optional[str]:
+    """Return whose claim this is if it is a home or the hub's, whatever other marks it carries. None otherwise."""
+    return reserved_for(claim._replace(is_block=False))
+
+
 def reserved_for(claim: Claim) -> Optional[str]:
     """Return what a claim is that cannot be a share ("the home of bob"), None when it can be one."""
     if claim.user is not None:
@@ -64,6 +75,7 @@ class ObservedShares:
     def __init__(self) -> None:
         self.missing_claims: set[tuple[str, str]] = set()
         self.missing_volumes: set[str] = set()
+        self.missing_snapshots: set[tuple[str, str]] = set()
         self.needs_labelled_volumes = False
         self.needs_all_volumes = False
         self.needs_cluster_claims = False
@@ -76,6 +88,7 @@ class ObservedShares:
         self._by_claim: Optional[dict[tuple[str, str], list[Volume]]] = None
         self._by_share: Optional[dict[tuple[str, str], list[Claim]]] = None
         self._claim_errors: dict[tuple[str, str], str] = {}
+        self._snapshots: dict[tuple[str, str], tuple[str, str]] = {}
         self._knows_cluster_claims = False
         self._earlier: Optional[ObservedShares] = None
 
@@ -103,6 +116,10 @@ class ObservedShares:
         self._claims[namespace, name] = None
         self._claim_errors[namespace, name] = error
 
+    def put_snapshot(self, namespace: str, name: str, source: tuple[str, str]) -> None:
+        """Add the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+        self._snapshots[namespace, name] = source
+
     def add_volumes(self, found: Iterable[Volume], everything: bool = False) -> None:
         """Add all volumes with our label, or all volumes of the cluster."""
         for volume in found:
@@ -128,6 +145,7 @@ class ObservedShares:
         # The volumes of the whole plan serve for conflicts here too. A volume that is not among them is read by name.
         part._earlier = self if self._knows_all else self._earlier
         part._claim_errors = self._claim_errors
+        part._snapshots = self._snapshots
         for namespace, name in targets:
             for claim in (self._claims.get((namespace, name)), *self.claims_of(namespace, share)):
                 if claim is not None:
@@ -142,7 +160,7 @@ class ObservedShares:
     def is_missing(self) -> bool:
         """Whether planning asked for something that was not read."""
         needs_list = self.needs_labelled_volumes or self.needs_all_volumes or self.needs_cluster_claims
-        return bool(self.missing_claims or self.missing_volumes or needs_list)
+        return bool(self.missing_claims or self.missing_volumes or self.missing_snapshots or needs_list)
 
     # -- what planning asks --
 
@@ -205,6 +223,16 @@ class ObservedShares:
     def claim_error(self, namespace: str, name: str) -> str:
         """Return why a claim cannot be read, "" when it can."""
         return self._claim_errors.get((namespace, name), "")
+
+    def source_claim(self, namespace: str, name: str) -> tuple[Optional[Claim], str]:
+        """Return a claim, None when there is none or it is not known yet; and why it cannot be read, "" when it can."""
+        return self.claim(namespace, name), self.claim_error(namespace, name)
+
+    def snapshot_source(self, namespace: str, name: str) -> tuple[str, str]:
+        """Return the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+        if (namespace, name) not in self._snapshots:
+            self.missing_snapshots.add((namespace, name))
+        return self._snapshots.get((namespace, name), ("", ""))
 
     def labelled_volumes(self) -> list[Volume]:
         """Return the volumes that belong to a share by our annotation, as far as they can be read."""

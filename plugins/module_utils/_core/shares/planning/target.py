@@ -11,7 +11,7 @@ from typing import Callable, NoReturn, Optional
 
 from ... import requests
 from ...kubernetes.claim_update import UP_TO_DATE, ClaimUpdate
-from ...kubernetes.claims import BOUND, LOST, Claim
+from ...kubernetes.claims import BLOCK, BOUND, LOST, Claim
 from ...kubernetes.deletion import reject_terminating
 from ...kubernetes.expansion import decide_expansion, failed_expansion
 from ...kubernetes.facts import PATCH
@@ -24,8 +24,9 @@ from ...text import quote_list
 from ..naming import share_label
 from .changes import change_share, describe_location, keep_share, refuse_share, share_line
 from .context import PlanContext
+from .copies import copy_problem
 from .desired import ShareTarget
-from .observed import reserved_for, share_of
+from .observed import is_marked, reserved_for, share_of
 from .volumes import NO_UPDATE, VolumeSpec, VolumeUpdate, claim_manifest, update_volume
 
 #: What a claim's size may do: grow as its class allows, only be compared (a static volume), or differ (a clone).
@@ -87,6 +88,28 @@ class TargetPlanner:
             )
         if claim.deleting:
             reject_terminating(self.target.namespace, claim, self.facts)
+        if self.share.is_dynamic or self.share.is_existing_claim:
+            self._check_copy(claim)
+
+    def _check_copy(self, claim: Claim) -> None:
+        """Raise Rejected for a claim whose content was copied from a home, or from what may be one.
+
+        A claim that is the share's already only gets a warning when its source can no longer be read.
+        """
+        if claim.data_source is None:
+            return
+        problem = copy_problem(self.target.namespace, claim, self.observed)
+        if problem is None:
+            return
+        if not problem.is_known and self.is_trusted_copy(claim):
+            self.warn(f"{problem.reason}: check that, and copy the data to a new share if it was one")
+            return
+        way_out = "copy what is no home's into a new claim without a data source, and use that"
+        raise Rejected(f"claim {claim.name} {problem.reason}, so it cannot be a share: {way_out}")
+
+    def is_trusted_copy(self, claim: Claim) -> bool:
+        """Return whether a claim with content from an unreadable source was the share's before this run."""
+        return is_marked(claim, self.share.name)
 
     def check_other_claims(self) -> None:
         """Raise Rejected when the share has another claim in this namespace, because `backend.claim` or the backend changed."""
@@ -99,6 +122,11 @@ class TargetPlanner:
 
     def check_volume(self, volume: Volume, claim: Optional[Claim]) -> None:
         """Raise Rejected for a volume that cannot belong to this share."""
+        if volume.mode == BLOCK:
+            raise Rejected(
+                f"volume {volume.name} is a raw block device (volumeMode Block), and a share needs a file system: use another "
+                "volume"
+            )
         if volume.share is not None and volume.share != self.share.name:
             raise Rejected(
                 f"volume {volume.name} belongs to the share {volume.share}, and a volume cannot belong to two shares: use a "
@@ -217,7 +245,7 @@ class TargetPlanner:
         labels = {key: value for key, value in labels.items() if claim.labels.get(key) != value}
         annotations = {SHARE_KEY: share.name} if claim.annotations.get(SHARE_KEY) != share.name else {}
         if labels or annotations:
-            if share.is_existing_claim:
+            if self.is_found(claim):
                 annotations[FOUND_ANNOTATION] = "true"
             update.adopt("the claim existed without this collection's labels", "not labelled as a share")
             update.set_metadata(labels, annotations)
@@ -233,6 +261,10 @@ class TargetPlanner:
                 update.before.append(f"level {before}")
             update.after.append(f"level {level}")
         update.set_given(*given)
+
+    def is_found(self, claim: Claim) -> bool:
+        """Return whether a claim that is adopted existed before the share, so that it stays when the share is deleted."""
+        return self.share.is_existing_claim
 
     def _expand(self, update: ClaimUpdate) -> None:
         share = self.share

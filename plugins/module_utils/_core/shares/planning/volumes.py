@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional
 from ... import requests
 from ...kubernetes.claims import LOST, Claim
 from ...kubernetes.volumes import READ_WRITE_MANY, RETAIN, Volume, VolumeSource
-from ...metadata import CLONE_ANNOTATION, RETIRED_ANNOTATION
+from ...metadata import CLAIM_UID_ANNOTATION, CLONE_ANNOTATION, RETIRED_ANNOTATION
 from .desired import ShareTarget
 
 _CLAIM_UID = ("spec", "claimRef", "uid")
@@ -93,6 +93,12 @@ def retain_volume(volume: Volume) -> requests.ApiRequest:
     """Set a volume to Retain unless it was replaced since it was read, whatever claim it has."""
     changes = requests.JsonPatch(replaces={"/spec/persistentVolumeReclaimPolicy": RETAIN})
     return _patch_same_volume(volume, changes, (_IS_RETAIN,))
+
+
+def mark_origin(volume: Volume, claim_uid: str) -> requests.ApiRequest:
+    """Mark a volume as that of the share's first claim, which other namespaces get copies of."""
+    body = {"metadata": {"annotations": {CLAIM_UID_ANNOTATION: claim_uid}}}
+    return requests.patch(requests.VOLUMES, "", volume.name, body, requests.Precondition(uid=volume.uid))
 
 
 def update_volume(
