@@ -46,14 +46,17 @@ def test_it_is_published_and_reads_as_a_hub_reads_it(cluster, namespace, modules
         assert digest_of(part["data"]["part.json"]) == part["metadata"]["annotations"][DIGEST]
 
 
-def test_the_second_run_is_one_list(published, modules, audit):
+def test_the_second_run_is_two_lists(published, modules, audit):
     with audit(user_agent=AGENT) as log:
         result = modules.ok("share_acl", published, diff=True)
     assert not result.changed
     assert result.changes == []
     assert result.summary == {"keep": 3}
     assert result.diff == {"before": "", "after": ""}
-    assert [str(request).split(" -> ")[0].split()[:2] for request in log.requests] == [["list", "configmaps"]]
+    asked = [(request.verb, request.resource) for request in log.requests]
+    assert asked[:2] == [("list", "configmaps"), ("list", "persistentvolumeclaims")]
+    # The claims of these shares do not exist: each is asked for.
+    assert asked[2:] == [("get", "persistentvolumeclaims")] * 3
 
 
 def test_the_order_of_the_input_and_the_writer_have_no_effect(cluster, namespace, published, modules):

@@ -58,7 +58,12 @@ def test_members_are_read_at_each_run(cluster, namespace, modules, audit, make_g
     ]
     with audit(user_agent=AGENT) as log:
         assert not modules.ok("share_acl", chosen).changed
-    assert [(request.verb, request.resource) for request in log.requests] == [("get", "groups"), ("list", "configmaps")]
+    assert [(request.verb, request.resource) for request in log.requests] == [
+        ("get", "groups"),
+        ("list", "configmaps"),
+        ("list", "persistentvolumeclaims"),
+        ("get", "persistentvolumeclaims"),
+    ]
     set_users(cluster, group, ["ben", "dan"])
     result = modules.ok("share_acl", chosen, diff=True)
     assert f"dan gains ro on data (group openshift:{group})" in result.diff["after"].splitlines()

@@ -151,7 +151,7 @@ def test_an_acl_that_comes_back_is_not_cleaned_up_beneath_its_readers(cluster, n
     assert polling.broken == []
     assert first < parts(cluster, namespace)
     assert read(cluster, namespace, READER).digest == back[0].acl["digest"]
-    assert any("nothing named it" in item["reason"] for item in back[0].changes)
+    assert any("it was unused and is needed again" in item["reason"] for item in back[0].changes)
 
 
 # -- two runs at once --------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_two_concurrent_runs_publish_one_complete_acl_and_report_which(cluster, 
     assert any(f"Another run published ACL {theirs[:12]}" in warning for warning in slower.warnings)
     # What it tells is what it changed in the end: over the other one's ACL.
     reported = [item["reason"] for item in slower.changes]
-    assert f"ACL {mine[:12]} is published over ACL {theirs[:12]}" in reported
+    assert f"ACL {mine[:12]} replaces ACL {theirs[:12]}" in reported
     assert any("only-2" in reason for reason in reported)
     assert not any("only-0" in reason for reason in reported)
 
