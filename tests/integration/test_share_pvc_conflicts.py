@@ -51,8 +51,10 @@ def test_a_manually_created_claim_over_the_data_of_another_share(
     result = run(modules, namespace, priv, found)
     assert result.failed
     assert "is that of the share priv" in result.msg
-    # The same under the name of a share that a class would make.
-    result = run(modules, namespace, priv, share("handpub", {"type": "storage_class"}))
+    # The same under the name of a share that a class would make, which takes consent first.
+    dynamic = share("handpub", {"type": "storage_class"})
+    assert "nothing marks it as this share's" in run(modules, namespace, priv, dynamic).msg
+    result = run(modules, namespace, priv, {**dynamic, "adopt": True})
     assert result.failed
     assert "is that of the share priv" in result.msg
     claim = cluster.claims(namespace)["handpub"]
