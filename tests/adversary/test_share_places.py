@@ -202,3 +202,11 @@ def test_nodes_of_a_volume_are_those_of_all_alternatives() -> None:
         {"metadata": {"name": "pv"}, "spec": {"local": {"path": "/x"}, "nodeAffinity": terms("one", "two")}}
     )
     assert volume.nodes == {"kubernetes.io/hostname": frozenset({"one", "two"})}
+
+
+@pytest.mark.parametrize("marks", [{"odh.persistency/kind": "home"}, HOME])
+def test_the_volume_of_a_deleted_home_is_not_bound_under_the_name_of_its_claim(marks: Any) -> None:
+    world = World()
+    world.volume("pv", nfs("nas"), labels=marks, annotations=marks, claim=("a", "data", "gone"), phase="Released")
+    plan = plan_of(world, {"name": "data", "backend": {"type": "nfs", "server": "nas", "path": "/x"}})
+    assert "whose claim was deleted and cannot be a share" in plan.refusals[0].reason

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
 from ..kubernetes.volumes import VolumeSource
@@ -134,8 +135,13 @@ def _relation(one: Place, other: Place) -> Optional[str]:
 
 
 def _nfs_places(server: str, path: str) -> list[Place]:
+    return list(_cached_nfs_places(server, path))
+
+
+@lru_cache(maxsize=8192)  # a plan asks for the places of a share several times, and most are on NFS
+def _cached_nfs_places(server: str, path: str) -> Sequence[Place]:
     if not server:
-        return []
+        return ()
     name = server_name(server)
     path, is_below = _without_template(normalised("/" + path))
     places = [Place(f"nfs {name}", path, is_below)]

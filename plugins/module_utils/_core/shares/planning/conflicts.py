@@ -20,6 +20,7 @@ from ...plan import ADOPT, CREATE, UPDATE, Change
 from ...requests import CLAIMS, VOLUMES
 from ...requests import CREATE as CREATE_VERB
 from ...text import quote_list
+from ..backend_spec import CSI
 from ..naming import share_label
 from ..overlaps import doubtful_pairs
 from ..places import MAY_BE, SAME
@@ -27,7 +28,7 @@ from .changes import refuse_share
 from .context import PlanContext
 from .desired import Share, ShareTarget
 from .observed import reserved_for, reserved_volume, share_of
-from .sources import describe_source, is_same_data
+from .sources import describe_source, is_same_data, location_of
 from .volume_index import VolumeIndex
 
 #: The phases of a volume whose claim is gone.
@@ -89,14 +90,14 @@ class ConflictFinder:
         Two runs at once may have created both, or somebody else created or bound a volume later. `rejected` are shares whose
         changes are rejected, which says the same.
         """
-        volumes = self.observed.known_volumes()
+        volumes = _one_of_each_share(self.observed.known_volumes())
         in_force = [(volume, target) for volume in volumes if (target := self._target_in_force(volume))]
         index = VolumeIndex(volumes) if in_force else VolumeIndex(())
         reported: set[frozenset[str]] = set()
         for volume, target in in_force:
             name = target.share.name
             for other, relation in index.related(volume):
-                is_candidate = other.name != volume.name and other.phase not in _UNCLAIMED and name not in rejected
+                is_candidate = other.name != volume.name and name not in rejected
                 owner = self._owner(other) if is_candidate else None
                 if owner is None or owner.error or owner.share in (name, share_label(name)):
                     continue
@@ -146,7 +147,7 @@ class ConflictFinder:
         return [
             f"{one.position} ({one.name}): whether its data is that of {other.name} ({other.position}) is unknown, because "
             f"everything that can be compared is equal: set `distinct_from: [{other.name}]` if the data differ"
-            for one, other in doubtful_pairs(self.context.settings.specs)
+            for one, other in doubtful_pairs([spec for spec in self.context.settings.specs if spec.backend.type == CSI])
             if PRESENT == (one.state or PRESENT) == (other.state or PRESENT)
         ]
 
@@ -288,6 +289,16 @@ class ConflictFinder:
         if (share, namespace) in self._withdrawn:
             return None
         return _Owner(share, f"the share {share}" + (f" in {namespace}" if namespace else ""))
+
+
+def _one_of_each_share(volumes: Sequence[Volume]) -> list[Volume]:
+    """Return the volumes in use, and of those of one share over one place only the first: the others are copies of it."""
+    found: dict[tuple[str, ...], Volume] = {}
+    for volume in volumes:
+        if volume.phase not in _UNCLAIMED and volume.retired_at is None:
+            key = (volume.share, *location_of(volume.source)) if volume.share and not volume.nodes else (volume.name,)
+            found.setdefault(key, volume)
+    return list(found.values())
 
 
 def created_source(change: Change) -> Optional[VolumeSource]:

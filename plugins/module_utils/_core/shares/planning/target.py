@@ -26,7 +26,7 @@ from .changes import change_share, describe_location, keep_share, refuse_share, 
 from .context import PlanContext
 from .copies import copy_problem
 from .desired import ShareTarget
-from .observed import is_marked, reserved_for, share_of
+from .observed import is_marked, reserved_for, reserved_volume, share_of
 from .volumes import NO_UPDATE, VolumeSpec, VolumeUpdate, claim_manifest, update_volume
 
 #: What a claim's size may do: grow as its class allows, only be compared (a static volume), or differ (a clone).
@@ -127,6 +127,9 @@ class TargetPlanner:
                 f"volume {volume.name} is a raw block device (volumeMode Block), and a share needs a file system: use another "
                 "volume"
             )
+        home = reserved_volume(volume) if volume.share is None else None
+        if home is not None:
+            raise Rejected(f"volume {volume.name} is {home} and cannot be a share: give the share another name")
         if volume.share is not None and volume.share != self.share.name:
             raise Rejected(
                 f"volume {volume.name} belongs to the share {volume.share}, and a volume cannot belong to two shares: use a "
