@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Optional
 
-from .plan import Change, Failure, Plan
+from .plan import Change, Failure, Plan, Unreconcilable
 
 #: How often one change is tried when others keep writing its object, each time planned again.
 CONFLICT_TRIES = 4
@@ -25,6 +25,8 @@ class Applied(NamedTuple):
     failure: Optional[Failure] = None
     wrote: bool = False
     warning: str = ""
+    #: The labels and annotations that did not stay.
+    lost_marks: Optional[Unreconcilable] = None
 
 
 @dataclass
@@ -52,6 +54,8 @@ def collect(plan: Plan, results: Mapping[int, Applied]) -> Outcome:
     failed = [number for number, result in results.items() if result.failure is not None]
     replanned = {number: result.change for number, result in results.items() if number not in failed}
     outcome.plan = plan.replaced(replanned).without(failed)
+    lost = tuple(result.lost_marks for result in results.values() if result.lost_marks is not None)
+    outcome.plan = replace(outcome.plan, unreconcilable=outcome.plan.unreconcilable + lost)
     outcome.untried = [result.warning for result in results.values() if result.warning]
     outcome.warnings = untried_warnings(outcome.untried)
     return outcome

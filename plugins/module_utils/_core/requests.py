@@ -105,6 +105,27 @@ class ApiRequest:
     body: Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
     expected: Expected = ()
 
+    @property
+    def marks(self) -> dict[tuple[str, str], Optional[str]]:
+        """The labels and annotations that it sets (None: removes), by ("labels" or "annotations", key)."""
+        metadata = self.body.get("metadata") or {} if isinstance(self.body, Mapping) else {}
+        kinds = ("labels", "annotations")
+        return {(kind, key): value for kind in kinds for key, value in (metadata.get(kind) or {}).items()}
+
+    @property
+    def sets_only_marks(self) -> bool:
+        """Whether it changes nothing but labels and annotations of an existing object."""
+        return self.verb == PATCH and isinstance(self.body, Mapping) and set(self.body) == {"metadata"}
+
+    def lost_marks(self, answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the labels and annotations that the answer does not show as they were sent."""
+        metadata = answer.get("metadata")
+        if not isinstance(metadata, Mapping):
+            return []
+        return [
+            (kind, key) for (kind, key), value in self.marks.items() if (metadata.get(kind) or {}).get(key) != value
+        ]
+
     def expecting(self, expected: Expected) -> ApiRequest:
         """Return the request with fields that its answer must show."""
         return replace(self, expected=expected)

@@ -195,6 +195,7 @@ class AclPublisher:
         outcome = apply_plan(self.api, Plan(tuple(changes)), replan, self.check_mode)
         self._wrote = self._wrote or outcome.wrote
         self._untried += outcome.untried
+        self._warnings += [lost.reason for lost in outcome.plan.unreconcilable]
         self._warnings += [text for text in outcome.warnings if text not in untried_warnings(outcome.untried)]
         return outcome
 

@@ -132,8 +132,8 @@ class Api:
         """Send an object that is not stored, such as an access review, and return the answer."""
         return _parse(self._send(ApiCall(CREATE, resource), json.dumps(body)).data)
 
-    def write(self, request: ApiRequest, dry_run: bool = False) -> bool:
-        """Send a write; return whether an earlier try of it may have been applied already.
+    def write(self, request: ApiRequest, dry_run: bool = False) -> dict[str, Any]:
+        """Send a write; return the object as stored, or what is left of a deleted one.
 
         Raises ApiError, ApiConnectionError, and UnexpectedAnswer when the answer does not show what is expected.
         """
@@ -146,8 +146,8 @@ class Api:
                 body = {**body, "dryRun": ["All"]}
         call = ApiCall(request.verb, request.resource, request.namespace, request.name)
         answer = self._send(call, json.dumps(body), query)
+        found = _parse(answer.data) if request.expected or request.marks else {}
         if request.expected:
-            found = _parse(answer.data)
             for path, expected in request.expected:
                 value = _value_at(found, path)
                 if value != expected:
@@ -156,9 +156,9 @@ class Api:
                         "with it"
                     )
         if request.verb == CREATE and request.resource is CLAIMS and not dry_run:
-            uid = _value_at(_parse(answer.data), ("metadata", "uid"))
+            uid = _value_at(found or _parse(answer.data), ("metadata", "uid"))
             self.created_claims[request.namespace, request.name] = str(uid or "")
-        return answer.may_be_applied
+        return found
 
     def _with_login(self, pairs: list[tuple[str, str]]) -> Any:
         headers = {"Accept": "application/json", "User-Agent": USER_AGENT, **dict(pairs)}

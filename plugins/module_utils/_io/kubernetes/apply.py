@@ -6,17 +6,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable
+from dataclasses import replace
+from typing import Any, Callable, Optional
 
 from ..._core.outcome import CONFLICT_TRIES, NOT_TRIED, Applied, Outcome, collect
-from ..._core.plan import DELETE, KEEP, REFUSE, Change, Failure, Plan
+from ..._core.plan import DELETE, KEEP, REFUSE, Change, Failure, Plan, Unreconcilable
 from ..._core.requests import ApiRequest
 from ..errors import ExternalError
 from .api import CONNECTIONS, Api
 from .errors import ApiError, UnexpectedAnswer
 
 Replan = Callable[[Change], Change]
+_TITLES = {"persistentvolumeclaims": "Claim", "persistentvolumes": "Volume", "configmaps": "ConfigMap"}
 
 
 def apply_plan(api: Api, plan: Plan, replan: Replan, dry_run: bool) -> Outcome:
@@ -44,17 +47,19 @@ def _apply_change(api: Api, planned: Change, replan: Replan, dry_run: bool) -> A
     change = planned
     wrote = is_resumed = False
     untried: list[str] = []
+    marks = _Marks()
     for tries in range(1, CONFLICT_TRIES + 1):
         left = len(change.operations)
         try:
             for request in change.operations:
                 left -= 1
-                if not _try(api, request, dry_run, untried):
-                    continue
-                wrote = True
+                answer = _try(api, request, dry_run, untried)
+                if answer is not None and marks.note(request, answer):
+                    wrote = True
             # A deletion that was planned again half-way is reported as the whole deletion.
             is_rest = is_resumed and planned.action == change.action == DELETE
-            return Applied(planned if is_rest else change, wrote=wrote, warning=_not_tried(untried))
+            applied = Applied(planned if is_rest else change, wrote=wrote, warning=_not_tried(untried))
+            return marks.result(applied, has_effect=wrote or bool(untried))
         except ApiError as error:
             if not error.is_conflict or tries == CONFLICT_TRIES:
                 return Applied(change, _failure(change, error), wrote)
@@ -79,16 +84,48 @@ def _apply_change(api: Api, planned: Change, replan: Replan, dry_run: bool) -> A
     raise AssertionError("unreachable: the last try returns")
 
 
-def _try(api: Api, request: ApiRequest, dry_run: bool, untried: list[str]) -> bool:
-    """Send a request; return False if it is a dry run that could not be tried, and add the reason to `untried`."""
+class _Marks:
+    """The labels and annotations of one change that did not stay: a policy or webhook removes them from what is written."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, list[str]] = {}
+
+    def note(self, request: ApiRequest, answer: Mapping[str, Any]) -> bool:
+        """Note what the answer to a write does not show; return whether the write had an effect."""
+        lost = request.lost_marks(answer)
+        if lost:
+            title = f"{_TITLES.get(request.resource.plural, request.resource.plural)} {request.name}"
+            found = self._lost.setdefault(title, [])
+            for kind in ("label", "annotation"):
+                keys = sorted(key for where, key in lost if where == f"{kind}s")
+                if keys:
+                    found.append(f"{kind}{'s' if len(keys) > 1 else ''} {', '.join(keys)}")
+        return not (request.sets_only_marks and len(lost) == len(request.marks) > 0)
+
+    def result(self, applied: Applied, has_effect: bool) -> Applied:
+        """Return the result with a warning about what did not stay. A change that has no effect is none."""
+        if not self._lost:
+            return applied
+        change = applied.change
+        marks = "; ".join(f"{title} does not keep the {' and '.join(found)}" for title, found in self._lost.items())
+        reason = (
+            f"{marks}: a policy or webhook of the cluster removes or changes what is written, exempt these keys there"
+        )
+        lost = Unreconcilable(change.kind, change.namespace, change.name, reason, change.owner)
+        if not has_effect:
+            change = replace(change, action=KEEP, reason=reason, before=None, after=None, operations=())
+        return applied._replace(change=change, lost_marks=lost)
+
+
+def _try(api: Api, request: ApiRequest, dry_run: bool, untried: list[str]) -> Optional[Mapping[str, Any]]:
+    """Send a request; return the answer. None, with the reason in `untried`: a dry run that could not be tried."""
     try:
-        api.write(request, dry_run)
+        return api.write(request, dry_run)
     except ApiError as error:
         if not (dry_run and error.is_dry_run_unsupported):
             raise
         untried.append(error.untried)
-        return False
-    return True
+        return None
 
 
 def _not_tried(reasons: list[str]) -> str:
