@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._hub import access
 
 from tests.support.access import HOME, TODAY, share, shares_part
@@ -12,6 +14,7 @@ from tests.support.acl import AGENT, DIGEST, INDEX, digest_of, objects, options,
 from tests.support.acl import share as entry
 from tests.support.cluster import wait_for
 
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "shares"
 LEVEL = "odh.persistency/level"
 USER = "hub.jupyter.org/username"
 CROWD = [f"eve{number:02}" for number in range(60)]
@@ -332,3 +335,19 @@ def test_a_group_that_nobody_can_read_blocks_no_withdrawal(cluster, namespace, m
     assert read(cluster, namespace, "dan").mode("lab") == "ro", "a Group that cannot be read is not an empty one"
     assert any(f"openshift:{group} cannot be read" in one["reason"] for one in result.unreconcilable)
     assert not modules.ok("share_acl", options(namespace, less)).changed
+
+
+# -- the role ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_of_directories_does_not_delay_the_access_list():
+    """Whatever happens to directories after the preflight, such as a full quota: the list is written, and then the run fails."""
+    tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
+    names = [next((key for key in task if "." in key), "") for task in tasks]
+    directories = names.index("odh.persistency.share_directory")
+    acl = names.index("odh.persistency.share_acl")
+    failure = names.index("ansible.builtin.fail")
+    deletion = len(names) - 1 - names[::-1].index("odh.persistency.share_pvc")
+    assert tasks[directories]["failed_when"] is False
+    assert directories < acl < failure < deletion
+    assert "shares_result_directories.msg" in tasks[failure]["when"]
