@@ -32,7 +32,7 @@ demo-down: ## Stop and remove the demo
 	@rm -rf .dev/demo-export
 
 ##@ Test it
-.PHONY: quick soak test lint unit oracle hub integration adversary molecule sanity gates
+.PHONY: quick soak test lint unit oracle hub integration adversary e2e molecule sanity gates
 quick: ## Lint of changed files and unit tests without property tests, under a minute
 	@bin/system-packages
 	@bin/dev tests/gates/lint changed
@@ -65,6 +65,10 @@ integration: ## Tests with a real API server: the testbed, or the cluster of KUB
 adversary: ## Tests of what an adversary and public bug reports found, with a real API server
 	@bin/system-packages
 	@bin/dev pytest tests/adversary $(ARGS)
+
+e2e: ## End-to-end tests: a hub, its servers as pods on the testbed's node (needs root on Linux, and npm)
+	@bin/system-packages
+	@bin/dev pytest tests/e2e $(ARGS)
 
 molecule: ## The roles' molecule scenarios
 	@bin/dev python tests/run.py molecule $(ARGS)
