@@ -57,7 +57,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.report.table
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.groups import parse_groups
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import undefined_groups
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
-from ansible_collections.odh.persistency.plugins.module_utils._core.validation import shown, user_name_error
+from ansible_collections.odh.persistency.plugins.module_utils._core.validation import quoted, user_name_error
 from ansible_collections.odh.persistency.plugins.module_utils._core.visible import (
     is_visible,
     logins_without_scheme,
@@ -397,7 +397,7 @@ def test_names_are_visible_in_messages_diffs_and_reports(name: str) -> None:
         str(PlanRejected([name])),
         failure_message([failure], 1, "home"),
         unready_message([failure]),
-        shown(name),
+        quoted(name),
         printable(name),
         *plan.diff()["before"].splitlines(),
         *plan.diff()["after"].splitlines(),

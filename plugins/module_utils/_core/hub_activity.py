@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import cached_property
 
 from .times import format_time
-from .validation import shown
+from .validation import quoted
 
 USED = "used"
 UNUSED = "unused"
@@ -93,7 +93,7 @@ def use_since(hub: HubUsers | None, user: str, server: str | None, retired_at: d
     if found is None:
         return _use_of_unknown_user(hub, user)
     if not found.servers_known:
-        return Use(UNKNOWN, f"the token may not read the servers of {shown(user)} (scope `read:servers`)")
+        return Use(UNKNOWN, f"the token may not read the servers of {quoted(user)} (scope `read:servers`)")
     running = sorted(found.active if server is None else found.active & {server})
     if running:
         return Use(USED, f"{_server_of(user, running[0])} is running")
@@ -101,20 +101,20 @@ def use_since(hub: HubUsers | None, user: str, server: str | None, retired_at: d
     if own is not None and server is not None:
         return _compared(_server_of(user, server), own, retired_at)
     if not found.activity_known:
-        return Use(UNKNOWN, f"the token may not read the activity of {shown(user)} (scope `read:users:activity`)")
+        return Use(UNKNOWN, f"the token may not read the activity of {quoted(user)} (scope `read:users:activity`)")
     times = [time for time in (found.last_activity, *found.server_activity.values()) if time is not None]
     if not times:
-        return Use(UNUSED, f"{shown(user)} was never active in the hub")
-    return _compared(shown(user), max(times), retired_at)
+        return Use(UNUSED, f"{quoted(user)} was never active in the hub")
+    return _compared(quoted(user), max(times), retired_at)
 
 
 def _use_of_unknown_user(hub: HubUsers, user: str) -> Use:
     if not hub.complete:
-        return Use(UNKNOWN, f"the token may read only some of the hub's users, and {shown(user)} is not among them")
+        return Use(UNKNOWN, f"the token may read only some of the hub's users, and {quoted(user)} is not among them")
     same_name = hub.by_lower_case.get(user.lower())
     if same_name is not None:
-        return Use(UNKNOWN, f"the hub knows {shown(same_name)}, which may be {shown(user)}, but not {shown(user)}")
-    return Use(UNKNOWN, f"the hub has no user {shown(user)}, who may have another name there now and use the home")
+        return Use(UNKNOWN, f"the hub knows {quoted(same_name)}, which may be {quoted(user)}, but not {quoted(user)}")
+    return Use(UNKNOWN, f"the hub has no user {quoted(user)}, who may have another name there now and use the home")
 
 
 def _compared(who: str, last: datetime, retired_at: datetime) -> Use:
@@ -126,4 +126,4 @@ def _compared(who: str, last: datetime, retired_at: datetime) -> Use:
 
 
 def _server_of(user: str, server: str) -> str:
-    return f"the server {shown(server)} of {shown(user)}" if server else f"the server of {shown(user)}"
+    return f"the server {quoted(server)} of {quoted(user)}" if server else f"the server of {quoted(user)}"

@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 from .metadata import ABSENT, RETIRED
 from .text import did_you_mean, nearest, quote_list
-from .validation import described, is_huge, is_list_text, quoting, shown
+from .validation import describe_value, is_huge, is_list_text, quoted, quoting_hint
 
 #: How deeply the options of a task may be nested. A share needs six levels.
 _MOST_LEVELS = 100
@@ -30,7 +30,7 @@ def list_error(raw: object, source: str) -> Optional[str]:
     if not raw or isinstance(raw, (list, tuple)):
         return None
     return (
-        f"{source} must be a list, not {described(raw)}: in YAML, write one item per line after `- `, on the command line "
+        f"{source} must be a list, not {describe_value(raw)}: in YAML, write one item per line after `- `, on the command line "
         f'-e \'{{"VARIABLE": ["NAME"]}}\''
     )
 
@@ -50,7 +50,7 @@ def list_text_error(values: Sequence[object], source: str, items: bool = True) -
     for index, value in enumerate(values if items else ()):
         if isinstance(value, str) and is_list_text(value):
             return (
-                f"{source}[{index}] is the text {shown(value)}, which looks like a list: write each of its items as an item of "
+                f"{source}[{index}] is the text {quoted(value)}, which looks like a list: write each of its items as an item of "
                 f"{source}"
             )
     return None
@@ -67,7 +67,7 @@ def typed_errors(options: Mapping[str, Any]) -> list[str]:
     while pending:
         place, value, level = pending.popleft()
         if is_huge(value):
-            errors.append(f"{place} is {described(value)}: correct it")
+            errors.append(f"{place} is {describe_value(value)}: correct it")
         elif level > _MOST_LEVELS:
             errors.append(
                 f"{place.split('[')[0].split('.')[0]} has more than {_MOST_LEVELS} levels of lists: correct it"
@@ -78,7 +78,7 @@ def typed_errors(options: Mapping[str, Any]) -> list[str]:
                 if isinstance(key, str):
                     pending.append((f"{place}.{key}", inner, level + 1))
                 else:
-                    errors.append(f"{place} has {described(key)} as a key, but keys are text: {quoting(key)}")
+                    errors.append(f"{place} has {describe_value(key)} as a key, but keys are text: {quoting_hint(key)}")
         elif isinstance(value, (list, tuple)):
             pending += [
                 (f"{place}[{index}]", item, level + 1)
@@ -119,7 +119,7 @@ def names_of(raw: Any) -> list[str]:
     """Return the names of the entries of a list, as texts. Entries without a name are left out."""
     entries = raw if isinstance(raw, (list, tuple)) else ()
     names = [item.get("name") if isinstance(item, Mapping) else item for item in entries]
-    return [described(name) if is_huge(name) else str(name) for name in names if name is not None]
+    return [describe_value(name) if is_huge(name) else str(name) for name in names if name is not None]
 
 
 def overrides_error(raw: object, source: str) -> Optional[str]:
@@ -136,7 +136,7 @@ def override_errors(names: Sequence[str], overrides: Mapping[Any, Any], source: 
     errors = []
     for name, keys in overrides.items():
         if not isinstance(name, str):
-            errors.append(f"{source}: {described(name)} is not the name of a share: {quoting(name)}")
+            errors.append(f"{source}: {describe_value(name)} is not the name of a share: {quoting_hint(name)}")
             continue
         if name not in names:
             there = f"it has {', '.join(sorted(names))}" if names else "it has none"

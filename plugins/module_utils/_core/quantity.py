@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Optional
 
-from .validation import shown
+from .validation import quoted
 
 BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -42,7 +42,7 @@ def parse_quantity(text: str) -> Fraction:
     Raises QuantityError for what the API server does not accept as a quantity.
     """
     if len(text) > _LONGEST:
-        raise QuantityError(f"{shown(text)} is too long for a quantity: write a size such as 10Gi")
+        raise QuantityError(f"{quoted(text)} is too long for a quantity: write a size such as 10Gi")
     match = _NUMBER.match(text)
     if not match:
         raise QuantityError(f"{text!r} is not a quantity{_suggestion(text)}")

@@ -36,7 +36,7 @@ class PlacedList(list[Any]):
         self.lines = lines
 
 
-def shown(text: str, most: int = 80) -> str:
+def quoted(text: str, most: int = 80) -> str:
     """Return a text for an error message: in quotes, invisible characters escaped, cut when it is long."""
     return visible(repr(text)) if len(text) <= most else f"{visible(repr(text[:most]))}... ({len(text)} characters)"
 
@@ -71,30 +71,30 @@ def user_name_error(what: str, text: str) -> str | None:
         return f"the {what} is {'empty' if not text else 'nothing but white space'}: set the {what}, or remove the item"
     if is_list_text(text):
         return (
-            f"the {what} {shown(text)} looks like a list, or a part of one, that became text: write each name as an item of "
+            f"the {what} {quoted(text)} looks like a list, or a part of one, that became text: write each name as an item of "
             "the list"
         )
     if "/" in text:
-        return f"the {what} {shown(text)} contains a `/`, which JupyterHub does not allow in names: remove it"
+        return f"the {what} {quoted(text)} contains a `/`, which JupyterHub does not allow in names: remove it"
     bare = text.strip().strip(_INVISIBLE).strip()
     if bare != text:
         return (
-            f"the {what} {shown(text)} begins or ends with white space or an invisible character, so it differs from "
-            f"{shown(bare)}: remove these characters"
+            f"the {what} {quoted(text)} begins or ends with white space or an invisible character, so it differs from "
+            f"{quoted(bare)}: remove these characters"
         )
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs":
-            return f"the {what} {shown(text)} is not valid Unicode (half a surrogate pair): write it in UTF-8"
+            return f"the {what} {quoted(text)} is not valid Unicode (half a surrogate pair): write it in UTF-8"
         if category in ("Cc", "Zl", "Zp"):
             return (
-                f"the {what} {shown(text)} contains the control character {character!a}: "
+                f"the {what} {quoted(text)} contains the control character {character!a}: "
                 "remove it, or make two items if two lines ran together"
             )
     return None
 
 
-def described(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return a value of a wrong type in words."""
     if value is None:
         return "nothing (null)"
@@ -105,7 +105,7 @@ def described(value: object) -> str:
     if isinstance(value, datetime.date):
         return f"the date {value.isoformat()}"
     if isinstance(value, str):
-        return f"the text {shown(value)}"
+        return f"the text {quoted(value)}"
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, (list, tuple, set)):
@@ -125,14 +125,14 @@ def unknown_keys(item: Mapping[Any, object], known: Collection[str], errors: lis
         if not isinstance(key, str):
             text = "..." if is_huge(key) else str(key)
             errors.append(
-                f"the key {shown(text)} is unknown: it is {described(key)}, and keys are text, so {quoting(key)}"
+                f"the key {quoted(text)} is unknown: it is {describe_value(key)}, and keys are text, so {quoting_hint(key)}"
             )
         elif key not in known:
             unknown.append(key)
     return unknown
 
 
-def quoting(value: object) -> str:
+def quoting_hint(value: object) -> str:
     """Return the way out for a value that YAML or JSON does not read as text."""
     if value is None:
         return 'write it in quotes if `null` or `~` is meant as text (`"null"`)'
@@ -148,7 +148,7 @@ def text_of(item: Mapping[Any, object], key: str, errors: list[str], may_be_empt
     if value is None:
         return None
     if not isinstance(value, str):
-        errors.append(f"`{key}` is {described(value)}, not text: {quoting(value)}")
+        errors.append(f"`{key}` is {describe_value(value)}, not text: {quoting_hint(value)}")
         return None
     if not value and not may_be_empty:
         errors.append(f"`{key}` is empty: remove it, or set a value")
@@ -161,12 +161,14 @@ def texts_of(item: Mapping[Any, object], key: str, errors: list[str]) -> Mapping
     if value is None:
         return NOTHING
     if not isinstance(value, Mapping):
-        errors.append(f"`{key}` is {described(value)}, not a mapping of text to text: write `{key}: {{key: value}}`")
+        errors.append(
+            f"`{key}` is {describe_value(value)}, not a mapping of text to text: write `{key}: {{key: value}}`"
+        )
         return NOTHING
     wrong = len(errors)
     for inner, text in value.items():
         if not isinstance(inner, str):
-            errors.append(f"`{key}` has {described(inner)} as a key: {quoting(inner)}")
+            errors.append(f"`{key}` has {describe_value(inner)} as a key: {quoting_hint(inner)}")
         elif not isinstance(text, str):
-            errors.append(f"`{key}` has {described(text)} under {shown(inner)}, not text: {quoting(text)}")
+            errors.append(f"`{key}` has {describe_value(text)} under {quoted(inner)}, not text: {quoting_hint(text)}")
     return MappingProxyType(dict(value)) if value and len(errors) == wrong else NOTHING

@@ -25,7 +25,7 @@ from ..._hub.acl_format import (
 )
 from ..shares.groups import source_of
 from ..shares.spec import ShareSpec
-from ..validation import shown
+from ..validation import quoted
 from .model import Acl
 
 SHARES = "shares"
@@ -88,7 +88,7 @@ def compile_acl(shares: Sequence[ShareSpec], groups: Mapping[str, Sequence[str]]
     for group in sorted(groups):
         if source_of(group) == "hub":
             raise ValueError(
-                f"the group {shown(group)} belongs to the hub: its members cannot be compiled into the ACL"
+                f"the group {quoted(group)} belongs to the hub: its members cannot be compiled into the ACL"
             )
         for member in set(groups[group]):
             records[member].setdefault("groups", []).append(group)
@@ -164,7 +164,7 @@ def acl_from(index_text: str, index_digest: str, part_texts: Mapping[str, str]) 
         name = members_name(prefix, digest)
         for person, record in load_members(_text(part_texts, name), digest)["people"].items():
             if prefix_of(person, index["digits"]) != prefix:
-                raise AccessError([f"the part {name} has a record of {shown(person)}, which belongs in another part"])
+                raise AccessError([f"the part {name} has a record of {quoted(person)}, which belongs in another part"])
             people[person] = record
     return Acl(shares, people)
 

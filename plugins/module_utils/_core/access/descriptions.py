@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Optional
 
 from ..shares.groups import source_of
 from ..text import quote_list
-from ..validation import shown
+from ..validation import quoted
 from .changes import EVERYONE, HUB_GROUP, PERSON, AccessChange
 from .model import RO, Acl, last_day_if_expired
 
@@ -72,7 +72,7 @@ def person_name(name: str) -> str:
     if not unicodedata.is_normalized("NFC", name):
         return ascii(name)  # looks like another name but differs from it
     plain = name.isprintable() and name != "everyone" and not any(letter in name for letter in " ,:;()'\"")
-    return name if plain else shown(name)
+    return name if plain else quoted(name)
 
 
 def people_list(names: Sequence[str]) -> str:

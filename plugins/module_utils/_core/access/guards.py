@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 from ..._hub.acl_format import HUB, LEVELS, OPENSHIFT
 from ..shares.groups import source_of
 from ..text import did_you_mean, quote_list
-from ..validation import shown
+from ..validation import quoted
 from .changes import EVERYONE, HUB_GROUP, PERSON, AccessChange
 from .descriptions import person_name
 from .diff import Comparison
@@ -113,7 +113,7 @@ def _unknown_shares(proposal: Proposal, consent: Consent) -> Iterator[Rejection]
     known = {*proposal.new.by_name, *(proposal.old.by_name if proposal.old else ()), *proposal.known}
     for name in sorted({*consent.declassify} - known):
         yield Rejection(
-            f"declassify names {shown(name)}, which is not a share{did_you_mean(name, sorted(known))}: correct or remove it"
+            f"declassify names {quoted(name)}, which is not a share{did_you_mean(name, sorted(known))}: correct or remove it"
         )
 
 
@@ -126,7 +126,7 @@ def _unknown_groups(proposal: Proposal, consent: Consent) -> Iterator[Rejection]
     for name in sorted({*consent.allow_source_change} - names):
         near = did_you_mean(name, sorted(names))
         yield Rejection(
-            f"allow_source_change names {shown(name)}, which no share grants anything to{near}: correct or remove it"
+            f"allow_source_change names {quoted(name)}, which no share grants anything to{near}: correct or remove it"
         )
 
 

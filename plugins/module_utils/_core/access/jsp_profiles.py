@@ -24,7 +24,7 @@ from typing import Any
 from ..._hub.acl_format import place_error
 from ..shares.groups import source_of
 from ..text import quote_list
-from ..validation import shown
+from ..validation import quoted
 from .descriptions import people_list
 from .model import RO, RW, Acl, last_day_if_expired
 from .rights import AccessIndex
@@ -92,7 +92,7 @@ def profiles_of(acl: Acl, today: date, home: str, roots: Sequence[str] = ()) -> 
                 if _EVERYBODY in users[mode]:
                     users[mode].remove(_EVERYBODY)
                     omitted.append(
-                        f"the person {shown(_EVERYBODY)} is omitted from {name}: in profiles that means everybody"
+                        f"the person {quoted(_EVERYBODY)} is omitted from {name}: in profiles that means everybody"
                     )
         if not users[RO] and not users[RW]:
             omitted.append(f"{name} is omitted: it names nobody whom profiles could name")

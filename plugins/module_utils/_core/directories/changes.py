@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..validation import shown
+from ..validation import quoted
 from .model import AccountNames, DesiredDirectory, DirectorySettings, Node
 
 #: How many names of a directory's content a message lists.
@@ -50,7 +50,7 @@ def adopt_reason(content: Optional[tuple[str, ...]], node: Node, after: Node, na
 def _describe_content(content: Optional[tuple[str, ...]]) -> str:
     if content is None:
         return "may have content (it cannot be read)"
-    listed = ", ".join(shown(name, 40) for name in content[:MAX_NAMES])
+    listed = ", ".join(quoted(name, 40) for name in content[:MAX_NAMES])
     return f"has content ({listed}{' and more' if len(content) > MAX_NAMES else ''})"
 
 

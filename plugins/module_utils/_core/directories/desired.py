@@ -16,7 +16,7 @@ from ..shares.overlaps import places_of
 from ..shares.paths import absolute_error, is_inside
 from ..shares.spec import ShareSpec
 from ..text import did_you_mean, quote_list
-from ..validation import shown
+from ..validation import quoted
 from .model import DesiredDirectory, Parts, absolute_path
 
 
@@ -59,11 +59,11 @@ def root_errors(root: RootDirectory, shares: Sequence[ShareSpec]) -> list[str]:
     servers = [system[len("nfs ") :] for system in systems if system.startswith("nfs ")]
     if root.server and servers and server_name(root.server) not in servers:
         errors.append(
-            f"server: no share is on the server {shown(root.server)}{did_you_mean(root.server, servers)}: correct or remove it"
+            f"server: no share is on the server {quoted(root.server)}{did_you_mean(root.server, servers)}: correct or remove it"
         )
     names = [share.name for share in shares]
     errors += [
-        f"elsewhere: there is no share {shown(name)}{did_you_mean(name, names)}: correct or remove it"
+        f"elsewhere: there is no share {quoted(name)}{did_you_mean(name, names)}: correct or remove it"
         for name in root.elsewhere
         if name not in names
     ]
@@ -161,7 +161,7 @@ def _directory_of(share: ShareSpec, root: RootDirectory) -> tuple[Parts, str]:
         )
     invalid = next((part for part in parts if part in ("", ".", "..") or not _is_name(part)), None)
     if invalid is not None:
-        return (), f"its directory contains {shown(invalid)}, which is not a valid directory name: correct it"
+        return (), f"its directory contains {quoted(invalid)}, which is not a valid directory name: correct it"
     return parts, ""
 
 

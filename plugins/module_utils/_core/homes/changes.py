@@ -15,7 +15,7 @@ from ..kubernetes.facts import ClusterFacts
 from ..metadata import KIND_HOME
 from ..plan import KEEP, REFUSE, Change, Rejected, Unchanged, Unreconcilable
 from ..quantity import format_size
-from ..validation import shown
+from ..validation import quoted
 from .desired import Home, HomeSettings
 from .observed import ObservedHomes
 
@@ -71,7 +71,7 @@ def granted_error(context: HomesContext, name: str) -> Optional[Rejected]:
 
 def leave_out(context: HomesContext, home: Home, rejected: Rejected) -> Change:
     """Return that a home which the hub asked for is left out, with a warning: users choose their names, and stop no run."""
-    server = f" (server {shown(home.server)})" if home.server else ""
+    server = f" (server {quoted(home.server)})" if home.server else ""
     reason = f"{home.spec.position}{server} is left out: {rejected.reason}"
     context.warn(home, rejected.name, reason)
     return keep_home(home, "", reason)

@@ -16,7 +16,7 @@ from ..kubespawner.naming import Template
 from ..metadata import annotation_error, claim_name_error, label_error
 from ..quantity import QuantityError, parse_size
 from ..text import did_you_mean
-from ..validation import shown
+from ..validation import quoted
 from .spec import UserSpec, owner_text
 
 _OUR_PREFIXES = ("hub.jupyter.org", "odh.persistency")
@@ -78,7 +78,7 @@ def check_settings(size: str, access_modes: Sequence[str], storage_class: Option
     if storage_class:
         error = claim_name_error(storage_class)
         if error:
-            errors.append(f"storage_class: {shown(storage_class)} {error}: correct the name of the storage class")
+            errors.append(f"storage_class: {quoted(storage_class)} {error}: correct the name of the storage class")
     return errors
 
 
@@ -157,13 +157,13 @@ def _check_names(spec: UserSpec, errors: list[str]) -> None:
         error = claim_name_error(spec.claim)
         if error:
             errors.append(
-                f"{spec.position} ({spec.name}): claim {shown(spec.claim)} {error}: name an existing claim or remove `claim`"
+                f"{spec.position} ({spec.name}): claim {quoted(spec.claim)} {error}: name an existing claim or remove `claim`"
             )
     if spec.storage_class:
         error = claim_name_error(spec.storage_class)
         if error:
             errors.append(
-                f"{spec.position} ({spec.name}): storage_class {shown(spec.storage_class)} {error}: "
+                f"{spec.position} ({spec.name}): storage_class {quoted(spec.storage_class)} {error}: "
                 "correct the name of the storage class"
             )
 

@@ -18,11 +18,11 @@ from ..text import did_you_mean
 from ..validation import (
     NOTHING,
     PlacedList,
-    described,
+    describe_value,
     is_huge,
     is_plain,
-    quoting,
-    shown,
+    quoted,
+    quoting_hint,
     text_of,
     texts_of,
     unknown_keys,
@@ -71,7 +71,7 @@ def parse_users(raw: object, source: str) -> tuple[list[UserSpec], list[str]]:
     """
     if not isinstance(raw, (list, tuple)):
         return [], [
-            f"{source}: {described(raw)} is not a list of users: write a list, each item a name or a mapping with `name`"
+            f"{source}: {describe_value(raw)} is not a list of users: write a list, each item a name or a mapping with `name`"
         ]
     lines = raw.lines if isinstance(raw, PlacedList) else None
     specs: list[UserSpec] = []
@@ -103,7 +103,7 @@ def specs_of_hub(users: Iterable[tuple[str, Iterable[str]]], source: str) -> lis
     """
     specs = []
     for name, servers in users:
-        position = f"{source} user {shown(name)}"
+        position = f"{source} user {quoted(name)}"
         specs.append(UserSpec(name=name, position=position, from_hub=True))
         specs += [UserSpec(name=name, server=server, position=position, from_hub=True) for server in servers if server]
     return specs
@@ -122,7 +122,7 @@ def _plain_spec(name: str, position: str) -> UserSpec:
 
 
 def _named(spec: UserSpec) -> str:
-    return f"{shown(spec.name)} with server {shown(spec.server)}" if spec.server else shown(spec.name)
+    return f"{quoted(spec.name)} with server {quoted(spec.server)}" if spec.server else quoted(spec.name)
 
 
 def _read_item(item: object, position: str) -> tuple[list[str], UserSpec | None]:
@@ -133,11 +133,11 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserSpec | None]
     if not isinstance(item, Mapping):
         if isinstance(item, (list, tuple)):
             return ["a list is not a user: write a name or a mapping with `name`"], None
-        return [f"{described(item)} is not a name: {quoting(item)}"], None
+        return [f"{describe_value(item)} is not a name: {quoting_hint(item)}"], None
 
     untyped: list[str] = []
     errors = [
-        f"the key {shown(key)} is unknown{did_you_mean(key, KNOWN_KEYS)}: use {', '.join(KNOWN_KEYS)}"
+        f"the key {quoted(key)} is unknown{did_you_mean(key, KNOWN_KEYS)}: use {', '.join(KNOWN_KEYS)}"
         for key in unknown_keys(item, KNOWN_KEYS, untyped)
     ]
     errors += untyped
@@ -148,7 +148,7 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserSpec | None]
     if isinstance(size, int) and not isinstance(size, bool) and not is_huge(size):
         size = str(size)
     elif size is not None and not isinstance(size, str):
-        errors.append(f"`size` is {described(size)}: write a quantity such as `10Gi`")
+        errors.append(f"`size` is {describe_value(size)}: write a quantity such as `10Gi`")
     elif size == "":
         errors.append("`size` is empty: remove it, or write a quantity such as `10Gi`")
     storage_class = text_of(item, "storage_class", errors, may_be_empty=True)
@@ -156,7 +156,7 @@ def _read_item(item: object, position: str) -> tuple[list[str], UserSpec | None]
     annotations = texts_of(item, "annotations", errors)
     state = text_of(item, "state", errors)
     if state is not None and state not in STATES:
-        errors.append(f"`state` is {shown(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}")
+        errors.append(f"`state` is {quoted(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}")
     if name is None or server is None:
         return errors, None
     return errors, UserSpec(
@@ -181,7 +181,7 @@ def _name_of(item: Mapping[Any, object], key: str, errors: list[str]) -> str | N
         errors.append("`name` is missing: each user needs one")
         return None
     if not isinstance(value, str):
-        errors.append(f"`{key}` is {described(value)}, not a name: {quoting(value)}")
+        errors.append(f"`{key}` is {describe_value(value)}, not a name: {quoting_hint(value)}")
         return None
     error = user_name_error("name" if key == "name" else "name of the server", value)
     if error:

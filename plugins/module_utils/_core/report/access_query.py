@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..text import did_you_mean, quote_list
-from ..validation import shown
+from ..validation import quoted
 from .access import NONE, AccessReport, PeopleByShare
 from .tables import Column, Row, matrix_csv
 
@@ -175,20 +175,20 @@ def _unknown(access: AccessReport, query: AccessQuery, is_complete: bool) -> Ite
     if users:
         hint = _guess(users, access.people) if is_complete else ""
         yield (
-            f"This ACL does not name {quote_list([shown(user) for user in users])}{hint}: the answer is what everyone gets"
+            f"This ACL does not name {quote_list([quoted(user) for user in users])}{hint}: the answer is what everyone gets"
         )
     groups = [group for group in query.groups if group not in access.groups]
     if groups:
         yield (
-            f"No share and no person has the group {quote_list([shown(group) for group in groups])}"
+            f"No share and no person has the group {quote_list([quoted(group) for group in groups])}"
             f"{_guess(groups, access.groups)}: the answer is what everyone gets"
         )
     shares = [share for share in query.shares if not access.has_share(share)]
     if shares:
-        yield f"The ACL has no share {quote_list([shown(share) for share in shares])}{_guess(shares, access.shares)}"
+        yield f"The ACL has no share {quote_list([quoted(share) for share in shares])}{_guess(shares, access.shares)}"
     for name in query.requested:
         if not access.has_share(name):
-            yield f"`requested` names {shown(name)}, which is not a share of the ACL{_guess([name], access.shares)}"
+            yield f"`requested` names {quoted(name)}, which is not a share of the ACL{_guess([name], access.shares)}"
         elif access.level(name) != "secret":
             yield f"`requested` names {name}, which is {access.level(name)}: people ask only for secret shares"
 

@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from ..access.model import RO, RW
 from ..text import quote_list
-from ..validation import shown
+from ..validation import quoted
 from ..visible import visible, visible_lines
 from .access import NONE
 from .access_query import ALL, MOST_PEOPLE, AccessQuery, Answer
@@ -164,4 +164,4 @@ def _names(names: Sequence[str]) -> str:
 def _name(name: str) -> str:
     """Return a name for a list, quoted if it could be misread."""
     plain = printable(name)
-    return shown(name) if plain == name and any(letter in name for letter in " ,;()'\"") else plain
+    return quoted(name) if plain == name and any(letter in name for letter in " ,;()'\"") else plain

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from ..metadata import NAMESPACE, claim_name_error
 from ..text import did_you_mean
-from ..validation import NOTHING, described, is_list_text, quoting, shown, texts_of, unknown_keys
+from ..validation import NOTHING, describe_value, is_list_text, quoted, quoting_hint, texts_of, unknown_keys
 from .csi_drivers import NFS_CSI, NO_TEMPLATE, csi_path_errors, is_cephfs, is_template, nfs_attributes
 from .paths import absolute_error, system_path_error
 
@@ -88,8 +88,8 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
         return DYNAMIC
     if not isinstance(value, Mapping):
         errors.append(
-            f"`backend` must be a mapping, not {described(value)}: write `backend: {{type: nfs, server: ..., path: ...}}` (the "
-            f"types are {', '.join(TYPES)})"
+            f"`backend` must be a mapping, not {describe_value(value)}: write `backend: {{type: nfs, server: ..., path: ...}}` "
+            f"(the types are {', '.join(TYPES)})"
         )
         return DYNAMIC
     kind = value.get("type")
@@ -98,15 +98,15 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
             errors.append(f"`backend` has no `type`: write one of {', '.join(TYPES)}")
         elif isinstance(kind, str):
             errors.append(
-                f"the backend {shown(kind)} is unknown{did_you_mean(kind, TYPES)}: the known types are {', '.join(TYPES)}"
+                f"the backend {quoted(kind)} is unknown{did_you_mean(kind, TYPES)}: the known types are {', '.join(TYPES)}"
             )
         else:
-            errors.append(f"`backend.type` is {described(kind)}: write one of {', '.join(TYPES)}")
+            errors.append(f"`backend.type` is {describe_value(kind)}: write one of {', '.join(TYPES)}")
         return DYNAMIC
     known = ("type", *KEYS[kind])
     untyped: list[str] = []
     errors += [
-        f"the backend {kind} has no key {shown(key)}{did_you_mean(key, known)}: the known keys are {', '.join(known)}"
+        f"the backend {kind} has no key {quoted(key)}{did_you_mean(key, known)}: the known keys are {', '.join(known)}"
         for key in unknown_keys(value, known, untyped)
     ]
     errors += [f"`backend`: {error}" for error in untyped]
@@ -122,20 +122,20 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
     for key, name in (("storage_class", storage_class), ("claim", claim), ("driver", driver)):
         wrong = claim_name_error(name.lower() if key == "driver" else name) if name else None
         if wrong:
-            errors.append(f"`backend.{key}` {shown(name)} {wrong}")
+            errors.append(f"`backend.{key}` {quoted(name)} {wrong}")
     if server and not _SERVER.match(server):
         errors.append(
-            f"`backend.server` {shown(server)} is not the name or address of a server: write it alone, without a path"
+            f"`backend.server` {quoted(server)} is not the name or address of a server: write it alone, without a path"
         )
     wrong = absolute_error(path, "/exports/NAME") if path else None
     if wrong:
         errors.append(f"`backend.path` {wrong}")
     handles = (reader.text("volume_handle"), *_handles(value, []).values())
     templates = [("path", path), *(("volume_handle", handle) for handle in handles)]
-    errors += [f"`backend.{key}` {shown(text)} {NO_TEMPLATE}" for key, text in templates if is_template(text)]
+    errors += [f"`backend.{key}` {quoted(text)} {NO_TEMPLATE}" for key, text in templates if is_template(text)]
     options = reader.texts("mount_options")
     errors += [
-        f"`backend.mount_options` has {shown(option)}: write each option as a separate item, without blanks and commas"
+        f"`backend.mount_options` has {quoted(option)}: write each option as a separate item, without blanks and commas"
         for option in options
         if "," in option or is_list_text(option) or any(character.isspace() for character in option)
     ]
@@ -174,16 +174,16 @@ class _Reader:
         if found is None:
             return ""
         if not isinstance(found, str):
-            self.errors.append(f"`backend.{key}` must be text, not {described(found)}: {quoting(found)}")
+            self.errors.append(f"`backend.{key}` must be text, not {describe_value(found)}: {quoting_hint(found)}")
             return ""
         if found != found.strip():
-            self.errors.append(f"`backend.{key}` {shown(found)} has white space around it: remove it")
+            self.errors.append(f"`backend.{key}` {quoted(found)} has white space around it: remove it")
         return found
 
     def flag(self, key: str) -> bool:
         found = self.value.get(key)
         if found is not None and not isinstance(found, bool):
-            self.errors.append(f"`backend.{key}` is {described(found)}: write true or false")
+            self.errors.append(f"`backend.{key}` is {describe_value(found)}: write true or false")
         return found is True
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -191,11 +191,11 @@ class _Reader:
         if found is None:
             return ()
         if not isinstance(found, (list, tuple)):
-            self.errors.append(f"`backend.{key}` must be a list, not {described(found)}: write `{key}: [...]`")
+            self.errors.append(f"`backend.{key}` must be a list, not {describe_value(found)}: write `{key}: [...]`")
             return ()
         for item in found:
             if not isinstance(item, str) or not item.strip():
-                self.errors.append(f"`backend.{key}` has {described(item)} instead of text: {quoting(item)}")
+                self.errors.append(f"`backend.{key}` has {describe_value(item)} instead of text: {quoting_hint(item)}")
         return tuple(item for item in found if isinstance(item, str))
 
 
@@ -203,7 +203,9 @@ def _handles(value: Mapping[Any, object], errors: list[str]) -> Mapping[str, str
     handles = texts_of(value, "volume_handles", errors)
     for namespace, handle in handles.items():
         if not NAMESPACE.match(namespace):
-            errors.append(f"`backend.volume_handles` has {shown(namespace)}, which is not a namespace name: correct it")
+            errors.append(
+                f"`backend.volume_handles` has {quoted(namespace)}, which is not a namespace name: correct it"
+            )
         if not handle:
             errors.append(
                 f"`backend.volume_handles` has an empty handle for namespace {namespace}: set it, or remove it"

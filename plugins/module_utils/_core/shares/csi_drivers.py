@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from ..validation import shown
+from ..validation import quoted
 
 NFS_CSI = "nfs.csi.k8s.io"
 CEPHFS = "cephfs.csi.ceph.com"
@@ -86,7 +86,7 @@ def csi_path_errors(driver: str, attributes: Mapping[str, str]) -> list[str]:
         ]
     for key, value in attributes.items():
         if is_template(value):
-            errors.append(f"`{key}` {shown(value)} {NO_TEMPLATE}")
+            errors.append(f"`{key}` {quoted(value)} {NO_TEMPLATE}")
         if is_nfs_csi(driver):
             is_path = key.lower() in ("share", "subdir")
         else:
@@ -94,7 +94,7 @@ def csi_path_errors(driver: str, attributes: Mapping[str, str]) -> list[str]:
         if not is_path:
             continue
         if ".." in value.split("/"):
-            errors.append(f"`{key}` {shown(value)} contains `..`: write the path without it")
+            errors.append(f"`{key}` {quoted(value)} contains `..`: write the path without it")
         elif key in ("rootPath", "subvolumePath") and not value.startswith("/"):
-            errors.append(f"`{key}` {shown(value)} is not absolute: write it from the root of the file system")
+            errors.append(f"`{key}` {quoted(value)} is not absolute: write it from the root of the file system")
     return errors

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..text import did_you_mean
-from ..validation import described, quoting, shown, unknown_keys, user_name_error
+from ..validation import describe_value, quoted, quoting_hint, unknown_keys, user_name_error
 from .groups import group_name_error
 
 KEYS = ("users", "groups", "everyone")
@@ -39,18 +39,18 @@ def read_grants(item: Mapping[Any, object], right: str, level: str, errors: list
         return Grants(everyone=True) if level == "public" and right == "read" else NOBODY
     if not isinstance(value, Mapping):
         errors.append(
-            f"`{right}` must be a mapping, not {described(value)}: write `{right}: {{users: [...], groups: [...]}}`"
+            f"`{right}` must be a mapping, not {describe_value(value)}: write `{right}: {{users: [...], groups: [...]}}`"
         )
         return NOBODY
     errors += [
-        f"`{right}` has the unknown key {shown(key)}{did_you_mean(key, KEYS)}: the known keys are {', '.join(KEYS)}"
+        f"`{right}` has the unknown key {quoted(key)}{did_you_mean(key, KEYS)}: the known keys are {', '.join(KEYS)}"
         for key in unknown_keys(value, KEYS, errors)
     ]
     users = _names(value, right, "users", errors)
     groups = _names(value, right, "groups", errors)
     everyone = value.get("everyone")
     if everyone is not None and not isinstance(everyone, bool):
-        errors.append(f"`{right}.everyone` is {described(everyone)}: write true, or remove it")
+        errors.append(f"`{right}.everyone` is {describe_value(everyone)}: write true, or remove it")
     elif everyone and right == "write":
         errors.append(
             "`write.everyone` would let anybody change what all others read, which no level allows: list users or groups "
@@ -73,12 +73,12 @@ def _names(value: Mapping[Any, object], right: str, key: str, errors: list[str])
     if names is None:
         return ()
     if not isinstance(names, (list, tuple)):
-        errors.append(f"`{right}.{key}` must be a list, not {described(names)}: write `{key}: [NAME, ...]`")
+        errors.append(f"`{right}.{key}` must be a list, not {describe_value(names)}: write `{key}: [NAME, ...]`")
         return ()
     found = set()
     for name in names:
         if not isinstance(name, str):
-            errors.append(f"`{right}.{key}` has {described(name)} instead of a name: {quoting(name)}")
+            errors.append(f"`{right}.{key}` has {describe_value(name)} instead of a name: {quoting_hint(name)}")
             continue
         if name == "*":
             errors.append(

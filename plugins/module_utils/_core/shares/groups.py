@@ -16,7 +16,7 @@ from typing import Optional
 
 from ..._hub.acl_format import HUB, OPENSHIFT
 from ..text import did_you_mean
-from ..validation import PlacedList, described, is_list_text, quoting, shown, unknown_keys, user_name_error
+from ..validation import PlacedList, describe_value, is_list_text, quoted, quoting_hint, unknown_keys, user_name_error
 
 KEYS = ("name", "users")
 
@@ -36,19 +36,21 @@ def group_name_error(name: str) -> Optional[str]:
     if not name.strip():
         return f"the name of a group is {'empty' if not name else 'only white space'}: set it, or remove the group"
     if is_list_text(name):
-        return f"the group {shown(name)} looks like a list that became text: write each name as an item of the list"
+        return f"the group {quoted(name)} looks like a list that became text: write each name as an item of the list"
     bare = name
     for prefix in (HUB, OPENSHIFT):
         if name.startswith(prefix):
             bare = name[len(prefix) :]
             if not bare:
-                return f"the group {shown(name)} has no name after its source: write `{prefix}NAME`"
+                return f"the group {quoted(name)} has no name after its source: write `{prefix}NAME`"
     if bare != bare.strip():
-        return f"the group {shown(name)} has white space around its name: remove it, because names are compared exactly"
+        return (
+            f"the group {quoted(name)} has white space around its name: remove it, because names are compared exactly"
+        )
     for character in name:
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
             return (
-                f"the group {shown(name)} contains the character {character!a}, which names cannot contain: remove it"
+                f"the group {quoted(name)} contains the character {character!a}, which names cannot contain: remove it"
             )
     return None
 
@@ -63,21 +65,23 @@ def parse_groups(raw: object, source: str) -> tuple[dict[str, tuple[str, ...]], 
     found: dict[str, tuple[str, ...]] = {}
     for place, name, members in _items(raw, source, errors):
         if not isinstance(name, str):
-            errors.append(f"{place}: the name of a group must be text, not {described(name)}: {quoting(name)}")
+            errors.append(
+                f"{place}: the name of a group must be text, not {describe_value(name)}: {quoting_hint(name)}"
+            )
             continue
         error = group_name_error(name)
         if error is None and source_of(name) != "inventory":
             owner = "the hub" if source_of(name) == "hub" else "OpenShift"
             error = (
-                f"the group {shown(name)} belongs to {owner} by its name, and its members are read there: remove it from "
+                f"the group {quoted(name)} belongs to {owner} by its name, and its members are read there: remove it from "
                 f"{source}, or use a name without that prefix"
             )
         if error is None and name in found:
-            error = f"the group {shown(name)} is defined twice: merge the two"
+            error = f"the group {quoted(name)} is defined twice: merge the two"
         if error:
             errors.append(f"{place}: {error}")
             continue
-        found[name] = _members(members, f"{place}: the group {shown(name)}", errors)
+        found[name] = _members(members, f"{place}: the group {quoted(name)}", errors)
     return found, errors
 
 
@@ -86,18 +90,18 @@ def _items(raw: object, source: str, errors: list[str]) -> Iterable[tuple[str, o
         return [(source, name, members) for name, members in raw.items()]
     if not isinstance(raw, (list, tuple)):
         errors.append(
-            f"{source}: groups must be a mapping, not {described(raw)}: write each group's name with the list of its members"
+            f"{source}: groups must be a mapping, not {describe_value(raw)}: write each group's name with the list of its members"
         )
         return []
     items: list[tuple[str, object, object]] = []
     for index, item in enumerate(raw):
         place = f"{source} line {raw.lines[index]}" if isinstance(raw, PlacedList) else f"{source}[{index}]"
         if not isinstance(item, Mapping) or "name" not in item:
-            errors.append(f"{place}: a group must be a mapping with `name` and `users`, not {described(item)}")
+            errors.append(f"{place}: a group must be a mapping with `name` and `users`, not {describe_value(item)}")
             continue
         untyped: list[str] = []
         errors.extend(
-            f"{place}: unknown key {shown(key)}{did_you_mean(key, KEYS)}: the known keys are {', '.join(KEYS)}"
+            f"{place}: unknown key {quoted(key)}{did_you_mean(key, KEYS)}: the known keys are {', '.join(KEYS)}"
             for key in unknown_keys(item, KEYS, untyped)
         )
         errors.extend(f"{place}: {error}" for error in untyped)
@@ -110,12 +114,12 @@ def _members(members: object, which: str, errors: list[str]) -> tuple[str, ...]:
         if members is None:
             errors.append(f"{which} has no list of members: write `[]` if it has none")
         else:
-            errors.append(f"{which} has {described(members)} instead of its members: write a list of names")
+            errors.append(f"{which} has {describe_value(members)} instead of its members: write a list of names")
         return ()
     found = set()
     for member in members:
         if not isinstance(member, str):
-            errors.append(f"{which} has {described(member)} as a member: {quoting(member)}")
+            errors.append(f"{which} has {describe_value(member)} as a member: {quoting_hint(member)}")
         elif member == "*":
             errors.append(f"{which} has `*` as a member, which matches nobody: write the names of its members")
         else:

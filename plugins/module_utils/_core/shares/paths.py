@@ -11,37 +11,37 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Optional
 
-from ..validation import shown
+from ..validation import quoted
 
 
 def absolute_error(path: str, example: str) -> Optional[str]:
     """Return what is wrong with a path that must be absolute and normalised, as a clause; None when it is valid."""
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
-        return f"{shown(path)} contains a control character: remove it"
+        return f"{quoted(path)} contains a control character: remove it"
     if not path.startswith("/"):
-        return f"{shown(path)} is not absolute: write it from the root, such as {example}"
+        return f"{quoted(path)} is not absolute: write it from the root, such as {example}"
     if ".." in path.split("/"):
-        return f"{shown(path)} contains `..`: write the path without it"
+        return f"{quoted(path)} contains `..`: write the path without it"
     plain = normalised(path)
     if path != plain:
-        return f"{shown(path)} is not in its shortest form: write {plain}"
+        return f"{quoted(path)} is not in its shortest form: write {plain}"
     return None
 
 
 def relative_error(path: str) -> Optional[str]:
     """Return what is wrong with a path that must lie below another one, as a clause; None when it is valid."""
     if not path or path == ".":
-        return f"{shown(path)} names no directory: write one, such as a/b"
+        return f"{quoted(path)} names no directory: write one, such as a/b"
     if path.startswith("/"):
-        return f"{shown(path)} is absolute: write it relative to the share"
+        return f"{quoted(path)} is absolute: write it relative to the share"
     wrong = absolute_error("/" + path, "a/b")
     if wrong is None:
         return None
     if ".." in path.split("/"):
-        return f"{shown(path)} contains `..`, which leads out of the share: write the path without it"
+        return f"{quoted(path)} contains `..`, which leads out of the share: write the path without it"
     if "control character" in wrong:
-        return f"{shown(path)} contains a control character: remove it"
-    return f"{shown(path)} is not in its shortest form: write {normalised('/' + path)[1:]}"
+        return f"{quoted(path)} contains a control character: remove it"
+    return f"{quoted(path)} is not in its shortest form: write {normalised('/' + path)[1:]}"
 
 
 def place_errors(home: str, roots: Sequence[str]) -> list[str]:
@@ -119,7 +119,7 @@ def mount_path_error(path: str, home: str, roots: Sequence[str]) -> Optional[str
     if error:
         return error
     if ":" in path:
-        return f"{shown(path)} contains a colon, which Kubernetes does not allow in mount paths: remove it"
+        return f"{quoted(path)} contains a colon, which Kubernetes does not allow in mount paths: remove it"
     if is_inside(home, path):
         what = "is the home itself" if path == home else f"is above the home {home}"
         return f"{path} {what}, which the share would hide: mount it below, such as at {home}/NAME"

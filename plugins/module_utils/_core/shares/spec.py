@@ -12,7 +12,7 @@ from typing import Optional
 
 from ..metadata import ABSENT, RETIRED
 from ..text import did_you_mean, quote_list
-from ..validation import NOTHING, shown
+from ..validation import NOTHING, quoted
 from .backend_spec import DYNAMIC, Backend
 from .grant_spec import NOBODY, Grants
 from .groups import source_of
@@ -77,7 +77,7 @@ def undefined_groups(shares: Sequence[ShareSpec], groups: Collection[str]) -> li
             for group in grants.groups:
                 if source_of(group) == "inventory" and group not in groups:
                     errors.append(
-                        f"{share.position} ({share.name}): `{right}` names the group {shown(group)}, which is not "
+                        f"{share.position} ({share.name}): `{right}` names the group {quoted(group)}, which is not "
                         f"defined{did_you_mean(group, groups)}: define it in `groups` or `groups_file` ({_defined(groups)}), or "
                         f"write `hub:NAME` or `openshift:NAME` if it is known there{_number_hint(group)}"
                     )
@@ -85,7 +85,7 @@ def undefined_groups(shares: Sequence[ShareSpec], groups: Collection[str]) -> li
 
 
 def _defined(groups: Collection[str]) -> str:
-    return f"they define {quote_list([shown(group) for group in sorted(groups)])}" if groups else "they define none"
+    return f"they define {quote_list([quoted(group) for group in sorted(groups)])}" if groups else "they define none"
 
 
 def _number_hint(group: str) -> str:

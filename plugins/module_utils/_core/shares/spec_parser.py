@@ -31,11 +31,11 @@ from ..quantity import QuantityError, parse_size
 from ..text import did_you_mean
 from ..validation import (
     PlacedList,
-    described,
+    describe_value,
     is_huge,
     is_list_text,
-    quoting,
-    shown,
+    quoted,
+    quoting_hint,
     text_of,
     texts_of,
     unknown_keys,
@@ -108,7 +108,8 @@ def parse_shares(
     """
     if not isinstance(raw, (list, tuple)):
         return [], [
-            f"{source}: shares must be a list, not {described(raw)}: write a list, each item a mapping with `name` and `level`"
+            f"{source}: shares must be a list, not {describe_value(raw)}: write a list, each item a mapping with `name` and "
+            "`level`"
         ]
     errors = place_errors(home, roots)
     if errors:
@@ -146,10 +147,10 @@ class _ItemReader:
         """Return the spec of an item of the list, None when it has no usable name."""
         errors = self.errors
         if not isinstance(item, Mapping):
-            errors.append(f"a share must be a mapping with `name` and `level`, not {described(item)}")
+            errors.append(f"a share must be a mapping with `name` and `level`, not {describe_value(item)}")
             return None
         errors += [
-            f"unknown key {shown(key)}{did_you_mean(key, KNOWN_KEYS)}: the known keys are {', '.join(KNOWN_KEYS)}"
+            f"unknown key {quoted(key)}{did_you_mean(key, KNOWN_KEYS)}: the known keys are {', '.join(KNOWN_KEYS)}"
             for key in unknown_keys(item, KNOWN_KEYS, errors)
         ]
         name = _name_of(item, errors)
@@ -157,7 +158,7 @@ class _ItemReader:
             return None
         state = text_of(item, "state", errors)
         if state is not None and state not in STATES:
-            errors.append(f"`state` is {shown(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}")
+            errors.append(f"`state` is {quoted(state)}{did_you_mean(state, STATES)}: write one of {', '.join(STATES)}")
         is_present = (state or self.run_state) not in (RETIRED, ABSENT)
         level = _level_of(item, is_present, errors)
         backend = self._backend(item)
@@ -215,13 +216,13 @@ def _name_of(item: Mapping[Any, object], errors: list[str]) -> Optional[str]:
         errors.append(
             "`name` is missing: every share needs one"
             if name is None
-            else f"`name` is {described(name)}: {quoting(name)}"
+            else f"`name` is {describe_value(name)}: {quoting_hint(name)}"
         )
         return None
     wrong = claim_name_error(name)
     if wrong:
         errors.append(
-            f"the name {shown(name)} {wrong}: it is also the name of the claim, so write one that is valid for both"
+            f"the name {quoted(name)} {wrong}: it is also the name of the claim, so write one that is valid for both"
         )
         return None
     return name
@@ -234,7 +235,7 @@ def _level_of(item: Mapping[Any, object], is_present: bool, errors: list[str]) -
             errors.append(f"`level` is missing: write one of {', '.join(LEVELS)}")
         return ""
     if not isinstance(level, str) or level not in LEVELS:
-        word = shown(level) + did_you_mean(level, LEVELS) if isinstance(level, str) else described(level)
+        word = quoted(level) + did_you_mean(level, LEVELS) if isinstance(level, str) else describe_value(level)
         errors.append(f"the level {word} is unknown: write one of {', '.join(LEVELS)}")
         return ""
     return level
@@ -247,7 +248,7 @@ def _size_of(item: Mapping[Any, object], errors: list[str]) -> tuple[Optional[in
     if isinstance(size, int) and not isinstance(size, bool) and not is_huge(size):
         size = str(size)
     if not isinstance(size, str):
-        errors.append(f"`size` is {described(size)}: write a quantity such as `100Gi`")
+        errors.append(f"`size` is {describe_value(size)}: write a quantity such as `100Gi`")
         return None, ""
     try:
         return parse_size(size), size
@@ -261,7 +262,7 @@ def _adopt_of(item: Mapping[Any, object], backend: Backend, errors: list[str]) -
     if adopt is None:
         return False
     if not isinstance(adopt, bool):
-        errors.append(f"`adopt` is {described(adopt)}: write true or false")
+        errors.append(f"`adopt` is {describe_value(adopt)}: write true or false")
         return False
     if adopt and backend.type != STORAGE_CLASS:
         errors.append(
@@ -282,7 +283,7 @@ def _until_of(item: Mapping[Any, object], errors: list[str]) -> Optional[str]:
             return datetime.date.fromisoformat(until).isoformat()
         except ValueError:
             pass
-    what = shown(until) if isinstance(until, str) else described(until)
+    what = quoted(until) if isinstance(until, str) else describe_value(until)
     errors.append(f"`until` is {what}, which is not a day: write the last day of the grants, such as 2027-03-31")
     return None
 
@@ -293,7 +294,7 @@ def _id_of(item: Mapping[Any, object], key: str, errors: list[str]) -> Optional[
         return None
     if isinstance(number, str) and number[:1] == "0" and number[1:].isdigit():
         errors.append(
-            f"`{key}` is the text {shown(number)}, which looks octal (without quotes YAML reads 0100 as 64): write the number "
+            f"`{key}` is the text {quoted(number)}, which looks octal (without quotes YAML reads 0100 as 64): write the number "
             "without a 0 in front"
         )
         return None
@@ -301,7 +302,8 @@ def _id_of(item: Mapping[Any, object], key: str, errors: list[str]) -> Optional[
         number = int(number)  # templates turn numbers into text
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_ID[key]:
         errors.append(
-            f"`{key}` is {described(number)}: write the numeric id of a {'user' if key == 'owner' else 'group'}, such as 5000"
+            f"`{key}` is {describe_value(number)}: write the numeric id of a {'user' if key == 'owner' else 'group'}, such as "
+            "5000"
         )
         return None
     return number
@@ -313,7 +315,7 @@ def _mode_of(item: Mapping[Any, object], level: str, errors: list[str]) -> str:
         return DEFAULT_MODE
     if not isinstance(mode, str) or not _MODE.match(mode):
         errors.append(
-            f'`mode` is {described(mode)}: write octal digits in quotes, such as "2770" (without quotes YAML reads another '
+            f'`mode` is {describe_value(mode)}: write octal digits in quotes, such as "2770" (without quotes YAML reads another '
             "number)"
         )
         return DEFAULT_MODE
@@ -336,7 +338,7 @@ def _namespaces_of(item: Mapping[Any, object], errors: list[str]) -> tuple[str, 
         return ()
     if not isinstance(namespaces, (list, tuple)) or not namespaces:
         errors.append(
-            f"`namespaces` is {'empty' if namespaces == [] else described(namespaces)}: list at least one, or remove it "
+            f"`namespaces` is {'empty' if namespaces == [] else describe_value(namespaces)}: list at least one, or remove it "
             "to use those of the run"
         )
         return ()
@@ -344,8 +346,8 @@ def _namespaces_of(item: Mapping[Any, object], errors: list[str]) -> tuple[str, 
     for name in namespaces:
         if name not in found:
             errors.append(
-                f"`namespaces` has {shown(name) if isinstance(name, str) else described(name)}, which is not a namespace name: "
-                "write lower-case letters, digits and '-', at most 63"
+                f"`namespaces` has {quoted(name) if isinstance(name, str) else describe_value(name)}, which is not a namespace "
+                "name: write lower-case letters, digits and '-', at most 63"
             )
     if len(set(found)) < len(found):
         errors.append("`namespaces` lists a namespace twice: remove one")
@@ -357,16 +359,22 @@ def _distinct_from(item: Mapping[Any, object], name: str, errors: list[str]) -> 
     if value is None:
         return ()
     if not isinstance(value, (list, tuple)):
-        errors.append(f"`distinct_from` must be a list, not {described(value)}: write `distinct_from: [SHARE, ...]`")
+        errors.append(
+            f"`distinct_from` must be a list, not {describe_value(value)}: write `distinct_from: [SHARE, ...]`"
+        )
         return ()
     found = []
     for other in value:
         if not isinstance(other, str):
-            errors.append(f"`distinct_from` has {described(other)} instead of the name of a share: {quoting(other)}")
+            errors.append(
+                f"`distinct_from` has {describe_value(other)} instead of the name of a share: {quoting_hint(other)}"
+            )
         elif other == name:
             errors.append("`distinct_from` names the share itself: remove it")
         elif claim_name_error(other):
-            errors.append(f"`distinct_from` has {shown(other)}, which is not the name of a share: correct or remove it")
+            errors.append(
+                f"`distinct_from` has {quoted(other)}, which is not the name of a share: correct or remove it"
+            )
         else:
             found.append(other)
     return tuple(found)
@@ -377,22 +385,24 @@ def _directories_of(item: Mapping[Any, object], errors: list[str]) -> tuple[str,
     if directories is None:
         return ()
     if not isinstance(directories, (list, tuple)):
-        errors.append(f"`directories` must be a list, not {described(directories)}: write `directories: [NAME, ...]`")
+        errors.append(
+            f"`directories` must be a list, not {describe_value(directories)}: write `directories: [NAME, ...]`"
+        )
         return ()
     found = []
     for directory in directories:
         if not isinstance(directory, str):
-            errors.append(f"`directories` has {described(directory)} instead of a path: {quoting(directory)}")
+            errors.append(f"`directories` has {describe_value(directory)} instead of a path: {quoting_hint(directory)}")
             continue
         wrong = relative_error(directory)
         if wrong is None and is_list_text(directory):
-            wrong = f"{shown(directory)} looks like a list that became text: write each path as an item"
+            wrong = f"{quoted(directory)} looks like a list that became text: write each path as an item"
         if wrong:
             errors.append(f"`directories`: {wrong}")
             continue
         found.append(directory)
     for directory in sorted({name for name in found if found.count(name) > 1}):
-        errors.append(f"`directories` lists {shown(directory)} twice: remove one")
+        errors.append(f"`directories` lists {quoted(directory)} twice: remove one")
     return tuple(found)
 
 

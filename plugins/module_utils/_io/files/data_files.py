@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from ..._core.text import did_you_mean, quote_list
-from ..._core.validation import PlacedList, described, shown
+from ..._core.validation import PlacedList, describe_value, quoted
 from ..errors import ExternalError
 
 try:
@@ -82,7 +82,7 @@ def read_text(path: str, fmt: FileFormat) -> str:
     except OSError as failure:
         raise FileError(f"The {fmt.title} {path} cannot be read ({failure.strerror or failure}): check it") from None
     except ValueError:
-        raise FileError(f"The path of the {fmt.title}, {shown(path)}, is not a valid path: correct it") from None
+        raise FileError(f"The path of the {fmt.title}, {quoted(path)}, is not a valid path: correct it") from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise FileError(f"The {fmt.title} {path} is in UTF-16: save it in UTF-8 (in Excel: CSV UTF-8)")
     try:
@@ -110,17 +110,17 @@ def read_text(path: str, fmt: FileFormat) -> str:
 def _unwrapped(path: str, fmt: FileFormat, content: object) -> Any:
     """Return the content of a file without its enclosing key, if it has one."""
     if isinstance(content, dict) and (not fmt.mapping or _is_wrapper(content, fmt)):
-        others = [key if isinstance(key, str) else described(key) for key in content if key != fmt.key]
+        others = [key if isinstance(key, str) else describe_value(key) for key in content if key != fmt.key]
         if fmt.key not in content:
             raise FileError(
                 f"The {fmt.title} {path} is a mapping without the key `{fmt.key}`, but with "
-                f"{quote_list([shown(other) for other in others]) or 'no key at all'}"
+                f"{quote_list([quoted(other) for other in others]) or 'no key at all'}"
                 f"{did_you_mean(others[0], [fmt.key]) if len(others) == 1 else ''}: write a list, or put it below `{fmt.key}:`"
             )
         if others:
             raise FileError(
                 f"The {fmt.title} {path} has more than the key `{fmt.key}`: move "
-                f"{quote_list([shown(other) for other in others])} elsewhere"
+                f"{quote_list([quoted(other) for other in others])} elsewhere"
             )
         content = content[fmt.key]
     if not isinstance(content, (list, dict) if fmt.mapping else list):
@@ -153,8 +153,8 @@ def _from_json(path: str, fmt: FileFormat, text: str) -> Any:
         if len(made) != len(pairs):
             keys = [key for key, _value in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            whose = f" in the item of {shown(made['name'])}" if isinstance(made.get("name"), str) else ""
-            raise FileError(f"The {fmt.title} {path} has the key {shown(twice)} twice{whose}: remove one of them")
+            whose = f" in the item of {quoted(made['name'])}" if isinstance(made.get("name"), str) else ""
+            raise FileError(f"The {fmt.title} {path} has the key {quoted(twice)} twice{whose}: remove one of them")
         return made
 
     try:
@@ -245,7 +245,7 @@ def _refuse_duplicates(path: str, fmt: FileFormat, root: Any) -> None:
                     continue
                 if (key.tag, key.value) in seen:
                     raise FileError(
-                        f"The {fmt.title} {path} has the key {shown(key.value)} twice, the second time at line "
+                        f"The {fmt.title} {path} has the key {quoted(key.value)} twice, the second time at line "
                         f"{key.start_mark.line + 1}: remove one of them"
                     )
                 seen.add((key.tag, key.value))

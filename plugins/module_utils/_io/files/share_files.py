@@ -12,7 +12,7 @@ import os
 from typing import Any
 
 from ..._core.text import did_you_mean, quote_list
-from ..._core.validation import shown
+from ..._core.validation import quoted
 from .data_files import FileError, FileFormat, parse, read_text
 
 SHARES = FileFormat("shares file", "shares", "a list of shares", "a list, each item a mapping with `name` and `level`")
@@ -90,9 +90,9 @@ def _memberships(path: str, text: str) -> dict[str, list[str]]:
 
 def _header(path: str, line: int, cells: list[str]) -> list[str]:
     if sorted(cells) != sorted(COLUMNS):
-        unknown = [f"{shown(cell)}{did_you_mean(cell, COLUMNS)}" for cell in cells if cell not in COLUMNS]
+        unknown = [f"{quoted(cell)}{did_you_mean(cell, COLUMNS)}" for cell in cells if cell not in COLUMNS]
         raise FileError(
-            f"The groups file {path} has the header {quote_list([shown(cell) for cell in cells])} in line {line}"
+            f"The groups file {path} has the header {quote_list([quoted(cell) for cell in cells])} in line {line}"
             + (f", of which {quote_list(unknown)} is unknown" if unknown else "")
             + f": write {','.join(COLUMNS)}"
         )

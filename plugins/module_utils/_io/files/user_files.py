@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..._core.text import did_you_mean, quote_list
-from ..._core.validation import PlacedList, shown
+from ..._core.validation import PlacedList, quoted
 from .data_files import FileError, FileFormat, parse, read_text
 
 USERS = FileFormat("users file", "users", "a list of users", "a list, each item a name or a mapping with `name`")
@@ -106,8 +106,8 @@ def _columns(path: str, line: int, header: list[str]) -> list[tuple[str, str | N
         elif colon and inner and prefix in _PREFIXES:
             columns.append((_PREFIXES[prefix], inner))
         else:
-            errors.append(f"the unknown column {shown(title)}{did_you_mean(title, known)}")
-    errors += [f"the column {shown(title)} twice" for title in dict.fromkeys(header) if header.count(title) > 1]
+            errors.append(f"the unknown column {quoted(title)}{did_you_mean(title, known)}")
+    errors += [f"the column {quoted(title)} twice" for title in dict.fromkeys(header) if header.count(title) > 1]
     if ("name", None) not in columns:
         errors.append("no column `name`")
     if errors:

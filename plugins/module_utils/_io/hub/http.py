@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
-from ..._core.validation import shown
+from ..._core.validation import quoted
 from ..errors import ExternalError
 from ..http import Retrier, root_cause
 from ..version import USER_AGENT
@@ -156,7 +156,7 @@ class HubHttp:
         # Without the query, because that of a login page may contain a secret.
         target = to._replace(query="", fragment="").geturl()
         return HubError(
-            f"The hub at {self.api} redirects to {shown(target)}, as a login proxy does: set the address of the hub itself "
+            f"The hub at {self.api} redirects to {quoted(target)}, as a login proxy does: set the address of the hub itself "
             "(in the cluster: http://hub:8081)",
             retryable=False,
         )
@@ -215,7 +215,7 @@ def api_address(url: str) -> str:
         is_valid = False
     if not is_valid or parts.scheme not in ("http", "https"):
         raise HubError(
-            f"The hub's address {shown(_without_login(url))} is not a URL: write it like https://hub.example.org",
+            f"The hub's address {quoted(_without_login(url))} is not a URL: write it like https://hub.example.org",
             retryable=False,
         )
     if parts.username is not None or parts.password is not None:

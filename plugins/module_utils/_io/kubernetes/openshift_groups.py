@@ -23,7 +23,7 @@ from ..._core.requests import Resource
 from ..._core.shares.groups import source_of
 from ..._core.shares.spec import ShareSpec, named_groups
 from ..._core.text import did_you_mean
-from ..._core.validation import described
+from ..._core.validation import describe_value
 from ..._hub.acl_format import OPENSHIFT
 from ..errors import ExternalError
 from ..module import PlanRejected
@@ -96,7 +96,7 @@ def read_members(connection: Connection, names: Sequence[str], errors: dict[str,
         if users is None:
             errors[OPENSHIFT + name] = (
                 f"openshift:{name} cannot be read: `users` of Group {name} must be a list of names, but has "
-                f"{described(_invalid_user(group['users']))}; correct the Group"
+                f"{describe_value(_invalid_user(group['users']))}; correct the Group"
             )
             continue
         members[name] = users

@@ -23,7 +23,7 @@ from ..._core.report.access_text import answer_text
 from ..._core.shares.paths import place_errors
 from ..._core.shares.spec import ShareSpec, named_groups, undefined_groups
 from ..._core.text import quote_list
-from ..._core.validation import described, shown
+from ..._core.validation import describe_value, quoted
 from ..._core.visible import visible
 from ..._hub.acl_format import HUB, OPENSHIFT, AccessError
 from ..errors import ExternalError
@@ -169,7 +169,7 @@ def day_of(text: Optional[str], errors: list[str]) -> Optional[date]:
         # From Python 3.11 on fromisoformat() accepts other formats too.
         return date.fromisoformat(text if _DAY.match(text) else "")
     except ValueError:
-        errors.append(f"`as_of` is {shown(text)}, which is not a day: use a format such as 2027-03-31")
+        errors.append(f"`as_of` is {quoted(text)}, which is not a day: use a format such as 2027-03-31")
         return None
 
 
@@ -179,13 +179,15 @@ def hub_groups_of(raw: Mapping[Any, Any], errors: list[str]) -> dict[str, tuple[
     for person, groups in raw.items():
         if not isinstance(person, str) or not person:
             errors.append(
-                f"`hub_groups` has {described(person)} instead of the name of a person: put the name in quotes"
+                f"`hub_groups` has {describe_value(person)} instead of the name of a person: put the name in quotes"
             )
         elif not isinstance(groups, (list, tuple)) or not all(isinstance(group, str) and group for group in groups):
-            errors.append(f"`hub_groups` of {shown(person)} is {described(groups)}, but must be a list of group names")
+            errors.append(
+                f"`hub_groups` of {quoted(person)} is {describe_value(groups)}, but must be a list of group names"
+            )
         elif any(group.startswith(HUB) for group in groups):
             errors.append(
-                f"`hub_groups` of {shown(person)} has {quote_list(groups)}: use the names of the hub, without `{HUB}`"
+                f"`hub_groups` of {quoted(person)} has {quote_list(groups)}: use the names of the hub, without `{HUB}`"
             )
         else:
             found[person] = tuple(groups)

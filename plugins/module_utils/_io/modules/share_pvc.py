@@ -13,7 +13,7 @@ from ..._core.metadata import NAMESPACE, PRESENT, STATES
 from ..._core.quantity import QuantityError, parse_size
 from ..._core.shares.planning.desired import Share, ShareSettings, resolve
 from ..._core.times import parse_span
-from ..._core.validation import shown
+from ..._core.validation import quoted
 from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.origins import BINDING_TIMEOUT
 from ..kubernetes.readiness import Timings
@@ -64,7 +64,7 @@ def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sha
     for name in namespaces:
         if not NAMESPACE.match(name):
             errors.append(
-                f"namespaces has {shown(name)}, which is not a namespace name: write lower-case letters, digits and '-', at "
+                f"namespaces has {quoted(name)}, which is not a namespace name: write lower-case letters, digits and '-', at "
                 "most 63"
             )
     if len(set(namespaces)) < len(namespaces):
