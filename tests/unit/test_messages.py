@@ -35,6 +35,20 @@ def literal_placeholders(source: str) -> Iterator[str]:
         and isinstance(node.targets[0], ast.Name)
         and node.targets[0].id in ("DOCUMENTATION", "EXAMPLES", "RETURN")
     }
+    # Templates that the module fills in with str.format().
+    formatted = {
+        node.value.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "format" and isinstance(node.value, ast.Name)
+    }
+    docs |= {
+        id(inner)
+        for node in tree.body
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id in formatted
+        for inner in ast.walk(node.value)
+    }
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docs:
             continue
