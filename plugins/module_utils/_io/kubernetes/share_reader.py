@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
 from ..._core import requests
@@ -71,13 +72,17 @@ class ShareReader:
         self._lists_cluster = len(self.namespaces) > FEW_NAMESPACES
         self._may_list_cluster = True
 
-    def read_labelled(self, observed: ObservedShares, with_volumes: bool) -> None:
-        """Read the claims with our label in the namespaces of the run, and the volumes with our label."""
+    def read_labelled(self, observed: ObservedShares, with_volumes: bool, with_homes: bool) -> None:
+        """Read the claims with our label in the namespaces of the run, and the volumes with our label.
+
+        `with_homes` also reads the volumes of homes, to compare them, if all volumes are one page.
+        """
         readers: list[Callable[[], None]] = [
             lambda: observed.add_claims(self.list_claims(self.namespaces, SELECTOR)),
         ]
         if with_volumes:
-            readers.append(lambda: self._list_first_volumes(observed))
+            read_volumes = self._list_first_volumes if with_homes else partial(self._list_volumes, selector=SELECTOR)
+            readers.append(lambda: read_volumes(observed))
         in_parallel(lambda read: read(), readers)
 
     def read_missing(self, observed: ObservedShares) -> None:

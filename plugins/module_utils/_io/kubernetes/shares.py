@@ -53,7 +53,8 @@ class SharesRun:
         started = time.monotonic()
         if self.shares:
             with_volumes = any(_needs_volumes(share) for share in self.shares)
-            self._reader.read_labelled(self._observed, with_volumes)
+            with_homes = any(share.state == PRESENT for share in self.shares)
+            self._reader.read_labelled(self._observed, with_volumes, with_homes)
             self.settings = replace(self.settings, now=self.api.now())
         self.timings["read"] = time.monotonic() - started
         started = time.monotonic()
