@@ -49,7 +49,7 @@ def test_everything_at_a_glance_costs_one_list(published, namespace, modules, au
         "dan             rw         -        ro",
         "(anybody else)  -          -        ro",
         "",
-        "notebooks: ro for whoever is in hub:visitors, which the hub knows at spawn",
+        "notebooks: ro for members of hub:visitors, whom the hub knows at spawn",
         "public-data: granted until 2999-03-31",
     ]
     assert result.published
@@ -123,7 +123,7 @@ def test_groups_and_shares(published, namespace, modules):
     ]
     assert notebooks["ro"] == [{"rule": "group guests", "people": ["cat"]}]
     assert notebooks["hub_groups"] == {"rw": [], "ro": ["hub:visitors"]}
-    assert "  ro  whoever is in hub:visitors, which the hub knows at spawn" in result.text
+    assert "  ro  members of hub:visitors, whom the hub knows at spawn" in result.text
 
 
 def test_what_people_may_know_themselves(published, namespace, modules):
@@ -138,7 +138,7 @@ def test_what_people_may_know_themselves(published, namespace, modules):
 def test_a_day_to_come(published, namespace, modules):
     day_after = modules.ok("share_access_info", {"namespace": namespace, "as_of": "2999-04-01"})
     assert day_after.everyone == []
-    assert "public-data: nobody gets it, for its last day was 2999-03-31" in day_after.text
+    assert "public-data: nobody gets it, because its last day was 2999-03-31" in day_after.text
     assert modules.ok("share_access_info", {"namespace": namespace, "as_of": "2999-03-31"}).everyone == ["public-data"]
 
 
@@ -146,7 +146,7 @@ def test_what_an_input_would_change_and_that_it_does(published, namespace, modul
     with audit(user_agent=AGENT) as log:
         same = modules.ok("share_access_info", published)
     assert same.what_if == {"sentences": [], "gains": 0, "withdrawals": 0, "changes": []}
-    assert same.text.endswith("The input would change nothing of this.")
+    assert same.text.endswith("The input would change nothing.")
     assert not log.writes
     assert not log.dry_runs
     edited = {**published, "groups": {**GROUPS, "analysts": ["ann", "eve"]}}
@@ -183,7 +183,7 @@ def test_an_input_needs_no_cluster(namespace, modules, tmp_path):
     chosen = {**options(namespace, SHARES, groups=GROUPS), "acl_from": "input"}
     result = modules.ok("share_access_info", chosen, kubeconfig=tmp_path / "there-is-none")
     assert [row["name"] for row in result.users] == ["ann", "ben", "cat", "dan"]
-    assert f"that the input makes for namespace {namespace}" in result.text.splitlines()[0]
+    assert f"of the input for namespace {namespace}" in result.text.splitlines()[0]
 
 
 def test_an_input_with_groups_of_openshift(cluster, namespace, modules):
@@ -228,7 +228,7 @@ def test_what_cannot_be_read_grants_nothing(cluster, namespace, published, modul
     text = found[members]["data"]["part.json"].replace('"cat"', '"eve"')
     cluster.create("configmaps", {"metadata": metadata, "data": {"part.json": text}}, namespace)
     for question in questions:
-        assert "it was changed" in modules.refused("share_access_info", question)
+        assert "it was modified or truncated" in modules.refused("share_access_info", question)
 
     newer = json.dumps({"schema": 2})
     marks = {
@@ -265,7 +265,7 @@ def test_all_errors_of_a_query_are_reported_at_once(namespace, modules, audit):
         message = modules.refused("share_access_info", question)
     assert not log.requests
     for words in (
-        "`for_users` names nobody",
+        "that people ask for at spawn, but `for_users` is empty",
         "`as_of` is 'next week'",
         "`hub_groups` of 'ann'",
         "`for_shares` has an empty name",

@@ -161,7 +161,7 @@ def test_everything_wrong_with_the_input_at_once(cluster, namespace, modules, au
     message = result.output["msg"]
     for position in range(len(wrong)):
         assert f"shares[{position}]" in message, position
-    for part in ("everyone", "secret", "level", "hub:x", "`*`", "2027", "listed already"):
+    for part in ("everyone", "secret", "level", "hub:x", "`*`", "2027", "already listed at shares[0]"):
         assert part in message, part
     assert {change["action"] for change in result.changes} == {"refuse"}
     assert not result.output["changed"]
