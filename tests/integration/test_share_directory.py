@@ -279,7 +279,7 @@ def test_all_rejections_at_once_and_nothing_is_created(directories, root, folder
         ({"shares": [{"name": "s", "level": "public", "directory": "../out"}]}, "contains `..`"),
         ({"shares": [{"name": "s", "level": "public", "directories": ["../out"]}]}, "contains `..`"),
         ({"shares": [{"name": "s", "level": "public", "directory": "/etc"}]}, "is absolute"),
-        ({"shares": [{"name": "s", "level": "public", "mode": 2770}]}, "write octal digits in quotes, such as "2770""),
+        ({"shares": [{"name": "s", "level": "public", "mode": 2770}]}, 'write octal digits in quotes, such as "2770"'),
         ({"export": "exports"}, "export: 'exports' is not absolute"),
         ({"elsewhere": ["x"]}, "elsewhere: there is no share 'x'"),
         ({"shares": "s"}, "list"),
