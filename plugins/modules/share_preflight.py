@@ -14,10 +14,10 @@ author:
 description:
   - Previews in one call what M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) would do, and fails with everything
     that either of them would reject.
-  - Returns the namespaces that do not exist yet, and how many shares are retired or absent.
-  - Claims and volumes are previewed only if something else is changed before them (a new namespace, or the access list if
-    shares are retired or absent), or if the run is rejected anyway. Otherwise M(odh.persistency.share_pvc) is the first to
-    run, and rejects before its first write.
+  - If there is nothing to do, RV(nothing_to_do) is true, RV(previews) has what the modules would return, and they need not run.
+  - The API server validates the requests for claims and volumes only if something else is changed before them (the access
+    list if shares are retired or absent), or if the run is rejected anyway. Otherwise M(odh.persistency.share_pvc) is the first
+    to run, and rejects before its first write.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
@@ -38,11 +38,12 @@ options:
     type: list
     elements: str
     default: []
-  create_namespaces:
+  create_namespace:
     description:
-      - Whether a later task creates namespaces that do not exist. RV(missing_namespaces) lists them.
+      - As in M(odh.persistency.share_pvc). RV(missing_namespaces) lists what would be created.
     type: bool
     default: false
+    aliases: [create_namespaces]
   other_results:
     description:
       - What other modules of this collection returned in check mode, such as M(odh.persistency.share_directory) on a file
@@ -88,8 +89,7 @@ options:
     elements: str
     default: []
 notes:
-  - Needs the permissions that M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) need in check mode. With
-    O(create_namespaces), also C(get) on namespaces.
+  - Needs the permissions that M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) need in check mode.
 seealso:
   - module: odh.persistency.share_acl
   - module: odh.persistency.share_pvc
@@ -123,11 +123,32 @@ EXAMPLES = r"""
 
 RETURN = r"""
 missing_namespaces:
-  description: The namespaces that do not exist and are needed, if O(create_namespaces) is set.
+  description: The namespaces that do not exist and are needed, if O(create_namespace) is set.
   returned: success
   type: list
   elements: str
   sample: [nightly-jobs]
+nothing_to_do:
+  description: Whether the access list, claims, volumes and O(other_results) are as desired.
+  returned: success
+  type: bool
+  sample: true
+previews:
+  description:
+    - What the modules would return. RV(previews.volumes) is M(odh.persistency.share_pvc) for present shares, RV(previews.acl)
+      M(odh.persistency.share_acl), and RV(previews.deletion) M(odh.persistency.share_pvc) for retired and absent shares.
+  returned: if there is nothing to do
+  type: dict
+  contains:
+    volumes:
+      description: The result for present shares.
+      type: dict
+    acl:
+      description: The result for the access list.
+      type: dict
+    deletion:
+      description: The result for retired and absent shares.
+      type: dict
 deletions:
   description: How many shares are retired or absent.
   returned: success

@@ -52,6 +52,12 @@ options:
     type: list
     elements: str
     default: []
+  create_namespace:
+    description:
+      - Whether to create O(namespaces), and the namespaces that shares name, if they do not exist. They are the first items of
+        the plan.
+    type: bool
+    default: false
   size:
     description:
       - The size of shares whose entry has no C(size), as a Kubernetes quantity.

@@ -40,6 +40,12 @@ options:
       - The namespace in which the hub starts its servers, and in which the homes are.
     type: str
     required: true
+  create_namespace:
+    description:
+      - Whether to create O(namespace) if it does not exist. It is the first item of the plan, and nothing is asked or written
+        if the namespace has claims.
+    type: bool
+    default: false
   size:
     description:
       - The size of homes whose entry has no C(size), as a Kubernetes quantity.

@@ -27,13 +27,13 @@ def test_errors_of_all_modules_are_reported_at_once(cluster, namespace, modules,
 
 def test_namespaces_that_are_missing_and_shares_that_are_deleted(namespace, modules):
     shares = [DATA, share("jobs", namespaces=[f"{namespace}-jobs"], read={"users": ["ann"]}, size="1Gi")]
-    chosen = options(namespace, shares, groups=GROUPS, namespaces=[namespace], create_namespaces=True)
+    chosen = options(namespace, shares, groups=GROUPS, namespaces=[namespace], create_namespace=True)
     result = modules.ok("share_preflight", chosen)
     assert result.changed is False
     assert result.missing_namespaces == [f"{namespace}-jobs"]
     assert result.deletions == 0
     assert result.warnings == []
-    result = modules.ok("share_preflight", {**chosen, "create_namespaces": False, "retired": ["old"]})
+    result = modules.ok("share_preflight", {**chosen, "create_namespace": False, "retired": ["old"]})
     assert result.missing_namespaces == []
     assert result.deletions == 1
     # Claims and volumes are previewed only if something precedes them: this one was never retired.

@@ -46,6 +46,24 @@ class Outcome:
         """Whether the run changed anything (in check mode: would change), a change that failed half-way included."""
         return self.plan.changed or self.wrote
 
+    def followed_by(self, other: Outcome) -> Outcome:
+        """Return the outcome of this plan and of another one that was applied after it."""
+        untried = [*self.untried, *other.untried]
+        sentences = [
+            sentence
+            for outcome in (self, other)
+            for sentence in outcome.warnings
+            if sentence not in untried_warnings(outcome.untried)
+        ]
+        return Outcome(
+            self.plan.joined(other.plan),
+            [*self.failures, *other.failures],
+            [*self.unready, *other.unready],
+            [*untried_warnings(untried), *sentences],
+            self.wrote or other.wrote,
+            untried,
+        )
+
 
 def collect(plan: Plan, results: Mapping[int, Applied]) -> Outcome:
     """Return the outcome of a plan, given the results of its changes by position."""

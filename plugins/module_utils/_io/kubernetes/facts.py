@@ -157,15 +157,16 @@ def check_namespace(api: Api, name: str, check_mode: bool) -> str:
     return missing_namespace_warning(name) if error else ""
 
 
-def namespace_error(api: Api, name: str) -> tuple[str, bool]:
+def namespace_error(api: Api, name: str, must_read: bool = False) -> tuple[str, bool]:
     """Return why a namespace cannot be used, and whether the only reason is that it does not exist; ("", False) if it can.
 
-    A login that may not read namespaces gets ("", False): the writes themselves then show the error.
+    A login that may not read namespaces gets ("", False): the writes themselves then show the error. With `must_read` that
+    raises ApiError.
     """
     try:
         found = api.get(requests.NAMESPACES, None, name)
     except ApiError as error:
-        if error.status == 403:
+        if error.status == 403 and not must_read:
             return "", False
         raise
     if found is None:

@@ -22,11 +22,13 @@ from ..._core.kubernetes.facts import ClusterFacts
 from ..._core.kubernetes.quota import Quota, claim_demands, quota_from, quota_warnings
 from ..._core.metadata import PRESENT
 from ..._core.plan import DELETE, Change, Plan
+from ..module import PlanRejected
 from .acl_reader import AclReader
 from .api import Api
 from .apply import Outcome, apply_plan
 from .errors import ApiError
-from .facts import FactsReader, check_namespace
+from .facts import FactsReader, missing_namespace_warning, namespace_error
+from .namespaces import create_namespaces
 from .readiness import Timings, Wait, wait_until_ready
 
 ReadHub = Callable[[], Optional[HubUsers]]
@@ -60,15 +62,19 @@ class HomesRun:
         self.timings["plan"] = time.monotonic() - started
         return plan
 
-    def namespace_warning(self, plan: Plan) -> str:
-        """Return the warning about a namespace that does not exist in check mode, "" when it exists.
+    def is_namespace_missing(self, plan: Plan, create: bool) -> bool:
+        """Return whether the namespace does not exist, in check mode or if it is to be created.
 
         The namespace is read only before a write, or when it has no claims: the API server lists a namespace that does
-        not exist like an empty one. Raises PlanRejected outside check mode.
+        not exist like an empty one. Raises PlanRejected in all other cases in which it cannot be used.
         """
         if not plan.changed and self._observed.by_name:
-            return ""
-        return check_namespace(self.api, self.settings.namespace, self.check_mode)
+            return False
+        must_read = create and not self._observed.by_name
+        error, missing = namespace_error(self.api, self.settings.namespace, must_read)
+        if error and not (missing and (create or self.check_mode)):
+            raise PlanRejected([error])
+        return missing
 
     def quota_warnings(self, plan: Plan) -> list[str]:
         """Compare the sum of the plan with the quotas, for check mode: a dry run checks each request alone."""
@@ -93,6 +99,14 @@ class HomesRun:
         outcome = apply_plan(self.api, plan, self._plan_again, self.check_mode)
         self.timings["write"] = time.monotonic() - started
         return outcome
+
+    def apply_in_missing_namespace(self, plan: Plan, create: bool) -> Outcome:
+        """Create the namespace, and apply the plan. In check mode the plan is shown, and nothing can validate it."""
+        namespace = self.settings.namespace
+        created = create_namespaces(self.api, [namespace], self.check_mode) if create else Outcome(Plan())
+        if self.check_mode:
+            return created.followed_by(Outcome(plan, warnings=[missing_namespace_warning(namespace)]))
+        return created.followed_by(self.apply_plan(plan))
 
     def wait(self, outcome: Outcome, timings: Timings) -> None:
         """Wait until the claim of every present home is bound and has its capacity."""

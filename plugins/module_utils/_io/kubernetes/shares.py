@@ -28,6 +28,7 @@ from .api import Api
 from .apply import Outcome, apply_plan
 from .errors import ApiError
 from .facts import FactsReader, missing_namespace_warning, namespace_error
+from .namespaces import create_namespaces
 from .origins import CreatedClaim, mark_origins
 from .readiness import Timings, Wait, wait_until_ready
 from .share_reader import ShareReader, in_parallel
@@ -67,36 +68,52 @@ class SharesRun:
         self.timings["plan"] = time.monotonic() - started
         return plan
 
-    def namespace_errors(self, plan: Plan) -> tuple[list[str], set[str]]:
-        """Return what is wrong with the namespaces of present shares, and those that do not exist yet in check mode.
+    def namespace_errors(self, plan: Plan, create: Optional[Collection[str]]) -> tuple[list[str], set[str]]:
+        """Return what is wrong with the namespaces of present shares, and those that do not exist yet.
 
-        A namespace is read only before a write to it, or when no claim was found in it.
+        The latter are errors, except in check mode, or if namespaces are to be created. `create` are those to create even
+        without a share, or None to create none. A namespace is read only before a write to it, or when no claim was found in it.
         """
         desired = {name for share in self.shares if share.state == PRESENT for name in share.namespaces}
+        desired |= {*(create or ())}
         changing = {change.namespace for change in plan.pending}
-        names = sorted(name for name in desired if name in changing or name not in self._reader.populated)
+        populated = self._reader.populated
+        names = sorted(name for name in desired if name in changing or name not in populated)
         errors, absent = [], set()
-        for name, (error, missing) in zip(names, in_parallel(lambda name: namespace_error(self.api, name), names)):
-            if error and missing and self.settings.check_mode:
+
+        def read(name: str) -> tuple[str, bool]:
+            return namespace_error(self.api, name, must_read=create is not None and name not in populated)
+
+        for name, (error, missing) in zip(names, in_parallel(read, names)):
+            if error and missing and (self.settings.check_mode or create is not None):
                 absent.add(name)
             elif error:
                 errors.append(error.replace("`namespace`", "`namespaces`"))
         return errors, absent
 
-    def apply_plan(self, plan: Plan, absent: Collection[str]) -> Outcome:
-        """Apply the plan. In check mode the API server only validates it, except in namespaces that do not exist yet."""
+    def apply_plan(self, plan: Plan, absent: Collection[str], create: bool = False) -> Outcome:
+        """Create namespaces, and apply the plan. In check mode the API server only validates it.
+
+        What is in a namespace that does not exist yet cannot be validated, and is shown.
+        """
         started = time.monotonic()
+        check_mode = self.settings.check_mode
+        created = create_namespaces(self.api, absent, check_mode) if create and absent else Outcome(Plan())
+        if created.failures:
+            return created
+        if not check_mode:
+            absent = ()
         shown = replace(plan, changes=tuple(change for change in plan.changes if change.namespace in absent))
         applied = Plan(tuple(change for change in plan.changes if change.namespace not in absent))
-        warnings = self._quota_warnings(applied) if self.settings.check_mode else []
-        outcome = apply_plan(self.api, applied, self._plan_again, self.settings.check_mode)
+        warnings = self._quota_warnings(applied) if check_mode else []
+        outcome = apply_plan(self.api, applied, self._plan_again, check_mode)
         outcome.plan = outcome.plan.joined(shown)
         outcome.warnings.extend(missing_namespace_warning(name) for name in sorted(absent))
         outcome.warnings.extend(warnings)
         self.timings["write"] = time.monotonic() - started
         if outcome.wrote and any(created_source(change) is not None for change in outcome.plan.pending):
             self._look_again(outcome)
-        return outcome
+        return created.followed_by(outcome)
 
     def _look_again(self, outcome: Outcome) -> None:
         """Report the shares that hold the data of another one since this run: two runs at once do not see each other's plan."""
@@ -143,7 +160,7 @@ class SharesRun:
         awaited = {
             (change.namespace, change.name): change
             for change in outcome.plan.changes
-            if change.subject.share.state == PRESENT and not self._is_lost(change)
+            if change.subject is not None and change.subject.share.state == PRESENT and not self._is_lost(change)
         }
         namespaces = list(dict.fromkeys(namespace for namespace, _name in awaited))
 

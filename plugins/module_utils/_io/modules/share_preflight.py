@@ -6,14 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Callable
 
 from ..._core.metadata import ABSENT, PRESENT, RETIRED
 from ..._core.preflight import rejections
-from ..._core.shares.spec import ShareSpec
-from ..kubernetes.api import Api
-from ..kubernetes.facts import namespace_error
 from ..module import PlanRejected, open_api, run
 from ..options.shares import shares_of
 from . import share_acl, share_pvc
@@ -27,37 +23,59 @@ def argument_spec() -> dict[str, Any]:
     options = {**share_pvc.argument_spec(), **share_acl.argument_spec()}
     return {
         **{name: option for name, option in options.items() if name not in NOT_OURS},
-        "create_namespaces": {"type": "bool", "default": False},
+        "create_namespace": {"type": "bool", "default": False, "aliases": ["create_namespaces"]},
         "other_results": {"type": "list", "elements": "dict", "default": []},
     }
 
 
 def preflight(module: Any) -> dict[str, Any]:
-    """Preview the access list, and claims and volumes if something else is changed before them.
+    """Preview the access list, and claims and volumes. If there is nothing to do, return what the modules would return.
 
-    Otherwise `share_pvc` runs first, and rejects before its first write. Claims and volumes are also previewed if the
-    run is rejected anyway, so that all errors are reported at once.
+    `share_pvc` runs first and rejects by itself before it writes. So its requests are validated only if something else
+    precedes them, or if the run is rejected anyway and all errors should be reported at once.
     """
     params = module.params
-    api = open_api(module)
-    results = [*params["other_results"], in_check_mode(module, share_acl.manage_acl, share_acl.argument_spec(), "acl")]
-    reasons = rejections(results, module.check_mode)
-    shares = shares_of(params, [])
-    missing = _missing_namespaces(api, module.params, shares) if params["create_namespaces"] and not reasons else []
-    deletions = sum(share.state in (RETIRED, ABSENT) for share in shares)
-    if deletions or missing or reasons:
-        results.append(in_check_mode(module, share_pvc.manage_shares, share_pvc.argument_spec(), "share"))
-        reasons = rejections(results, module.check_mode)
+    # The expected cluster is checked, and a connection without verification warns.
+    open_api(module)
+    acl = Preview(module, share_acl.argument_spec())
+    acl.run(share_acl.manage_acl, "acl")
+    reasons = rejections([*params["other_results"], acl.result], module.check_mode)
+    deletions = sum(share.state in (RETIRED, ABSENT) for share in shares_of(params, []))
+
+    missing: list[str] = []
+
+    def body(checked: Any) -> dict[str, Any]:
+        planned = share_pvc.plan_shares(checked)
+        missing.extend(sorted(planned.absent) if params["create_namespace"] else ())
+        if planned.changes_something and not (deletions or reasons):
+            return {"changed": True}
+        return share_pvc.apply_shares(checked, planned)
+
+    volumes = Preview(module, share_pvc.argument_spec(), only_states=[PRESENT])
+    volumes.run(body, "share")
+    deletion = Preview(module, share_pvc.argument_spec(), only_states=[RETIRED, ABSENT])
+    if deletions:
+        deletion.run(body, "share")
+    previews = {"volumes": volumes, "acl": acl, "deletion": deletion}
+    results = [preview.result for preview in previews.values()]
+    reasons = rejections([*params["other_results"], *results], module.check_mode)
     if reasons:
         raise PlanRejected(reasons)
-    return {"changed": False, "missing_namespaces": missing, "deletions": deletions}
-
-
-def _missing_namespaces(api: Api, params: dict[str, Any], shares: Sequence[ShareSpec]) -> list[str]:
-    """Return the namespaces that the hub and its shares need and that do not exist."""
-    names = [params["namespace"], *params["namespaces"]]
-    names += [name for share in shares if share.state in (None, PRESENT) for name in share.namespaces]
-    return [name for name in dict.fromkeys(names) if namespace_error(api, name)[1]]
+    nothing_to_do = not any(result.get("changed") for result in results)
+    # Not `changed` of other results, because a role may override it.
+    nothing_to_do = nothing_to_do and not any(result.get("changes") for result in params["other_results"])
+    result: dict[str, Any] = {
+        "changed": False,
+        "missing_namespaces": missing,
+        "deletions": deletions,
+        "nothing_to_do": nothing_to_do,
+    }
+    if nothing_to_do:
+        result["previews"] = {name: preview.result for name, preview in previews.items()}
+        for preview in previews.values():
+            for sentence in preview.warnings:
+                module.warn(sentence)
+    return result
 
 
 class _Ended(Exception):
@@ -68,22 +86,34 @@ class _Ended(Exception):
         self.result = result
 
 
-class _CheckedModule:
-    """A module that runs in check mode inside another one, with options of its own. Its warnings are dropped."""
+class Preview:
+    """A module that runs in check mode inside another one, with its options. Options that it lacks keep their defaults."""
 
     check_mode = True
     _diff = False
 
-    def __init__(self, module: Any, params: dict[str, Any]) -> None:
+    def __init__(self, module: Any, options: dict[str, Any], **more: Any) -> None:
         self._module = module
-        self.params = params
+        self.params = {name: module.params.get(name, option.get("default")) for name, option in options.items()}
+        self.params.update(more, cluster=None)  # the outer module has checked the cluster
+        #: What the module returned, like a skipped task if it did not run.
+        self.result: dict[str, Any] = {"changed": False, "skipped": True}
+        self.warnings: list[str] = []
+
+    def run(self, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
+        """Run a module's body in check mode, and keep its result, be it a failure."""
+        try:
+            run(self, body, kind)
+        except _Ended as end:
+            self.result = end.result
 
     def __getattr__(self, name: str) -> Any:
         """Return what the outer module has."""
         return getattr(self._module, name)
 
     def warn(self, sentence: str) -> None:
-        """Drop a warning: the module itself repeats it when it runs."""
+        """Keep a warning: if the module itself runs later, it repeats it."""
+        self.warnings.append(sentence)
 
     def fail_json(self, msg: str = "", **result: Any) -> None:
         """End with a failure."""
@@ -92,19 +122,3 @@ class _CheckedModule:
     def exit_json(self, **result: Any) -> None:
         """End with a result."""
         raise _Ended(result)
-
-
-def in_check_mode(
-    module: Any, body: Callable[[Any], dict[str, Any]], options: dict[str, Any], kind: str
-) -> dict[str, Any]:
-    """Return what a module's body returns in check mode, even if that is a failure.
-
-    Options that the outer module does not have keep their defaults.
-    """
-    params = {name: module.params.get(name, option.get("default")) for name, option in options.items()}
-    params["cluster"] = None  # checked already
-    try:
-        run(_CheckedModule(module, params), body, kind)
-    except _Ended as end:
-        return end.result
-    raise AssertionError("a module ends with a result")

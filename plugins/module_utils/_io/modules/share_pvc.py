@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..._core.metadata import NAMESPACE, PRESENT, STATES
+from ..._core.plan import Plan
 from ..._core.quantity import QuantityError, parse_size
 from ..._core.shares.planning.desired import Share, ShareSettings, resolve
 from ..._core.times import parse_span
@@ -28,6 +29,7 @@ def argument_spec() -> dict[str, Any]:
         **connection_spec(),
         **SHARES_SPEC,
         "namespaces": {"type": "list", "elements": "str", "default": []},
+        "create_namespace": {"type": "bool", "default": False},
         "size": {"type": "str"},
         "state": {"type": "str", "default": PRESENT, "choices": list(STATES)},
         "only_states": {"type": "list", "elements": "str", "choices": list(STATES)},
@@ -39,22 +41,49 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def manage_shares(module: Any) -> dict[str, Any]:
-    """Bring the claims and volumes of shares to the desired state. In check mode, return what a run would do."""
+class PlannedRun(NamedTuple):
+    """A run that is planned, and was not rejected. `absent` are the namespaces that do not exist yet."""
+
+    run: SharesRun
+    plan: Plan
+    absent: set[str]
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether applying the plan changes anything."""
+        return self.plan.changed or bool(self.absent)
+
+
+def plan_shares(module: Any) -> PlannedRun:
+    """Plan the claims and volumes of shares. Raises PlanRejected."""
     params = module.params
     shares, settings = _desired(params, module.check_mode)
     run = SharesRun(open_api(module), settings, shares)
     plan = run.plan()
     refuse(plan)
-    errors, absent = run.namespace_errors(plan)
+    only, create = params["only_states"], None
+    if params["create_namespace"]:
+        create = params["namespaces"] if params["state"] == PRESENT and (only is None or PRESENT in only) else ()
+    errors, absent = run.namespace_errors(plan, create)
     if errors:
         raise PlanRejected(errors)
-    outcome = run.apply_plan(plan, absent)
+    return PlannedRun(run, plan, absent)
+
+
+def apply_shares(module: Any, planned: PlannedRun) -> dict[str, Any]:
+    """Apply a plan of shares. In check mode, the API server validates it."""
+    params, run = module.params, planned.run
+    outcome = run.apply_plan(planned.plan, planned.absent, params["create_namespace"])
     if not module.check_mode:
         if params["wait"]:
             run.wait(outcome, Timings(params["wait_timeout"], params["wait_sleep"]))
         run.mark_origins(outcome, 0 if params["wait"] else BINDING_TIMEOUT)
     return finish(module, outcome, "share", **timings_result(run.timings))
+
+
+def manage_shares(module: Any) -> dict[str, Any]:
+    """Bring the claims and volumes of shares to the desired state. In check mode, return what a run would do."""
+    return apply_shares(module, plan_shares(module))
 
 
 def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], ShareSettings]:

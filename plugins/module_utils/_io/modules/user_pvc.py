@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..._core.metadata import STATES
-from ..kubernetes.apply import Outcome
 from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.homes import HomesRun
 from ..kubernetes.readiness import Timings
@@ -22,6 +21,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **connection_spec(),
         **SOURCE_SPEC,
+        "create_namespace": {"type": "bool", "default": False},
         "size": {"type": "str", "default": "10Gi"},
         "storage_class": {"type": "str"},
         "access_modes": {"type": "list", "elements": "str", "default": ["ReadWriteOnce"]},
@@ -48,9 +48,9 @@ def manage_homes(module: Any) -> dict[str, Any]:
     run = HomesRun(open_api(module), settings, sources.hub, module.check_mode)
     plan = run.plan(homes)
     refuse(plan)
-    warning = run.namespace_warning(plan)
-    if warning:
-        outcome = Outcome(plan, warnings=[warning])
+    create = params["create_namespace"]
+    if run.is_namespace_missing(plan, create):
+        outcome = run.apply_in_missing_namespace(plan, create)
     else:
         quotas = run.quota_warnings(plan) if module.check_mode else []
         outcome = run.apply_plan(plan)
