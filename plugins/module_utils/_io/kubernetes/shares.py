@@ -137,6 +137,8 @@ class SharesRun:
 
     def _created_origin(self, change: Change) -> Optional[CreatedClaim]:
         """Return the claim that a change created if other namespaces get copies of its volume, None otherwise."""
+        if change.subject is None:
+            return None  # A namespace.
         target: ShareTarget = change.subject
         uid = self.api.created_claims.get((change.namespace, change.name), "")
         if not uid or not target.share.is_dynamic or target.share.state != PRESENT:
