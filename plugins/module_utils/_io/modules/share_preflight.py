@@ -63,7 +63,9 @@ def preflight(module: Any) -> dict[str, Any]:
         raise PlanRejected(reasons)
     nothing_to_do = not any(result.get("changed") for result in results)
     # Not `changed` of other results, because a role may override it.
-    nothing_to_do = nothing_to_do and not any(result.get("changes") for result in params["other_results"])
+    nothing_to_do = nothing_to_do and not any(
+        result.get("changes") or result.get("msg") for result in params["other_results"] if not result.get("skipped")
+    )
     result: dict[str, Any] = {
         "changed": False,
         "missing_namespaces": missing,
