@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 from ...._hub.acl_format import LEVELS
 from ...kubernetes.claims import Claim
 from ...kubernetes.volumes import Volume
-from ...metadata import LEVEL_ANNOTATION, PRESENT
+from ...metadata import LEVEL_ANNOTATION, PRESENT, RETIRED_ANNOTATION
 from ...plan import REFUSE, Change
 from ..places import MAY_BE
 from .changes import refuse_share
@@ -93,8 +93,9 @@ def _marks_of(volume: Optional[Volume], claim: Optional[Claim], namespace: str) 
 
 
 def _sets_level(change: Change) -> bool:
-    """Return whether a change writes the mark of a level. The retirement and deletion of a share lower none."""
+    """Return whether a change of a present share writes the mark of a level, or ends a retirement."""
     if change.subject.share.state != PRESENT:
         return False
     bodies = (request.body for request in change.operations if isinstance(request.body, Mapping))
-    return any(LEVEL_ANNOTATION in ((body.get("metadata") or {}).get("annotations") or {}) for body in bodies)
+    marks = {LEVEL_ANNOTATION, RETIRED_ANNOTATION}
+    return any(marks & {*((body.get("metadata") or {}).get("annotations") or {})} for body in bodies)
