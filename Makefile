@@ -29,7 +29,7 @@ demo-down: ## Stop and remove the demo
 	  fi; \
 	  bin/dev python -m testbed down; \
 	fi
-	@rm -rf .dev/demo-export
+	@rm -rf '$(or $(ODHP_TESTBED_DATA),.dev)/demo-export'
 
 ##@ Test it
 .PHONY: quick soak test lint unit oracle hub integration adversary e2e molecule sanity gates

@@ -39,8 +39,9 @@ NOTE = ROOT / ".dev" / "demo-namespace"
 
 
 def export_of(namespace: str) -> Path:
-    """Return the folder that stands in for the export of a file server."""
-    return ROOT / ".dev" / "demo-export" / namespace
+    """Return the folder that stands in for the export of a file server. Each testbed has its own."""
+    own = os.environ.get("ODHP_TESTBED_DATA")
+    return (Path(own) if own else ROOT / ".dev") / "demo-export" / namespace
 
 
 def remove(namespace: str) -> None:
@@ -196,14 +197,13 @@ class Demo:
             say(f"  bin/dev kubectl get pvc -n {self.namespace} -L example.org/team")
             say(f"  bin/dev kubectl get pv,configmaps -n {self.namespace} -l odh.persistency/kind")
             say("Edit users.csv or shares.yml in examples/inventories/demo/group_vars/all, and preview your edit:")
+            extra = "".join(f" {word}" for word in self.extra)
             directories = shlex.join(self.directories())
-            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/site.yml --check --diff {directories}")
+            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/site.yml --check --diff {directories}{extra}")
             say("Show who gets what, and what your edit would change:")
-            say("  bin/dev ansible-playbook -i examples/inventories/demo playbooks/shares_report.yml")
+            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/shares_report.yml{extra}")
             say("Show who would get an empty home if this hub ran KubeSpawner 6:")
-            say(
-                "  bin/dev ansible-playbook -i examples/inventories/demo playbooks/homes_report.yml -e homes_naming=escape"
-            )
+            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/homes_report.yml -e homes_naming=escape{extra}")
         else:
             say(
                 "The demo's namespaces and volumes are deleted. For your own hub, README.md has a first inventory in 15 lines."
