@@ -4,4 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.odh.persistency.plugins.plugin_utils.action import ActionModule  # noqa: F401
+from ansible_collections.odh.persistency.plugins.plugin_utils.action import KeyCheckingAction
+
+
+class ActionModule(KeyCheckingAction):
+    """Checks the keys of the options, then runs the module."""

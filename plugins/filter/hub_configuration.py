@@ -34,9 +34,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - RV(_value.errors) has a sentence for each error, and the rest is empty then.
-    - RV(_value.values_text) is the YAML of the Helm values.
-    - RV(_value.permissions) are a Role and a RoleBinding.
+    - C(errors) has a sentence for each error, and the rest is empty then.
+    - C(values_text) is the YAML of the Helm values.
+    - C(permissions) are a Role and a RoleBinding.
   type: dict
 """
 

@@ -13,7 +13,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.inventory im
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import refusal_message
 
 
-class ActionModule(NormalAction):
+class KeyCheckingAction(NormalAction):
     """Runs the module of the task if its options reach it as they are written."""
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:

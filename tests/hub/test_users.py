@@ -177,7 +177,7 @@ def test_a_user_who_was_removed_is_unknown_to_the_hub(hub: RealHub) -> None:
     hub.remove("ann")
     listing = ask(hub)
     assert list(listing.users) == ["bob"]
-    assert use_since(listing, "ann", "", now()).state == UNUSED
+    assert use_since(listing, "ann", "", now()).state == UNKNOWN
     assert use_since(listing, "Bob", "", now()).state == UNKNOWN
     assert listing.knows_any(["ann", "bob"])
     assert not listing.knows_any(["ann"])

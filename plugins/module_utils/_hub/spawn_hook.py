@@ -135,7 +135,7 @@ class SpawnHook:
     def _refuse(self, spawner: Any, message: str, detail: str) -> Any:
         spawner.log.warning("odh.persistency: start of %r refused: %s", spawner.user.name, detail)
         spare_failure_count(spawner, self._runtime.hub_version)
-        raise refusal(self._runtime.http_error, message)
+        raise refusal(self._runtime.http_error, message)  # pylint: disable=raising-non-exception
 
     async def _run_previous(self, name: str, *arguments: Any) -> Any:
         hook = self._previous.get(name)
