@@ -195,6 +195,20 @@ class _Dice:
         return [name for name in dict.fromkeys(found) if name is not None]
 
 
+def is_reserved(claim: str) -> bool:
+    """Whether a claim is a home or the database of a hub by its name. (Computed independently of the rules.)"""
+    if claim.startswith("jupyterhub-nb-") and claim.endswith("-pvc"):
+        return len(claim) > len("jupyterhub-nb--pvc")
+    return claim in ("hub-db-dir", "jupyterhub-db") or (claim.startswith("claim-") and claim != "claim-")
+
+
+def _claims(number: int) -> tuple[str, ...]:
+    """The claims that a share may have: now and then one that is never mounted as a share."""
+    reserved = (f"claim-{number}", f"jupyterhub-nb-{number}-pvc", ("hub-db-dir", "jupyterhub-db")[number % 2])
+    usual = (f"data-{number}", f"claim{number}", f"my-claim-{number}", f"jupyterhub-nb-{number}")
+    return (*usual, *usual, *(reserved if number < 2 else reserved[:2]))
+
+
 def _shares_of(dice: _Dice) -> dict[str, Any]:
     made = {}
     for number in range(dice.one((0, 1, 2, 3, 4, 4, 4, 4))):
@@ -205,7 +219,7 @@ def _shares_of(dice: _Dice) -> dict[str, Any]:
         # Now and then outside of what the hub allows.
         path = f"{dice.one((HOME, HOME, HOME, HOME, HOME, HOME, ROOT, ROOT, ROOT, '/etc'))}/s{number}"
         level, read, write = dice.one(acl_format.LEVELS), dice.few(GROUPS), dice.few(GROUPS)
-        made[f"s{number}"] = share(level, f"claim-{number}", path, read, write, **more)
+        made[f"s{number}"] = share(level, dice.one(_claims(number)), path, read, write, **more)
     return {"schema": 1, "shares": made}
 
 
@@ -225,7 +239,7 @@ def _world_of(dice: _Dice) -> World:
 
 
 def _made(make: Callable[[_Dice], Any]) -> st.SearchStrategy[Any]:
-    most = 1 + 8 * len(ASKABLE) + 9 * len(PEOPLE)
+    most = 1 + 9 * len(ASKABLE) + 9 * len(PEOPLE)
     return st.binary(min_size=most, max_size=most).map(lambda thrown: make(_Dice(thrown)))
 
 
@@ -314,7 +328,18 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 _flips = st.sampled_from(
-    (*acl_format.LEVELS, True, "claim-0", f"{HOME}/s0", f"{HOME}/s0/x", HOME, "2027-03-31", "analysts")
+    (
+        *acl_format.LEVELS,
+        True,
+        "data-0",
+        "claim-0",
+        "hub-db-dir",
+        f"{HOME}/s0",
+        f"{HOME}/s0/x",
+        HOME,
+        "2027-03-31",
+        "analysts",
+    )
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core.report.tables import (
@@ -94,21 +95,74 @@ def test_a_table_of_nothing() -> None:
     assert table([["a", "b"], ["longer", "c"]]) == "a       b\nlonger  c"
 
 
+#: Characters that fonts do not show, and that Unicode does not call control, format, separator or unassigned characters.
+BLANK = {
+    *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0),
+    *range(0xFE00, 0xFE10),
+    *range(0xE0100, 0xE01F0),
+}
+ODD = "\x00\t\n\r\x1b\x1f\x7f\x85\xa0\xad\u200b\u200f\u2028\u202e\u2066\u3000\u3164\ufe0f\ufeff\U000e0041\U000e0100"
+NAMES = st.text(
+    st.one_of(st.characters(codec="utf-8"), st.sampled_from(ODD + "=+-@\uff1d\uff0b\uff0d\uff20'\",; \\a")), max_size=8
+)
+
+
+def escaped(name: str) -> str:
+    """A name as CSV has it. (Computed independently.)"""
+
+    def shown(letter: str) -> str:
+        code = ord(letter)
+        if letter == " " or (unicodedata.category(letter)[0] not in "CZ" and code not in BLANK):
+            return letter
+        short = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+        digits = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+        return short.get(letter, digits)
+
+    begin = name.lstrip(" \u00a0\u3000")[:1]
+    return ("'" if begin and begin in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20" else "") + "".join(map(shown, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("ann", "ann"),
+        ("", ""),
+        ('Jos\u00e9, "J"', 'Jos\u00e9, "J"'),
+        ("zoe\u0308", "zoe\u0308"),
+        (r"a\b", r"a\b"),
+        ("\x1f", r"\x1f"),
+        ("a\x1b[2Jb", r"a\x1b[2Jb"),
+        ("a\r\nb\tc", r"a\r\nb\tc"),
+        ("a\u202eb\u200b", r"a\u202eb\u200b"),
+        ("a\u3164\U000e0100", r"a\u3164\U000e0100"),
+        ("=1+1", "'=1+1"),
+        ("  +1", "'  +1"),
+        ("\u3000@a", r"'\u3000@a"),
+        ("\t=1", r"'\t=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("a=1", "a=1"),
+        ("'=1", "'=1"),
+    ],
+)
+def test_names_in_csv_are_visible_and_no_formulas(name: str, cell: str) -> None:
+    found = list(csv.reader(io.StringIO(matrix_csv([Column(name, "public")], [(name, ("ro",))]), newline="")))
+    assert found == [["user", cell], [cell, "ro"]]
+    assert escaped(name) == cell
+
+
 @given(
-    st.lists(st.text(max_size=8), max_size=6, unique=True).flatmap(
+    st.lists(NAMES, max_size=6, unique=True).flatmap(
         lambda names: st.tuples(
             st.just(names),
             st.lists(
-                st.tuples(
-                    st.text(max_size=8), st.lists(st.sampled_from(CELLS), min_size=len(names), max_size=len(names))
-                ),
+                st.tuples(NAMES, st.lists(st.sampled_from(CELLS), min_size=len(names), max_size=len(names))),
                 max_size=5,
             ),
         )
     )
 )
-def test_csv_reads_back_as_it_is(drawn: tuple[list[str], list[tuple[str, list[str]]]]) -> None:
+def test_csv_reads_back_as_the_escaped_names(drawn: tuple[list[str], list[tuple[str, list[str]]]]) -> None:
     names, rows = drawn
     text = matrix_csv([Column(name, "public") for name in names], rows)
     found = list(csv.reader(io.StringIO(text, newline="")))
-    assert found == [["user", *names], *([name, *cells] for name, cells in rows)]
+    assert found == [["user", *map(escaped, names)], *([escaped(name), *cells] for name, cells in rows)]

@@ -26,6 +26,7 @@ from tests.support.access import (
     World,
     asked,
     garbage,
+    is_reserved,
     members_part,
     mutated,
     paths,
@@ -61,7 +62,9 @@ def is_narrower(one: dict[str, str], other: dict[str, str]) -> bool:
 
 
 def in_place(world: World, name: str) -> bool:
-    return not world.shares["shares"][name]["mount_path"].startswith("/etc")
+    """Whether a hub mounts a share at all, whoever is granted it."""
+    one = world.shares["shares"][name]
+    return not one["mount_path"].startswith("/etc") and not is_reserved(one["claim"])
 
 
 # --- Who gets what --------------------------------------------------------------------------------------------------------
@@ -363,7 +366,8 @@ def test_a_damaged_shares_part_grants_nothing_beyond_its_content(shares: Any, me
 
 
 def _in_hub(shares: Any, name: str) -> bool:
-    return _is_allowed(shares["shares"][name]["mount_path"], HOME, (ROOT,))
+    one = shares["shares"][name]
+    return _is_allowed(one["mount_path"], HOME, (ROOT,)) and not is_reserved(one["claim"])
 
 
 def _desired(shares: Any, name: str) -> bool:
