@@ -90,7 +90,7 @@ def test_on_the_testbed(cluster, testbed):
         assert f"+    - {JOINS}" in edited
         assert not re.search(rf"^\+{JOINS} loses", edited, re.M)
         assert re.search(
-            rf"^\+{NARROWED} becomes private: \d+ people named keep access, everyone else loses access$", edited, re.M
+            rf"^\+{NARROWED} becomes private: \d+ named people keep access, everyone else loses access$", edited, re.M
         )
         homes = rows(output)
         assert len(homes) == 45

@@ -226,7 +226,11 @@ def test_all_errors_are_reported_at_once(cluster, playbooks, namespace, tmp_path
     shares.append({"name": "no-size", "level": "private", "read": {"users": ["ann"]}})
     shares.append({"name": "apart", "level": "private", "size": "1Gi", "backend": nfs("/elsewhere/apart")})
     inventory["shares_list"] = shares
-    words = ["declassify: [data-private]", "shares[3] (no-size): `size` is missing", "/elsewhere/apart lies outside"]
+    words = [
+        "declassify: [data-private]",
+        "shares[3] (no-size): `size` is missing",
+        "/elsewhere/apart is outside of the export /exports",
+    ]
     messages = []
     for flags in ([], ["--check"]):
         message = playbooks.refused(SITE, inventory, *flags)

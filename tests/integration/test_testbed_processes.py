@@ -143,7 +143,7 @@ def test_a_stray_without_a_pid_file_is_found(other):
     """As if `up` was killed after it started a process and before it wrote the pid file."""
     before = other.pids
     pid_file(other.data, "kube-apiserver").unlink()
-    assert "stopped what was left" in other.run("up")
+    assert "stopped the remains of an earlier start" in other.run("up")
     assert not before.items() & other.pids.items()
 
 
