@@ -148,7 +148,10 @@ def read(path: Path, offset: int = 0) -> list[Request]:
     """Return the requests in an audit log from an offset on, each once, by the time they were received."""
     found: dict[str, Request] = {}
     with open(path, "rb") as file:
-        file.seek(offset)
+        # The API server may have been in the middle of a line when the offset was taken: that request came before.
+        file.seek(max(offset - 1, 0))
+        if offset and file.read(1) != b"\n":
+            file.readline()
         for line in file:
             if line.endswith(b"\n"):
                 event = json.loads(line)
