@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from testbed.node.status import Node
+from testbed.paths import cache_dir
 from tests.hub.rig import SCOPES, RealHub
-from tests.oracle.real_kubespawner import cache_home
 
 HERE = Path(__file__).resolve().parent
 VERSION = "5.5.0"
@@ -39,7 +39,7 @@ CHART_RULES = [
 
 def proxy_program() -> Path:
     """Return the configurable-http-proxy from npm, installed if it is missing. Skips without npm, and fails then in CI."""
-    home = cache_home() / f"configurable-http-proxy-{PROXY_VERSION}"
+    home = cache_dir() / f"configurable-http-proxy-{PROXY_VERSION}"
     program = home / "node_modules" / ".bin" / "configurable-http-proxy"
     if program.exists():
         return program
