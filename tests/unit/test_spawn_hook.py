@@ -21,6 +21,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_configura
 from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_settings import (
     Runtime,
     Settings,
+    Software,
     settings_errors,
     settings_from,
 )
@@ -40,6 +41,9 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.spawn_stamp i
 def test_settings_have_defaults_and_normalised_roots():
     assert settings_from({}) == Settings()
     assert settings_from({"mount_roots": ["/data/"]}).mount_roots == ("/data",)
+    assert settings_from({"software": {}}).software is None
+    tree = {"claim": "software", "environment": {"MODULEPATH": "/opt/software/current/modules/all"}}
+    assert settings_from({"software": tree}).software == Software("software", "/opt/software", tree["environment"])
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,27 @@ def test_settings_have_defaults_and_normalised_roots():
         ({"mount_roots": [1]}, "a root in `mount_roots` is 1, not a path"),
         ({"timeout": 0}, "`timeout` is 0, not a number of seconds from 1 to 60"),
         ({"namespace": None}, "`namespace` is null, not a name"),
+        ({"mount_points": "x"}, "`mount_points` is 'x', not one of runtime, init"),
+        ({"software": "x"}, "`software` is 'x', not a mapping"),
+        ({"software": {"clam": "a", "claim": "a"}}, "`software` has the unknown key 'clam'"),
+        ({"software": {"mount_path": "/sw"}}, "`software`: `claim` is null, not the name of a claim"),
+        ({"software": {"claim": "a/b"}}, "`software`: `claim` is 'a/b', not the name of a claim"),
+        ({"software": {"claim": "claim-a"}}, "`software`: its claim claim-a is a home by its name"),
+        ({"software": {"claim": "a", "mount_path": "x"}}, "`software`: its mount path 'x' is not absolute"),
+        (
+            {"software": {"claim": "a", "mount_path": "/home/jovyan/x"}},
+            "`software`: its mount path /home/jovyan/x overlaps /home/jovyan, where shares are mounted",
+        ),
+        (
+            {"software": {"claim": "a"}, "mount_roots": ["/opt/"]},
+            "`software`: its mount path /opt/software overlaps /opt, where shares are mounted",
+        ),
+        ({"software": {"claim": "a", "environment": []}}, "`software`: `environment` is a list, not a mapping"),
+        (
+            {"software": {"claim": "a", "environment": {"A B": ""}}},
+            "`software`: `environment` has 'A B', not the name of a variable",
+        ),
+        ({"software": {"claim": "a", "environment": {"A": 1}}}, "`software`: the variable A is 1, not a text"),
     ],
 )
 def test_wrong_settings_are_one_sentence_each(settings, error):

@@ -118,6 +118,11 @@ def is_name(value: Any) -> bool:
     return _is(_WORD, value)
 
 
+def is_object_name(value: Any) -> bool:
+    """Return whether a value can be the name of an object in Kubernetes."""
+    return _is(_NAME, value)
+
+
 def index_errors(data: Any) -> list[str]:
     """Return the errors of an index."""
     errors: list[str] = []

@@ -6,14 +6,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
-from .acl_format import AccessError, normalised, path_error, shown
+from .acl_format import AccessError, is_object_name, normalised, path_error, reserved_claim, shown
 
 HOMES = ("claim", "static", "none")
 POLICIES = ("home_only", "deny")
+MOUNT_POINTS = ("runtime", "init")
+SOFTWARE_PATH = "/opt/software"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class Software(NamedTuple):
+    """The software tree: a claim that every server mounts read-only, and the variables that go with it."""
+
+    claim: str
+    mount_path: str = SOFTWARE_PATH
+    environment: Mapping[str, str] = {}
 
 
 class Settings(NamedTuple):
@@ -22,7 +34,8 @@ class Settings(NamedTuple):
     `namespace` has the ACL, "" for the namespace of the servers. `home_path` and `mount_roots` are where shares may be
     mounted. `home` is what the hub mounts as the home: a claim per user or server, one static claim for all, or none.
     `policy` applies if the ACL cannot be read: start without shares, or refuse the start. `timeout` is the limit in seconds
-    for each request to the Kubernetes API.
+    for each request to the Kubernetes API. `mount_points` is who creates the mount points of shares in the home: the
+    container runtime, or an init container that runs as the user. `software` is None without a software tree.
     """
 
     namespace: str = ""
@@ -31,6 +44,8 @@ class Settings(NamedTuple):
     home: str = "claim"
     policy: str = "home_only"
     timeout: int = 5
+    mount_points: str = "runtime"
+    software: Optional[Software] = None
 
 
 class Runtime(NamedTuple):
@@ -57,7 +72,7 @@ def settings_errors(data: Any) -> list[str]:
     roots = values["mount_roots"]
     if not isinstance(values["namespace"], str):
         errors.append(f"`namespace` is {shown(values['namespace'])}, not a name")
-    for key, known in (("home", HOMES), ("policy", POLICIES)):
+    for key, known in (("home", HOMES), ("policy", POLICIES), ("mount_points", MOUNT_POINTS)):
         if values[key] not in known:
             errors.append(f"`{key}` is {shown(values[key])}, not one of {', '.join(known)}")
     wrong = path_error(values["home_path"])
@@ -74,6 +89,38 @@ def settings_errors(data: Any) -> list[str]:
     timeout = values["timeout"]
     if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= 60:
         errors.append(f"`timeout` is {shown(timeout)}, not a number of seconds from 1 to 60")
+    if data.get("software"):
+        places = () if errors else (values["home_path"], *map(normalised, roots))
+        errors += _software_errors(data["software"], places)
+    return errors
+
+
+def _software_errors(data: Any, places: Sequence[str]) -> list[str]:
+    """Return the errors of a software tree. `places` are where shares may be mounted: its path must be apart from them."""
+    if not isinstance(data, Mapping):
+        return [f"`software` is {shown(data)}, not a mapping"]
+    errors = [f"`software` has the unknown key {shown(key)}" for key in data if key not in Software._fields]
+    claim, path = data.get("claim"), data.get("mount_path", SOFTWARE_PATH)
+    if not is_object_name(claim):
+        errors.append(f"`software`: `claim` is {shown(claim)}, not the name of a claim")
+    elif reserved_claim(str(claim)):
+        errors.append(f"`software`: its claim {claim} is {reserved_claim(str(claim))}")
+    if path_error(path):
+        errors.append(f"`software`: its mount path {path_error(path)}")
+    else:
+        errors += [
+            f"`software`: its mount path {path} overlaps {place}, where shares are mounted"
+            for place in places
+            if (path + "/").startswith(place + "/") or (place + "/").startswith(path + "/")
+        ]
+    environment = data.get("environment", {})
+    if not isinstance(environment, Mapping):
+        return [*errors, f"`software`: `environment` is {shown(environment)}, not a mapping"]
+    for name, value in environment.items():
+        if not isinstance(name, str) or not _VARIABLE.match(name):
+            errors.append(f"`software`: `environment` has {shown(name)}, not the name of a variable")
+        elif not isinstance(value, str) or "\0" in value:
+            errors.append(f"`software`: the variable {name} is {shown(value)}, not a text")
     return errors
 
 
@@ -82,5 +129,11 @@ def settings_from(data: Mapping[str, Any]) -> Settings:
     errors = settings_errors(data)
     if errors:
         raise AccessError(errors)
-    values = {**data, "mount_roots": tuple(normalised(root) for root in data.get("mount_roots", ()))}
-    return Settings(**values)
+    software = data.get("software")
+    return Settings(
+        **{
+            **data,
+            "mount_roots": tuple(normalised(root) for root in data.get("mount_roots", ())),
+            "software": Software(**software) if software else None,
+        }
+    )
