@@ -1,4 +1,4 @@
-"""The spawn hook in the real KubeSpawner 7.1, 7.0 and 6.2 against a real API server, up to the pod, which is dry-run."""
+"""The spawn hook in the real KubeSpawner 7.1, 7.0, 6.2 and 1.1 against a real API server, up to the pod, which is dry-run."""
 
 from __future__ import annotations
 
@@ -7,69 +7,9 @@ import json
 
 import pytest
 
-from tests.oracle.real_kubespawner import VERSIONS
-from tests.support.acl import INDEX, options, share
-from tests.support.real_spawns import RealSpawns
-
-GRANTED = "odh.persistency/granted"
-SHARES = [
-    share("public-data", "public", gid=7001, mount_path="/home/jovyan/public-data", write={"groups": ["analysts"]}),
-    share("notebooks", mount_path="/home/jovyan/notebooks", read={"groups": ["hub:visitors"]}, gid=7002),
-    share("payroll", "secret", mount_path="/home/jovyan/payroll", read={"users": ["ann"]}, write={"users": ["ben"]}),
-    share("other", mount_path="/home/jovyan/other", read={"users": ["dan"]}),
-]
-GROUPS = {"analysts": ["ann", "ben"]}
-
-
-@pytest.fixture(scope="module", params=[*VERSIONS])
-def spawns(request, cluster):
-    running = RealSpawns(request.param, cluster.kubeconfig)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def published(cluster, namespace, modules):
-    """An ACL, and the claims of its shares."""
-    chosen = options(namespace, SHARES, groups=GROUPS, home_path="/home/jovyan")
-    modules.ok("share_acl", chosen)
-    for spec in SHARES:
-        make_share(cluster, namespace, spec["name"])
-    return chosen
-
-
-def make_share(cluster, namespace, name):
-    cluster.make_claim(namespace, name, accessModes=["ReadWriteMany"])
-    mark(cluster, namespace, name, {"odh.persistency/kind": "share"}, {"odh.persistency/share": name})
-
-
-def mark(cluster, namespace, claim, labels, annotations):
-    body = {"metadata": {"labels": labels, "annotations": annotations}}
-    cluster.patch("persistentvolumeclaims", claim, body, namespace)
-
-
-def make_home(cluster, namespace, name, user, server="", **annotations):
-    cluster.make_claim(namespace, name)
-    owner = hashlib.sha256(user.encode()).hexdigest()[:32]
-    names = {"hub.jupyter.org/username": user, **({"hub.jupyter.org/servername": server} if server else {})}
-    mark(
-        cluster, namespace, name, {"odh.persistency/kind": "home", "odh.persistency/owner": owner}, names | annotations
-    )
-
-
-def claims_in(pod):
-    return {
-        volume["persistentVolumeClaim"]["claimName"]: volume["persistentVolumeClaim"].get("readOnly", False)
-        for volume in pod["spec"]["volumes"]
-    }
-
-
-def mounts_in(pod):
-    return {mount["mountPath"]: mount.get("readOnly", False) for mount in pod["spec"]["containers"][0]["volumeMounts"]}
-
-
-def granted(pod):
-    return json.loads(pod["metadata"]["annotations"][GRANTED])
+from tests.support.acl import INDEX
+from tests.support.real_spawns import SHARES, claims_in, granted, make_home, mark, mounts_in
+from tests.support.spawn_fixtures import *  # noqa: F403
 
 
 def test_a_first_start_creates_a_home_with_our_labels_and_mounts_what_the_acl_grants(

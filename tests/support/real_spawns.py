@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.real_kubespawner import VERSIONS, environment
+import pytest
+
+from testbed.hub.environments import VERSIONS, PythonMissing, environment
+from tests.support.acl import share
+from tests.support.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOK = ROOT / "plugins" / "module_utils" / "_hub"
+#: The annotation of a pod with what its user got.
+GRANTED = "odh.persistency/granted"
+#: Shares of the tests, and the groups of their ACL.
+SHARES = [
+    share("public-data", "public", gid=7001, mount_path="/home/jovyan/public-data", write={"groups": ["analysts"]}),
+    share("notebooks", mount_path="/home/jovyan/notebooks", read={"groups": ["hub:visitors"]}, gid=7002),
+    share("payroll", "secret", mount_path="/home/jovyan/payroll", read={"users": ["ann"]}, write={"users": ["ben"]}),
+    share("other", mount_path="/home/jovyan/other", read={"users": ["dan"]}),
+]
+GROUPS = {"analysts": ["ann", "ben"]}
+
+
+def require_environment(version: str) -> Path:
+    """Return the Python of a KubeSpawner. Skip the test if this machine has no Python for it, and fail it in CI."""
+    try:
+        return environment(version)
+    except PythonMissing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
 
 
 class RealSpawns:
@@ -28,7 +54,7 @@ class RealSpawns:
         server = Path(__file__).with_name("spawn_server.py")
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self._process = subprocess.Popen(
-            [str(environment(version)), "-W", "ignore", str(server), self._folder.name],
+            [str(require_environment(version)), "-W", "ignore", str(server), self._folder.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -40,7 +66,7 @@ class RealSpawns:
     def start(self, namespace: str, user: str, server: str = "", **request: Any) -> dict[str, Any]:
         """Start a server; return `pod`, `pvc_name` and `state`, or `error`, `message`, `status` and `reason`.
 
-        The volume of the home names the template on KubeSpawner 6, and the claim on 7, as in their charts.
+        The volume of the home names the template up to KubeSpawner 6, and the claim on 7, as in their charts.
         """
         claim = "{pvc_name}" if self.version >= "7" else "claim-{username}--{servername}"
         config = {
@@ -83,3 +109,44 @@ class RealSpawns:
         self._process.stdout.close()
         self._errors.close()
         self._folder.cleanup()
+
+
+def make_share(cluster: Cluster, namespace: str, name: str) -> None:
+    """Create the claim of a share."""
+    cluster.make_claim(namespace, name, accessModes=["ReadWriteMany"])
+    mark(cluster, namespace, name, {"odh.persistency/kind": "share"}, {"odh.persistency/share": name})
+
+
+def mark(
+    cluster: Cluster, namespace: str, claim: str, labels: Mapping[str, Any], annotations: Mapping[str, str]
+) -> None:
+    """Set labels and annotations of a claim."""
+    body = {"metadata": {"labels": labels, "annotations": annotations}}
+    cluster.patch("persistentvolumeclaims", claim, body, namespace)
+
+
+def make_home(cluster: Cluster, namespace: str, name: str, user: str, server: str = "", **annotations: str) -> None:
+    """Create a home as our modules do."""
+    cluster.make_claim(namespace, name)
+    owner = hashlib.sha256(user.encode()).hexdigest()[:32]
+    names = {"hub.jupyter.org/username": user, **({"hub.jupyter.org/servername": server} if server else {})}
+    mark(
+        cluster, namespace, name, {"odh.persistency/kind": "home", "odh.persistency/owner": owner}, names | annotations
+    )
+
+
+def claims_in(pod: Mapping[str, Any]) -> dict[str, bool]:
+    """Return the claims of a pod's volumes, each with whether it is read-only."""
+    claims = (volume["persistentVolumeClaim"] for volume in pod["spec"]["volumes"] if "persistentVolumeClaim" in volume)
+    return {claim["claimName"]: claim.get("readOnly", False) for claim in claims}
+
+
+def mounts_in(pod: Mapping[str, Any]) -> dict[str, bool]:
+    """Return the paths of a pod's first container, each with whether it is read-only."""
+    return {mount["mountPath"]: mount.get("readOnly", False) for mount in pod["spec"]["containers"][0]["volumeMounts"]}
+
+
+def granted(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stamp of a pod."""
+    stamp: dict[str, Any] = json.loads(pod["metadata"]["annotations"][GRANTED])
+    return stamp

@@ -2,9 +2,10 @@
 
 Each request on stdin is one start of a server, with KubeSpawner's own `start` and API client, up to the pod, which is sent
 as a server-side dry run. A request has `user`, `server`, `namespace`, `groups` of the hub, `config` of KubeSpawner,
-`settings` of the hook, `state` (what the hub's database has of the server), `body` of the request to the hub, and `hooks`
-(names of hooks in this file that are configured before ours). The answer has `pod`, `pvc_name` and `state`; or `error`, and
-`message`, `status` and `reason` of a refusal.
+`settings` of the hook, `state` (what the hub's database has of the server), `body` of the request to the hub, `hooks`
+(names of hooks in this file that are configured before ours), and `classic` (true: the spawner and hooks of classic Open Data
+Hub, see classic_spawner.py). The answer has `pod`, `pvc_name` and `state`; or `error`, and `message`, `status` and `reason` of
+a refusal.
 
 The first argument is the folder that has the package `odh_persistency`. Only the standard library and what the environment
 holds is imported.
@@ -12,9 +13,11 @@ holds is imported.
 
 import asyncio
 import datetime
+import inspect
 import json
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import jupyterhub
@@ -51,13 +54,23 @@ async def async_modify_pod(spawner, pod):
     return pod
 
 
-RUNTIME = Runtime(
-    http_error=HTTPError,
-    clock=lambda: datetime.datetime.now(datetime.timezone.utc),
-    schedule=asyncio.ensure_future,
-    hub_version=jupyterhub.version_info[:2],
-    has_trait=KubeSpawner.class_trait_names().__contains__,
-)
+def runtime_of(spawner_class):
+    return Runtime(
+        http_error=HTTPError,
+        clock=lambda: datetime.datetime.now(datetime.timezone.utc),
+        schedule=asyncio.ensure_future,
+        hub_version=jupyterhub.version_info[:2],
+        has_trait=spawner_class.class_trait_names().__contains__,
+    )
+
+
+def spawner_class_of(request, config):
+    """Return the class of the hub's configuration, which may add hooks of its own to it."""
+    if not request.get("classic"):
+        return KubeSpawner
+    from classic_spawner import configured_spawner
+
+    return configured_spawner(config, config.KubeSpawner.namespace)
 
 
 def spawner_for(request):
@@ -65,22 +78,34 @@ def spawner_for(request):
     config.KubeSpawner.update(request["config"])
     for name, hook in (request.get("hooks") or {}).items():
         config.Spawner[name] = globals()[hook]
-    configure(config, request["settings"], RUNTIME)
+    spawner_class = spawner_class_of(request, config)
+    configure(config, request["settings"], runtime_of(spawner_class), spawner_class.__name__)
     hub = SimpleNamespace(public_host="", url="http://hub", base_url="/hub/", api_url="http://hub/api")
     groups = [SimpleNamespace(name=name) for name in request.get("groups", ())]
-    spawner = KubeSpawner(
+    spawner = spawner_class(
         _mock=True,
         config=config,
         user=SimpleNamespace(name=request["user"], id=1, url="/user/", groups=groups),
         hub=hub,
         orm_spawner=SimpleNamespace(name=request.get("server", ""), server=None, state=None),
     )
+    if not hasattr(spawner, "api"):
+        give_client(spawner)
     spawner.log = logging.getLogger("spawner")
     spawner.user_options = request.get("user_options") or {}
     if request.get("body") is not None:
         call = SimpleNamespace(method="POST", body=json.dumps(request["body"]).encode())
         spawner.handler = SimpleNamespace(request=call, settings={})
     return spawner
+
+
+def give_client(spawner):
+    """Do what KubeSpawner 1.1 leaves out with `_mock`: make the synchronous client, and threads for its calls."""
+    from kubespawner.clients import shared_client
+
+    spawner._set_k8s_client_configuration()
+    spawner.api = shared_client("CoreV1Api")
+    KubeSpawner.executor = KubeSpawner.executor or ThreadPoolExecutor(4)
 
 
 async def launch(request):
@@ -90,13 +115,16 @@ async def launch(request):
 
     async def send(spawner, pod):
         pod = await maybe_future(ours(spawner, pod))
-        await spawner.api.create_namespaced_pod(spawner.namespace, pod, dry_run="All")
+        created = spawner.api.create_namespaced_pod(spawner.namespace, pod, dry_run="All")
+        if inspect.isawaitable(created):  # the client of KubeSpawner 1.1 is synchronous
+            await created
         sent.append(spawner.api.api_client.sanitize_for_serialization(pod))
         raise Launched
 
     try:
         spawner.load_state(request.get("state") or {})
-        spawner.modify_pod_hook = send
+        # KubeSpawner 1.1 accepts futures from the hook, but no coroutines.
+        spawner.modify_pod_hook = lambda spawner, pod: asyncio.ensure_future(send(spawner, pod))
         await maybe_future(spawner.run_pre_spawn_hook())
         await spawner.start()
     except Launched:
@@ -109,7 +137,8 @@ async def launch(request):
             "reason": getattr(error, "reason", None),
         }
     finally:
-        await KubeSpawner._stop_all_reflectors()
+        if hasattr(KubeSpawner, "_stop_all_reflectors"):
+            await KubeSpawner._stop_all_reflectors()
     spawner.clear_state()
     return {"pod": sent[0], "pvc_name": spawner.pvc_name, "state": spawner.get_state()}
 

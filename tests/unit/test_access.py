@@ -6,7 +6,6 @@ import ast
 import copy
 import hashlib
 import json
-import os
 import pickle
 import shutil
 import subprocess
@@ -24,6 +23,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec 
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec_parser import parse_shares
 from ansible_collections.odh.persistency.plugins.module_utils._hub import access, acl_format
 
+from testbed.hub.pythons import find_python
 from tests.support.access import HOME, TODAY, members_part, share, shares_part
 
 OTHERS = "not mounted: it is granted to others only"
@@ -681,12 +681,8 @@ print(decision.mounts[0])
 
 def pythons() -> list[str]:
     """This Python, and the oldest that the package is for, if the machine has one."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = [shutil.which("python3.8"), *map(str, sorted(root.glob("versions/3.8*/bin/python3.8")))]
-    for python in found:
-        if python and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return [sys.executable, python]
-    return [sys.executable]
+    oldest = find_python("3.8")
+    return [sys.executable, *([str(oldest)] if oldest else [])]
 
 
 @pytest.mark.parametrize("python", pythons())
