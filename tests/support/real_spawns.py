@@ -64,10 +64,20 @@ class RealSpawns:
         assert self._read()["kubespawner"] == VERSIONS[version]
 
     def start(self, namespace: str, user: str, server: str = "", **request: Any) -> dict[str, Any]:
-        """Start a server; return `pod`, `pvc_name` and `state`, or `error`, `message`, `status` and `reason`.
+        """Start a server; return `pod`, `pvc_name` and states, or `error`, `message`, `status` and `reason`.
 
-        The volume of the home names the template up to KubeSpawner 6, and the claim on 7, as in their charts.
+        With `settings=None`, the hub has no hook of ours.
         """
+        settings = request.pop("settings", {})
+        settings = None if settings is None else {"timeout": 30, **settings}
+        return self._ask(namespace, {"user": user, "server": server, "settings": settings, **request})
+
+    def stop(self, namespace: str, user: str, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Stop a server whose state is in the hub's database; return the `state` that it has then."""
+        return self._ask(namespace, {"user": user, "settings": {}, "stop": True, "state": state})
+
+    def _ask(self, namespace: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request. The volume of the home names the template up to KubeSpawner 6, and the claim on 7, as usual."""
         claim = "{pvc_name}" if self.version >= "7" else "claim-{username}--{servername}"
         config = {
             "namespace": namespace,
@@ -78,12 +88,10 @@ class RealSpawns:
             "k8s_api_request_timeout": 30,
             "volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": claim}}],
             "volume_mounts": [{"name": "home", "mountPath": "/home/jovyan"}],
-            **request.pop("config", {}),
+            **request.get("config", {}),
         }
-        settings = {"timeout": 30, **request.pop("settings", {})}
-        body = {"user": user, "server": server, "config": config, "settings": settings, **request}
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(body) + "\n")
+        self._process.stdin.write(json.dumps({**request, "config": config}) + "\n")
         self._process.stdin.flush()
         return self._read()
 

@@ -4,8 +4,9 @@ Each request on stdin is one start of a server, with KubeSpawner's own `start` a
 as a server-side dry run. A request has `user`, `server`, `namespace`, `groups` of the hub, `config` of KubeSpawner,
 `settings` of the hook, `state` (what the hub's database has of the server), `body` of the request to the hub, `hooks`
 (names of hooks in this file that are configured before ours), and `classic` (true: the spawner and hooks of classic Open Data
-Hub, see classic_spawner.py). The answer has `pod`, `pvc_name` and `state`; or `error`, and `message`, `status` and `reason` of
-a refusal.
+Hub, see classic_spawner.py). Without `settings`, there is no hook of ours. The answer has `pod`, `pvc_name`, `running` and
+`state` (what the hub's database has while the server runs, and after it has stopped); or `error`, and `message`, `status` and
+`reason` of a refusal. A request with `stop` stops a server instead, and the answer has `state`.
 
 The first argument is the folder that has the package `odh_persistency`. Only the standard library and what the environment
 holds is imported.
@@ -79,7 +80,8 @@ def spawner_for(request):
     for name, hook in (request.get("hooks") or {}).items():
         config.Spawner[name] = globals()[hook]
     spawner_class = spawner_class_of(request, config)
-    configure(config, request["settings"], runtime_of(spawner_class), spawner_class.__name__)
+    if request.get("settings") is not None:
+        configure(config, request["settings"], runtime_of(spawner_class), spawner_class.__name__)
     hub = SimpleNamespace(public_host="", url="http://hub", base_url="/hub/", api_url="http://hub/api")
     groups = [SimpleNamespace(name=name) for name in request.get("groups", ())]
     spawner = spawner_class(
@@ -114,7 +116,8 @@ async def launch(request):
     ours = spawner.modify_pod_hook
 
     async def send(spawner, pod):
-        pod = await maybe_future(ours(spawner, pod))
+        if ours is not None:
+            pod = await maybe_future(ours(spawner, pod))
         created = spawner.api.create_namespaced_pod(spawner.namespace, pod, dry_run="All")
         if inspect.isawaitable(created):  # the client of KubeSpawner 1.1 is synchronous
             await created
@@ -139,8 +142,21 @@ async def launch(request):
     finally:
         if hasattr(KubeSpawner, "_stop_all_reflectors"):
             await KubeSpawner._stop_all_reflectors()
+    running = spawner.get_state()
     spawner.clear_state()
-    return {"pod": sent[0], "pvc_name": spawner.pvc_name, "state": spawner.get_state()}
+    return {"pod": sent[0], "pvc_name": spawner.pvc_name, "running": running, "state": spawner.get_state()}
+
+
+async def stop(request):
+    """Stop a server as the hub does it, also after a restart of the hub."""
+    spawner = spawner_for(request)
+    spawner.load_state(request["state"])
+    try:
+        await spawner.stop()
+    finally:
+        await KubeSpawner._stop_all_reflectors()
+    spawner.clear_state()
+    return {"state": spawner.get_state()}
 
 
 async def main():
@@ -149,7 +165,9 @@ async def main():
     sys.stdout = sys.stderr
     print(json.dumps({"kubespawner": kubespawner.__version__}), file=answers, flush=True)
     for line in sys.stdin:
-        print(json.dumps(await launch(json.loads(line))), file=answers, flush=True)
+        request = json.loads(line)
+        answer = await (stop if request.get("stop") else launch)(request)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 asyncio.run(main())
