@@ -9,7 +9,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.shares.namin
 from ansible_collections.odh.persistency.plugins.module_utils._hub import observed_claims
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import Mount
 from ansible_collections.odh.persistency.plugins.module_utils._hub.claim_policy import reason_to_remove, verify_mounts
-from ansible_collections.odh.persistency.plugins.module_utils._hub.home_selection import (
+from ansible_collections.odh.persistency.plugins.module_utils._hub.home_rules import (
     HomeRefused,
     Server,
     select_home,

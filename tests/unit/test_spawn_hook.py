@@ -15,6 +15,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.shares.grant
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
 from ansible_collections.odh.persistency.plugins.module_utils._hub import hub_configuration
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import Mount
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access_decisions import requested_shares
 from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import AccessError
 from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_reader import AclReader, AclUnreadable
 from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_configuration import configure
@@ -27,7 +28,6 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_settings 
 )
 from ansible_collections.odh.persistency.plugins.module_utils._hub.kubernetes_client import ApiFailure, KubernetesClient
 from ansible_collections.odh.persistency.plugins.module_utils._hub.refusals import refusal, spare_failure_count
-from ansible_collections.odh.persistency.plugins.module_utils._hub.server_access import requested_shares
 from ansible_collections.odh.persistency.plugins.module_utils._hub.spawn_stamp import (
     Outcome,
     event,

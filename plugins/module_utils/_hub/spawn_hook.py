@@ -10,16 +10,16 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from .access_decisions import AccessDecisions, without_acl
 from .acl_reader import AclUnreadable
 from .claim_policy import reason_to_remove
-from .home_choice import HomeChoice, apply_home, choose_home
-from .home_selection import HomeRefused
+from .home_lookup import HomeChoice, apply_home, choose_home
+from .home_rules import HomeRefused
 from .hub_settings import Runtime, Settings
 from .kubernetes_client import ApiFailure, KubernetesClient
 from .observed_claims import Claim
 from .pod_rewriting import claims_of, with_environment, with_home, with_shares, without_claims
 from .refusals import refusal, spare_failure_count
-from .server_access import AccessDecisions, without_acl
 from .spawn_stamp import GRANTED_ANNOTATION, GRANTED_VARIABLE, Outcome, event, progress_messages, stamp
 
 _LATER = "cannot be read at the moment. Try again in a few minutes, or ask the administrator of this hub."

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .home_selection import Server, owns, select_home
+from .home_rules import Server, owns, select_home
 from .kubernetes_client import KubernetesClient, selector_of
 from .observed_claims import HOME, KIND_LABEL, OWNER_LABEL, USERNAME, Claim, owner_hash, username_labels
 
