@@ -210,6 +210,8 @@ def test_an_existing_claim_is_released(cluster, namespace, modules):
     result = modules.ok("share_pvc", away | {"state": "absent"})
     assert result.actions() == {"by-hand": "update"}
     assert "was not created for the share, so it stays" in result.changes[0]["reason"]
+    for options in (away, run([namespace], found)):
+        assert not modules.ok("share_pvc", options | {"state": "absent"}).changed
     claim = cluster.claims(namespace)["by-hand"]
     assert KIND not in claim["metadata"].get("labels", {})
     assert SHARE not in claim["metadata"].get("annotations", {})

@@ -18,6 +18,7 @@ from ...kubernetes.facts import PATCH
 from ...kubernetes.retention import Retention, retire_claim, retire_volume
 from ...kubernetes.volumes import RETAIN, Volume
 from ...metadata import (
+    ABSENT,
     CLAIM_UID_ANNOTATION,
     FOUND_ANNOTATION,
     KIND_LABEL,
@@ -116,6 +117,8 @@ class DeletionPlanner(TargetPlanner):
 
     def _reject_other_claim(self, claim: Claim) -> Change:
         owner = share_of(claim)
+        if owner is None and self.share.is_existing_claim and self.share.state == ABSENT:
+            raise Unchanged(f"claim {claim.name} is not a share")  # released by an earlier run, or never adopted
         what = f"belongs to the share {owner}" if owner else "has no labels of a share"
         raise Rejected(
             f"claim {claim.name} {what}, so it cannot be {self.share.state}: correct the name, or adopt the claim first with "
