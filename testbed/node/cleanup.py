@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from .. import processes
+from ..hub import cleanup as hubs
 from ..progress import TestbedError
 from ..state import Testbed
 from . import kernel
@@ -23,7 +24,8 @@ ENDED_WITHIN = 10.0  # seconds from SIGKILL until all processes are gone
 
 
 def clean(data: Path) -> bool:
-    """Kill the node and remove everything that it made; return whether there was anything to remove."""
+    """Kill the node and the hubs whose servers it runs, and remove what it made; return whether there was any of that."""
+    had_hubs = hubs.stop(data)
     layout = Layout(data)
     found = list(_processes(data))
     for process in found:
@@ -32,7 +34,7 @@ def clean(data: Path) -> bool:
     # When process 1 has ended, all processes and mounts of its namespaces are gone.
     if not all(processes.gone(process, ENDED_WITHIN) for process in found):
         raise TestbedError(f"the node's processes did not end within {ENDED_WITHIN:.0f} s of being killed: {found}")
-    there = bool(found) or layout.folder.exists()
+    there = had_hubs or bool(found) or layout.folder.exists()
     there |= kernel.remove_bridge(layout)
     there |= kernel.remove_cgroups(layout)
     processes.pid_file(data, "node").unlink(missing_ok=True)

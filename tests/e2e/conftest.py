@@ -1,15 +1,65 @@
-"""Fixtures of the end-to-end tests: the testbed's node, and what a real hub needs. They need root and Linux."""
+"""Fixtures of the end-to-end tests: one site and one hub for all of them. They need root and Linux, and npm.
+
+Each test takes users of its own, because the hub and its servers stay.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
-from tests.e2e.rig import proxy_program
+from testbed.node.status import Node
+from tests.e2e.rig import HubOnNode, Site, require_proxy_program
 from tests.integration.conftest import *  # noqa: F403
+from tests.support.cluster import Cluster
 from tests.support.node import *  # noqa: F403
+
+EXPIRED = {
+    "name": "last-year",
+    "level": "private",
+    "size": "1Gi",
+    "until": "2025-12-31",
+    "read": {"users": ["lars.jensen@example.org"]},
+}
+OF_A_GROUP = {"name": "visitors", "level": "private", "size": "1Gi", "read": {"groups": ["hub:visitors"]}}
 
 
 @pytest.fixture(scope="session")
-def proxy():
-    """The configurable-http-proxy from npm, installed once per user."""
-    return proxy_program()
+def site(cluster: Cluster, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The demo's inventory, applied by the playbooks, with two more shares."""
+    require_proxy_program()
+    namespace = cluster.make_namespace()
+    folder = tmp_path_factory.mktemp("site")
+    for path in (folder, folder.parent, folder.parent.parent):
+        path.chmod(0o755)  # for the users in pods
+    site = Site(cluster, namespace, folder)
+    for share in (EXPIRED, OF_A_GROUP):
+        backend = {"type": "nfs", "server": "nfs.example.org", "path": f"/exports/demo/{share['name']}"}
+        site.shares["shares_list"].append({**share, "backend": backend})
+    for playbook in ("homes", "shares", "hub"):
+        site.play(playbook)
+    site.provision()
+    yield site
+    site.remove()
+    for name in (namespace, f"{namespace}-jobs"):
+        cluster.remove_namespace(name)
+
+
+@pytest.fixture(scope="session")
+def hub(node: Node, site: Site) -> Iterator[HubOnNode]:
+    """The hub of the site. It has profiles that put claims into pods."""
+    with HubOnNode(node, site) as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(site: Site) -> str:
+    """The namespace of the site."""
+    return site.namespace
+
+
+@pytest.fixture
+def shell(site: Site) -> Callable[..., tuple[int, str]]:
+    """`shell("ann", "ls")`: run a shell command in a user's server; return its code and output."""
+    return site.shell
