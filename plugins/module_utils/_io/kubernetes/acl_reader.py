@@ -26,7 +26,7 @@ from ..._core.access.observed import (
 )
 from ..._core.plan import MOST_REFUSALS
 from ..._core.requests import CONFIG_MAPS
-from ..._hub.access import load_index, load_members, load_shares
+from ..._hub.access import SharesPart, load_index, load_members, load_shares
 from ..._hub.acl_format import INDEX_KEY, INDEX_NAME, PART_KEY, AccessError, members_name, prefix_of, shares_name
 from ..errors import ExternalError
 from ..module import PlanRejected
@@ -102,12 +102,17 @@ class AclReader:
         found = self.get(PROFILES_NAME)
         return {} if found is None else _claims(published_profiles(found).offer)
 
-    def _claims_of_acl(self) -> dict[str, str]:
+    def shares(self) -> Optional[SharesPart]:
+        """Return the shares of the ACL, None if there is no ACL. Raises AccessError if it is invalid."""
         index = self.get(INDEX_NAME)
         if index is None:
-            return {}
+            return None
         name = load_index(index.text(INDEX_KEY), index.annotations.get(DIGEST_ANNOTATION, ""))["shares"]
-        return _claims(Acl(load_shares(self._text(shares_name(name)), name), {}))
+        return load_shares(self._text(shares_name(name)), name)
+
+    def _claims_of_acl(self) -> dict[str, str]:
+        shares = self.shares()
+        return {} if shares is None else _claims(Acl(shares, {}))
 
     def _read_all(self) -> PublishedAcl:
         """Read all of it."""

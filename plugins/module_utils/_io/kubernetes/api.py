@@ -128,9 +128,9 @@ class Api:
             return None
         return [convert(item) for item in answer.get("items") or ()]
 
-    def post(self, resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
+    def post(self, resource: Resource, body: Mapping[str, Any], namespace: Optional[str] = None) -> dict[str, Any]:
         """Send an object that is not stored, such as an access review, and return the answer."""
-        return _parse(self._send(ApiCall(CREATE, resource), json.dumps(body)).data)
+        return _parse(self._send(ApiCall(CREATE, resource, namespace), json.dumps(body)).data)
 
     def write(self, request: ApiRequest, dry_run: bool = False) -> dict[str, Any]:
         """Send a write; return the object as stored, or what is left of a deleted one.
