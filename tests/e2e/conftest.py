@@ -6,11 +6,12 @@ Each test takes users of its own, because the hub and its servers stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from testbed.node.status import Node
-from tests.e2e.rig import HubOnNode, Site, require_proxy_program
+from tests.e2e.rig import HOME, HubOnNode, Site, require_proxy_program
 from tests.integration.conftest import *  # noqa: F403
 from tests.support.cluster import Cluster
 from tests.support.node import *  # noqa: F403
@@ -46,10 +47,35 @@ def site(cluster: Cluster, node: Node, tmp_path_factory: pytest.TempPathFactory)
         cluster.remove_namespace(name)
 
 
+def profiles(site: Site) -> list[dict[str, Any]]:
+    """Return profiles of the hub: the default, and two that put a home of somebody else and a share into the pod."""
+    claims = {"stolen-home": site.home_of(site.victim)["metadata"]["name"], "stolen-share": "shared-data-private"}
+    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": claim}} for name, claim in claims.items()]
+    mounts = [{"name": name, "mountPath": f"/mnt/{name}"} for name in claims]
+    by_name = {"environment": {"FROM_PROFILE": "yes"}}
+    added = {"volumes": {v["name"]: v for v in volumes}, "volume_mounts": {m["name"]: m for m in mounts}}
+    init = {"name": "thief", "image": site.image, "command": ["true"], "volumeMounts": mounts}
+    home = {"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}
+    replaced = {
+        "extra_pod_config": {"volumes": [home, *volumes]},
+        "extra_container_config": {"volumeMounts": [{"name": "home", "mountPath": HOME}, *mounts]},
+        "init_containers": [init],
+    }
+    return [
+        {"display_name": "Standard", "slug": "standard", "default": True},
+        {"display_name": "Volumes", "slug": "volumes", "kubespawner_override": {**by_name, **added}},
+        {
+            "display_name": "Extra configuration",
+            "slug": "extra-config",
+            "kubespawner_override": {**by_name, **replaced},
+        },
+    ]
+
+
 @pytest.fixture(scope="session")
 def hub(node: Node, site: Site) -> Iterator[HubOnNode]:
     """The hub of the site. It has profiles that put claims into pods."""
-    with HubOnNode(node, site) as running:
+    with HubOnNode(node, site, profiles=profiles(site)) as running:
         yield running
 
 

@@ -52,6 +52,10 @@ class Site:
     `folder` is where pods find volumes. `shares` is the content of shares.yml. `play` runs a playbook with it.
     """
 
+    #: Whose home profiles of the hub name.
+    victim = "anna.kowalska@example.org"
+    image = Node.image
+
     def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
         self.cluster, self.namespace, self.folder = cluster, namespace, folder
         self.inventory = folder / "inventory"
