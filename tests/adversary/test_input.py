@@ -290,6 +290,30 @@ def test_what_looks_octal_is_rejected(keys: dict[str, str]) -> None:
     assert "looks octal" in share_errors(**keys)
 
 
+@pytest.mark.parametrize("module", ["user_pvc", "share_pvc", "share_acl", "share_preflight"])
+def test_integer_options_read_a_number_as_it_is_written(module: str) -> None:
+    """Ansible reads the text "010" as 10, `yes` as 1, and has no sentence for thousands of digits."""
+    options = {
+        "user_pvc": ("wait_timeout", "wait_sleep"),
+        "share_pvc": ("wait_timeout", "wait_sleep"),
+        "share_acl": ("max_withdrawals",),
+        "share_preflight": ("max_withdrawals",),
+    }[module]
+    required = {"share_pvc": {"shares": []}}.get(module, {"namespace": "hub"})
+    for value, words in (
+        ("010", "looks octal"),
+        (" -0100", "looks octal"),
+        (True, "the boolean `true`: set a number"),
+        ("9" * 9000, "(9000 characters): correct the number"),
+    ):
+        result = Running(module, {**required, **dict.fromkeys(options, value)}, dict(os.environ), False, False).wait()
+        assert result.failed
+        for option in options:
+            assert f"{option} is " in result.msg, (option, result.msg)
+        assert result.msg.count(words) == len(options), result.msg
+        assert len(result.msg) < 1000
+
+
 HUGE: Any = int("9" * 4000) ** 3
 
 

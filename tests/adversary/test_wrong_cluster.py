@@ -7,6 +7,7 @@ import socket
 
 import pytest
 import yaml
+from ansible_collections.odh.persistency.plugins.module_utils._io import connection_settings
 
 from tests.support.playbooks import Playbooks
 
@@ -100,6 +101,40 @@ def test_an_inventory_does_not_reach_the_cluster_of_an_awx_credential(cluster, m
             {"K8S_AUTH_API_KEY": "some-token"},
             ("`client_cert`", "K8S_AUTH_API_KEY", "two logins"),
         ),
+        # A context that nobody can look up.
+        (
+            {},
+            {"K8S_AUTH_HOST": NOWHERE, "K8S_AUTH_API_KEY": "some-token", "K8S_AUTH_CONTEXT": "production"},
+            ("K8S_AUTH_CONTEXT (production) would be ignored", "K8S_AUTH_HOST"),
+        ),
+        (
+            {"host": NOWHERE, "api_key": "some-token", "context": "production"},
+            {},
+            ("`context` (production) would be ignored", "`host`"),
+        ),
+        # Addresses that are none.
+        (
+            {"host": "https://[::1", "api_key": "some-token"},
+            {"K8S_AUTH_HOST": NOWHERE},
+            ("`host` (https://[::1)", "K8S_AUTH_HOST"),
+        ),
+        ({"host": "https://a:99999", "api_key": "some-token"}, {}, ("https://a:99999 (`host`) is not a URL",)),
+        (
+            {"host": NOWHERE, "api_key": "some-token", "proxy": "a b"},
+            {},
+            ("The proxy a b is not a URL", "K8S_AUTH_PROXY"),
+        ),
+        ({"kubeconfig": True, "cluster": "https://[::1"}, {}, ("The wrong cluster", "not to https://[::1")),
+        (
+            {
+                "kubeconfig": {
+                    "current-context": "some-context",
+                    "contexts": [{"name": "some-context", "context": "no-mapping"}],
+                }
+            },
+            {},
+            ("inline kubeconfig", "cannot be used"),
+        ),
     ],
 )
 def test_settings_that_contradict_each_other(modules, kubeconfig, options, environment, sources):
@@ -109,10 +144,44 @@ def test_settings_that_contradict_each_other(modules, kubeconfig, options, envir
     message = modules.refused(
         "user_pvc",
         {"namespace": "hub", "users": ["ann"], **filled(options)},
-        environment=bare() | filled(environment),
+        environment=bare() | {"HOME": "/nowhere"} | filled(environment),
     )
     for source in sources:
         assert source in message
+
+
+def test_in_a_pod_the_service_account_does_not_silently_replace_a_kubeconfig(
+    modules, kubeconfig, tmp_path, monkeypatch
+):
+    token = tmp_path / "token"
+    token.write_text("some-token")
+    monkeypatch.setattr(connection_settings, "_POD_TOKEN", str(token))
+    pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+    def contradiction(options, environment):
+        return connection_settings.Settings(options, pod | environment).contradiction(lambda: None)
+
+    sentence = contradiction({}, {"KUBECONFIG": kubeconfig})
+    assert (
+        f"KUBECONFIG ({kubeconfig}) would be ignored, because the service account of this pod comes first" in sentence
+    )
+    assert "K8S_AUTH_KUBECONFIG" in sentence
+    assert f"KUBECONFIG (/nowhere:{kubeconfig})" in contradiction({}, {"KUBECONFIG": f"/nowhere:{kubeconfig}"})
+    assert not contradiction({}, {})
+    assert not contradiction({}, {"KUBECONFIG": "/nowhere"})
+    assert not contradiction({"kubeconfig": kubeconfig}, {"KUBECONFIG": kubeconfig})
+    assert not contradiction({}, {"KUBECONFIG": kubeconfig, "K8S_AUTH_KUBECONFIG": kubeconfig})
+    assert not contradiction({}, {"KUBECONFIG": kubeconfig, "K8S_AUTH_HOST": NOWHERE, "K8S_AUTH_API_KEY": "x"})
+
+
+def test_a_pod_without_a_token_says_so(modules, namespace, kubeconfig):
+    options = {"namespace": namespace, "users": []}
+    pod = bare() | {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443", "HOME": "/nowhere"}
+    for environment in (pod, pod | {"KUBECONFIG": "/nowhere/config"}, pod | {"K8S_AUTH_HOST": NOWHERE}):
+        message = modules.refused("user_pvc", options, environment=environment)
+        assert "this pod has no token of a service account (automountServiceAccountToken: false?)" in message
+        assert "`host` with `api_key`" in message
+    modules.ok("user_pvc", options, environment=pod | {"KUBECONFIG": kubeconfig})
 
 
 def test_settings_that_agree(cluster, modules, namespace, config, kubeconfig):

@@ -16,10 +16,12 @@ from typing import Any, Optional
 
 from .metadata import ABSENT, RETIRED
 from .text import did_you_mean, nearest, quote_list
-from .validation import describe_value, is_huge, is_list_text, quoted, quoting_hint
+from .validation import describe_value, is_huge, is_list_text, octal_error, quoted, quoting_hint
 
 #: How deeply the options of a task may be nested. A share needs six levels.
 _MOST_LEVELS = 100
+#: Longer than any number of an option.
+_MOST_DIGITS = 20
 
 
 def list_error(raw: object, source: str) -> Optional[str]:
@@ -53,6 +55,17 @@ def list_text_error(values: Sequence[object], source: str, items: bool = True) -
                 f"{source}[{index}] is the text {quoted(value)}, which looks like a list: write each of its items as an item of "
                 f"{source}"
             )
+    return None
+
+
+def number_error(value: object, source: str) -> Optional[str]:
+    """Return why a value is not an integer that means the same to everybody, None if it is one, or is for Ansible to reject."""
+    if isinstance(value, bool):
+        return f"{source} is {describe_value(value)}: set a number"
+    if isinstance(value, str) and octal_error(value):
+        return f"{source} is the text {quoted(value)}, which {octal_error(value)}"
+    if is_huge(value) or (isinstance(value, str) and len(value) > _MOST_DIGITS):
+        return f"{source} is {quoted(value) if isinstance(value, str) else describe_value(value)}: correct the number"
     return None
 
 

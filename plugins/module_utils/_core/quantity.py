@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Optional
 
-from .validation import quoted
+from .validation import octal_error, quoted
 
 BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -28,7 +28,6 @@ SMALLEST_VOLUME = 1024 * 1024
 _NUMBER = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(.*)\Z", re.DOTALL)
 #: Longer than any size: Python refuses to read integers of thousands of digits.
 _LONGEST = 100
-_OCTAL = re.compile(r"[+-]?0[0-9]")
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]{1,3})\Z")
 
 
@@ -67,10 +66,8 @@ def parse_size(text: str) -> int:
     below 1Mi (a forgotten unit).
     """
     value = parse_quantity(text)
-    if _OCTAL.match(text):
-        raise QuantityError(
-            f"{text!r} looks octal (without quotes YAML reads 0100 as 64): write it without a 0 in front"
-        )
+    if octal_error(text):
+        raise QuantityError(f"{text!r} {octal_error(text)}")
     if value <= 0:
         raise QuantityError(f"{text!r} is not above zero: write a size such as 10Gi")
     if value < SMALLEST_VOLUME:

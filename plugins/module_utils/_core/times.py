@@ -10,6 +10,8 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
+from .validation import quoted
+
 _SPAN = re.compile(r"(\d{1,6})([smhdw])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 LONGEST_SPAN = timedelta(days=36525)
@@ -22,10 +24,10 @@ def parse_span(text: str) -> timedelta:
     """Return a time span such as `30d`, `12h`, `2w` or `0s`. Raises ValueError with the reason and the way out."""
     match = _SPAN.match(text.strip())
     if not match:
-        raise ValueError(f"{text!r} is not a time span: write a number and one of s, m, h, d, w, such as 30d")
+        raise ValueError(f"{quoted(text)} is not a time span: write a number and one of s, m, h, d, w, such as 30d")
     span = timedelta(seconds=int(match.group(1)) * _SECONDS[match.group(2)])
     if span > LONGEST_SPAN:
-        raise ValueError(f"{text!r} is more than a hundred years: write a number and one of s, m, h, d, w, such as 30d")
+        raise ValueError(f"{quoted(text)} is more than a hundred years: write a number and one of s, m, h, d, w, such as 30d")
     return span
 
 

@@ -26,6 +26,7 @@ _LIST_TEXT = re.compile(
 #: Names that begin or end otherwise cannot match.
 _LIST_STARTS, _LIST_ENDS = " -[{(\"'", " ]})\"'"
 _MOST_DIGITS = 1000
+_OCTAL = re.compile(r"\s*[+-]?0[0-9]")
 
 
 class PlacedList(list[Any]):
@@ -116,6 +117,13 @@ def describe_value(value: object) -> str:
 def is_huge(value: object) -> bool:
     """Return whether a value is an integer with so many digits that Python may refuse to write it."""
     return isinstance(value, int) and value.bit_length() > _MOST_DIGITS * 3
+
+
+def octal_error(text: str) -> str:
+    """Return what is wrong with the text of a number that begins with a 0, "" if it does not."""
+    if not _OCTAL.match(text):
+        return ""
+    return "looks octal (without quotes YAML reads 0100 as 64): write it without a 0 in front"
 
 
 def unknown_keys(item: Mapping[Any, object], known: Collection[str], errors: list[str]) -> list[str]:

@@ -117,8 +117,7 @@ class Settings:
         kubeconfig = self.get("kubeconfig")
         if kubeconfig is None or not isinstance(kubeconfig.value, str):
             return ""
-        paths = [path for path in kubeconfig.value.split(os.pathsep) if path]
-        if any(os.path.isfile(os.path.expanduser(path)) for path in paths):
+        if _exists(kubeconfig.value):
             return ""
         return (
             f"The kubeconfig {kubeconfig.value} does not exist ({kubeconfig.source}): correct `kubeconfig` or "
@@ -129,7 +128,7 @@ class Settings:
         host, named = self.get("host"), self.kubeconfig_or_context
         if host is None:
             path = self._environment.get("KUBECONFIG")
-            if named is None and path and self.is_in_pod and os.path.isfile(path.split(os.pathsep)[0]):
+            if named is None and path and self.is_in_pod and _exists(path):
                 return (
                     f"KUBECONFIG ({path}) would be ignored, because the service account of this pod comes first: set "
                     "`kubeconfig` or K8S_AUTH_KUBECONFIG, or unset KUBECONFIG"
@@ -148,6 +147,8 @@ class Settings:
         if (named is None and (login or self.is_in_pod)) or (named is not None and not named.is_option and is_complete):
             return ""
         context = read_context()
+        if context is None and named is not None:
+            return f"{named} would be ignored, because {host} names the API server: remove one of them"
         if context is None or is_same_server(str(host.value), context.server):
             return ""
         if named is None:
@@ -189,6 +190,11 @@ class Settings:
         return None
 
 
+def _exists(kubeconfig: str) -> bool:
+    """Return whether one of the files exists that a kubeconfig names, separated by colons."""
+    return any(os.path.isfile(os.path.expanduser(path)) for path in kubeconfig.split(os.pathsep))
+
+
 def _option(params: Mapping[str, Any], name: str) -> Optional[Setting]:
     value = params.get(name)
     return Setting(value, f"`{name}`", is_option=True) if value is not None else None
@@ -207,8 +213,8 @@ def is_same_server(one: str, other: str) -> bool:
 
 def _normalized(server: str) -> tuple[str, str, str]:
     text = str(server).strip()
-    parts = urlsplit(text if "://" in text else f"https://{text}")
     try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
         port = parts.port
     except ValueError:
         return ("", text, "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from .._core.inventory import list_error, list_text_error
+from .._core.inventory import list_error, list_text_error, number_error
 from .._core.metadata import ABSENT, RETIRED
 from .._core.outcome import Outcome
 from .._core.plan import REFUSE, Change, Plan, failure_message, refusal_message, unready_message
@@ -42,6 +42,17 @@ class PlanRejected(Exception):
 
 class Module(AnsibleModule):
     """A module whose output has no credentials of URLs and no invisible characters, whatever the verbosity is."""
+
+    def _load_params(self) -> None:
+        """Read the options. Ansible would read the text "010" as 10, and cannot read one of thousands of digits."""
+        super()._load_params()
+        #: What is wrong with numbers, which are then missing from the options.
+        self.number_errors: list[str] = []
+        for name, option in self.argument_spec.items():
+            error = number_error(self.params.get(name), name) if option.get("type") == "int" else None
+            if error is not None:
+                self.number_errors.append(error)
+                del self.params[name]
 
     def fail_json(self, msg: str, **result: Any) -> None:
         """End with a failure; also called by Ansible for options that are not valid."""
@@ -136,8 +147,8 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
 
 
 def _reject_texts(module: Any) -> None:
-    """Raise PlanRejected for each option that is a list and got a text which looks like one."""
-    errors = []
+    """Raise PlanRejected for each option that is a list and got a text which looks like one, and for wrong numbers."""
+    errors = list(module.number_errors)
     for name, option in module.argument_spec.items():
         value = module.params.get(name)
         error = None

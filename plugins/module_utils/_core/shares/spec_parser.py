@@ -34,6 +34,7 @@ from ..validation import (
     describe_value,
     is_huge,
     is_list_text,
+    octal_error,
     quoted,
     quoting_hint,
     text_of,
@@ -292,11 +293,8 @@ def _id_of(item: Mapping[Any, object], key: str, errors: list[str]) -> Optional[
     number = item.get(key)
     if number is None:
         return None
-    if isinstance(number, str) and number[:1] == "0" and number[1:].isdigit():
-        errors.append(
-            f"`{key}` is the text {quoted(number)}, which looks octal (without quotes YAML reads 0100 as 64): write the number "
-            "without a 0 in front"
-        )
+    if isinstance(number, str) and octal_error(number):
+        errors.append(f"`{key}` is the text {quoted(number)}, which {octal_error(number)}")
         return None
     if isinstance(number, str) and _DIGITS.match(number):
         number = int(number)  # templates turn numbers into text

@@ -123,6 +123,9 @@ def connect(module: Any, connections: int) -> Connection:
             raise ConfigError(f"The connection names {option} {path}, which is not a file: correct the path")
     try:
         client = kubernetes.client.ApiClient(configuration)
+    except ValueError as error:
+        proxy = without_credentials(str(configuration.proxy))
+        raise ConfigError(f"The proxy {proxy} is not a URL ({error}): correct `proxy` or K8S_AUTH_PROXY") from error
     except Exception as error:  # OpenSSL reports what is wrong with a certificate or key
         raise ConfigError(f"The certificate or key of the connection cannot be used: {error}") from error
     client.user_agent = USER_AGENT
@@ -130,8 +133,13 @@ def connect(module: Any, connections: int) -> Connection:
     for name, value in kc._create_headers(module).items():
         fixed += [(name, item) for item in (value if isinstance(value, list) else [value])]
         kc._set_header(client, name, value)
-    server = configuration.host.rstrip("/")
-    return Connection(server, configuration, tuple(fixed), client, settings.describe(_describe_source(auth)))
+    server, source = configuration.host.rstrip("/"), settings.describe(_describe_source(auth))
+    try:
+        return Connection(server, configuration, tuple(fixed), client, source)
+    except ValueError as error:
+        raise ConfigError(
+            f"The API server {without_credentials(server)} ({source}) is not a URL ({error}): correct it"
+        ) from error
 
 
 def _allow_kubeconfig_in_messages(module: Any) -> None:
@@ -179,7 +187,8 @@ def _plain(node: Any) -> Any:
 def _named(config: Mapping[str, Any], section: str, key: str, name: Any) -> Mapping[str, Any]:
     for item in config.get(section) or []:
         if isinstance(item, Mapping) and item.get("name") == name:
-            return item.get(key) or {}
+            value = item.get(key)
+            return value if isinstance(value, Mapping) else {}
     return {}
 
 
