@@ -16,7 +16,7 @@ from ..._core.kubernetes.claims import LOST, Claim
 from ..._core.kubernetes.facts import ClusterFacts
 from ..._core.kubernetes.quota import Demand, Quota, claim_demands, quota_from, quota_warnings
 from ..._core.metadata import CLAIM_UID_ANNOTATION, PRESENT
-from ..._core.plan import Change, Plan
+from ..._core.plan import CREATE, Change, Plan
 from ..._core.shares.naming import SELECTOR
 from ..._core.shares.planning.changes import keep_share
 from ..._core.shares.planning.conflicts import ConflictFinder, created_source
@@ -24,6 +24,7 @@ from ..._core.shares.planning.context import PlanContext
 from ..._core.shares.planning.desired import Share, ShareSettings, ShareTarget
 from ..._core.shares.planning.observed import ObservedShares
 from ..._core.shares.planning.plan import plan_again, plan_shares
+from ..._hub.acl_format import LEVELS
 from .api import Api
 from .apply import Outcome, apply_plan
 from .errors import ApiError
@@ -111,7 +112,7 @@ class SharesRun:
         outcome.warnings.extend(missing_namespace_warning(name) for name in sorted(absent))
         outcome.warnings.extend(warnings)
         self.timings["write"] = time.monotonic() - started
-        if outcome.wrote and any(created_source(change) is not None for change in outcome.plan.pending):
+        if outcome.wrote and any(_may_overlap(change) for change in outcome.plan.pending):
             self._look_again(outcome)
         return created.followed_by(outcome)
 
@@ -223,8 +224,16 @@ class SharesRun:
         return [f"{warning} (namespace {namespace})" for warning in quota_warnings(demands, quotas)]
 
 
+def _may_overlap(change: Change) -> bool:
+    """Return whether a change makes data a share that another run may not have seen: all but new claims of a class."""
+    is_present = change.subject is not None and change.subject.share.state == PRESENT
+    return is_present and (change.action != CREATE or created_source(change) is not None)
+
+
 def _needs_volumes(share: Share) -> bool:
-    """Return whether a plan of a share always depends on its volumes."""
+    """Return whether a plan of a share always depends on its volumes: the lowest level needs no mark on a volume."""
     if share.state != PRESENT:
         return True
-    return len(share.namespaces) > 1 or not (share.is_dynamic or share.is_existing_claim)
+    return (
+        len(share.namespaces) > 1 or not (share.is_dynamic or share.is_existing_claim) or share.spec.level != LEVELS[0]
+    )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple, Optional
 
+from ...._hub.acl_format import LEVELS
 from ... import requests
 from ...kubernetes.claims import Claim
 from ...kubernetes.deletion import check_deletion
@@ -230,13 +231,14 @@ class DeletionPlanner(TargetPlanner):
         )
 
     def _release(self, claim: Claim) -> tuple[requests.ApiRequest, ...]:
-        """Remove our metadata from a claim, and first from its volume, which would stay reserved for this share otherwise."""
-        metadata = {
-            "labels": dict.fromkeys((KIND_LABEL, SHARE_KEY)),
-            "annotations": dict.fromkeys(
-                (SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION, LEVEL_ANNOTATION, CLAIM_UID_ANNOTATION)
-            ),
-        }
+        """Remove our metadata from a claim, and first from its volume, which would stay reserved for this share otherwise.
+
+        A level above the lowest one stays: the data is still there, and another share may take it.
+        """
+        annotations = [SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION, CLAIM_UID_ANNOTATION]
+        if claim.annotations.get(LEVEL_ANNOTATION) in (None, LEVELS[0]):
+            annotations.append(LEVEL_ANNOTATION)
+        metadata = {"labels": dict.fromkeys((KIND_LABEL, SHARE_KEY)), "annotations": dict.fromkeys(annotations)}
         body = {"metadata": metadata}
         patch_claim = requests.patch(
             requests.CLAIMS, self.target.namespace, claim.name, body, requests.Precondition(claim.version)

@@ -17,7 +17,7 @@ from typing import NamedTuple, NoReturn, Optional
 from ... import requests
 from ...kubernetes.claims import BOUND, Claim
 from ...kubernetes.volumes import PROVISIONED_BY_ANNOTATION, RETAIN, Volume
-from ...metadata import CLAIM_UID_ANNOTATION, KIND_LABEL, KIND_SHARE, SHARE_KEY
+from ...metadata import CLAIM_UID_ANNOTATION, FOUND_ANNOTATION, KIND_LABEL, KIND_SHARE, SHARE_KEY
 from ...plan import CREATE, Change, Rejected, Unchanged
 from .backends import clone_source
 from .changes import change_share, describe_location, share_line
@@ -121,7 +121,7 @@ class _DynamicPlanner(StaticPlanner):
             if volume is not None:
                 self._reject_static_volume(volume)
                 return self._update_bound_claim(claim, volume, is_clone=volume.name == self.target.volume)
-        return self.update_claim(claim)
+        return self.update_claim(claim, None, self.mark_volume(claim))
 
     def plan_before_binding(self, here: _Existing, first: _Existing) -> Change:
         """Plan a target when no volume exists yet. `first` has the claim that gets one, and the others wait for it."""
@@ -328,6 +328,8 @@ class _DynamicPlanner(StaticPlanner):
         """
         if not claim.volume or claim.storage_class != "" or claim.volume == self.target.volume:
             return
+        if FOUND_ANNOTATION in claim.annotations:
+            return  # Adopted by consent, whatever its volume is.
         volume = self.observed.volume(claim.volume)
         if volume is None or volume.share != self.share.name or volume.clone_of is not None:
             return

@@ -28,11 +28,12 @@ class ExistingClaimPlanner(TargetPlanner):
         self.check_claim(claim)
         several = len(self.share.namespaces) > 1
         volume = self.observed.bound_volume(claim) if several else None
-        update = NO_UPDATE
+        update = NO_UPDATE if several else self.mark_volume(claim)
         if several and claim.volume:
             # Several volumes may hold the same data, and one of them with the policy Delete would delete it.
             self.require_volumes()
             if volume is not None and volume.claim_uid == claim.uid:
+                self.check_volume(volume, claim)
                 update = self.update_volume(volume, claim)
         change = self.update_claim(claim, volume, update)
         if volume is not None and volume.claim_uid == claim.uid:

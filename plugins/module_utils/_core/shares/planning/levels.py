@@ -17,7 +17,7 @@ from ...._hub.acl_format import LEVELS
 from ...kubernetes.claims import Claim
 from ...kubernetes.volumes import Volume
 from ...metadata import LEVEL_ANNOTATION, PRESENT, RETIRED_ANNOTATION
-from ...plan import REFUSE, Change
+from ...plan import REFUSE, UPDATE, Change
 from ..places import MAY_BE
 from .changes import refuse_share
 from .conflicts import ConflictFinder
@@ -64,10 +64,15 @@ class _LevelGuard:
         return change
 
     def _marks(self, change: Change) -> Iterator[_Mark]:
-        """Yield the marks of a change's own claim and volume, and of all volumes that its data overlaps."""
+        """Yield the marks of a change's own claim and volume, and of all volumes that its data overlaps.
+
+        What a share in force overlaps is reported, not rejected: its level does not change.
+        """
         claim = self.observed.claim(change.namespace, change.name)
         volume = self.conflicts.volume_of(change)
         yield from _marks_of(volume, claim, change.namespace)
+        if claim is not None and _is_in_force(change, claim):
+            return
         volumes = self.observed.all_volumes() if volume is not None else None
         if volume is None or volumes is None:
             return
@@ -90,6 +95,12 @@ def _marks_of(volume: Optional[Volume], claim: Optional[Claim], namespace: str) 
     elif claim is not None and claim.annotations.get(LEVEL_ANNOTATION):
         subject = f"claim {claim.name} in {namespace}"
         yield _Mark(claim.annotations[LEVEL_ANNOTATION], subject, share_of(claim) or "")
+
+
+def _is_in_force(change: Change, claim: Claim) -> bool:
+    """Return whether a change keeps the level of a share in force, and only marks its volume."""
+    level = change.subject.share.spec.level
+    return change.action == UPDATE and claim.retired_at is None and claim.annotations.get(LEVEL_ANNOTATION) == level
 
 
 def _sets_level(change: Change) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable, NoReturn, Optional
 
+from ...._hub.acl_format import LEVELS
 from ... import requests
 from ...kubernetes.claim_update import UP_TO_DATE, ClaimUpdate
 from ...kubernetes.claims import BLOCK, BOUND, LOST, Claim
@@ -27,7 +28,7 @@ from .context import PlanContext
 from .copies import copy_problem
 from .desired import ShareTarget
 from .observed import is_marked, reserved_for, reserved_volume, share_of
-from .volumes import NO_UPDATE, VolumeSpec, VolumeUpdate, claim_manifest, update_volume
+from .volumes import NO_UPDATE, VolumeSpec, VolumeUpdate, claim_manifest, mark_volume, update_volume
 
 #: What a claim's size may do: grow as its class allows, only be compared (a static volume), or differ (a clone).
 EXPAND, COMPARE, IGNORE = "expand", "compare", "ignore"
@@ -155,6 +156,36 @@ class TargetPlanner:
         if update.operations:
             self.require_patch("; ".join(update.reasons))
         return update
+
+    def mark_volume(self, claim: Claim) -> VolumeUpdate:
+        """Return the update that marks the volume of a bound claim as the share's, so that its data keeps its level.
+
+        The lowest level needs no mark, so no volume is read for it. A login that may not read or patch
+        volumes gets a note: nothing is shared by that.
+        """
+        lowest = LEVELS[0]
+        is_lowest = self.share.spec.level == claim.annotations.get(LEVEL_ANNOTATION, lowest) == lowest
+        if not claim.volume or (is_lowest and not self._is_volume_marked(claim)):
+            return NO_UPDATE
+        volume = self.observed.bound_volume(claim)
+        if self.observed.volumes_error:
+            self.context.add_note(
+                f"Volumes of shares are not marked with their levels and not compared: {self.observed.volumes_error}"
+            )
+        if volume is None or volume.claim_uid != claim.uid:
+            return NO_UPDATE
+        self.check_volume(volume, claim)
+        update = mark_volume(self.target, volume)
+        error = self.facts.volume_error(PATCH) if update.operations else None
+        if error:
+            self.context.add_note(f"Volumes of shares are not marked with their levels: {error}")
+            return NO_UPDATE
+        return update
+
+    def _is_volume_marked(self, claim: Claim) -> bool:
+        """Return whether the volume of a claim has a level, as far as it was read."""
+        volume = self.observed.known_volume(claim.volume)
+        return volume is not None and LEVEL_ANNOTATION in volume.annotations
 
     def update_claim(
         self,

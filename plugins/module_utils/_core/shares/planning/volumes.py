@@ -101,6 +101,17 @@ def mark_origin(volume: Volume, claim_uid: str) -> requests.ApiRequest:
     return requests.patch(requests.VOLUMES, "", volume.name, body, requests.Precondition(uid=volume.uid))
 
 
+def mark_volume(target: ShareTarget, volume: Volume) -> VolumeUpdate:
+    """Return the update of a volume's labels and annotations alone."""
+    metadata, reasons = _metadata_update(target, volume)
+    if not metadata:
+        return NO_UPDATE
+    request = requests.patch(
+        requests.VOLUMES, "", volume.name, {"metadata": metadata}, requests.Precondition(uid=volume.uid)
+    )
+    return VolumeUpdate((request,), tuple(reasons))
+
+
 def update_volume(
     target: ShareTarget, volume: Volume, claim: Optional[Claim], mount_options: Sequence[str] = ()
 ) -> VolumeUpdate:

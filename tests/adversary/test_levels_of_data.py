@@ -1,0 +1,130 @@
+"""Data keeps its level on volumes that a class provisioned and on existing claims, and shares in force are compared alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import Cluster, wait_for
+from tests.support.homes import make_home
+from tests.support.modules import Modules
+from tests.support.shares import SHARE, make_claim, nfs, share, volume_of
+
+pytestmark = pytest.mark.usefixtures("share_volumes")
+
+LEVEL = "odh.persistency/level"
+DYNAMIC = {"type": "storage_class", "storage_class": "standard"}
+EXISTING = {"type": "existing_claim", "claim": "pool"}
+BACKENDS = pytest.mark.parametrize("backend", [DYNAMIC, EXISTING], ids=["class", "existing claim"])
+
+
+def run(namespace: str, *shares: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"namespaces": [namespace], "shares": list(shares), **options}
+
+
+def on(path: str) -> dict[str, Any]:
+    return {"nfs": {"server": "nas.example.org", "path": path}}
+
+
+def create(cluster: Cluster, modules: Modules, namespace: str, backend: dict[str, Any], level: str = "secret") -> str:
+    """A share in force; return the name of its claim."""
+    claim = "pool" if backend is EXISTING else "data"
+    if backend is EXISTING:
+        make_claim(cluster, namespace, claim, storageClassName="standard")
+    modules.ok("share_pvc", run(namespace, share("data", backend, level=level)))
+    cluster.bind(namespace, claim, source=on(f"/{namespace}/x"), reclaim="Retain")
+    return claim
+
+
+def level_of(volume: dict[str, Any]) -> str:
+    return str(volume["metadata"]["annotations"].get(LEVEL, ""))
+
+
+@BACKENDS
+def test_the_volume_keeps_the_level_when_somebody_removes_the_claim(
+    cluster: Cluster, modules: Modules, namespace: str, audit: Any, backend: dict[str, Any]
+) -> None:
+    claim = create(cluster, modules, namespace, backend)
+    options = run(namespace, share("data", backend, level="secret"))
+    modules.ok("share_pvc", options)
+    assert level_of(volume_of(cluster, namespace, claim)) == "secret"
+    with audit(user_agent="odh.persistency/") as log:
+        assert not modules.ok("share_pvc", options).changed
+    assert not log.writes
+    assert {request.verb for request in log.requests} == {"list"}
+    # Somebody changes the mark of the claim, or removes it.
+    for mark, lower in (("private", "private"), (None, "private"), (None, "public")):
+        cluster.patch("persistentvolumeclaims", claim, {"metadata": {"annotations": {LEVEL: mark}}}, namespace)
+        message = modules.refused("share_pvc", run(namespace, share("data", backend, level=lower)))
+        assert "its data is secret (volume" in message
+        assert "set `declassify: [data]`" in message
+    cluster.delete("persistentvolumeclaims", claim, namespace)
+    wait_for(lambda: claim not in cluster.claims(namespace), "the claim gone")
+    message = modules.refused("share_pvc", run(namespace, share("open", nfs(f"/{namespace}/x"))))
+    assert "that of the share data" in message
+
+
+@BACKENDS
+def test_a_level_that_is_lowered_with_consent_stays_lowered(
+    cluster: Cluster, modules: Modules, namespace: str, backend: dict[str, Any]
+) -> None:
+    claim = create(cluster, modules, namespace, backend)
+    modules.ok("share_pvc", run(namespace, share("data", backend, level="secret")))
+    opened = run(namespace, share("data", backend))
+    modules.ok("share_pvc", {**opened, "declassify": ["data"]})
+    assert level_of(volume_of(cluster, namespace, claim)) == "public"
+    assert not modules.ok("share_pvc", opened).changed
+    modules.ok("share_pvc", {**opened, "state": "retired"})
+    modules.ok("share_pvc", opened)
+
+
+def test_a_volume_of_another_share_is_not_marked(cluster: Cluster, modules: Modules, namespace: str) -> None:
+    claim = create(cluster, modules, namespace, EXISTING)
+    modules.ok("share_pvc", run(namespace, share("data", EXISTING, level="secret")))
+    nothing = {"metadata": {"labels": None, "annotations": {SHARE: None, LEVEL: None}}}
+    cluster.patch("persistentvolumeclaims", claim, nothing, namespace)
+    message = modules.refused("share_pvc", run(namespace, share("open", EXISTING)))
+    assert "belongs to the share data" in message
+
+
+def test_a_claim_that_is_released_keeps_its_level(cluster: Cluster, modules: Modules, namespace: str) -> None:
+    claim = create(cluster, modules, namespace, EXISTING)
+    modules.ok("share_pvc", run(namespace, share("data", EXISTING, level="secret")))
+    for state in ("retired", "absent"):
+        modules.ok("share_pvc", run(namespace, share("data", EXISTING), state=state, retention="0s"))
+    assert "odh.persistency/kind" not in cluster.claims(namespace)[claim]["metadata"].get("labels", {})
+    opened = run(namespace, share("open", EXISTING))
+    assert "set `declassify: [open]`" in modules.refused("share_pvc", opened)
+    cluster.patch("persistentvolumeclaims", claim, {"metadata": {"annotations": {LEVEL: None}}}, namespace)
+    assert "set `declassify: [open]`" in modules.refused("share_pvc", opened)
+    modules.ok("share_pvc", {**opened, "declassify": ["open"]})
+
+
+@BACKENDS
+def test_a_share_alone_in_its_run_is_compared_with_others_in_force(
+    cluster: Cluster, modules: Modules, namespace: str, other: str, backend: dict[str, Any]
+) -> None:
+    """Its claim is bound later, inside the folder of a share of another run, and around a home."""
+    modules.ok("share_pvc", run(other, share("one", nfs(f"/{namespace}"), level="private"), wait=True))
+    make_home(cluster, other, "claim-bob", "bob")
+    cluster.bind(other, "claim-bob", source=on(f"/{namespace}/x/bob"))
+    create(cluster, modules, namespace, backend, level="private")
+    for _run in range(2):
+        warnings = modules.ok("share_pvc", run(namespace, share("data", backend, level="private"))).warnings
+        assert any(f"lies inside that of the share one in {other}" in text for text in warnings), warnings
+        assert any("contains that of claim claim-bob" in text for text in warnings), warnings
+
+
+def test_a_login_without_the_right_on_volumes_says_so(
+    cluster: Cluster, modules: Modules, namespace: str, restricted_user: Any
+) -> None:
+    claim = create(cluster, modules, namespace, DYNAMIC, level="private")
+    options = run(namespace, share("data", DYNAMIC, level="private"))
+    rules = [{"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list", "get", "create", "patch"]}]
+    readers = [{"apiGroups": [""], "resources": ["persistentvolumes"], "verbs": ["list", "get"]}]
+    for volumes, reason in (([], "may not list persistentvolumes"), (readers, "may not patch persistentvolumes")):
+        result = modules.ok("share_pvc", options, kubeconfig=restricted_user(rules, volumes))
+        assert not result.changed
+        assert any("not marked with their levels" in text and reason in text for text in result.warnings)
+    assert level_of(volume_of(cluster, namespace, claim)) == ""
