@@ -27,7 +27,9 @@ def parse_span(text: str) -> timedelta:
         raise ValueError(f"{quoted(text)} is not a time span: write a number and one of s, m, h, d, w, such as 30d")
     span = timedelta(seconds=int(match.group(1)) * _SECONDS[match.group(2)])
     if span > LONGEST_SPAN:
-        raise ValueError(f"{quoted(text)} is more than a hundred years: write a number and one of s, m, h, d, w, such as 30d")
+        raise ValueError(
+            f"{quoted(text)} is more than a hundred years: write a number and one of s, m, h, d, w, such as 30d"
+        )
     return span
 
 
