@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 PREFIX = "odhp"  # of the names of namespaces created here
 TEST_LABEL = "odh-persistency-test"  # on every namespace, volume and cluster role created here
-CLUSTER_WIDE = ("persistentvolumes", "clusterrolebindings", "clusterroles", "groups")
+CLUSTER_WIDE = ("persistentvolumes", "csidrivers", "clusterrolebindings", "clusterroles", "groups")
 APIS = {
     "namespaces": "/api/v1",
     "nodes": "/api/v1",
@@ -39,9 +39,12 @@ APIS = {
     "pods": "/api/v1",
     "events": "/api/v1",
     "configmaps": "/api/v1",
+    "secrets": "/api/v1",
     "resourcequotas": "/api/v1",
     "serviceaccounts": "/api/v1",
     "storageclasses": "/apis/storage.k8s.io/v1",
+    "csidrivers": "/apis/storage.k8s.io/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
