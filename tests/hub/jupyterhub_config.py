@@ -1,6 +1,6 @@
 """Configuration of the JupyterHubs under test; what differs is in the JSON file that ODHP_HUB_SETTINGS names.
 
-Runs inside the hub, in JupyterHub 4 to 6. Everything is the hub's own, save the proxy: a proxy class that keeps the
+Runs inside the hub, in JupyterHub 1.5 and 4 to 6. Everything is the hub's own, save the proxy: a proxy class that keeps the
 routes in memory, for the tests talk to the hub itself, and configurable-http-proxy would take Node.js.
 """
 
@@ -8,6 +8,8 @@ import json
 import os
 from pathlib import Path
 
+import jupyterhub
+import jupyterhub.auth
 from jupyterhub.proxy import Proxy
 
 
@@ -43,13 +45,17 @@ c.JupyterHub.api_page_default_limit = settings["page"]
 c.JupyterHub.api_page_max_limit = settings["page"]
 c.JupyterHub.concurrent_spawn_limit = 0
 c.JupyterHub.authenticator_class = "dummy"
-if hasattr(__import__("jupyterhub.auth").auth.Authenticator, "allow_all"):
+if hasattr(jupyterhub.auth.Authenticator, "allow_all"):
     c.Authenticator.allow_all = True  # since JupyterHub 5 nobody may log in unless told
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = f"{here}/home/{{username}}"
 c.Spawner.cmd = [settings["python"], str(Path(settings["single_user"]))]
 c.Spawner.poll_interval = 0
 c.JupyterHub.services = [{"name": name, "api_token": one["token"]} for name, one in settings["services"].items()]
+if jupyterhub.version_info < (2, 0):
+    # No scopes: a service may do everything or nothing.
+    for service in c.JupyterHub.services:
+        service["admin"] = service["name"] == "admin"
 c.JupyterHub.load_roles = [
     {"name": f"role-of-{name}", "scopes": one["scopes"], "services": [name]}
     for name, one in settings["services"].items()

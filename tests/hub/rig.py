@@ -32,6 +32,8 @@ from tests.oracle.real_kubespawner import environment
 HERE = Path(__file__).resolve().parent
 # JupyterHub, by the KubeSpawner whose environment it lives in.
 ENVIRONMENTS = {"6.1.1": "7.1", "5.5.0": "7.0", "4.1.6": "6.2"}
+#: Classic Open Data Hub's, for tests that concern it: it knows neither scopes nor pages.
+CLASSIC = {"1.5.1": "1.1"}
 NEWEST = next(iter(ENVIRONMENTS))
 PAGE = 10  # the hub's page limit, so that a few dozen users make many pages
 
@@ -56,7 +58,9 @@ class RealHub:
     def __init__(self, version: str, report: Callable[[str], object] = print, base_url: str = "/") -> None:
         self.version = version
         self.tokens = {name: secrets.token_hex(16) for name in SCOPES}
-        self._python = environment(ENVIRONMENTS[version], report)
+        self._python = environment(({**ENVIRONMENTS, **CLASSIC})[version], report)
+        self._configuration = HERE / "jupyterhub_config.py"
+        self._environment: dict[str, str] = {}
         self._base_url = base_url
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -67,16 +71,7 @@ class RealHub:
             port = free.getsockname()[1]
         self.root = f"http://127.0.0.1:{port}"
         self.url = self.root + self._base_url.rstrip("/")
-        settings = {
-            "folder": str(self.folder),
-            "port": port,
-            "base_url": self._base_url,
-            "page": PAGE,
-            "python": str(self._python),
-            "single_user": str(HERE / "single_user.py"),
-            "services": {name: {"token": self.tokens[name], "scopes": scopes} for name, scopes in SCOPES.items()},
-        }
-        (self.folder / "settings.json").write_text(json.dumps(settings))
+        (self.folder / "settings.json").write_text(json.dumps(self._settings(port)))
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -84,10 +79,11 @@ class RealHub:
         }
         with open(self.folder / "hub.log", "wb") as log:
             self._process = subprocess.Popen(
-                [str(self._python), "-m", "jupyterhub", "-f", str(HERE / "jupyterhub_config.py")],
+                [str(self._python), "-m", "jupyterhub", "-f", str(self._configuration)],
                 cwd=self.folder,
                 env={
                     **clean,
+                    **self._environment,
                     "ODHP_HUB_SETTINGS": str(self.folder / "settings.json"),
                     "PATH": f"{self._python.parent}:{os.environ.get('PATH', '')}",
                     "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(16),
@@ -108,6 +104,18 @@ class RealHub:
                 self.close()
                 raise RuntimeError(f"JupyterHub {self.version} did not start:\n{text[-4000:]}")
             time.sleep(0.1)
+
+    def _settings(self, port: int) -> dict[str, Any]:
+        """Return what the configuration file reads."""
+        return {
+            "folder": str(self.folder),
+            "port": port,
+            "base_url": self._base_url,
+            "page": PAGE,
+            "python": str(self._python),
+            "single_user": str(HERE / "single_user.py"),
+            "services": {name: {"token": self.tokens[name], "scopes": scopes} for name, scopes in SCOPES.items()},
+        }
 
     def close(self) -> None:
         """End it and every server that it started, and remove its folder."""

@@ -1,0 +1,104 @@
+"""The spawn hook in real JupyterHubs 6.1, 5.5, 4.1 and 1.5: refusals are no failures of the hub, and it never blocks."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from testbed.faults import Rule, slow, status
+from testbed.proxy import FaultProxy
+from tests.hub.rig import numbered
+from tests.support.acl import options
+from tests.support.cluster import wait_for
+from tests.support.hooked_hub import VERSIONS, HookedHub
+from tests.support.modules import Modules
+from tests.support.real_spawns import GROUPS, SHARES, make_home, make_share
+
+#: Requests of the hook.
+CLAIMS_AND_ACL = "/(configmaps|persistentvolumeclaims)(/|$)"
+DELAY = 1.2  # seconds of each request
+RETIRED = {"odh.persistency/retired-at": "2026-01-01T00:00:00Z"}
+
+
+@pytest.fixture(scope="module")
+def proxy(cluster):
+    with FaultProxy(cluster.kubeconfig) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=[*VERSIONS])
+def hub(request, cluster, proxy):
+    """A hub of each version, with an ACL in its namespace."""
+    namespace = cluster.make_namespace()
+    Modules(cluster).ok("share_acl", options(namespace, SHARES, groups=GROUPS, home_path="/home/jovyan"))
+    for spec in SHARES:
+        make_share(cluster, namespace, spec["name"])
+    with HookedHub(request.param, namespace, proxy.kubeconfig, policy="deny", timeout=10) as running:
+        yield running
+    cluster.remove_namespace(namespace)
+
+
+@pytest.fixture(autouse=True)
+def without_faults(proxy):
+    yield
+    proxy.clear()
+
+
+def start(hub, user):
+    """Start a server and return the status and the text of the response."""
+    try:
+        hub.api("POST", f"/users/{user}/server", {})
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    return 0, ""
+
+
+def test_refusals_are_no_failures_of_the_hub(cluster, hub, proxy):
+    make_home(cluster, hub.namespace, "home-of-rob", "rob", **RETIRED)
+    hub.add("rob", "ann", "broken")
+    proxy.add(Rule(status(403), path="/configmaps/"))
+    for user, sentence in [("rob", "Your home volume is retired"), ("ann", "The access list of shares cannot be read")]:
+        for _ in range(10):
+            code, text = start(hub, user)
+            assert code == 403, (text, hub.log()[-4000:])
+            assert sentence in text
+    assert hub.failure_count == 0
+    assert start(hub, "broken")[0] == 500
+    assert hub.failure_count == 1
+    assert start(hub, "rob")[0] == 403
+    assert hub.failure_count == 1
+    assert hub.is_running
+
+
+@pytest.mark.parametrize("hub", ["7.0", "1.1"], indirect=True)
+def test_fifty_starts_over_a_slow_api_do_not_block_the_hub(hub, proxy):
+    """KubeSpawner 1.1 has a synchronous client, whose requests must stay in threads."""
+    users = numbered("user", 50)
+    hub.add("first", *users)
+    latencies = []
+    with ThreadPoolExecutor(1 + len(users)) as threads:
+        # The first start of a hub takes longer.
+        before = proxy.count("POST", "/pods$")
+        threads.submit(start, hub, "first")
+        pods = wait_for(lambda: (found := proxy.count("POST", "/pods$")) > before and found, "a first pod")
+        requests = proxy.count(path=CLAIMS_AND_ACL)
+        proxy.add(Rule(slow(DELAY), path=CLAIMS_AND_ACL))
+        for user in users:
+            threads.submit(start, hub, user)
+        # JupyterHub itself takes nearly a second to accept fifty requests at once.
+        everybody = requests + len(users)
+        wait_for(lambda: proxy.count(path=CLAIMS_AND_ACL) >= everybody, "a request of the hook in each start", 60)
+        deadline = time.monotonic() + 120
+        while proxy.count("POST", "/pods$") < pods + len(users):
+            assert time.monotonic() < deadline, hub.log()[-4000:]
+            before = time.monotonic()
+            hub.page("/health")
+            latencies.append(time.monotonic() - before)
+            time.sleep(0.05)
+        proxy.clear()
+    assert proxy.parallel >= len(users)
+    assert len(latencies) > 10
+    assert max(latencies) < 1.0, latencies
