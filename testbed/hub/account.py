@@ -11,11 +11,15 @@ from ..state import Testbed
 
 NAME = "hub"
 _RBAC = "rbac.authorization.k8s.io"
-#: The chart's Role, without the right to delete claims, which the spawn hook makes needless.
+#: The chart's Role (templates/hub/rbac.yaml of 4.4), without the right to delete claims, which the spawn hook makes needless.
 CHART_RULES: list[dict[str, Any]] = [
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "watch", "list", "create", "delete"]},
+    {
+        "apiGroups": [""],
+        "resources": ["pods", "secrets", "services"],
+        "verbs": ["get", "watch", "list", "create", "delete"],
+    },
     {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "watch", "list", "create"]},
-    {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["get", "watch", "list"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "watch", "list"]},
 ]
 
 

@@ -35,7 +35,7 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 CLOCK_CALLS = {"now", "utcnow", "today"}
 
 #: The adapter (see its docstring): nothing else uses the kubernetes package or private names of its collection.
-OPENSHIFT = ROOT / "plugins" / "module_utils" / "_io" / "kubernetes" / "openshift_groups.py"
+OPENSHIFT = ROOT / "plugins" / "module_utils" / "_io" / "kubernetes" / "openshift_client.py"
 ADAPTER = UTILS / "_io" / "kubernetes" / "connection.py"
 #: A first use of typed APIs costs a second of CPU, the dynamic client a discovery, and get_api_client both.
 TYPED_OR_DISCOVERING = re.compile(

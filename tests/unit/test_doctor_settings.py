@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.odh.persistency.plugins.filter.hub_configuration import hub_configuration
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.doctor.chart import (
     chart_settings,
     merged,
@@ -27,6 +26,8 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.hub.doctor.p
     python_settings,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.doctor.settings import UNSET, settings_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.hub.helm_values import helm_entries
+from ansible_collections.odh.persistency.plugins.module_utils._io.files.hub_package import hub_package
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -254,10 +255,9 @@ def test_versions():
 
 
 def test_what_the_role_renders_is_recognised():
-    import yaml
-
-    text = hub_configuration({"flavor": "z2jh", "namespace": "jupyterhub", "service_account": "hub"})["values_text"]
-    values = yaml.safe_load(text)
+    values: dict = {}
+    for path, keys in helm_entries(hub_package(), {"namespace": "jupyterhub"}, manages_groups=True).items():
+        values.setdefault(path[0], {})[path[1]] = keys
     settings = chart_settings(values)
     assert settings.spawner("modify_pod_hook").value is OUR_HOOK
     assert settings.spawner("delete_pvc").value is False

@@ -2,15 +2,30 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files of the package that runs in the hub, as they are installed with this collection."""
+"""The files of the package that runs in the hub, as they are installed with this collection.
+
+Ansible packs a module into an archive with the files that it imports, so the package is imported, and read with its loader.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import pkgutil
+from importlib import import_module
+from typing import Any
 
-_FOLDER = Path(__file__).resolve().parents[2] / "_hub"
+from ... import _hub
+from ..._hub import hub_configuration  # imports everything that the hub needs
 
 
 def hub_package() -> dict[str, str]:
     """Return the texts of the package's files by name."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(_FOLDER.glob("*.py"))}
+    package = hub_configuration.__name__.rpartition(".")[0]
+    found = {"__init__.py": _source(package)}
+    for info in pkgutil.iter_modules(_hub.__path__):
+        found[f"{info.name}.py"] = _source(f"{package}.{info.name}")
+    return dict(sorted(found.items()))
+
+
+def _source(name: str) -> str:
+    module: Any = import_module(name)
+    return str(module.__loader__.get_source(name) or "")

@@ -5,7 +5,7 @@
 """The adapter to kubernetes.core and the kubernetes client: from connection options to a connection.
 
 Only this file uses private names of kubernetes.core (equal in 6.2 to 6.6). No request is made here, and none of the
-client's own APIs is used: requests use its connection pool directly. Only OpenShift's client (`openshift_groups.py`) gets
+client's own APIs is used: requests use its connection pool directly. Only OpenShift's client (`openshift_client.py`) gets
 the client itself, which it is built on.
 """
 

@@ -10,13 +10,8 @@ one list. Retries, pagination and error messages are those of `Api`. A Group tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Optional
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
-
-from ansible.module_utils.basic import missing_required_lib
 
 from ..._core.metadata import ABSENT, RETIRED
 from ..._core.requests import Resource
@@ -25,19 +20,19 @@ from ..._core.shares.spec import ShareSpec, named_groups
 from ..._core.text import did_you_mean
 from ..._core.validation import describe_value
 from ..._hub.acl_format import OPENSHIFT
-from ..errors import ExternalError
 from ..module import PlanRejected
 from .api import Api
 from .connection import Connection
 from .errors import ApiError
+from .openshift_client import OpenShiftConnection, OpenShiftResource
 
 GROUPS = Resource("user.openshift.io", "v1", "groups", namespaced=False)
-
-
-class MissingLibrary(ExternalError):
-    """The `openshift` package is not installed."""
-
-    retryable = False
+_GROUPS = OpenShiftResource(
+    GROUPS,
+    "Group",
+    "groups of openshift:",
+    "This cluster has no Groups (user.openshift.io/v1), so groups of openshift: cannot be read: check that it is OpenShift",
+)
 
 
 def groups_in_use(shares: Iterable[ShareSpec]) -> list[str]:
@@ -82,7 +77,7 @@ def read_members(connection: Connection, names: Sequence[str], errors: dict[str,
             errors[OPENSHIFT + name] = f"openshift:{name} is not a valid name of a Group: correct it"
     if not valid:
         return {}
-    found = _read(Api(_OpenShiftConnection.of(connection)), valid)
+    found = _read(Api(OpenShiftConnection.of(connection, _GROUPS)), valid)
     members = {}
     for name in valid:
         group = found.get(name)
@@ -133,79 +128,3 @@ def _invalid_user(users: Any) -> Any:
     if not isinstance(users, list):
         return users
     return next((user for user in users if not isinstance(user, str) or not user), None)
-
-
-def _names_an_object(text: str) -> bool:
-    """Return whether a 404 means that an object is missing, and not the resource."""
-    try:
-        return bool(json.loads(text)["details"]["name"])
-    except (ValueError, KeyError, TypeError):
-        return False
-
-
-@dataclass(frozen=True)
-class _Response:
-    status: int
-    data: bytes
-    headers: Mapping[str, str]
-
-
-class _OpenShiftConnection(Connection):
-    """A connection that sends its requests through the dynamic client of the `openshift` package."""
-
-    @classmethod
-    def of(cls, connection: Connection) -> _OpenShiftConnection:
-        """Return a connection to the same API server with the same login."""
-        return cls(connection.server, connection.configuration, connection.fixed_headers, connection.client)
-
-    def __post_init__(self) -> None:
-        """Create the dynamic client. Raises MissingLibrary."""
-        try:
-            from openshift.dynamic import DynamicClient
-            from openshift.dynamic import Resource as OpenShiftResource
-        except ImportError as error:
-            raise MissingLibrary(
-                f"{missing_required_lib('openshift', reason='for groups of openshift:')}: {error}"
-            ) from error
-        # The resource is known: nothing is discovered, and there is no file with a cache of discoveries.
-        self._dynamic = DynamicClient(self.client, discoverer=lambda _client, _cache_file: None)
-        self._resource = OpenShiftResource(
-            prefix="apis",
-            group=GROUPS.group,
-            api_version=GROUPS.version,
-            kind="Group",
-            name=GROUPS.plural,
-            namespaced=False,
-            client=self._dynamic,
-        )
-
-    def request(self, method: str, path: str, body: Optional[bytes], headers: Any, timeout: Any) -> Any:
-        """Send one GET request, once, and return its response. Raises HTTPError of urllib3."""
-        from kubernetes.client.rest import ApiException
-        from urllib3.exceptions import SSLError
-
-        parts = urlsplit(path)
-        name = unquote(parts.path[len(GROUPS.path()) :].lstrip("/"))
-        query = dict(parse_qsl(parts.query))
-        if "continue" in query:
-            query["_continue"] = query.pop("continue")
-        try:
-            answer = self._dynamic.get(
-                self._resource,
-                name=quote(name, safe="") if name else None,
-                serialize=False,
-                _request_timeout=(timeout.connect_timeout, timeout.read_timeout),
-                **query,
-            )
-            return _Response(answer.status, answer.data, answer.headers)
-        except ApiException as error:
-            if not error.status:
-                raise SSLError(error.reason) from error
-            text = error.body or error.reason or ""
-            if error.status == 404 and not _names_an_object(text):
-                raise ExternalError(
-                    "This cluster has no Groups (user.openshift.io/v1), so groups of openshift: cannot be read: check "
-                    "that it is OpenShift",
-                    retryable=False,
-                ) from error
-            return _Response(error.status, text.encode("utf-8"), error.headers or {})

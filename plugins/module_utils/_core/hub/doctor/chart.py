@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..helm_values import FOLDER, PACKAGE
+from ..helm_values import FOLDER
+from ..hub_python import PACKAGE
 from .python_settings import ANY, COMPUTED, Assignment, python_settings
 from .settings import HubSettings, mapping_at, settings_of
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..helm_values import PACKAGE
+from ..hub_python import PACKAGE
 from .python_settings import python_settings
 from .settings import KUBE_SPAWNER, HubSettings, settings_of
 
