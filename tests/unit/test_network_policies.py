@@ -131,6 +131,7 @@ def test_what_opens_the_port_is_named():
         ({"matchLabels": {"app": "x"}}, NO),
         ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["x", "jupyterhub"]}]}, YES),
         ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["x"]}]}, YES),
+        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["jupyterhub"]}]}, NO),
         ({"matchExpressions": [{"key": "none", "operator": "NotIn", "values": ["x"]}]}, YES),
         ({"matchExpressions": [{"key": "none", "operator": "In", "values": ["x"]}]}, NO),
         ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, YES),
