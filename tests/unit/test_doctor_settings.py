@@ -27,6 +27,8 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.hub.doctor.p
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.doctor.settings import UNSET, settings_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.helm_values import helm_entries
+from ansible_collections.odh.persistency.plugins.module_utils._core.hub.hub_python import GROUP_TRAITS
+from ansible_collections.odh.persistency.plugins.module_utils._core.hub.odh import ConfigMapContent, odh_python
 from ansible_collections.odh.persistency.plugins.module_utils._io.files.hub_package import hub_package
 from hypothesis import given
 from hypothesis import strategies as st
@@ -263,6 +265,25 @@ def test_what_the_role_renders_is_recognised():
     assert settings.spawner("delete_pvc").value is False
     folder = Path(__file__).resolve().parents[2] / "plugins/module_utils/_hub"
     assert set(package_files(values)) == {path.name for path in folder.glob("*.py")}
+    for trait in GROUP_TRAITS:
+        assert settings.lookup(["Authenticator"], trait).value is True
+    roles, doubt = settings.items("JupyterHub", "load_roles")
+    assert [role["name"] for role in roles] == ["odh-persistency"]
+    assert not doubt
+
+
+def test_what_the_role_renders_for_classic_open_data_hub_is_recognised():
+    package = hub_package()
+    content = ConfigMapContent({"jupyterhub_config.py": "c.JupyterHub.x = 1"}, {}).with_ours(
+        odh_python({"namespace": "n"}, "n", manages_groups=True), package
+    )
+    config_map = {"data": content.data, "binaryData": content.binary_data}
+    settings = odh_settings(config_map)
+    assert settings.spawners[0] == "OpenShiftSpawner"
+    assert settings.spawner("modify_pod_hook").value is OUR_HOOK
+    assert [hook.settings for hook in settings.hooks] == ['{"namespace": "n"}']
+    assert settings.lookup(["Authenticator"], "manage_groups").value is True
+    assert odh_package(config_map) == package
 
 
 # -- classic Open Data Hub -------------------------------------------------------------------------------------------------

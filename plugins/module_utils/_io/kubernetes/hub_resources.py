@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional, TypeVar
 
 from ..._core.hub.doctor.finding import Read, Unread
 from ..._core.hub.doctor.observed import MCS_ANNOTATION, SERVERS, Binding, Place, ServerPod, Subject
+from ..._core.hub.permissions import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
 from ..._core.kubernetes.claims import Claim, claim_from
 from ..._core.kubernetes.volumes import Volume, volume_from
 from ..._core.metadata import KIND_LABEL, KIND_SHARE
@@ -22,11 +23,6 @@ from .api import Api
 from .errors import ApiError
 from .share_reader import FEW_OBJECTS, in_parallel
 
-_RBAC = "rbac.authorization.k8s.io"
-ROLES = Resource(_RBAC, "v1", "roles")
-ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings")
-CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", namespaced=False)
-CLUSTER_ROLE_BINDINGS = Resource(_RBAC, "v1", "clusterrolebindings", namespaced=False)
 POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 DRIVERS = Resource("storage.k8s.io", "v1", "csidrivers", namespaced=False)
 REVIEWS = Resource("authorization.k8s.io", "v1", "localsubjectaccessreviews")

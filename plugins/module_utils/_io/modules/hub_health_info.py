@@ -14,15 +14,17 @@ from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ..._core.hub.configuration import FLAVORS, ODH, Z2JH
 from ..._core.hub.doctor.chart import chart_settings, merged, package_files, service_account
-from ..._core.hub.doctor.classic_odh import ACCOUNT, CONFIG_MAP, odh_package, odh_settings
+from ..._core.hub.doctor.classic_odh import odh_package, odh_settings
 from ..._core.hub.doctor.examination import examine, findings_text, summary
 from ..._core.hub.doctor.finding import Read, Unread
 from ..._core.hub.doctor.observed import ObservedHub, Place
 from ..._core.hub.doctor.permissions import reviewed_rights
 from ..._core.hub.doctor.settings import HubSettings, mapping_at
 from ..._core.hub.doctor.spawn_hook import acl_namespace
-from ..._core.requests import CONFIG_MAPS, Resource
+from ..._core.hub.odh import CONFIG_MAP, SECRETS, SERVICE_ACCOUNT
+from ..._core.requests import CONFIG_MAPS
 from ..._hub.acl_format import AccessError
 from ..errors import ExternalError
 from ..files.hub_package import hub_package
@@ -38,9 +40,7 @@ try:
 except ImportError:
     yaml = None  # type: ignore[assignment]
 
-SECRETS = Resource("", "v1", "secrets")
 VALUES_KEY = "values.yaml"
-Z2JH, ODH = "z2jh", "odh"
 
 
 def argument_spec() -> dict[str, Any]:
@@ -48,7 +48,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **connection_spec(),
         "namespace": {"type": "str", "required": True},
-        "flavor": {"type": "str", "default": Z2JH, "choices": [Z2JH, ODH]},
+        "flavor": {"type": "str", "default": Z2JH, "choices": list(FLAVORS)},
         "secret": {"type": "str", "default": "hub", "no_log": False},
         "service_account": {"type": "str"},
         "servers_namespace": {"type": "str"},
@@ -182,7 +182,7 @@ def _read_odh(api: Api, namespace: str, _secret: str) -> Configuration:
     """Read the configuration of classic Open Data Hub. Raises PlanRejected if there is no hub."""
     found = attempt(lambda: api.get(CONFIG_MAPS, namespace, CONFIG_MAP))
     if isinstance(found, Unread):
-        return Configuration(found, found, ACCOUNT)
+        return Configuration(found, found, SERVICE_ACCOUNT)
     if found is None:
         raise PlanRejected(
             [
@@ -190,4 +190,4 @@ def _read_odh(api: Api, namespace: str, _secret: str) -> Configuration:
                 "exist: correct `namespace` or `flavor`"
             ]
         )
-    return Configuration(odh_settings(found), odh_package(found), ACCOUNT)
+    return Configuration(odh_settings(found), odh_package(found), SERVICE_ACCOUNT)

@@ -18,13 +18,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..hub_python import PACKAGE
+from ..odh import CONFIG_MAP, CONFIGURATION_KEY, SECTION
 from .python_settings import python_settings
 from .settings import KUBE_SPAWNER, HubSettings, settings_of
 
-CONFIG_MAP = "jupyterhub-cfg"
-CONFIGURATION_KEY = "jupyterhub_config.py"
-ACCOUNT = "jupyterhub-hub"
-SPAWNER = "OpenShiftSpawner"
 #: KubeSpawner 1.1 with JupyterHub 1.5, or older.
 _VERSION = (1, 5)
 #: What a package may take unpacked. A ConfigMap has at most 1 MiB.
@@ -35,7 +32,7 @@ def odh_settings(config_map: Mapping[str, Any]) -> HubSettings:
     """Return the settings in the ConfigMap."""
     text = (config_map.get("data") or {}).get(CONFIGURATION_KEY, "")
     settings = settings_of(python_settings([(f"{CONFIG_MAP}, {CONFIGURATION_KEY}", text)]))
-    spawners = tuple(dict.fromkeys((*settings.spawners[: -len(KUBE_SPAWNER)], SPAWNER, *KUBE_SPAWNER)))
+    spawners = tuple(dict.fromkeys((*settings.spawners[: -len(KUBE_SPAWNER)], SECTION, *KUBE_SPAWNER)))
     unreadable = "the configuration in the hub's image, which cannot be read"
     return replace(settings, spawners=spawners, unreadable=unreadable, hub_version=_VERSION)
 
