@@ -45,7 +45,6 @@ APIS = {
     "storageclasses": "/apis/storage.k8s.io/v1",
     "csidrivers": "/apis/storage.k8s.io/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",
-    "secrets": "/api/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
