@@ -14,6 +14,7 @@ holds is imported.
 
 import asyncio
 import datetime
+import functools
 import inspect
 import json
 import logging
@@ -74,7 +75,10 @@ def spawner_class_of(request, config):
     return configured_spawner(config, config.KubeSpawner.namespace)
 
 
-def spawner_for(request):
+@functools.lru_cache(maxsize=None)  # noqa: UP033 - Python 3.8
+def configured(text):
+    """Return a hub's configuration and its class of spawners. Starts with the same one share it, and so the hook's cache."""
+    request = json.loads(text)
     config = Config()
     config.KubeSpawner.update(request["config"])
     for name, hook in (request.get("hooks") or {}).items():
@@ -82,6 +86,12 @@ def spawner_for(request):
     spawner_class = spawner_class_of(request, config)
     if request.get("settings") is not None:
         configure(config, request["settings"], runtime_of(spawner_class), spawner_class.__name__)
+    return config, spawner_class
+
+
+def spawner_for(request):
+    parts = {key: request.get(key) for key in ("config", "hooks", "settings", "classic")}
+    config, spawner_class = configured(json.dumps(parts, sort_keys=True))
     hub = SimpleNamespace(public_host="", url="http://hub", base_url="/hub/", api_url="http://hub/api")
     groups = [SimpleNamespace(name=name) for name in request.get("groups", ())]
     spawner = spawner_class(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import copy
 import json
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -350,6 +351,12 @@ def test_the_hook_of_the_section_that_wins_is_chained():
     assert calls == ["KubeSpawner"]
     configure(config, {"home": "none"}, runtime(), section="OpenShiftSpawner")
     assert "pre_spawn_hook" in config["OpenShiftSpawner"]
+
+
+def test_spawners_with_copies_of_the_configuration_share_the_hook_and_so_its_cache():
+    config = Configuration()
+    hook = configure(config, {}, runtime())
+    assert copy.deepcopy(config["KubeSpawner"]["modify_pod_hook"]).__self__ is hook
 
 
 def test_wrong_settings_stop_the_hub():

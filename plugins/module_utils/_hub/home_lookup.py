@@ -24,11 +24,15 @@ class HomeChoice(NamedTuple):
 
 
 async def choose_home(spawner: Any, client: KubernetesClient) -> HomeChoice:
-    """Return the home of a server. Raises HomeRefused and ApiFailure."""
+    """Return the home of a server. Raises HomeRefused and ApiFailure.
+
+    A home in use with our owner label settles the matter with one request: that is what administrators manage. Otherwise
+    the claims that only KubeSpawner has labelled count as well.
+    """
     server = _server_of(spawner)
     found = await client.claims(f"{OWNER_LABEL}={owner_hash(server.user)}")
     labels = username_labels(server.user, _own_label(spawner))
-    if labels:
+    if labels and not any(owns(claim, server) and not claim.terminating and not claim.is_retired for claim in found):
         found += await client.claims(selector_of(USERNAME, labels))
     if not any(owns(claim, server) and not claim.terminating for claim in found):
         known = {claim.name for claim in found}

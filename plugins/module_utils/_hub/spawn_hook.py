@@ -37,6 +37,10 @@ class SpawnHook:
         self._settings, self._runtime, self._previous = settings, runtime, dict(previous)
         self._access = AccessDecisions(settings, runtime)
 
+    def __deepcopy__(self, _memo: Any) -> SpawnHook:
+        """Return the hook itself: traitlets copies configured values for each spawner, and the cache would be lost."""
+        return self
+
     def pre_spawn(self, spawner: Any) -> Any:
         """Be the hub's `pre_spawn_hook`: choose the home."""
         return self._runtime.schedule(self._pre_spawn(spawner))
