@@ -2,11 +2,12 @@
 
 Each request on stdin is one start of a server, with KubeSpawner's own `start` and API client, up to the pod, which is sent
 as a server-side dry run. A request has `user`, `server`, `namespace`, `groups` of the hub, `config` of KubeSpawner,
-`settings` of the hook, `state` (what the hub's database has of the server), `body` of the request to the hub, `hooks`
-(names of hooks in this file that are configured before ours), and `classic` (true: the spawner and hooks of classic Open Data
-Hub, see classic_spawner.py). Without `settings`, there is no hook of ours. The answer has `pod`, `pvc_name`, `running` and
-`state` (what the hub's database has while the server runs, and after it has stopped); or `error`, and `message`, `status` and
-`reason` of a refusal. A request with `stop` stops a server instead, and the answer has `state`.
+`settings` of the hook, `state` (what the hub's database has of the server), `body` (JSON) or `fields` (of the form) of the
+request to the hub with its `method`, `uri` and `sender`, `hooks` (names of hooks in this file that are configured before
+ours), `form` (true: show the options form, start nothing; the answer has `form`), and `classic` (true: the spawner and hooks of
+classic Open Data Hub, see classic_spawner.py). Without `settings`, there is no hook of ours. The answer has `pod`, `pvc_name`,
+`running` and `state` (what the hub's database has while the server runs, and after it has stopped), and `user_options`; or
+`error`, and `message`, `status` and `reason` of a refusal. A request with `stop` stops a server, and the answer has `state`.
 
 The first argument is the folder that has the package `odh_persistency`. Only the standard library and what the environment
 holds is imported.
@@ -26,6 +27,7 @@ import jupyterhub
 import kubespawner
 from jupyterhub.utils import maybe_future
 from kubespawner import KubeSpawner
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import HTTPError
 from traitlets.config import Config
 
@@ -56,6 +58,26 @@ async def async_modify_pod(spawner, pod):
     return pod
 
 
+def sync_form(spawner):
+    return f"<p>the form of {spawner.user.name}</p>"
+
+
+async def async_form(spawner):
+    return sync_form(spawner)
+
+
+def options_of_site(form):
+    return {name: values[0] for name, values in form.items()}
+
+
+def options_of_site_with_spawner(form, spawner=None):
+    return {**options_of_site(form), "for": spawner.user.name if spawner else None}
+
+
+def dynamic_profiles(spawner):
+    return [{"display_name": f"for {spawner.user.name}", "slug": "dynamic"}]
+
+
 def runtime_of(spawner_class):
     return Runtime(
         http_error=HTTPError,
@@ -82,7 +104,7 @@ def configured(text):
     config = Config()
     config.KubeSpawner.update(request["config"])
     for name, hook in (request.get("hooks") or {}).items():
-        config.Spawner[name] = globals()[hook]
+        config.Spawner[name] = globals().get(hook, hook)
     spawner_class = spawner_class_of(request, config)
     if request.get("settings") is not None:
         configure(config, request["settings"], runtime_of(spawner_class), spawner_class.__name__)
@@ -105,10 +127,38 @@ def spawner_for(request):
         give_client(spawner)
     spawner.log = logging.getLogger("spawner")
     spawner.user_options = request.get("user_options") or {}
-    if request.get("body") is not None:
-        call = SimpleNamespace(method="POST", body=json.dumps(request["body"]).encode())
-        spawner.handler = SimpleNamespace(request=call, settings={})
+    if {"body", "fields", "uri"} & {*request}:
+        sender = SimpleNamespace(name=request.get("sender", request["user"]))
+        spawner.handler = SimpleNamespace(request=received(request), settings={}, current_user=sender)
     return spawner
+
+
+def received(request):
+    """Return the request to the hub as tornado parses it: the form is multipart, as the hub's page sends it."""
+    content_type, body = "application/json", json.dumps(request.get("body")).encode()
+    if request.get("fields") is not None:
+        content_type = "multipart/form-data; boundary=----x"
+        parts = [
+            f'------x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, values in request["fields"].items()
+            for value in values
+        ]
+        body = "".join([*parts, "------x--\r\n"]).encode()
+    headers = HTTPHeaders({"Content-Type": content_type})
+    method, uri = request.get("method", "POST"), request.get("uri", "/hub/spawn")
+    parsed = HTTPServerRequest(method=method, uri=uri, headers=headers, body=body)
+    parsed._parse_body()
+    return parsed
+
+
+def form_options(spawner):
+    """Return the options that the hub takes from a form or from the query of a link."""
+    request = spawner.handler.request
+    arguments = request.query_arguments if request.method == "GET" else request.body_arguments
+    fields = {name: [value.decode() for value in values] for name, values in arguments.items()}
+    if request.method == "GET":
+        return spawner.options_from_query(fields)
+    return getattr(spawner, "run_options_from_form", spawner.options_from_form)(fields)  # not in JupyterHub 1.5
 
 
 def give_client(spawner):
@@ -135,6 +185,10 @@ async def launch(request):
         raise Launched
 
     try:
+        if request.get("form"):
+            return {"form": await spawner.get_options_form()}
+        if {"fields", "uri"} & {*request}:
+            spawner.user_options = await maybe_future(form_options(spawner))
         spawner.load_state(request.get("state") or {})
         # KubeSpawner 1.1 accepts futures from the hook, but no coroutines.
         spawner.modify_pod_hook = lambda spawner, pod: asyncio.ensure_future(send(spawner, pod))
@@ -154,7 +208,8 @@ async def launch(request):
             await KubeSpawner._stop_all_reflectors()
     running = spawner.get_state()
     spawner.clear_state()
-    return {"pod": sent[0], "pvc_name": spawner.pvc_name, "running": running, "state": spawner.get_state()}
+    answer = {"pod": sent[0], "pvc_name": spawner.pvc_name, "running": running, "state": spawner.get_state()}
+    return {**answer, "user_options": spawner.user_options}
 
 
 async def stop(request):

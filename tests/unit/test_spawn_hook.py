@@ -7,6 +7,7 @@ import asyncio
 import copy
 import json
 from datetime import date, datetime, timezone
+from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +16,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.compi
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.grant_spec import Grants
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
 from ansible_collections.odh.persistency.plugins.module_utils._hub import hub_configuration
-from ansible_collections.odh.persistency.plugins.module_utils._hub.access import Mount
-from ansible_collections.odh.persistency.plugins.module_utils._hub.access_decisions import requested_shares
+from ansible_collections.odh.persistency.plugins.module_utils._hub.access import Mount, Verdict
 from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import AccessError
 from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_reader import AclReader, AclUnreadable
 from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_configuration import configure
@@ -28,13 +28,23 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_settings 
     settings_from,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._hub.kubernetes_client import ApiFailure, KubernetesClient
+from ansible_collections.odh.persistency.plugins.module_utils._hub.options_form import (
+    form_without_us,
+    with_notice,
+    with_secret_shares,
+)
 from ansible_collections.odh.persistency.plugins.module_utils._hub.refusals import refusal, spare_failure_count
+from ansible_collections.odh.persistency.plugins.module_utils._hub.requested_shares import requested_shares
 from ansible_collections.odh.persistency.plugins.module_utils._hub.spawn_stamp import (
+    Message,
     Outcome,
     event,
-    progress_messages,
+    messages_of,
+    secret_record,
     stamp,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 # --- Settings -------------------------------------------------------------------------------------------------------------
 
@@ -278,6 +288,68 @@ def test_only_the_body_of_a_request_asks_for_secret_shares(method, body, request
     assert requested_shares(spawner) == requested
 
 
+def test_a_form_asks_with_its_own_field_only():
+    def post(**fields):
+        request = SimpleNamespace(method="POST", body=b'{"secret_shares": ["payroll"]}', body_arguments=fields)
+        return requested_shares(SimpleNamespace(handler=SimpleNamespace(request=request)))
+
+    assert post(**{"odh-persistency-secret-share": [b"payroll", b"\xff"]}) == ["payroll", "\ufffd"]
+    assert post(secret_shares=[b"payroll"]) == []
+
+
+# --- The form -------------------------------------------------------------------------------------------------------------
+
+
+def offered(name, rule="mounted only when asked for: read only, named directly"):
+    return Verdict(name, "secret", "ask", rule, True)
+
+
+def test_a_form_is_added_only_for_members_and_a_notice_only_to_a_form():
+    assert with_secret_shares("<p>x</p>", []) == "<p>x</p>"
+    assert with_secret_shares("", []) == ""
+    assert with_notice("") == ""
+    assert with_notice("<p>x</p>").startswith("<p>x</p>")
+    assert with_secret_shares("", [offered("a")]).count("<input") == 1
+
+
+class Tags(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.text = [], ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_no_name_or_reason_injects_html(name, rule):
+    plain = Tags(with_secret_shares("", [offered("a", "x")]))
+    tags = Tags(with_secret_shares("", [offered(name, rule)]))
+    assert [tag for tag, _attributes in tags.found] == [tag for tag, _attributes in plain.found]
+    ((_tag, attributes),) = [found for found in tags.found if found[0] == "input"]
+    assert attributes["value"] == name
+    assert set(attributes) == {"class", "type", "name", "value"}
+
+
+def test_the_form_without_us_is_that_of_the_hub():
+    async def dynamic(_spawner):
+        return "dynamic"
+
+    def form(configured, spawner=None):
+        return asyncio.run(form_without_us(spawner or SimpleNamespace(), configured))
+
+    assert form("text") == "text"
+    assert form(dynamic) == "dynamic"
+    assert form(None) == ""
+    assert form(None, SimpleNamespace(_options_form_default=lambda: dynamic)) == "dynamic"
+    assert form("", SimpleNamespace(_options_form_default=lambda: dynamic)) == ""
+
+
 # --- Texts ----------------------------------------------------------------------------------------------------------------
 
 MOUNTS = [Mount("a", "a", "/home/a", "ro", None), Mount("b", "b", "/home/b", "rw", None)]
@@ -291,19 +363,33 @@ def test_the_stamp_is_canonical_json():
 
 
 def test_the_progress_page_says_what_is_mounted_and_what_is_not():
-    outcome = Outcome("d", MOUNTS, {"c": "not mounted: x"}, "Notice.")
-    assert progress_messages(outcome) == [
-        ("Normal", "Mounts shares: a (read only), b (read and write)"),
-        ("Warning", "Shares that are not mounted: c (x)"),
-        ("Warning", "Notice."),
+    outcome = Outcome("d", MOUNTS, {"c": "not mounted: x"}, "Notice.", frozenset(["a", "unknown"]))
+    assert messages_of(outcome) == [
+        ("SharesMounted", "Normal", "Mounts shares: a (read only), b (read and write)"),
+        ("SecretShareMounted", "Normal", "Mounts the secret share a (read only)"),
+        ("SharesLeftOut", "Warning", "Shares that are not mounted: c (x)"),
+        ("SharesUnknown", "Warning", "Notice."),
     ]
-    assert progress_messages(Outcome("d", [], {})) == []
-    ((_kind, text),) = progress_messages(Outcome("d", [], {}, "é" * 2000))
-    assert len(text.encode()) <= 1024
+    assert messages_of(Outcome("d", [], {})) == []
+
+
+def test_the_record_of_a_secret_share_is_one_line_of_json():
+    record = secret_record('an"n\n', "lab", MOUNTS[1], "d", "admin")
+    assert "\n" not in record
+    assert json.loads(record) == {
+        "user": 'an"n\n',
+        "server": "lab",
+        "share": "b",
+        "mode": "rw",
+        "acl": "d",
+        "requester": "admin",
+    }
 
 
 def test_an_event_has_a_time():
-    body = event({"name": "p", "namespace": "n"}, "R", "Normal", "m", datetime(2026, 1, 2, 3, 4, 5, 6, timezone.utc))
+    time = datetime(2026, 1, 2, 3, 4, 5, 6, timezone.utc)
+    body = event({"name": "p", "namespace": "n"}, Message("R", "Normal", "é" * 2000), time)
+    assert len(body["message"].encode()) <= 1024
     assert body["eventTime"] == "2026-01-02T03:04:05.000006Z"
 
 

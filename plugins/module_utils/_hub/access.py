@@ -42,6 +42,9 @@ from .acl_format import (
 )
 
 MODES = {"ro": "read only", "rw": "read and write"}
+#: The outcome of a secret share that is granted and not requested, and how its rule begins.
+ASK = "ask"
+ASK_PREFIX = "mounted only when asked for: "
 
 # --- Decisions ----------------------------------------------------------------------------------------------------------
 
@@ -206,7 +209,7 @@ def _reason_not_to_mount(share: _Share, grant: Grant, request: _Request) -> tupl
     if misplaced:
         return "-", f"not mounted: its mount path {misplaced}"
     if share.level == "secret" and share.name not in request.requested:
-        return "ask", f"mounted only when asked for: {_describe(grant)}"
+        return ASK, ASK_PREFIX + _describe(grant)
     return "", ""
 
 

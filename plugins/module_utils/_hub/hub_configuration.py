@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .hub_settings import Runtime, settings_from
+from .requested_shares import without_form_field
 from .spawn_hook import SpawnHook
 
 #: Traits that would delete homes, or prefer a remembered name to the owner's annotation, with the value that they get.
@@ -26,7 +27,7 @@ def configure(config: Any, settings: Mapping[str, Any], runtime: Runtime, sectio
     sections = list(dict.fromkeys((section, *_SECTIONS)))
     previous = {
         name: hook
-        for name in ("pre_spawn_hook", "modify_pod_hook")
+        for name in ("pre_spawn_hook", "modify_pod_hook", "options_form", "options_from_form")
         for hook in [_configured(config, sections, name)]
         if hook is not None
     }
@@ -34,6 +35,10 @@ def configure(config: Any, settings: Mapping[str, Any], runtime: Runtime, sectio
     target = config[section]
     target.pre_spawn_hook = hook.pre_spawn
     target.modify_pod_hook = hook.modify_pod
+    target.options_form = hook.options_form
+    # KubeSpawner's own default ignores fields that it does not know, and so do the strings that JupyterHub accepts.
+    if callable(previous.get("options_from_form")):
+        target.options_from_form = without_form_field(previous["options_from_form"])
     for trait, value in _TRAITS.items():
         if runtime.has_trait(trait):
             setattr(target, trait, value)

@@ -18,9 +18,11 @@ from .home_rules import HomeRefused
 from .hub_settings import Runtime, Settings
 from .kubernetes_client import ApiFailure, KubernetesClient
 from .observed_claims import Claim
+from .options_form import form_without_us, with_notice, with_secret_shares
 from .pod_rewriting import claims_of, with_environment, with_home, with_shares, without_claims
 from .refusals import refusal, spare_failure_count
-from .spawn_stamp import GRANTED_ANNOTATION, GRANTED_VARIABLE, Outcome, event, progress_messages, stamp
+from .requested_shares import requester
+from .spawn_stamp import GRANTED_ANNOTATION, GRANTED_VARIABLE, Outcome, event, messages_of, secret_record, stamp
 
 _LATER = "cannot be read at the moment. Try again in a few minutes, or ask the administrator of this hub."
 _UNREADABLE_HOMES = f"The list of home volumes {_LATER}"
@@ -48,6 +50,19 @@ class SpawnHook:
     def modify_pod(self, spawner: Any, pod: Any) -> Any:
         """Be the hub's `modify_pod_hook`: return the pod with the home and the shares of its owner."""
         return self._runtime.schedule(self._modify_pod(spawner, pod))
+
+    def options_form(self, spawner: Any) -> Any:
+        """Be the hub's `options_form`: return the form that it has without us, with the secret shares to choose from."""
+        return self._runtime.schedule(self._options_form(spawner))
+
+    async def _options_form(self, spawner: Any) -> str:
+        form = await form_without_us(spawner, self._previous.get("options_form"))
+        try:
+            offered = await self._access.offered(spawner)
+        except AclUnreadable as error:
+            spawner.log.warning("odh.persistency: no secret shares in the form of %r: %s", spawner.user.name, error)
+            return with_notice(form)
+        return with_secret_shares(form, offered)
 
     async def _pre_spawn(self, spawner: Any) -> None:
         await self._run_previous("pre_spawn_hook", spawner)
@@ -124,14 +139,17 @@ class SpawnHook:
 
     async def _report(self, spawner: Any, outcome: Outcome, pod_name: str) -> None:
         """Show the outcome on the progress page. The server starts without this if the hub may not create Events."""
+        for mount in outcome.secret_mounts:
+            record = secret_record(spawner.user.name, spawner.name, mount, outcome.digest, requester(spawner))
+            spawner.log.info("odh.persistency secret share mounted %s", record)
         pod = {"name": pod_name, "namespace": spawner.namespace}
-        for kind, message in progress_messages(outcome):
+        client, time = self._client(spawner), self._runtime.clock()
+        bodies = [event(pod, message, time) for message in messages_of(outcome)]
+        for request in [self._runtime.schedule(client.create_event(body)) for body in bodies]:  # all at once
             try:
-                body = event(pod, "SharesDecided", kind, message, self._runtime.clock())
-                await self._client(spawner).create_event(body)
+                await request
             except ApiFailure as error:
                 spawner.log.warning("odh.persistency: no Event for %r: %s", spawner.user.name, error)
-                return
 
     def _client(self, spawner: Any) -> KubernetesClient:
         return KubernetesClient(spawner, spawner.namespace, self._settings.timeout)

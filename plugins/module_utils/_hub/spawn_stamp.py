@@ -24,12 +24,21 @@ _MOST_MESSAGE = 1000
 
 
 class Outcome(NamedTuple):
-    """What a server gets. `left_out` has the reasons that its user may know, by share. `notice` is a sentence, or ""."""
+    """What a server gets. `left_out` has the reasons that its user may know, by share. `notice` is a sentence, or "".
+
+    `secret` are the names of secret shares, mounted or not.
+    """
 
     digest: str
     mounts: Sequence[Mount]
     left_out: Mapping[str, str]
     notice: str = ""
+    secret: frozenset[str] = frozenset()
+
+    @property
+    def secret_mounts(self) -> list[Mount]:
+        """The mounts of secret shares."""
+        return [mount for mount in self.mounts if mount.share in self.secret]
 
 
 def stamp(outcome: Outcome) -> str:
@@ -44,22 +53,48 @@ def stamp(outcome: Outcome) -> str:
     )
 
 
-def progress_messages(outcome: Outcome) -> list[tuple[str, str]]:
-    """Return the types (Normal, Warning) and texts of the Events that the progress page shows."""
-    messages: list[tuple[str, str]] = []
+def secret_record(person: str, server: str, mount: Mount, digest: str, requester: str) -> str:
+    """Return the record of a mounted secret share for the hub's log, in canonical JSON."""
+    return canonical(
+        {
+            "user": person,
+            "server": server,
+            "share": mount.share,
+            "mode": mount.mode,
+            "acl": digest,
+            "requester": requester,
+        }
+    )
+
+
+class Message(NamedTuple):
+    """An Event of the pod, which the progress page shows: its type is Normal or Warning."""
+
+    reason: str
+    type: str
+    text: str
+
+
+def messages_of(outcome: Outcome) -> list[Message]:
+    """Return what the progress page shows. Each secret share that is mounted has a message of its own, as a record."""
+    messages: list[Message] = []
     if outcome.mounts:
         which = ", ".join(f"{mount.share} ({MODES[mount.mode]})" for mount in outcome.mounts)
-        messages.append(("Normal", f"Mounts shares: {which}"))
+        messages.append(Message("SharesMounted", "Normal", f"Mounts shares: {which}"))
+    messages += [
+        Message("SecretShareMounted", "Normal", f"Mounts the secret share {mount.share} ({MODES[mount.mode]})")
+        for mount in outcome.secret_mounts
+    ]
     if outcome.left_out:
         reasons = sorted(outcome.left_out.items())
         why = "; ".join(f"{share} ({reason.replace('not mounted: ', '', 1)})" for share, reason in reasons)
-        messages.append(("Warning", f"Shares that are not mounted: {why}"))
+        messages.append(Message("SharesLeftOut", "Warning", f"Shares that are not mounted: {why}"))
     if outcome.notice:
-        messages.append(("Warning", outcome.notice))
-    return [(kind, _shortened(text)) for kind, text in messages]
+        messages.append(Message("SharesUnknown", "Warning", outcome.notice))
+    return messages
 
 
-def event(pod: Mapping[str, str], reason: str, kind: str, message: str, time: datetime) -> dict[str, Any]:
+def event(pod: Mapping[str, str], message: Message, time: datetime) -> dict[str, Any]:
     """Return an Event of a pod (`name`, `namespace`) at a time in UTC.
 
     `eventTime` is required: KubeSpawner 7 fails every spawn in a namespace with an Event of a pod that has no time.
@@ -67,9 +102,9 @@ def event(pod: Mapping[str, str], reason: str, kind: str, message: str, time: da
     return {
         "metadata": {"generateName": "odh-persistency-", "namespace": pod["namespace"]},
         "involvedObject": {"apiVersion": "v1", "kind": "Pod", "name": pod["name"], "namespace": pod["namespace"]},
-        "type": kind,
-        "reason": reason,
-        "message": message,
+        "type": message.type,
+        "reason": message.reason,
+        "message": _shortened(message.text),
         "action": "Mounting",
         "eventTime": time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingComponent": REPORTER,
