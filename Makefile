@@ -14,7 +14,7 @@ help: ## List the targets
 
 ##@ See it work
 .PHONY: demo demo-down
-demo: ## Create homes and shares on a real API server, run again without changes, preview a change
+demo: ## Create homes and shares on a real API server, run again without changes, preview a change, start a hub
 	@bin/dev examples/demo/run $(ARGS)
 
 demo-down: ## Stop and remove the demo
@@ -29,7 +29,7 @@ demo-down: ## Stop and remove the demo
 	  fi; \
 	  bin/dev python -m testbed down; \
 	fi
-	@rm -rf '$(or $(ODHP_TESTBED_DATA),.dev)/demo-export'
+	@rm -rf '$(or $(ODHP_TESTBED_DATA),.dev)/demo'
 
 ##@ Test it
 .PHONY: quick soak test lint unit oracle hub integration adversary e2e molecule sanity gates

@@ -9,7 +9,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from testbed import paths
+from testbed import paths, state
+from testbed.hub.volumes import provision
 
 #: The namespace on the testbed. It is the inventory's own, so that its commands can be repeated by hand.
 NAMESPACE = "jupyter-demo"
@@ -76,35 +77,6 @@ def _volumes(namespace: str) -> list[str]:
     return found
 
 
-def bind(namespace: str) -> int:
-    """Create a volume for each claim, because the testbed has no storage driver. Return the number of volumes."""
-    claims = json.loads(kubectl("get", "persistentvolumeclaims", "-n", namespace, "-o", "json"))["items"]
-    volumes = [_volume(claim) for claim in claims if not claim["spec"].get("volumeName")]
-    if volumes:
-        kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": volumes}))
-        kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "pvc", "--all", "-n", namespace, "--timeout=240s")
-    return len(volumes)
-
-
-def _volume(claim: dict[str, Any]) -> dict[str, Any]:
-    metadata, spec = claim["metadata"], claim["spec"]
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": f"demo-{metadata['uid']}", "labels": {LABEL: metadata["namespace"]}},
-        "spec": {
-            "capacity": {"storage": spec["resources"]["requests"]["storage"]},
-            "accessModes": spec["accessModes"],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "storageClassName": spec.get("storageClassName", ""),
-            # Nothing mounts it, because the testbed has no node.
-            "hostPath": {"path": f"/var/lib/odh-persistency-demo/{metadata['name']}"},
-            "claimRef": {
-                "apiVersion": "v1",
-                "kind": "PersistentVolumeClaim",
-                "namespace": metadata["namespace"],
-                "name": metadata["name"],
-                "uid": metadata["uid"],
-            },
-        },
-    }
+def bind(namespace: str, folder: Path) -> int:
+    """Create a volume in `folder` for each claim, because the testbed has no storage driver. Return the number of volumes."""
+    return provision(state.load().client(), namespace, folder, {LABEL: namespace})

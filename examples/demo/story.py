@@ -1,4 +1,4 @@
-"""The demo: homes and shares for everybody in examples/inventories/demo, on a real API server. `make demo` runs it.
+"""The demo: homes, shares and a hub for everybody in examples/inventories/demo, on a real API server. `make demo` runs it.
 
 On the testbed of this checkout the objects stay, so that you can look around, until `make demo-down` or the next demo. On
 your own cluster (KUBECONFIG) the demo uses namespaces with generated names, and deletes them at the end.
@@ -15,6 +15,7 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -26,11 +27,14 @@ from typing import Any
 
 import cluster
 import edit
+import hub
 import output
+import yaml
 from cluster import DemoError
 from output import command, heading, say
 
 from testbed import audit
+from testbed.progress import TestbedError
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = Path("examples/inventories/demo")
@@ -38,23 +42,30 @@ NOTE = ROOT / ".dev" / "demo-namespace"
 """The file with the namespace on the user's own cluster, for `make demo-down` after a demo that was killed."""
 
 
-def export_of(namespace: str) -> Path:
-    """Return the folder that stands in for the export of a file server. Each testbed has its own."""
+def folder_of(namespace: str) -> Path:
+    """Return the folder with the files of a demo. `export` stands in for a file server. Each testbed has its own."""
     own = os.environ.get("ODHP_TESTBED_DATA")
-    return (Path(own) if own else ROOT / ".dev") / "demo-export" / namespace
+    return (Path(own) if own else ROOT / ".dev") / "demo" / namespace
 
 
 def remove(namespace: str) -> None:
     """Delete everything that a demo created."""
+    if cluster.is_testbed():
+        hub.stop(namespace)
     cluster.remove(namespace)
-    shutil.rmtree(export_of(namespace), ignore_errors=True)
+    shutil.rmtree(folder_of(namespace), ignore_errors=True)
 
 
 class Demo:
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         self.on_testbed = cluster.is_testbed()
-        self.export = export_of(namespace)
+        self.folder = folder_of(namespace)
+        self.export = self.folder / "export"
+        self.address = ""  # of the hub
+        self.no_hub = (
+            hub.missing() if self.on_testbed else "the nodes of the cluster in KUBECONFIG are not this machine's"
+        )
         self.extra = [] if namespace == cluster.NAMESPACE else ["-e", f"homes_namespace={namespace}"]
 
     def playbook(self, name: str, inventory: Path, *flags: str) -> str:
@@ -71,9 +82,9 @@ class Demo:
         say(f"{INVENTORY}/ describes one hub and its users:")
         say("  group_vars/all/homes.yml   sizes, names, and a few people")
         say("  group_vars/all/users.csv   all other people, as the company directory exports them")
-        self.playbook("homes", INVENTORY, "--diff")
+        self.playbook("homes", INVENTORY, "--diff", *self.options())
         if self.on_testbed:
-            count = cluster.bind(self.namespace)
+            count = cluster.bind(self.namespace, self.folder / "volumes")
             say(f"The testbed has no storage driver, so the demo created the {count} volumes in its place.")
 
     def shares(self) -> None:
@@ -82,9 +93,9 @@ class Demo:
             "group_vars/all/shares.yml lists four shares, and common.yml the groups that get access. Three shares are on a file"
         )
         say("server. A folder on this machine stands in for it.")
-        self.playbook("shares", INVENTORY, "--diff", *self.directories())
+        self.playbook("shares", INVENTORY, "--diff", *self.options())
         if self.on_testbed:
-            cluster.bind(self.namespace)
+            cluster.bind(self.namespace, self.folder / "volumes")
         say("The claims, and the content of the folder:\n")
         rows = [
             (
@@ -102,9 +113,13 @@ class Demo:
         for path in sorted(self.export.rglob("*")):
             say(f"{stat.filemode(path.stat().st_mode)}  {path.relative_to(self.export)}")
 
-    def directories(self) -> list[str]:
+    def options(self) -> list[str]:
         """Return the options that replace the file server of the inventory by a folder on this machine."""
-        return ["-e", f"shares_path={self.export}"]
+        path = self.folder / "options.json"
+        if not path.exists():
+            content = hub.options(INVENTORY, self.folder, with_hub=self.no_hub is None)
+            path.write_text(json.dumps(content, indent=2) + "\n")
+        return ["-e", f"@{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}"]
 
     def matrix(self) -> None:
         heading("4. Show who gets what, and why")
@@ -131,7 +146,7 @@ class Demo:
     def second_run(self) -> None:
         heading("3. Run everything again: nothing to do")
         with self.recorded() as writes:
-            text = self.playbook("site", INVENTORY, *self.directories())
+            text = self.playbook("site", INVENTORY, *self.options())
         if output.changed(text):
             raise DemoError("the second run changed something. Please report this as a bug")
         if writes:
@@ -167,7 +182,7 @@ class Demo:
             say(f"{edit.JOINS} joins, {edit.LEAVES} leaves, and {edit.NARROWED}")
             say("becomes private:\n")
             say(difference)
-            self.playbook("site", inventory, "--check", "--diff", *self.directories())
+            self.playbook("site", inventory, "--check", "--diff", *self.options())
         say(
             "In check mode the API server validated each change and stored none. Nobody loses data by leaving: the home is"
         )
@@ -190,18 +205,43 @@ class Demo:
         ]
         say(output.table(("OWNER (SERVER)", "SIZE", "PHASE", "CLASS", "AGE", "STATE"), rows))
 
+    def start_hub(self) -> None:
+        heading("7. Configure a hub, and start it")
+        say(
+            "The playbook hub writes the values for the Helm chart Zero to JupyterHub, and gives the hub its permissions."
+        )
+        self.playbook("hub", INVENTORY, *self.options())
+        if self.no_hub:
+            say(f"No hub is started here: {self.no_hub}.")
+            return
+        say(
+            "The demo starts a JupyterHub with these values on this machine. Its servers are pods on the testbed's node."
+        )
+        home_path = yaml.safe_load((INVENTORY / "group_vars" / "all" / "common.yml").read_text())[
+            "persistency_home_path"
+        ]
+        self.address = hub.start(self.namespace, self.folder, home_path)
+
+    def show_hub(self) -> None:
+        say(f"Open {self.address} in a browser on this machine, and log in as one of these users, with any password:\n")
+        say(output.table(("USER", "IS"), [(user, role) for role, user in hub.USERS.items()]))
+        port = self.address.rpartition(":")[2]
+        say(f"\nFrom another machine: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}\n")
+
     def farewell(self, seconds: float) -> None:
         heading("Next")
+        if self.address:
+            self.show_hub()
         if self.on_testbed:
             say("Everything stays until `make demo-down`. To look around:")
             say(f"  bin/dev kubectl get pvc -n {self.namespace} -L example.org/team")
             say(f"  bin/dev kubectl get pv,configmaps -n {self.namespace} -l odh.persistency/kind")
             say("Edit users.csv or shares.yml in examples/inventories/demo/group_vars/all, and preview your edit:")
             extra = "".join(f" {word}" for word in self.extra)
-            directories = shlex.join(self.directories())
-            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/site.yml --check --diff {directories}{extra}")
+            options = shlex.join(self.options())
+            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/site.yml --check --diff {options}{extra}")
             say("Show who gets what, and what your edit would change:")
-            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/shares_report.yml{extra}")
+            say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/shares_report.yml {options}{extra}")
             say("Show who would get an empty home if this hub ran KubeSpawner 6:")
             say(f"  bin/dev ansible-playbook -i {INVENTORY} playbooks/homes_report.yml -e homes_naming=escape{extra}")
         else:
@@ -221,14 +261,14 @@ def namespace_for_demo(name: str) -> Iterator[str]:
         if cluster.exists(name):
             say(f"Deleting what the last demo left in {name}.")
             remove(name)
-        export_of(name).mkdir(parents=True, exist_ok=True)
+        (folder_of(name) / "export").mkdir(parents=True, exist_ok=True)
         yield name
         return
     namespace = cluster.generated_name()
     NOTE.write_text(namespace)
     say(f"Running on the cluster of KUBECONFIG, in the namespace {namespace}, which is deleted at the end,")
     say(f"with {cluster.jobs(namespace)} and all volumes that were created for the two.")
-    export_of(namespace).mkdir(parents=True, exist_ok=True)
+    (folder_of(namespace) / "export").mkdir(parents=True, exist_ok=True)
     try:
         yield namespace
     finally:
@@ -270,8 +310,9 @@ def main() -> int:
             demo.matrix()
             demo.edited_run()
             demo.show_homes()
+            demo.start_hub()
         demo.farewell(time.monotonic() - begun)
-    except DemoError as error:
+    except (DemoError, TestbedError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..progress import TestbedError
 from ..state import Testbed
 
 NAME = "hub"
+LIFETIME = datetime.timedelta(days=30)  # of the token
 _RBAC = "rbac.authorization.k8s.io"
 #: The chart's Role (templates/hub/rbac.yaml of 4.4), without the right to delete claims, which the spawn hook makes needless.
 CHART_RULES: list[dict[str, Any]] = [
@@ -32,7 +34,7 @@ def create(testbed: Testbed, namespace: str, path: Path) -> Path:
     _ensure(testbed, f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": metadata})
     _ensure(testbed, f"{roles}/roles", {"metadata": metadata, "rules": CHART_RULES})
     _ensure(testbed, f"{roles}/rolebindings", {"metadata": metadata, "roleRef": role, "subjects": [subject]})
-    user = {"token": users.token(testbed, namespace, NAME)}
+    user = {"token": users.token(testbed, namespace, NAME, lifetime=LIFETIME)}
     return users.write(testbed, path, NAME, user, namespace=namespace, wrong_ca=False)
 
 

@@ -177,6 +177,15 @@ def _wait(hub: Hub) -> None:
         heartbeat.done()
 
 
+def is_free(port: int) -> bool:
+    """Return whether nothing listens on a port of loopback."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def _free_port(address: str) -> int:
     with socket.create_server((address, 0)) as free:
         return int(free.getsockname()[1])

@@ -60,14 +60,18 @@ class Provisioner:
         return answer
 
 
-def provision(client: Client, namespace: str, folder: Path, labels: Mapping[str, str]) -> None:
-    """Create the volumes of all claims of a namespace, and wait until they are bound. Raises TestbedError."""
+def provision(client: Client, namespace: str, folder: Path, labels: Mapping[str, str]) -> int:
+    """Create the volumes of all claims of a namespace that have none, and wait until they are bound. Return their number.
+    Raises TestbedError.
+    """
     provisioner = Provisioner(client, namespace, folder, labels)
+    count = provisioner.run()
     deadline = time.monotonic() + BOUND_WITHIN
     while waiting := provisioner.run():
         if time.monotonic() > deadline:
             raise TestbedError(f"{waiting} claims in {namespace} are not bound after {BOUND_WITHIN:.0f} s")
         time.sleep(0.1)
+    return count
 
 
 def _waits(claim: Mapping[str, Any]) -> bool:

@@ -7,11 +7,16 @@ import re
 import shlex
 import shutil
 import subprocess
+import urllib.request
 import uuid
 from pathlib import Path
 
 import pytest
 
+from testbed import paths
+from testbed.hub import proxy_program
+from testbed.hub.cleanup import running
+from testbed.node.support import unsupported
 from tests.support.homes import RETIRED, USERNAME, annotations, size
 
 pytestmark = pytest.mark.xdist_group("demo")  # a checkout has one demo at a time
@@ -50,8 +55,15 @@ def left_of(cluster, namespace):
     for volume in cluster.list("persistentvolumes"):
         if (volume["spec"].get("claimRef") or {}).get("namespace") in namespaces:
             found.append(volume["metadata"]["name"])
-    export = ROOT / ".dev" / "demo-export" / namespace
+    export = ROOT / ".dev" / "demo" / namespace
     return found + ([str(export)] if export.exists() else [])
+
+
+def hub_reason():
+    """Return why this machine has no node and no hub, None if it has them. In CI it must."""
+    reason = unsupported(paths.data_dir()) or proxy_program.missing()
+    assert not (reason and os.environ.get("CI")), reason
+    return reason
 
 
 def test_on_the_testbed(cluster, testbed):
@@ -103,6 +115,17 @@ def test_on_the_testbed(cluster, testbed):
         assert size(observed[EXPANDS]) == "5Gi"
         assert JOINS not in observed
         assert RETIRED not in annotations(observed[LEAVES])
+        # The hub runs where a node can run.
+        reason = hub_reason()
+        if reason:
+            assert f"No hub is started here: {reason}." in output
+        else:
+            address = re.search(r"Open (http://127\.0\.0\.1:\d+) in a browser", output)[1]
+            with urllib.request.urlopen(f"{address}/hub/login") as answer:
+                assert b"JupyterHub" in answer.read()
+            for user in ("lars.jensen@example.org", "amara.okafor@example.org", "hiroshi.tanaka@example.org"):
+                assert re.search(rf"^{user} +a ", output, re.M)
+
         # The commands at its end can be copied.
         commands = re.findall(r"^  bin/dev (ansible-playbook .*)$", output, re.M)
         assert len(commands) == 3
@@ -116,6 +139,7 @@ def test_on_the_testbed(cluster, testbed):
     finally:
         demo(cluster.environment, "--down", "--namespace", namespace)
     assert left_of(cluster, namespace) == []
+    assert list(running(testbed.data, namespace)) == []
 
 
 def test_leaves_nothing_on_a_cluster_of_ones_own(cluster, tmp_path):
@@ -126,6 +150,7 @@ def test_leaves_nothing_on_a_cluster_of_ones_own(cluster, tmp_path):
     namespace = re.search(r"in the namespace (\S+), which is deleted", output)[1]
     assert len(rows(output)) == 45
     assert "shared-data-secret" in output
+    assert "No hub is started here: the nodes of the cluster in KUBECONFIG are not this machine's." in output
     assert left_of(cluster, namespace) == []
     assert not (ROOT / ".dev" / "demo-namespace").exists()
 
@@ -136,7 +161,7 @@ def test_make_demo_down_leaves_no_trace_on_the_testbed(cluster, tmp_path):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "KUBECONFIG"))}
     environment = kept | {"ODHP_TESTBED_DATA": str(data)}
     # The folder of a demo that is up on the testbed of this checkout.
-    other = ROOT / ".dev" / "demo-export" / f"odhp-{uuid.uuid4().hex[:8]}"
+    other = ROOT / ".dev" / "demo" / f"odhp-{uuid.uuid4().hex[:8]}"
     other.mkdir(parents=True)
 
     def run(*words):
