@@ -21,7 +21,7 @@ class Hub:
         self.cluster = cluster
         self.namespace = cluster.make_namespace()
         self.jobs = cluster.create("namespaces", {"metadata": {"name": f"{self.namespace}-jobs"}})["metadata"]["name"]
-        for name in ("homes", "shares"):
+        for name in ("homes", "shares", "hub"):
             text = (ROOT / "examples" / "rbac" / f"{name}.yml").read_text()
             text = text.replace("jupyterhub", self.namespace).replace("nightly-jobs", self.jobs)
             self._kubectl("apply", "-f", "-", given=text)
@@ -58,16 +58,22 @@ def hubs(cluster, share_volumes, tmp_path):
         hub.clean()
 
 
+def extra_of(hub, folder, uid):
+    values = str(folder / f"{hub.namespace}.yaml")
+    return {"homes_namespace": hub.namespace, "persistency_cluster": uid, "hub_values_file": values}
+
+
 def test_two_namespaces_with_the_rights_of_the_examples(cluster, hubs, tmp_path):
     playbooks = Playbooks(cluster, tmp_path)
     uid = cluster.get("namespaces", "kube-system")["metadata"]["uid"]
     for hub in hubs:
-        extra = {"homes_namespace": hub.namespace, "persistency_cluster": uid}
+        extra = extra_of(hub, tmp_path, uid)
         made = playbooks.ok("odh.persistency.site", DEMO, extra=extra, kubeconfig=hub.kubeconfig)
         assert made.recap["changed"] > 0
         assert len(cluster.claims(hub.namespace)) > 40
         assert [*cluster.claims(hub.jobs)] == ["shared-data-public"]
+        assert cluster.get("rolebindings", "odh-persistency-hub", hub.namespace) is not None
     first = hubs[0]
-    extra = {"homes_namespace": first.namespace, "persistency_cluster": uid}
+    extra = extra_of(first, tmp_path, uid)
     again = playbooks.ok("odh.persistency.site", DEMO, extra=extra, kubeconfig=first.kubeconfig)
     assert again.recap["changed"] == 0
