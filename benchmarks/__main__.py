@@ -19,7 +19,7 @@ import psutil
 
 from testbed.paths import ROOT
 
-from . import acl, homes, shares
+from . import acl, homes, hook, shares
 from .bench import FULL, QUICK, Bench, opened, say
 from .report import Row, markdown, text
 
@@ -43,8 +43,12 @@ ACCESS: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "acl-nothing-to-do": ("The access list, nothing to do", acl.nothing_to_do),
     "answering": ("Who gets what", acl.answering),
 }
-SUBJECTS = {"homes": HOMES, "shares": SHARES, "access": ACCESS}  # each is a document, measured in one run
-CASES = {**HOMES, **SHARES, **ACCESS}
+HOOK: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
+    "hook-starting": ("Starting a server", hook.starting),
+    "hook-requests": ("Requests of a start", hook.requests),
+}
+SUBJECTS = {"homes": HOMES, "shares": SHARES, "access": ACCESS, "hook": HOOK}  # each is a document, measured in one run
+CASES = {**HOMES, **SHARES, **ACCESS, **HOOK}
 DOCUMENTS = ROOT / "docs" / "benchmarks"
 BUSY = 0.5  # above this load average a result is not reliable
 

@@ -6,8 +6,9 @@ as a server-side dry run. A request has `user`, `server`, `namespace`, `groups` 
 request to the hub with its `method`, `uri` and `sender`, `hooks` (names of hooks in this file that are configured before
 ours), `form` (true: show the options form, start nothing; the answer has `form`), and `classic` (true: the spawner and hooks of
 classic Open Data Hub, see classic_spawner.py). Without `settings`, there is no hook of ours. The answer has `pod`, `pvc_name`,
-`running` and `state` (what the hub's database has while the server runs, and after it has stopped), and `user_options`; or
-`error`, and `message`, `status` and `reason` of a refusal. A request with `stop` stops a server, and the answer has `state`.
+`running` and `state` (what the hub's database has while the server runs, and after it has stopped), `user_options`, and `seconds`
+and `cpu` (until the pod is complete); or `error`, and `message`, `status` and `reason` of a refusal. A request with `stop` stops
+a server, and the answer has `state`.
 
 The first argument is the folder that has the package `odh_persistency`. Only the standard library and what the environment
 holds is imported.
@@ -20,6 +21,7 @@ import inspect
 import json
 import logging
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -171,13 +173,15 @@ def give_client(spawner):
 
 
 async def launch(request):
-    sent = []
+    sent, took = [], {}
     spawner = spawner_for(request)
+    began = time.perf_counter(), time.process_time()
     ours = spawner.modify_pod_hook
 
     async def send(spawner, pod):
         if ours is not None:
             pod = await maybe_future(ours(spawner, pod))
+        took.update(seconds=time.perf_counter() - began[0], cpu=time.process_time() - began[1])
         created = spawner.api.create_namespaced_pod(spawner.namespace, pod, dry_run="All")
         if inspect.isawaitable(created):  # the client of KubeSpawner 1.1 is synchronous
             await created
@@ -209,7 +213,7 @@ async def launch(request):
     running = spawner.get_state()
     spawner.clear_state()
     answer = {"pod": sent[0], "pvc_name": spawner.pvc_name, "running": running, "state": spawner.get_state()}
-    return {**answer, "user_options": spawner.user_options}
+    return {**answer, "user_options": spawner.user_options, **took}
 
 
 async def stop(request):
