@@ -47,6 +47,8 @@ SCOPES: dict[str, list[str]] = {
     "no-servers": ["list:users", "read:users:activity"],
     "some": ["list:users!user=first", "read:users:activity", "read:servers"],
     "partial": ["list:users", "read:users:activity!user=first", "read:servers!user=first"],
+    "access": ["list:users", "read:users:groups", "read:servers", "delete:servers"],
+    "access-report": ["list:users", "read:users:groups", "read:servers"],
     "nothing": [],
     "other": ["read:hub"],
 }

@@ -32,6 +32,9 @@ class HubUser:
     ``servers`` are the servers in the hub's database, including stopped ones. The default server is ``""``.
     ``active`` are those that run, start or stop now. ``activity_known`` and ``servers_known`` are False when the token
     may not read ``last_activity`` or the servers. These fields are then meaningless.
+
+    ``groups`` are meaningless when ``groups_known`` is False. ``started`` has the time at which each server was started.
+    ``pods`` has the names of their pods, if the hub runs KubeSpawner and the token may see the state of servers.
     """
 
     name: str
@@ -41,6 +44,10 @@ class HubUser:
     server_activity: Mapping[str, datetime | None] = field(default_factory=dict)
     activity_known: bool = True
     servers_known: bool = True
+    groups: tuple[str, ...] = ()
+    groups_known: bool = True
+    started: Mapping[str, datetime | None] = field(default_factory=dict)
+    pods: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ FOUND_ANNOTATION = OUR_PREFIX + "found"
 CLAIM_UID_ANNOTATION = OUR_PREFIX + "claim-uid"
 #: On a claim and a volume of a share: the strictest level that was in force for its data.
 LEVEL_ANNOTATION = OUR_PREFIX + "level"
+#: On the pod of a server: the time at which a run found access that is not granted.
+EXCESS_ANNOTATION = OUR_PREFIX + "excess-since"
 
 USERNAME_LABEL = "hub.jupyter.org/username"
 USERNAME_ANNOTATION = "hub.jupyter.org/username"

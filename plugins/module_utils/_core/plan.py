@@ -25,7 +25,8 @@ KEEP = "keep"
 REFUSE = "refuse"
 RETIRE = "retire"
 DELETE = "delete"
-ACTIONS = (CREATE, UPDATE, ADOPT, KEEP, REFUSE, RETIRE, DELETE)
+STOP = "stop"
+ACTIONS = (CREATE, UPDATE, ADOPT, KEEP, REFUSE, RETIRE, DELETE, STOP)
 
 #: How many reasons a failure message lists. It counts the others, and `changes` has all of them.
 MOST_REFUSALS = 25

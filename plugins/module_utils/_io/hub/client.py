@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The users of a JupyterHub, their servers and last activity, from its REST API.
 
-Tested with JupyterHub 4.1, 5.5 and 6.1, which behave alike here.
+Tested with JupyterHub 4.1, 5.5 and 6.1, which behave alike here. JupyterHub 1.5 has no scopes and no pages.
 """
 
 from __future__ import annotations
@@ -12,17 +12,31 @@ import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from ..._core.hub_activity import HubUser, HubUsers
 from ..._core.text import quote_list
 from ..._core.times import parse_time
 from .http import HubError, HubHttp, HubOptions
 
-__all__ = ["LIST_USERS", "READ_ACTIVITY", "READ_SERVERS", "SCOPES", "HubClient", "HubError", "HubUser", "HubUsers"]
+__all__ = [
+    "DELETE_SERVERS",
+    "LIST_USERS",
+    "READ_ACTIVITY",
+    "READ_GROUPS",
+    "READ_SERVERS",
+    "SCOPES",
+    "HubClient",
+    "HubError",
+    "HubUser",
+    "HubUsers",
+]
 
 LIST_USERS = "list:users"
 READ_SERVERS = "read:servers"
 READ_ACTIVITY = "read:users:activity"
+READ_GROUPS = "read:users:groups"
+DELETE_SERVERS = "delete:servers"
 #: The scopes that show whether a home was used; the names of the users alone need only LIST_USERS.
 SCOPES = (LIST_USERS, READ_ACTIVITY, READ_SERVERS)
 
@@ -52,12 +66,29 @@ class HubClient:
         """
         return list(self.listing(need=(LIST_USERS,)).users.values())
 
+    def servers(self, need: Collection[str]) -> HubUsers:
+        """Return all users with their groups and running servers, also from JupyterHub 1.5. Otherwise like ``listing``."""
+        account = self._account()
+        if "scopes" not in account and account.get("admin") is True:
+            users = self._http.get("/users", {})
+            if isinstance(users, list):
+                return HubUsers({user.name: user for user in self._users(users)})
+        return self._listing(account, need)
+
+    def stop(self, user: str, server: str) -> None:
+        """Stop a server. One that is not running is no error. Raises HubError."""
+        path = f"/users/{quote(user, safe='')}/"
+        self._http.delete(path + (f"servers/{quote(server, safe='')}" if server else "server"))
+
     def listing(self, need: Collection[str] = SCOPES) -> HubUsers:
         """Return all users that the token may see, and whether these are all. One request, and one for each page.
 
         Raises HubError, also when the token lacks a scope of ``need``.
         """
-        held = self._scopes()
+        return self._listing(self._account(), need)
+
+    def _listing(self, account: dict[str, Any], need: Collection[str]) -> HubUsers:
+        held = self._scopes(account)
         lacking = [scope for scope in need if scope not in held]
         if lacking:
             raise HubError(
@@ -75,10 +106,14 @@ class HubClient:
             "when nobody removes users"
         )
 
-    def _scopes(self) -> dict[str, bool]:
-        """Return the scopes of the token, each with whether it is for all users (without a `!user=` filter)."""
+    def _account(self) -> dict[str, Any]:
+        """Return what the hub says about the token itself."""
         answer = self._http.get("/user", {})
-        scopes = answer.get("scopes") if isinstance(answer, dict) else None
+        return answer if isinstance(answer, dict) else {}
+
+    def _scopes(self, account: dict[str, Any]) -> dict[str, bool]:
+        """Return the scopes of the token, each with whether it is for all users (without a `!user=` filter)."""
+        scopes = account.get("scopes")
         if not isinstance(scopes, list):
             raise HubError(
                 f"The answer of {self.api}/user has no scopes: set the address of a JupyterHub of version 4 or newer",
@@ -127,13 +162,21 @@ class HubClient:
         try:
             pagination = answer["_pagination"]
             limit, more = int(pagination["limit"]), pagination["next"] is not None
-            return [_user(item) for item in answer["items"]], max(limit, 1), more
+            return self._users(answer["items"]), max(limit, 1), more
         except (KeyError, TypeError, ValueError, AttributeError) as failure:
-            raise HubError(
-                f"The hub at {self.api} answers with users in an unknown format ({failure!r}): "
-                "JupyterHub 4 to 6 are supported",
-                retryable=False,
-            ) from None
+            raise self._unknown_format(failure) from None
+
+    def _users(self, items: list[Any]) -> list[HubUser]:
+        try:
+            return [_user(item) for item in items]
+        except (KeyError, TypeError, ValueError, AttributeError) as failure:
+            raise self._unknown_format(failure) from None
+
+    def _unknown_format(self, failure: Exception) -> HubError:
+        return HubError(
+            f"The hub at {self.api} answers with users in an unknown format ({failure!r}): JupyterHub 4 to 6 are supported",
+            retryable=False,
+        )
 
 
 def _user(item: dict[str, Any]) -> HubUser:
@@ -149,7 +192,18 @@ def _user(item: dict[str, Any]) -> HubUser:
         server_activity={name: _moment(server.get("last_activity")) for name, server in (servers or {}).items()},
         activity_known=activity_known,
         servers_known=servers is not None,
+        groups=tuple(map(_text, item.get("groups") or ())),
+        groups_known="groups" in item,
+        started={name: _moment(server.get("started")) for name, server in (servers or {}).items()},
+        pods={name: pod for name, server in (servers or {}).items() if (pod := _pod_of(server))},
     )
+
+
+def _pod_of(server: dict[str, Any]) -> str:
+    """Return the name of the pod of a server by the state of KubeSpawner, or ""."""
+    state = server.get("state")
+    name = state.get("pod_name") if isinstance(state, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _text(value: object) -> str:

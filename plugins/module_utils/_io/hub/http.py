@@ -65,6 +65,7 @@ class HubHttp:
         self._headers = {"Authorization": f"token {token}", "Accept": _ACCEPT, "User-Agent": USER_AGENT}
         self._ignores_certificates = not options.validate_certs
         self._timeout = urllib3.Timeout(connect=min(options.timeout, 5.0), read=options.timeout)
+        self._timeout_of_writes = urllib3.Timeout(connect=min(options.timeout, 5.0), read=3 * options.timeout)
         self._retrier = Retrier(sleep)
         self._pool = _pool(self.api, _tls(options.validate_certs, options.ca_cert))
 
@@ -85,7 +86,24 @@ class HubHttp:
                 retryable=False,
             ) from None
 
-    def _send(self, target: str) -> Any:
+    def delete(self, path: str) -> None:
+        """Delete something, or nothing if it does not exist. Raises HubError."""
+        # The hub answers when a server has stopped, or after its own limit of ten seconds.
+        response = self._send(path, "DELETE", self._timeout_of_writes)
+        if 300 <= response.status < 400:
+            raise self._redirect_error(path, response.headers.get("Location") or "")
+        if response.status in (401, 403):
+            raise HubError(
+                f"The hub at {self.api} does not allow the token to stop servers ({response.status}{_message(response)}): give "
+                "its service a role with the scope `delete:servers` in `c.JupyterHub.load_roles`",
+                retryable=False,
+            )
+        if response.status == 400:
+            raise HubError(f"The hub at {self.api} cannot do this now (400{_message(response)}): run again later")
+        if response.status >= 400 and response.status != 404:
+            raise self._status_error(path, response)
+
+    def _send(self, target: str, method: str = "GET", timeout: Any = None) -> Any:
         """Return the last answer, whatever its status."""
 
         def request() -> Any:
@@ -93,10 +111,10 @@ class HubHttp:
                 if self._ignores_certificates:
                     warnings.simplefilter("ignore", errors.InsecureRequestWarning)
                 return self._pool.request(
-                    "GET",
+                    method,
                     self.api + target,
                     headers=self._headers,
-                    timeout=self._timeout,
+                    timeout=timeout or self._timeout,
                     retries=False,
                     redirect=False,
                 )

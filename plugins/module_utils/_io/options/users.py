@@ -18,18 +18,9 @@ from ..._core.metadata import ABSENT, NAMESPACE, RETIRED
 from ..._core.times import parse_span
 from ..files.data_files import FileError
 from ..files.user_files import load_users_file
-from ..hub.client import LIST_USERS, READ_SERVERS, SCOPES, HubClient
+from ..hub.client import LIST_USERS, READ_SERVERS, SCOPES
 from ..module import PlanRejected
-
-HUB_SPEC: dict[str, Any] = {
-    "type": "dict",
-    "options": {
-        "url": {"type": "str", "required": True},
-        "token": {"type": "str", "required": True, "no_log": True},
-        "validate_certs": {"type": "bool", "default": True},
-        "ca_cert": {"type": "path"},
-    },
-}
+from .hub import HUB_SPEC, hub_client
 
 SOURCE_SPEC: dict[str, Any] = {
     "namespace": {"type": "str", "required": True},
@@ -67,8 +58,7 @@ class Sources:
         if hub is None:
             return None
         if need not in self._listings:
-            client = HubClient(hub["url"], hub["token"], validate_certs=hub["validate_certs"], ca_cert=hub["ca_cert"])
-            self._listings[need] = client.listing(need)
+            self._listings[need] = hub_client(hub).listing(need)
         return self._listings[need]
 
     def specs(self, errors: list[str]) -> list[UserSpec]:
