@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
+
+from testbed.hub.environments import PythonMissing, environment
+from tests.support.cluster import ClusterError
 
 NAME = "odh-persistency-hub"
 CONFIG = "jupyterhub-cfg"
@@ -169,3 +177,180 @@ def test_a_role_of_others_is_left_alone(cluster, modules, hub, values):
     assert f"Role {NAME} does not belong to this collection" in modules.refused("hub_config", options(hub, values))
     assert values.read_text() == MINE
     assert cluster.get("roles", NAME, hub).get("rules") in (None, [])
+
+
+# -- OpenShift ---------------------------------------------------------------------------------------------------------------
+
+RANGES = {"openshift.io/sa.scc.supplemental-groups": "1000620000/10000"}
+CONSTRAINTS = "securitycontextconstraints"
+
+
+@pytest.fixture
+def constraints(cluster):
+    """`constraints(name, type, **fields)`: a security context constraint that all service accounts may use."""
+    made = []
+    try:
+        cluster.list(CONSTRAINTS)
+    except ClusterError:
+        pytest.skip("the cluster has no security context constraints")
+
+    def make(namespace, kind, **fields):
+        name = f"{namespace}-{len(made)}"
+        body = {
+            "apiVersion": "security.openshift.io/v1",
+            "kind": "SecurityContextConstraints",
+            "metadata": {"name": name},
+            "supplementalGroups": {"type": kind},
+            "groups": [f"system:serviceaccounts:{namespace}"],
+            **fields,
+        }
+        cluster.create(CONSTRAINTS, body)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        cluster.delete(CONSTRAINTS, name)
+
+
+def publish(modules, namespace, gid):
+    share = {"name": "papers", "level": "private", "size": "1Gi", "gid": gid, "read": {"users": ["ann"]}}
+    modules.ok("share_acl", {"namespace": namespace, "shares": [share]})
+
+
+def test_openshift_rejects_gids_outside_of_the_range_of_the_namespace(
+    cluster, modules, hub, values, constraints, audit
+):
+    chosen = options(hub, values)
+    cluster.patch("namespaces", hub, {"metadata": {"annotations": RANGES}})
+    constraints(hub, "MustRunAs")
+    publish(modules, hub, 1000620001)
+    with audit(user_agent="odh.persistency/") as log:
+        modules.ok("hub_config", chosen, check=True)
+    assert not log.select(resource=CONSTRAINTS), log
+    publish(modules, hub, 5000)
+    message = modules.refused("hub_config", chosen)
+    assert "gid 5000 of share papers is outside of the range 1000620000/10000 that OpenShift allows" in message
+    assert values.read_text() == MINE
+    # A constraint that RBAC grants allows all groups.
+    name = constraints(hub, "RunAsAny", groups=[])
+    assert modules.refused("hub_config", chosen) == message
+    rule = {
+        "apiGroups": ["security.openshift.io"],
+        "resources": [CONSTRAINTS],
+        "resourceNames": [name],
+        "verbs": ["use"],
+    }
+    cluster.create("roles", {"metadata": {"name": "any"}, "rules": [rule]}, hub)
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "any"}
+    subject = {"kind": "ServiceAccount", "name": "hub", "namespace": hub}
+    cluster.create("rolebindings", {"metadata": {"name": "any"}, "roleRef": reference, "subjects": [subject]}, hub)
+    assert modules.ok("hub_config", chosen).warnings == []
+
+
+def test_a_login_without_namespaces_reads_the_project(cluster, modules, hub, values, constraints, restricted_user):
+    constraints(hub, "MustRunAs")
+    publish(modules, hub, 5000)
+    body = {
+        "apiVersion": "project.openshift.io/v1",
+        "kind": "Project",
+        "metadata": {"name": hub, "annotations": RANGES},
+    }
+    cluster.create("projects", body)
+    rbac = {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["*"]}
+    kinds = ["serviceaccounts", "configmaps", "persistentvolumeclaims", "events"]
+    rest = {"apiGroups": [""], "resources": kinds, "verbs": ["*"]}
+    project = {"apiGroups": ["project.openshift.io"], "resources": ["projects"], "verbs": ["get"]}
+    try:
+        kubeconfig = restricted_user([rbac, rest], [project])
+        # Without the right to read the constraints it can only warn.
+        result = modules.ok("hub_config", options(hub, values), kubeconfig=kubeconfig)
+        assert "the gids 5000 of shares are outside of it" in result.warnings[0]
+        lists = {"apiGroups": ["security.openshift.io"], "resources": [CONSTRAINTS], "verbs": ["list"]}
+        reviews = {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]}
+        kubeconfig = restricted_user([rbac, rest], [project, lists, reviews])
+        assert "1000620000/10000" in modules.refused("hub_config", options(hub, values), kubeconfig=kubeconfig)
+    finally:
+        cluster.delete("projects", hub)
+
+
+# -- as rendered -------------------------------------------------------------------------------------------------------------
+
+PROGRAM = """\
+import json, sys
+from traitlets.config import Config
+
+c = Config()
+c.JupyterHub.services = [{"name": "before"}]
+section = c[sys.argv[2]]
+previous = section.modify_pod_hook = lambda spawner, pod: pod
+exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), {"c": c})
+hook = section.modify_pod_hook
+print(json.dumps({
+    "services": c.JupyterHub.services,
+    "hook": type(hook.__self__).__module__,
+    "chained": hook.__self__._previous["modify_pod_hook"] is previous,
+    "file": sys.modules["odh_persistency.spawn_hook"].__file__,
+    "delete_pvc": section.delete_pvc,
+    "remember_pvc_name": section.get("remember_pvc_name"),
+    "authenticator": dict(c.get("Authenticator", {})),
+}))
+"""
+
+
+def executed(version, cluster, folder, section):
+    """Run `folder`/configuration.py in the environment of a KubeSpawner and return what it configured."""
+    try:
+        python = environment(version)
+    except PythonMissing as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    (folder / "program.py").write_text(PROGRAM)
+    words = [str(python), str(folder / "program.py"), str(folder / "configuration.py"), section]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "KUBERNETES_"))}
+    clean["KUBECONFIG"] = str(cluster.kubeconfig)
+    done = subprocess.run(words, capture_output=True, text=True, env=clean, timeout=120, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_classic_open_data_hub_runs_what_is_rendered(cluster, modules, odh, tmp_path):
+    modules.ok("hub_config", {"namespace": odh, "flavor": "odh", "manage_groups": "always"})
+    found = cluster.get("configmaps", CONFIG, odh)
+    archive = tmp_path / "odh_persistency.zip"
+    archive.write_bytes(base64.b64decode(found["binaryData"][archive.name]))
+    text = found["data"]["jupyterhub_config.py"].replace("/opt/app-root/configs", str(tmp_path))
+    (tmp_path / "configuration.py").write_text(text)
+    result = executed("1.1", cluster, tmp_path, "OpenShiftSpawner")
+    token = base64.b64decode(cluster.get("secrets", NAME, odh)["data"][TOKEN]).decode()
+    service = {"name": "odh-persistency", "admin": True, "api_token": token}
+    assert result == {
+        "services": [{"name": "before"}, service],
+        "hook": "odh_persistency.spawn_hook",
+        "chained": True,
+        "file": f"{archive}/odh_persistency/spawn_hook.py",
+        "delete_pvc": False,
+        "remember_pvc_name": None,
+        "authenticator": {"refresh_pre_spawn": True},
+    }
+
+
+@pytest.mark.parametrize(("version", "is_strict"), [("7.0", False), ("7.1", True)])
+def test_the_chart_runs_what_is_rendered(cluster, modules, hub, values, tmp_path, version, is_strict):
+    modules.ok("hub_config", options(hub, values, manage_groups="always"))
+    found = yaml.safe_load(values.read_text())["hub"]
+    for entry in found["extraFiles"].values():
+        path = tmp_path / Path(entry["mountPath"]).relative_to("/usr/local/etc/jupyterhub")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(entry["stringData"])
+    text = found["extraConfig"]["zz-odh-persistency"].replace("/usr/local/etc/jupyterhub", str(tmp_path))
+    (tmp_path / "configuration.py").write_text(text)
+    result = executed(version, cluster, tmp_path, "KubeSpawner")
+    assert (result["hook"], result["chained"]) == ("odh_persistency.spawn_hook", True)
+    assert (result["delete_pvc"], result["remember_pvc_name"]) == (False, False)
+    assert result["authenticator"] == {
+        "manage_groups": True,
+        "refresh_pre_spawn": True,
+        **({"auth_refresh_strict": True} if is_strict else {}),
+    }
