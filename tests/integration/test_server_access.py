@@ -407,7 +407,10 @@ def test_the_permissions_that_the_documentation_names_are_enough(
 def test_the_playbook_reports_unless_it_is_told_to_revoke(cluster, namespace, hub, publish, start, tmp_path):
     publish(share("papers", read={"users": ["ann"]}))
     start("bob", mount("papers"))
-    variables = {"server_access_namespace": namespace, "server_access_hub": {"url": hub.url, "token": hub.tokens["access"]}}
+    variables = {
+        "server_access_namespace": namespace,
+        "server_access_hub": {"url": hub.url, "token": hub.tokens["access"]},
+    }
     playbooks = Playbooks(cluster, tmp_path)
     inventory = playbooks.inventory(variables)
     reported = playbooks.ok("odh.persistency.site", inventory, "--tags", "server_access")

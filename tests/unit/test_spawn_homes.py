@@ -8,7 +8,11 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner 
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.naming import reserved_name
 from ansible_collections.odh.persistency.plugins.module_utils._hub import observed_claims
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import Mount
-from ansible_collections.odh.persistency.plugins.module_utils._hub.claim_policy import reason_to_remove, verify_mounts
+from ansible_collections.odh.persistency.plugins.module_utils._hub.claim_policy import (
+    reason_not_software,
+    reason_to_remove,
+    verify_mounts,
+)
 from ansible_collections.odh.persistency.plugins.module_utils._hub.home_rules import (
     HomeRefused,
     Server,
@@ -154,6 +158,31 @@ def test_the_labels_of_an_owner_are_those_of_the_modules(user):
 )
 def test_what_a_pod_must_not_mount(found, reason):
     assert reason_to_remove(found.name, found, "ann") == reason
+
+
+def test_the_claim_that_the_hub_mounts_as_the_home_may_have_any_name_and_owner_but_is_no_share_or_database():
+    for found in (claim("claim-all"), claim("all", "ben"), claim("x", labels={"hub.jupyter.org/username": "ben"})):
+        assert reason_to_remove(found.name, found, "ann")
+        assert reason_to_remove(found.name, found, "ann", True) == ""
+    assert reason_to_remove("claim-all", None, "ann", True) == ""
+    assert reason_to_remove("hub-db-dir", None, "ann", True)
+    assert reason_to_remove("x", claim("x", labels={"odh.persistency/kind": "share"}), "ann", True)
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (None, "claim tree does not exist"),
+        (claim("tree", terminating=True), "claim tree is being deleted"),
+        (claim("tree", "ben"), "claim tree: it is the home of 'ben'"),
+        (claim("tree", ""), "claim tree: it is the home of ''"),
+        (claim("tree", labels={"odh.persistency/kind": "share"}), "claim tree: it is a share"),
+        (claim("tree", labels={"odh.persistency/kind": "tree"}), ""),
+        (claim("tree"), ""),
+    ],
+)
+def test_what_is_not_mounted_as_software(found, reason):
+    assert reason_not_software("tree", found) == reason
 
 
 def test_a_claim_that_does_not_exist_yet_is_judged_by_its_name():

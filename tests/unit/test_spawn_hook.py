@@ -368,7 +368,7 @@ def test_the_progress_page_says_what_is_mounted_and_what_is_not():
         ("SharesMounted", "Normal", "Mounts shares: a (read only), b (read and write)"),
         ("SecretShareMounted", "Normal", "Mounts the secret share a (read only)"),
         ("SharesLeftOut", "Warning", "Shares that are not mounted: c (x)"),
-        ("SharesUnknown", "Warning", "Notice."),
+        ("Incomplete", "Warning", "Notice."),
     ]
     assert messages_of(Outcome("d", [], {})) == []
 
@@ -433,7 +433,10 @@ def test_the_hook_of_the_section_that_wins_is_chained():
     config["Spawner"]["pre_spawn_hook"] = lambda _spawner: calls.append("general")
     config["KubeSpawner"]["pre_spawn_hook"] = lambda _spawner: calls.append("KubeSpawner")
     configure(config, {"home": "none"}, runtime())
-    config["KubeSpawner"]["pre_spawn_hook"](SimpleNamespace())
+    client = SimpleNamespace(sanitize_for_serialization=lambda value: value)
+    spawner = SimpleNamespace(volumes=[], volume_mounts={}, _expand_all=lambda value: value, progress=None)
+    spawner.api = SimpleNamespace(api_client=client)
+    config["KubeSpawner"]["pre_spawn_hook"](spawner)
     assert calls == ["KubeSpawner"]
     configure(config, {"home": "none"}, runtime(), section="OpenShiftSpawner")
     assert "pre_spawn_hook" in config["OpenShiftSpawner"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import Mount
+from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_settings import Software
 from ansible_collections.odh.persistency.plugins.module_utils._hub.pod_rewriting import (
     VOLUME_PREFIX,
     claims_of,
@@ -12,11 +13,13 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.pod_rewriting
     with_environment,
     with_home,
     with_shares,
+    with_software,
     without_claims,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
+POD = "jupyter-a"
 RO = Mount("papers", "papers", "/home/jovyan/papers", "ro", 7001)
 RW = Mount("data", "data", "/home/jovyan/data", "rw", None)
 
@@ -35,7 +38,7 @@ def test_the_home_replaces_every_computed_name_and_keeps_the_rest_of_the_volume(
     after = with_home(before, ["claim-a", "claim-a-old"], "imported")
     assert after["volumes"][0] == claim("imported", "home", readOnly=False)
     assert after["volumes"][1:] == before["volumes"][1:]
-    assert claims_of(before) == ["claim-a", "tools"]
+    assert claims_of(before, POD) == ["claim-a", "tools"]
 
 
 def test_read_only_is_set_on_the_volume_and_on_the_mount():
@@ -75,9 +78,56 @@ def test_shares_go_into_the_main_container_only():
 
 def test_a_volume_that_is_named_as_ours_is_removed():
     before = spec({"name": volume_name("papers"), "hostPath": {"path": "/"}})
-    after = without_claims(before, [])
+    after = without_claims(before, [], POD)
     assert after["volumes"] == []
     assert after["containers"][0]["volumeMounts"] == []
+
+
+def test_a_volume_that_is_created_for_the_pod_counts_as_its_claim_and_as_what_it_copies():
+    source = {"kind": "PersistentVolumeClaim", "name": "claim-b"}
+    template = {"spec": {"dataSource": source, "dataSourceRef": {"kind": "VolumeSnapshot", "name": "s"}}}
+    before = spec({"name": "v", "ephemeral": {"volumeClaimTemplate": template}})
+    assert claims_of(before, POD) == ["jupyter-a-v", "claim-b"]
+    after = without_claims(before, ["claim-b"], POD)
+    assert after["volumes"] == []
+    assert after["containers"][0]["volumeMounts"] == []
+
+
+def test_block_devices_of_removed_claims_go_too():
+    before = spec(claim("claim-b", "v"))
+    before["containers"][0]["volumeDevices"] = [{"name": "v", "devicePath": "/dev/x"}]
+    assert without_claims(before, ["claim-b"], POD)["containers"][0]["volumeDevices"] == []
+
+
+TREE = Software("tree", "/opt/software", {"MODULEPATH": "/opt/software/current"})
+
+
+def test_the_software_tree_is_read_only_in_both_places_and_brings_its_variables():
+    after = with_software(spec(), TREE)
+    assert after["volumes"] == [claim("tree", "odh-software", readOnly=True)]
+    main = after["containers"][0]
+    assert main["volumeMounts"] == [{"name": "odh-software", "mountPath": "/opt/software", "readOnly": True}]
+    assert main["env"] == [{"name": "MODULEPATH", "value": "/opt/software/current"}]
+
+
+def test_a_profile_puts_nothing_else_at_the_path_of_the_software():
+    before = spec(claim("other", "other"), {"name": "odh-software", "emptyDir": {}})
+    before["containers"][0]["volumeMounts"] = [
+        {"name": "other", "mountPath": path}
+        for path in ("/opt/software/", "/opt/software/current", "/opt", "/opt/soft")
+    ]
+    after = with_software(without_claims(before, [], POD), TREE)
+    mounts = [(mount["name"], mount["mountPath"]) for mount in after["containers"][0]["volumeMounts"]]
+    assert mounts == [("other", "/opt"), ("other", "/opt/soft"), ("odh-software", "/opt/software")]
+
+
+def test_a_volume_that_the_pod_has_of_the_software_is_used_and_becomes_read_only():
+    before = spec(claim("tree", "sw"))
+    before["initContainers"] = [{"name": "i", "volumeMounts": [{"name": "sw", "mountPath": "/sw"}]}]
+    after = with_software(before, TREE)
+    assert after["volumes"] == [claim("tree", "sw", readOnly=True)]
+    assert after["initContainers"] == before["initContainers"]
+    assert after["containers"][0]["volumeMounts"][-1] == {"name": "sw", "mountPath": "/opt/software", "readOnly": True}
 
 
 def test_an_environment_variable_is_replaced():
@@ -88,8 +138,8 @@ def test_an_environment_variable_is_replaced():
 
 
 def test_a_pod_without_volumes_and_without_containers():
-    assert claims_of({"volumes": None}) == []
-    assert without_claims({"volumes": None, "containers": [{"name": "notebook", "volumeMounts": None}]}, ["a"])
+    assert claims_of({"volumes": None}, POD) == []
+    assert without_claims({"volumes": None, "containers": [{"name": "notebook", "volumeMounts": None}]}, ["a"], POD)
     assert with_home({}, ["a"], "b") == {"volumes": []}
     assert with_shares({}, [RO])["containers"] == []
 
@@ -119,7 +169,7 @@ def pods(draw):
 @given(pods(), st.sets(NAMES), st.lists(st.sampled_from([RO, RW]), unique=True))
 def test_no_removed_claim_is_mounted_and_a_share_only_as_granted(pod, removed, mounts):
     original = copy.deepcopy(pod)
-    after = with_shares(without_claims(pod, {*removed, "papers", "data"}), mounts)
+    after = with_shares(without_claims(pod, {*removed, "papers", "data"}, POD), mounts)
     assert pod == original
     sources = {}
     for volume in after.get("volumes") or ():

@@ -19,23 +19,36 @@ _DATABASES = ("hub-db-dir", "jupyterhub-db")
 _HOME_NAME = re.compile(r"(claim-.+|jupyterhub-nb-.+-pvc)\Z")
 
 
-def reason_to_remove(name: str, claim: Optional[Claim], user: str) -> str:
+def reason_to_remove(name: str, claim: Optional[Claim], user: str, is_configured: bool = False) -> str:
     """Return why a pod of this user must not mount a claim that its configuration names, as a phrase, or "".
 
-    `claim` is None if there is no such claim. Shares are removed too: the ACL alone decides about them.
+    `claim` is None if there is no such claim. Shares are removed too: the ACL alone decides about them. `is_configured` means
+    that the hub's own configuration mounts the claim as the home, so it may have any name and owner.
     """
     if name in _DATABASES:
         return "it has the name of a hub's database"
     if claim is not None:
         if claim.kind == SHARE or SHARE_KEY in claim.labels or SHARE_KEY in claim.annotations:
             return "it is a share"
-        if claim.user == user:
+        if is_configured or claim.user == user:
             return ""
         if claim.user is not None:
             return f"it is the home of {claim.user!r}"
         if claim.is_somebodys:
             return "it is marked as a home without an owner"
+    if is_configured:
+        return ""
     return "it has the name of a home, and no annotation names its owner" if _HOME_NAME.match(name) else ""
+
+
+def reason_not_software(name: str, claim: Optional[Claim]) -> str:
+    """Return why a claim is not mounted as the software tree, as a phrase, or ""."""
+    if claim is None:
+        return f"claim {name} does not exist"
+    if claim.terminating:
+        return f"claim {name} is being deleted"
+    reason = "it is the home of ''" if claim.user == "" else reason_to_remove(name, claim, "")
+    return f"claim {name}: {reason}" if reason else ""
 
 
 def verify_mounts(mounts: Sequence[Mount], claims: Mapping[str, Claim]) -> tuple[list[Mount], dict[str, str]]:

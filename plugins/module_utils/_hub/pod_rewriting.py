@@ -16,10 +16,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .access import Mount
+from .hub_settings import Software
 
-#: Volumes with this prefix are ours. Those that something else put into the pod are removed.
+#: Volumes with this prefix, and with this name, are ours. Those that something else put into the pod are removed.
 VOLUME_PREFIX = "odh-share-"
+SOFTWARE_VOLUME = "odh-software"
 MAIN_CONTAINER = "notebook"
+MOUNT_POINTS_CONTAINER = "odh-mount-points"
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _HASH_DIGITS = 24
 
@@ -29,10 +32,9 @@ def volume_name(claim: str) -> str:
     return VOLUME_PREFIX + hashlib.sha256(claim.encode("utf-8")).hexdigest()[:_HASH_DIGITS]
 
 
-def claims_of(spec: Mapping[str, Any]) -> list[str]:
-    """Return the names of the claims that a pod names, each once."""
-    names = (_claim(volume) for volume in spec.get("volumes") or ())
-    return list(dict.fromkeys(name for name in names if name))
+def claims_of(spec: Mapping[str, Any], pod_name: str) -> list[str]:
+    """Return the names of the claims that a pod mounts, creates or copies, each once."""
+    return list(dict.fromkeys(name for volume in spec.get("volumes") or () for name in _claims(volume, pod_name)))
 
 
 def with_home(spec: Mapping[str, Any], computed: Iterable[str], home: str) -> dict[str, Any]:
@@ -47,12 +49,12 @@ def with_home(spec: Mapping[str, Any], computed: Iterable[str], home: str) -> di
     return {**spec, "volumes": [volume_with_home(volume) for volume in spec.get("volumes") or ()]}
 
 
-def without_claims(spec: Mapping[str, Any], claims: Iterable[str]) -> dict[str, Any]:
+def without_claims(spec: Mapping[str, Any], claims: Iterable[str], pod_name: str) -> dict[str, Any]:
     """Return the pod's spec without the volumes of these claims, without volumes named as ours, and without their mounts."""
     removed = frozenset(claims)
     kept, names = [], set()
     for volume in spec.get("volumes") or ():
-        if _claim(volume) in removed or str(volume.get("name")).startswith(VOLUME_PREFIX):
+        if not removed.isdisjoint(_claims(volume, pod_name)) or _is_ours(volume):
             names.add(volume.get("name"))
         else:
             kept.append(volume)
@@ -84,6 +86,38 @@ def with_shares(spec: Mapping[str, Any], mounts: Sequence[Mount]) -> dict[str, A
     return changed
 
 
+def with_software(spec: Mapping[str, Any], software: Software) -> dict[str, Any]:
+    """Return the pod's spec with the software tree, read-only, and its variables in the main container.
+
+    A volume that the pod has of this claim is used, because some storage drivers do not mount a claim twice. It becomes
+    read-only for all containers. What else is mounted at the path, or below it, is removed from the main container.
+    """
+    volumes, name = [], ""
+    for volume in spec.get("volumes") or ():
+        if _claim(volume) == software.claim:
+            name = name or str(volume.get("name"))
+            volume = {**volume, "persistentVolumeClaim": {"claimName": software.claim, "readOnly": True}}
+        volumes.append(volume)
+    if not name:
+        name = SOFTWARE_VOLUME
+        source = {"claimName": software.claim, "readOnly": True}
+        volumes.append({"name": name, "persistentVolumeClaim": source})
+    ours = {"name": name, "mountPath": software.mount_path, "readOnly": True}
+
+    def container_with_software(container: Mapping[str, Any]) -> dict[str, Any]:
+        others = [
+            mount
+            for mount in container.get("volumeMounts") or ()
+            if not (_path(mount) + "/").startswith(software.mount_path + "/")
+        ]
+        return {**container, "volumeMounts": [*others, ours]}
+
+    changed = _with_main({**spec, "volumes": volumes}, container_with_software)
+    for variable, value in software.environment.items():
+        changed = with_environment(changed, variable, value)
+    return changed
+
+
 def with_environment(spec: Mapping[str, Any], name: str, value: str) -> dict[str, Any]:
     """Return the pod's spec with an environment variable in the main container."""
 
@@ -92,6 +126,30 @@ def with_environment(spec: Mapping[str, Any], name: str, value: str) -> dict[str
         return {**container, "env": [*others, {"name": name, "value": value}]}
 
     return _with_main(spec, container_with_variable)
+
+
+def main_container(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the container of the server, {} if the pod has none."""
+    containers = list(spec.get("containers") or ())
+    return dict(containers[_place_of_main(containers)]) if containers else {}
+
+
+def _claims(volume: Mapping[str, Any], pod_name: str) -> list[str]:
+    """Return the claims of a volume. One that is created for the pod may copy another."""
+    names = [_claim(volume)]
+    template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
+    if template is not None:
+        names.append(f"{pod_name}-{volume.get('name')}")
+        spec = template.get("spec") or {}
+        sources = [spec.get(key) or {} for key in ("dataSource", "dataSourceRef")]
+        names += [str(source.get("name")) for source in sources if source.get("kind") == "PersistentVolumeClaim"]
+    return [name for name in names if name]
+
+
+def _is_ours(named: Mapping[str, Any]) -> bool:
+    """Return whether a volume, or the volume of a mount, has a name that is ours."""
+    name = str(named.get("name"))
+    return name.startswith(VOLUME_PREFIX) or name == SOFTWARE_VOLUME
 
 
 def _claim(volume: Mapping[str, Any]) -> str:
@@ -134,13 +192,16 @@ def _without_mounts(container: Mapping[str, Any], names: Iterable[Any]) -> dict[
 
 def _is_removed(mount: Mapping[str, Any], names: Iterable[Any]) -> bool:
     """Return whether a mount goes. A mount of a volume that is ours later would put a share elsewhere."""
-    return mount.get("name") in names or str(mount.get("name")).startswith(VOLUME_PREFIX)
+    return mount.get("name") in names or _is_ours(mount)
 
 
 def _with_main(spec: Mapping[str, Any], change: Any) -> dict[str, Any]:
     containers = list(spec.get("containers") or ())
-    named = [number for number, container in enumerate(containers) if container.get("name") == MAIN_CONTAINER]
     if containers:
-        main = named[0] if named else 0
+        main = _place_of_main(containers)
         containers[main] = change(containers[main])
     return {**spec, "containers": containers}
+
+
+def _place_of_main(containers: Sequence[Mapping[str, Any]]) -> int:
+    return next((number for number, container in enumerate(containers) if container.get("name") == MAIN_CONTAINER), 0)

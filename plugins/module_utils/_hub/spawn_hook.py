@@ -12,17 +12,28 @@ from typing import Any, Optional
 
 from .access_decisions import AccessDecisions, without_acl
 from .acl_reader import AclUnreadable
-from .claim_policy import reason_to_remove
-from .home_lookup import HomeChoice, apply_home, choose_home
+from .claim_policy import reason_not_software, reason_to_remove
+from .home_lookup import HomeChoice, apply_home, choose_home, configured_homes
 from .home_rules import HomeRefused
 from .hub_settings import Runtime, Settings
 from .kubernetes_client import ApiFailure, KubernetesClient
+from .mount_points import with_mount_points
 from .observed_claims import Claim
 from .options_form import form_without_us, with_notice, with_secret_shares
-from .pod_rewriting import claims_of, with_environment, with_home, with_shares, without_claims
+from .pod_rewriting import claims_of, with_environment, with_home, with_shares, with_software, without_claims
+from .progress_page import explain_progress, remember_mounts
 from .refusals import refusal, spare_failure_count
 from .requested_shares import requester
-from .spawn_stamp import GRANTED_ANNOTATION, GRANTED_VARIABLE, Outcome, event, messages_of, secret_record, stamp
+from .spawn_stamp import (
+    GRANTED_ANNOTATION,
+    GRANTED_VARIABLE,
+    NO_SOFTWARE,
+    Outcome,
+    event,
+    messages_of,
+    secret_record,
+    stamp,
+)
 
 _LATER = "cannot be read at the moment. Try again in a few minutes, or ask the administrator of this hub."
 _UNREADABLE_HOMES = f"The list of home volumes {_LATER}"
@@ -30,6 +41,8 @@ _UNREADABLE_ACL = f"The access list of shares {_LATER}"
 _HOME_LOST = "Your home volume cannot be verified. Ask the administrator of this hub."
 #: Where the choice of the home waits for the pod: the hub drops the spawner when the server has stopped.
 _CHOICE = "_odh_persistency_home"
+#: Where the claims of the hub's own configuration wait for the pod, if the hub chooses no home.
+_CONFIGURED = "_odh_persistency_configured"
 
 
 class SpawnHook:
@@ -68,20 +81,31 @@ class SpawnHook:
         await self._run_previous("pre_spawn_hook", spawner)
         if self._settings.home == "claim":
             apply_home(spawner, await self._choose_home(spawner))
+        else:
+            setattr(spawner, _CONFIGURED, configured_homes(spawner, self._settings.home_path))
+        explain_progress(spawner)
 
     async def _modify_pod(self, spawner: Any, pod: Any) -> Any:
         changed = await self._run_previous("modify_pod_hook", spawner, pod)
         pod = pod if changed is None else changed
         # What the API client would send: whatever hooks and profiles left, typed objects or plain dictionaries.
         plain = spawner.api.api_client.sanitize_for_serialization(pod)
-        outcome, claims = await self._decide(spawner)
-        spec = await self._verified_spec(spawner, plain.get("spec") or {}, claims)
-        text = stamp(outcome)
-        spec = with_environment(with_shares(spec, outcome.mounts), GRANTED_VARIABLE, text)
         metadata = plain.get("metadata") or {}
+        name = str(metadata.get("name") or spawner.pod_name)
+        outcome, claims = await self._decide(spawner)
+        known: dict[str, Optional[Claim]] = dict(claims)
+        spec = await self._verified_spec(spawner, {**plain, "metadata": {**metadata, "name": name}}, known)
+        spec = with_shares(spec, outcome.mounts)
+        spec, outcome = await self._with_software(spawner, spec, outcome, known)
+        if self._settings.mount_points == "init":
+            spec = with_mount_points(spec, outcome.mounts, self._settings.home_path)
+        text = stamp(outcome)
+        # Kubernetes expands $(NAME) in variables, and replaces $$ by $.
+        spec = with_environment(spec, GRANTED_VARIABLE, text.replace("$", "$$"))
         annotations = {**(metadata.get("annotations") or {}), GRANTED_ANNOTATION: text}
         spawner.log.info("odh.persistency granted user=%r server=%r %s", spawner.user.name, spawner.name, text)
-        await self._report(spawner, outcome, str(metadata.get("name") or spawner.pod_name))
+        await self._report(spawner, outcome, name)
+        remember_mounts(spawner, outcome.mounts)
         if isinstance(pod, dict):
             return {**plain, "spec": spec, "metadata": {**metadata, "annotations": annotations}}
         pod.spec = spec
@@ -108,18 +132,17 @@ class SpawnHook:
             return without_acl(), {}
 
     async def _verified_spec(
-        self, spawner: Any, spec: Mapping[str, Any], shares: Mapping[str, Claim]
+        self, spawner: Any, pod: Mapping[str, Any], known: dict[str, Optional[Claim]]
     ) -> dict[str, Any]:
-        """Return the pod's spec with the home, and without claims that this user must not mount."""
-        known: dict[str, Optional[Claim]] = dict(shares)
-        home = ""
+        """Return the pod's spec with the home, and without claims that this user must not mount. `known` are read claims."""
+        spec, pod_name, home = pod.get("spec") or {}, pod["metadata"]["name"], ""
         if self._settings.home == "claim":
             choice = getattr(spawner, _CHOICE, None) or await self._choose_home(spawner)
             home = choice.name
             spec = with_home(spec, choice.computed, home)
             known.update((claim.name, claim) for claim in choice.claims)
         removed = {}
-        for name in claims_of(spec):
+        for name in claims_of(spec, pod_name):
             reason = await self._reason_to_remove(spawner, name, known)
             if reason and name == home:
                 self._refuse(spawner, _HOME_LOST, f"the home {home} of {spawner.user.name!r}: {reason}")
@@ -128,14 +151,36 @@ class SpawnHook:
                 spawner.log.warning(
                     "odh.persistency: claim %s removed from the pod of %r: %s", name, spawner.user.name, reason
                 )
-        return without_claims(spec, removed)
+        return without_claims(spec, removed, pod_name)
 
-    async def _reason_to_remove(self, spawner: Any, name: str, known: Mapping[str, Optional[Claim]]) -> str:
+    async def _reason_to_remove(self, spawner: Any, name: str, known: dict[str, Optional[Claim]]) -> str:
         try:
-            claim = known[name] if name in known else await self._client(spawner).claim(name)
+            claim = await self._claim(spawner, name, known)
         except ApiFailure as error:
             return f"it cannot be read ({error})"
-        return reason_to_remove(name, claim, spawner.user.name)
+        return reason_to_remove(name, claim, spawner.user.name, name in getattr(spawner, _CONFIGURED, ()))
+
+    async def _claim(self, spawner: Any, name: str, known: dict[str, Optional[Claim]]) -> Optional[Claim]:
+        """Return a claim, read once for each start. Raises ApiFailure."""
+        if name not in known:
+            known[name] = await self._client(spawner).claim(name)
+        return known[name]
+
+    async def _with_software(
+        self, spawner: Any, spec: dict[str, Any], outcome: Outcome, known: dict[str, Optional[Claim]]
+    ) -> tuple[dict[str, Any], Outcome]:
+        """Return the pod's spec with the software tree, if one is configured. Servers start without one that is missing."""
+        software = self._settings.software
+        if software is None:
+            return spec, outcome
+        try:
+            reason = reason_not_software(software.claim, await self._claim(spawner, software.claim, known))
+        except ApiFailure as error:
+            reason = f"its claim cannot be read ({error})"
+        if not reason:
+            return with_software(spec, software), outcome
+        spawner.log.warning("odh.persistency: no software for %r: %s", spawner.user.name, reason)
+        return spec, outcome._replace(notice=f"{outcome.notice} {NO_SOFTWARE}".strip())
 
     async def _report(self, spawner: Any, outcome: Outcome, pod_name: str) -> None:
         """Show the outcome on the progress page. The server starts without this if the hub may not create Events."""

@@ -19,6 +19,9 @@ REPORTER = "odh.persistency/spawn-hook"
 NOTICE = (
     "No shares are mounted, because the access list cannot be read. Restart the server later, or ask the administrator."
 )
+NO_SOFTWARE = (
+    "The shared software is not mounted, because its volume is not available. Ask the administrator of this hub."
+)
 #: The API server accepts 1024 bytes in the message of an Event.
 _MOST_MESSAGE = 1000
 
@@ -90,7 +93,7 @@ def messages_of(outcome: Outcome) -> list[Message]:
         why = "; ".join(f"{share} ({reason.replace('not mounted: ', '', 1)})" for share, reason in reasons)
         messages.append(Message("SharesLeftOut", "Warning", f"Shares that are not mounted: {why}"))
     if outcome.notice:
-        messages.append(Message("SharesUnknown", "Warning", outcome.notice))
+        messages.append(Message("Incomplete", "Warning", outcome.notice))
     return messages
 
 

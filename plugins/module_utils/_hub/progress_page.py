@@ -1,0 +1,80 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Explain on the progress page what happens to mount points: the kubelet's errors, and files that were renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Callable
+
+from .access import Mount
+from .pod_rewriting import MOUNT_POINTS_CONTAINER
+
+_MOUNTS = "_odh_persistency_mounts"
+_ASK = "Ask the administrator of this hub"
+
+
+def remember_mounts(spawner: Any, mounts: Sequence[Mount]) -> None:
+    """Keep the shares of a server that starts, so that errors can name them. The hub drops the spawner when it stops."""
+    setattr(spawner, _MOUNTS, mounts)
+
+
+def explain_progress(spawner: Any) -> None:
+    """Add our sentences to the messages that the progress page of this start shows."""
+    original = spawner.progress
+    if getattr(original, "explains", False):
+        return
+
+    def explain(message: str) -> list[str]:
+        return [*failures(message, getattr(spawner, _MOUNTS, ())), *notes(_pod(spawner))]
+
+    progress = explained(original, explain)
+    progress.explains = True  # type: ignore[attr-defined]
+    spawner.progress = progress
+
+
+def explained(progress: Callable[[], Any], explain: Callable[[str], Iterable[str]]) -> Callable[[], Any]:
+    """Return an asynchronous generator of the entries of `progress`, each followed by the sentences that explain it."""
+
+    async def entries() -> Any:
+        shown: set[str] = set()
+        async for entry in progress():
+            yield entry
+            for sentence in explain(str(entry.get("message", ""))):
+                if sentence not in shown:
+                    shown.add(sentence)
+                    yield {"progress": entry.get("progress", 0), "message": sentence}
+
+    return entries
+
+
+def failures(message: str, mounts: Iterable[Mount]) -> list[str]:
+    """Return a sentence for an error of the container runtime that names the mount point of a share."""
+    if "mount" not in message and "mkdir" not in message:
+        return []
+    found = [mount for mount in mounts if f'"{mount.path}"' in message or f"{mount.path}:" in message]
+    if "not a directory" in message:
+        return [
+            f"The share {mount.share} cannot be mounted, because {mount.path} is a file in your home. {_ASK} to rename it."
+            for mount in found
+        ]
+    return [
+        f"The share {mount.share} cannot be mounted, because the folder {mount.path} cannot be created in your home. {_ASK}."
+        for mount in found
+    ]
+
+
+def notes(pod: Mapping[str, Any]) -> list[str]:
+    """Return what the init container of the mount points has reported."""
+    statuses = (pod.get("status") or {}).get("initContainerStatuses") or ()
+    ours = [status.get("state") or {} for status in statuses if status.get("name") == MOUNT_POINTS_CONTAINER]
+    return [line for state in ours for line in str((state.get("terminated") or {}).get("message") or "").splitlines()]
+
+
+def _pod(spawner: Any) -> Mapping[str, Any]:
+    """Return the pod from KubeSpawner's own watch, {} before it exists. No request is sent."""
+    pods = getattr(getattr(spawner, "pod_reflector", None), "pods", None) or {}
+    pod = pods.get(f"{spawner.namespace}/{spawner.pod_name}")
+    return pod if isinstance(pod, dict) else {}
