@@ -224,6 +224,9 @@ def plan_profiles(observed: Optional[ConfigMap], desired: Profiles, settings: Pu
     if not observed.immutable:
         others = {key: None for key in observed.data if key not in data}
         body = {"metadata": metadata, "data": {**others, **data}}
+        if dict(observed.data) == data:
+            del metadata["annotations"][WRITER_ANNOTATION]
+            body = {"metadata": observed.missing_marks(metadata["labels"], metadata["annotations"])}
         operations = (patch(CONFIG_MAPS, namespace, NAME, body, precondition),)
     return Change(UPDATE, PROFILES, namespace, NAME, reason, before=before, after=after, operations=operations)
 

@@ -78,6 +78,18 @@ class ConfigMap:
         """Return whether it has all these labels, and possibly others."""
         return labels.items() <= self.labels.items()
 
+    def missing_marks(self, labels: Mapping[str, Any], annotations: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the labels and annotations that it lacks (None: has too much), as the metadata of a patch.
+
+        A patch of nothing else changes nothing if a policy of the cluster removes them again.
+        """
+        marks = {"labels": (labels, self.labels), "annotations": (annotations, self.annotations)}
+        found = {
+            kind: {key: value for key, value in desired.items() if observed.get(key) != value}
+            for kind, (desired, observed) in marks.items()
+        }
+        return {kind: changed for kind, changed in found.items() if changed}
+
     def text(self, key: str) -> str:
         """Return the text under a key, or ""."""
         return self.data.get(key, "")

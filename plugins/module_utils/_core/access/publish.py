@@ -154,7 +154,9 @@ def plan_part(observed: Optional[ConfigMap], part: Part, safe: bool, settings: P
         )
     annotations = _part_annotations(part)
     if not observed.immutable or observed.kind != PART or not annotations.items() <= observed.annotations.items():
-        body = {"metadata": {"labels": {KIND_LABEL: PART}, "annotations": annotations}, "immutable": True}
+        body: dict[str, Any] = {"metadata": observed.missing_marks({KIND_LABEL: PART}, annotations)}
+        if not observed.immutable:
+            body["immutable"] = True
         return change(UPDATE, "its labels or annotations were modified", _patch(observed, body, settings))
     if not safe:
         body = {"metadata": {"annotations": {PUBLISHED_ANNOTATION: format_time(settings.now)}}}
@@ -193,8 +195,19 @@ def _plan_index(observed: Optional[ConfigMap], desired: AclDocument, settings: P
         others = {key: None for key in observed.data if key != INDEX_KEY}
         if not desired.left_out and LEFT_OUT_ANNOTATION in observed.annotations:
             metadata["annotations"][LEFT_OUT_ANNOTATION] = None
-        body = {"metadata": metadata, "data": {**others, INDEX_KEY: desired.index}}
-        operations = (_patch(observed, {**body, "binaryData": None} if observed.has_binary else body, settings),)
+        body: dict[str, Any] = {"metadata": metadata, "data": {**others, INDEX_KEY: desired.index}}
+        if observed.has_binary:
+            body["binaryData"] = None
+        elif (
+            observed.data == {INDEX_KEY: desired.index}
+            and observed.annotations.get(DIGEST_ANNOTATION) == desired.digest
+        ):
+            body = {
+                "metadata": observed.missing_marks(
+                    metadata["labels"], _compared(metadata["annotations"], observed, settings)
+                )
+            }
+        operations = (_patch(observed, body, settings),)
     return Change(
         UPDATE,
         INDEX,
@@ -224,8 +237,7 @@ def _reason_to_write_index(observed: ConfigMap, desired: AclDocument, settings: 
         return "other claims than before are left out"
     if observed.has_binary or observed.immutable:
         return "something added fields that readers do not know"
-    published = observed.published
-    if published is None or published > settings.now + _CLOCK_SKEW:
+    if not _has_valid_time(observed, settings):
         return "its time of publication, which the deletion of unused parts depends on, is invalid"
     return ""
 
@@ -279,6 +291,17 @@ def _index_annotations(desired: AclDocument, settings: PublishSettings) -> dict[
         WRITER_ANNOTATION: settings.writer,
         PUBLISHED_ANNOTATION: format_time(settings.now),
     }
+
+
+def _compared(annotations: Mapping[str, Any], observed: ConfigMap, settings: PublishSettings) -> dict[str, Any]:
+    """Return the annotations whose values matter: a valid time of publication stays, and so does the writer."""
+    kept = {WRITER_ANNOTATION, *((PUBLISHED_ANNOTATION,) if _has_valid_time(observed, settings) else ())}
+    return {key: value for key, value in annotations.items() if key not in kept}
+
+
+def _has_valid_time(observed: ConfigMap, settings: PublishSettings) -> bool:
+    published = observed.published
+    return published is not None and published <= settings.now + _CLOCK_SKEW
 
 
 def _left_out_text(desired: AclDocument) -> str:

@@ -11,9 +11,9 @@ other runs. When another run was faster, everything is read and planned again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from ..._core.access.compile import AclDocument
 from ..._core.access.concurrent_runs import (
@@ -28,7 +28,7 @@ from ..._core.access.concurrent_runs import (
     state_of,
 )
 from ..._core.access.guards import Consent, Rejection
-from ..._core.access.observed import INDEX, ObservedAcl
+from ..._core.access.observed import DIGEST_ANNOTATION, INDEX, ObservedAcl
 from ..._core.access.publish import Publication, PublishSettings, has_text, is_published, quota_warnings
 from ..._core.kubernetes.quota import quota_from
 from ..._core.outcome import CONFLICT_TRIES, NOT_TRIED, Outcome, untried_warnings
@@ -40,7 +40,7 @@ from ..module import PlanRejected
 from ..version import VERSION
 from .acl_reader import AclReader
 from .api import Api
-from .apply import Replan, api_message, apply_plan
+from .apply import Marks, Replan, api_message, apply_plan, without_effect
 from .errors import ApiError
 from .facts import check_namespace
 
@@ -136,9 +136,9 @@ class AclPublisher:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _read(self) -> tuple[ObservedAcl, PublishSettings]:
+    def _read(self, parts: Collection[str] = ()) -> tuple[ObservedAcl, PublishSettings]:
         started = time.monotonic()
-        observed = self._reader.observe()
+        observed = self._reader.observe(parts)
         self.timings["read"] += time.monotonic() - started
         return observed, PublishSettings(self.namespace, WRITER, self.api.now())
 
@@ -177,9 +177,11 @@ class AclPublisher:
             return self._outcome(planned, failures)
         index = publication.index
         if index is not None and index.operations:
-            failure = self._write_index(index)
-            if failure is not None:
-                return self._outcome(planned, [failure])
+            written = self._write_index(index)
+            if isinstance(written, Failure):
+                return self._outcome(planned, [written])
+            publication = replace(publication, index=written)
+            planned = replace(planned, publication=publication)
             self._written = publication
         unused = self._apply(
             publication.unused_parts, lambda change: plan_deletion_again(change, self._reader.get(change.name))
@@ -211,24 +213,31 @@ class AclPublisher:
                 self._parts[change.name] = change
         if outcome.failures or self.desired is None or not outcome.wrote:
             return outcome.failures
-        written, _settings = self._read()
+        written, _settings = self._read(self.desired.parts)
         return [
             Failure(self._parts[name], "it was written, but reads back with another content")
             for name, part in self.desired.parts.items()
             if not has_text(written.parts.get(name), part)
         ]
 
-    def _write_index(self, index: Change) -> Optional[Failure]:
-        """Write or delete the index; return the failure, if any. Raises Conflict."""
+    def _write_index(self, index: Change) -> Union[Change, Failure]:
+        """Write or delete the index; return the change as applied, or the failure. Raises Conflict."""
+        marks, has_effect = Marks(), False
         try:
             for operation in operations_to_try(index) if self.check_mode else index.operations:
-                self.api.write(operation, self.check_mode)
+                has_effect = marks.note(operation, self.api.write(operation, self.check_mode))
         except ExternalError as error:
             if not (self.check_mode and isinstance(error, ApiError) and error.is_dry_run_unsupported):
-                return self._after_failed_write(index, error)
+                return self._after_failed_write(index, error) or index
             self._untried.append(NOT_TRIED + error.untried)
-        self._wrote = self._wrote or not self.check_mode
-        return None
+            return index
+        if DIGEST_ANNOTATION in marks.lost_keys:
+            # It was so before the write, too, if the index had none.
+            self._wrote = self._wrote or (bool(self.digest) and not self.check_mode)
+            return Failure(index, f"{marks.reason}. Without the digest nobody gets a share", retryable=False)
+        self._warn(marks.reason)
+        self._wrote = self._wrote or (has_effect and not self.check_mode)
+        return index if has_effect else without_effect(index, marks.reason)
 
     def _after_failed_write(self, index: Change, error: ExternalError) -> Optional[Failure]:
         """Return the failure of a write of the index, or None if it succeeded after all. Raises Conflict."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -55,15 +55,15 @@ class AclReader:
         """Return all ConfigMaps with the labels of an ACL, by one list."""
         return observed_acl_from(self._api.list_all(CONFIG_MAPS, self._namespace, config_map_from, SELECTOR))
 
-    def observe(self) -> ObservedAcl:
-        """Return the ACL: by one list, and by name what lost its labels, as a hub reads it."""
+    def observe(self, names: Collection[str] = ()) -> ObservedAcl:
+        """Return the ACL: by one list, and by name what lost its labels, as a hub reads it, and parts with these names."""
         observed = self.list()
         if observed.index is None:
             found = self.get(INDEX_NAME)
             if found is not None and not found.is_part_of_acl:
                 return replace(observed, is_name_taken=True)
             observed = replace(observed, index=found)
-        unlisted = sorted(observed.in_force - set(observed.parts))
+        unlisted = sorted((observed.in_force | {*names}) - set(observed.parts))
         if len(unlisted) > FEW_OBJECTS:
             everything = self._api.list_all(CONFIG_MAPS, self._namespace, config_map_from)
             found_parts = observed_acl_from(everything).parts

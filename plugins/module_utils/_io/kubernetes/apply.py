@@ -47,7 +47,7 @@ def _apply_change(api: Api, planned: Change, replan: Replan, dry_run: bool) -> A
     change = planned
     wrote = is_resumed = False
     untried: list[str] = []
-    marks = _Marks()
+    marks = Marks()
     for tries in range(1, CONFLICT_TRIES + 1):
         left = len(change.operations)
         try:
@@ -84,15 +84,18 @@ def _apply_change(api: Api, planned: Change, replan: Replan, dry_run: bool) -> A
     raise AssertionError("unreachable: the last try returns")
 
 
-class _Marks:
+class Marks:
     """The labels and annotations of one change that did not stay: a policy or webhook removes them from what is written."""
 
     def __init__(self) -> None:
         self._lost: dict[str, list[str]] = {}
+        #: Their keys.
+        self.lost_keys: set[str] = set()
 
     def note(self, request: ApiRequest, answer: Mapping[str, Any]) -> bool:
         """Note what the answer to a write does not show; return whether the write had an effect."""
         lost = request.lost_marks(answer)
+        self.lost_keys.update(key for _kind, key in lost)
         if lost:
             title = f"{_TITLES.get(request.resource.plural, request.resource.plural)} {request.name}"
             found = self._lost.setdefault(title, [])
@@ -102,19 +105,28 @@ class _Marks:
                     found.append(f"{kind}{'s' if len(keys) > 1 else ''} {', '.join(keys)}")
         return not (request.sets_only_marks and len(lost) == len(request.marks) > 0)
 
+    @property
+    def reason(self) -> str:
+        """What did not stay, and why, "" if everything did."""
+        marks = "; ".join(f"{title} does not keep the {' and '.join(found)}" for title, found in self._lost.items())
+        if not marks:
+            return ""
+        return (
+            f"{marks}: a policy or webhook of the cluster removes or changes what is written, exempt these keys there"
+        )
+
     def result(self, applied: Applied, has_effect: bool) -> Applied:
         """Return the result with a warning about what did not stay. A change that has no effect is none."""
         if not self._lost:
             return applied
         change = applied.change
-        marks = "; ".join(f"{title} does not keep the {' and '.join(found)}" for title, found in self._lost.items())
-        reason = (
-            f"{marks}: a policy or webhook of the cluster removes or changes what is written, exempt these keys there"
-        )
-        lost = Unreconcilable(change.kind, change.namespace, change.name, reason, change.owner)
-        if not has_effect:
-            change = replace(change, action=KEEP, reason=reason, before=None, after=None, operations=())
-        return applied._replace(change=change, lost_marks=lost)
+        lost = Unreconcilable(change.kind, change.namespace, change.name, self.reason, change.owner)
+        return applied._replace(change=change if has_effect else without_effect(change, self.reason), lost_marks=lost)
+
+
+def without_effect(change: Change, reason: str) -> Change:
+    """Return a change whose request changed nothing."""
+    return replace(change, action=KEEP, reason=reason, before=None, after=None, operations=())
 
 
 def _try(api: Api, request: ApiRequest, dry_run: bool, untried: list[str]) -> Optional[Mapping[str, Any]]:

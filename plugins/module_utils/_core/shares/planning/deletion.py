@@ -36,7 +36,7 @@ from ..naming import share_labels
 from .changes import change_share, describe_location, share_line
 from .context import PlanContext
 from .desired import Share, ShareTarget
-from .observed import owner_of, share_of
+from .observed import is_marked, owner_of, share_of
 from .target import TargetPlanner
 from .volumes import retain_volume
 
@@ -64,6 +64,8 @@ class DeletionPlanner(TargetPlanner):
             if owner_of(claim) is not None and not claim.deleting:
                 return [self.decide(partial(self._reject_home, claim), claim.name)]
         named = self.claim()
+        if named is not None and named not in claims and self._lost_labels(named):
+            claims.append(named)
         if named is not None and named not in claims and claims and share_of(named) is None:
             named = None  # The share's claim has another name, and this one is not ours.
         if named is not None and named not in claims and not named.deleting:
@@ -109,6 +111,12 @@ class DeletionPlanner(TargetPlanner):
             "to free it",
             warns=True,
         )
+
+    def _lost_labels(self, claim: Claim) -> bool:
+        """Return whether a claim without the labels of a share is this one's by other marks."""
+        if share_of(claim) is not None or owner_of(claim) is not None:
+            return False
+        return is_marked(claim, self.share.name) or self.has_our_volume(claim)
 
     def _reject_home(self, claim: Claim) -> Change:
         raise Rejected(

@@ -267,25 +267,15 @@ class _DynamicPlanner(StaticPlanner):
 
     def is_found(self, claim: Claim) -> bool:
         """Return whether a claim existed before the share and is adopted by consent."""
-        return not is_marked(claim, self.share.name) and not self._has_our_volume(claim)
+        return not is_marked(claim, self.share.name) and not self.has_our_volume(claim)
 
     def _check_consent(self, claim: Claim) -> None:
         """Raise Rejected for a claim that merely has the share's name, unless the entry says to adopt it."""
-        if self.share.spec.adopt or is_marked(claim, self.share.name) or self._has_our_volume(claim):
+        if self.share.spec.adopt or is_marked(claim, self.share.name) or self.has_our_volume(claim):
             return
         raise Rejected(
             f"claim {claim.name} exists and nothing marks it as this share's, and its name gives nobody its data: to share what "
             f"the claim holds, write in the share's entry\n{self._consent()}\n  or else give the share another name"
-        )
-
-    def _has_our_volume(self, claim: Claim) -> bool:
-        """Return whether the volume of a claim that lost our marks says that it is the share's."""
-        volume = self.observed.bound_volume(claim)
-        return (
-            volume is not None
-            and volume.share == self.share.name
-            and volume.claim_uid == claim.uid
-            and volume.is_for(self.target.namespace, claim.name)
         )
 
     def _check_origin(self, origin: _Existing, volume: Volume) -> None:

@@ -241,8 +241,9 @@ class ObservedShares:
         return [volume for volume in self._volumes.values() if volume is not None and volume.share is not None]
 
     def known_shares(self) -> set[str]:
-        """Return the shares that the labels of claims and volumes name."""
-        claims = {share_of(claim) for claim in self._claims.values() if claim is not None}
+        """Return the shares that the labels and annotations of claims and volumes name."""
+        known = (claim for claim in self._claims.values() if claim is not None)
+        claims = {share_of(claim) or claim.annotations.get(SHARE_KEY) for claim in known}
         volumes = {volume.share for volume in self._volumes.values() if volume is not None}
         return {name for name in claims | volumes if name is not None}
 

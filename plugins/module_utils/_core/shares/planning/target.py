@@ -59,6 +59,16 @@ class TargetPlanner:
         """Return the claim of the target, None when there is none or it is not known yet."""
         return self.observed.claim(self.target.namespace, self.target.claim)
 
+    def has_our_volume(self, claim: Claim) -> bool:
+        """Return whether the volume of a claim that lost our marks says that it is the share's."""
+        volume = self.observed.bound_volume(claim)
+        return (
+            volume is not None
+            and volume.share == self.share.name
+            and volume.claim_uid == claim.uid
+            and volume.is_for(self.target.namespace, claim.name)
+        )
+
     def warn(self, reason: str) -> None:
         """Add an unreconcilable difference of the target."""
         self.context.add_unreconcilable(self.target, reason)
