@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import yaml
 
 from tests.support.acl import options, share
+from tests.support.cluster import wait_for
+from tests.support.hooked_hub import ClassicHub
 from tests.support.real_spawns import RealSpawns, claims_in, granted, make_home, make_share, mounts_in
 
 HOME = "/opt/app-root/src"
@@ -112,3 +117,26 @@ def test_another_users_home_is_not_taken_over_by_its_name(cluster, namespace, pu
     answer = spawns.start(namespace, "eve", classic=True, settings={"home_path": HOME})
     assert answer["status"] == 403, answer
     assert answer["message"].startswith("The name of your home volume belongs to another volume.")
+
+
+def test_the_config_map_of_the_role_works_in_the_real_hub(cluster, namespace, modules, published, profiles):
+    """The package is a zip file there, and the hub has no services of its own."""
+    cluster.create("serviceaccounts", {"metadata": {"name": "jupyterhub-hub"}}, namespace)
+    modules.ok("hub_config", {"namespace": namespace, "flavor": "odh", "home_path": HOME})
+    profiles("jupyter-singleuser-profiles", "jupyterhub-singleuser-profiles.yaml", EMPTY)
+    profiles("jupyterhub-singleuser-profile-a-2eb", "profile", {"last_selected_image": "image:1"})
+    secret = cluster.get("secrets", "odh-persistency-hub", namespace)["data"]
+    token = base64.b64decode(secret["hub.services.odh-persistency.apiToken"]).decode()
+
+    with ClassicHub(namespace, cluster.kubeconfig, cluster.get("configmaps", "jupyterhub-cfg", namespace)) as hub:
+        hub.add("a.b")
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(hub.api, "POST", "/users/a.b/server", {})
+            pods = wait_for(lambda: cluster.list("pods", namespace), "the pod of a.b", 60)
+            # The service may read servers and stop them.
+            assert "a.b" in {user["name"] for user in hub.api("GET", "/users", token=token)}
+            hub.close()
+    [pod] = pods
+    assert claims_in(pod) == {"jupyterhub-nb-a-2eb-pvc": False, "course": True}
+    assert mounts_in(pod) == {HOME: False, f"{HOME}/course": True}
+    assert granted(pod)["shares"] == {"course": "ro"}

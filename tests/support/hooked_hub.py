@@ -1,12 +1,16 @@
-"""A real JupyterHub whose real KubeSpawner has our spawn hook and the API server under test. Its pods never run."""
+"""Real JupyterHubs whose real KubeSpawner has our spawn hook and the API server under test. Their pods never run."""
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.odh.persistency.plugins.module_utils._core.hub import odh
 
 from tests.hub.rig import CLASSIC, ENVIRONMENTS, HERE, RealHub
 from tests.support.real_spawns import HOOK, require_environment
@@ -49,3 +53,30 @@ class HookedHub(RealHub):
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+
+class ClassicHub(RealHub):
+    """JupyterHub 1.5 with the classes of classic Open Data Hub and a ConfigMap `jupyterhub-cfg`, for servers in a namespace."""
+
+    def __init__(self, namespace: str, kubeconfig: Path, config_map: Mapping[str, Any]) -> None:
+        require_environment("1.1")
+        super().__init__(VERSIONS["1.1"])
+        self._namespace, self._config_map = namespace, config_map
+        here = Path(__file__).resolve().parent
+        self._configuration = here / "classic_hub_config.py"
+        self._environment = {
+            "KUBECONFIG": str(kubeconfig),
+            "ODHP_BASE_CONFIG": str(HERE / "jupyterhub_config.py"),
+            "ODHP_SUPPORT": str(here),
+        }
+
+    def _settings(self, port: int) -> dict[str, Any]:
+        folder = self.folder / "configs"
+        folder.mkdir()
+        for key, text in self._config_map["data"].items():
+            # The image mounts the ConfigMap elsewhere.
+            (folder / key).write_text(text.replace(odh.FOLDER, str(folder)))
+        for key, encoded in self._config_map["binaryData"].items():
+            (folder / key).write_bytes(base64.b64decode(encoded))
+        classic = {"namespace": self._namespace, "folder": str(folder), "token": self.tokens["admin"]}
+        return {**super()._settings(port), "classic": classic}

@@ -84,9 +84,8 @@ def _odh_persistency_token():
 
 _odh_persistency_service_token = _odh_persistency_token()
 if _odh_persistency_service_token:
-    c.JupyterHub.services = list(c.JupyterHub.services or []) + [
-        {{"name": {service!r}, "admin": True, "api_token": _odh_persistency_service_token}}
-    ]
+    # A list, or what traitlets has for a list that is not set.
+    c.JupyterHub.services.append({{"name": {service!r}, "admin": True, "api_token": _odh_persistency_service_token}})
 """
 
 
