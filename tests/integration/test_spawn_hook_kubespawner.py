@@ -161,3 +161,12 @@ def test_a_static_home_stays_as_the_hub_has_it(cluster, namespace, published, sp
     }
     pod = spawns.start(namespace, "sam", config=config, settings={"home": "static"})["pod"]
     assert claims_in(pod) == {"all-homes": False, "public-data": True}
+
+
+def test_traits_that_lose_homes_are_off_where_the_version_has_them(namespace, published, spawns):
+    before = len(spawns.log())
+    answer = spawns.start(namespace, "ann", config={"delete_pvc": True})
+    remembers = spawns.version >= "7"
+    assert answer["traits"] == {"delete_pvc": False, **({"remember_pvc_name": False} if remembers else {})}
+    # traitlets warns of traits that a version does not have.
+    assert "not recognized" not in spawns.log()[before:]

@@ -6,9 +6,9 @@ as a server-side dry run. A request has `user`, `server`, `namespace`, `groups` 
 request to the hub with its `method`, `uri` and `sender`, `hooks` (names of hooks in this file that are configured before
 ours), `form` (true: show the options form, start nothing; the answer has `form`), and `classic` (true: the spawner and hooks of
 classic Open Data Hub, see classic_spawner.py). Without `settings`, there is no hook of ours. The answer has `pod`, `pvc_name`,
-`running` and `state` (what the hub's database has while the server runs, and after it has stopped), `user_options`, and `seconds`
-and `cpu` (until the pod is complete); or `error`, and `message`, `status` and `reason` of a refusal. A request with `stop` stops
-a server, and the answer has `state`.
+`running` and `state` (what the hub's database has while the server runs, and after it has stopped), `user_options`, `traits`
+(values of those in TRAITS that the version has), and `seconds` and `cpu` (until the pod is complete); or `error`, and `message`,
+`status` and `reason` of a refusal. A request with `stop` stops a server, and the answer has `state`.
 
 The first argument is the folder that has the package `odh_persistency`. Only the standard library and what the environment
 holds is imported.
@@ -36,6 +36,9 @@ from traitlets.config import Config
 sys.path.insert(0, sys.argv[1])
 from odh_persistency.hub_configuration import configure
 from odh_persistency.hub_settings import Runtime
+
+#: What the hook sets besides the hooks.
+TRAITS = ("delete_pvc", "remember_pvc_name")
 
 
 class Launched(Exception):
@@ -213,7 +216,8 @@ async def launch(request):
     running = spawner.get_state()
     spawner.clear_state()
     answer = {"pod": sent[0], "pvc_name": spawner.pvc_name, "running": running, "state": spawner.get_state()}
-    return {**answer, "user_options": spawner.user_options, **took}
+    traits = {name: getattr(spawner, name) for name in TRAITS if spawner.has_trait(name)}
+    return {**answer, "user_options": spawner.user_options, "traits": traits, **took}
 
 
 async def stop(request):
