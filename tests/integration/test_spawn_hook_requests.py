@@ -46,3 +46,16 @@ def test_a_start_adds_at_most_five_requests_and_one_for_each_unknown_claim(clust
     third, pod = reads(spawns, audit, namespace, config={"volumes": volumes})
     assert "tools" in claims_in(pod)
     assert third - first == {"get persistentvolumeclaims": 1}
+
+
+def test_the_first_start_of_an_unknown_user_looks_for_homes_that_only_kubespawner_labelled(namespace, spawns, audit):
+    """One list more, and one GET for each name that the hub computes: nobody takes over a home, or gets an empty one.
+
+    The claim that KubeSpawner has created then is verified like any other in the pod.
+    """
+    with audit(namespace=namespace) as log:
+        home = spawns.start(namespace, "a.b")["pvc_name"]
+    claims = [one for one in log.requests if one.resource == "persistentvolumeclaims" and one.verb in ("get", "list")]
+    names = [one.name for one in claims if one.verb == "get"]
+    assert len(claims) - len(names) == 2
+    assert names == ([home, "claim-a-2eb", home] if spawns.version >= "7" else [home, home])
