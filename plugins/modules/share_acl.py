@@ -93,6 +93,13 @@ options:
     type: list
     elements: str
     default: []
+  volumes_results:
+    description:
+      - What M(odh.persistency.share_pvc) returned in the same run, if that may have failed. New shares whose claims it did not
+        create are left out of the ACL and reported. Everything else goes ahead, because no withdrawal of access waits for claims.
+    type: list
+    elements: dict
+    default: []
 notes:
   - A share whose C(namespaces) do not include O(namespace), and a share that is retired or absent, is not in the ACL.
   - The ACL is one index, C(odh-persistency-acl), and parts that it names by their digest. Parts are written first and read

@@ -14,6 +14,8 @@ author:
 description:
   - Previews in one call what M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) would do, and fails with everything
     that either of them would reject.
+  - If claims, volumes or directories are rejected and the access list withdraws access from somebody, the module does not fail
+    but returns a RV(rejection), so that no withdrawal waits for what others may have made.
   - If there is nothing to do, RV(nothing_to_do) is true, RV(previews) has what the modules would return, and they need not run.
   - The API server validates the requests for claims and volumes only if something else is changed before them (the access
     list if shares are retired or absent), or if the run is rejected anyway. Otherwise M(odh.persistency.share_pvc) is the first
@@ -133,6 +135,20 @@ nothing_to_do:
   returned: success
   type: bool
   sample: true
+rejection:
+  description:
+    - Why the run is rejected, if it must withdraw access first. Others may have made what is rejected, and no withdrawal waits
+      for that. M(odh.persistency.share_acl) runs with RV(volumes_results), nothing else does, and then the run fails with this.
+    - It is empty if nothing is rejected.
+  returned: success
+  type: str
+  sample: ""
+volumes_results:
+  description: What to give to O(odh.persistency.share_acl#module:volumes_results).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 previews:
   description:
     - What the modules would return. RV(previews.volumes) is M(odh.persistency.share_pvc) for present shares, RV(previews.acl)

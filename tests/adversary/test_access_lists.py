@@ -352,3 +352,48 @@ def test_a_failure_of_directories_does_not_delay_the_access_list():
     assert tasks[directories]["failed_when"] is False
     assert directories < acl < failure < deletion
     assert "shares_result_directories.msg" in tasks[failure]["when"]
+
+
+# -- ConfigMaps that are in the way -----------------------------------------------------------------------------------
+
+KEPT = {"finalizers": ["example.org/keep"]}
+
+
+@pytest.mark.parametrize("how", ["label", "finalizer"])
+def test_a_config_map_with_the_name_of_a_part_stops_no_withdrawal(cluster, namespace, modules, how):
+    """Names of parts can be computed, so somebody creates the next ones first."""
+    less = options(namespace, changed("lab", read={"users": ["ben"]}))
+    modules.ok("share_acl", less)
+    names = parts(cluster, namespace)
+    lose_all(cluster, namespace)
+    modules.ok("share_acl", options(namespace, SHARES))
+    for name in names - parts(cluster, namespace):
+        metadata = {"name": name, **({"labels": {"a": "b"}} if how == "label" else KEPT)}
+        cluster.create("configmaps", {"metadata": metadata, "data": {"part.json": "{}"}}, namespace)
+        if how == "finalizer":
+            cluster.delete("configmaps", name, namespace)
+    modules.ok("share_acl", less)
+    assert read(cluster, namespace, "ann").mode("lab") is None
+    assert not modules.ok("share_acl", less).changed
+
+
+def test_an_index_that_somebody_replaced_by_another_config_map_is_restored(cluster, namespace, modules):
+    modules.ok("share_acl", options(namespace, SHARES))
+    cluster.delete("configmaps", INDEX, namespace)
+    cluster.create("configmaps", {"metadata": {"name": INDEX}, "data": {"mine": "yes"}}, namespace)
+    modules.ok("share_acl", options(namespace, SHARES))
+    assert read(cluster, namespace, "ben").mode("lab") == "ro"
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_finalizers_and_immutable_config_maps_hold_nothing_up(cluster, namespace, modules, state):
+    chosen = options(namespace, SHARES if state == "present" else [], state=state)
+    modules.ok("share_acl", options(namespace, SHARES))
+    for name in objects(cluster, namespace):
+        cluster.patch("configmaps", name, {"immutable": True, "metadata": KEPT}, namespace)
+        cluster.delete("configmaps", name, namespace)
+    assert modules.ok("share_acl", chosen, check=True).changed
+    modules.ok("share_acl", chosen)
+    assert all("deletionTimestamp" not in found["metadata"] for found in objects(cluster, namespace).values())
+    assert bool(objects(cluster, namespace)) == (state == "present")
+    assert not modules.ok("share_acl", chosen).changed

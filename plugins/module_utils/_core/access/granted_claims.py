@@ -5,13 +5,14 @@
 """Whether the claims of an ACL can be shares: not homes, not databases of hubs, and not at a lower level than their data.
 
 Every run checks every granted claim, because a claim can become a home after it was granted. Whoever may edit claims
-decides that, so it must not block the operator: a share that was granted before is left out of the ACL and reported.
+decides that, so it must not block the operator: a share that was granted before is left out of the ACL and reported. The same
+holds for claims that the run itself could not create: withdrawals of access go ahead, and new shares wait for their claims.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
@@ -19,6 +20,7 @@ from ..._hub.acl_format import LEVELS, reserved_claim
 from ..kubernetes.claims import Claim
 from ..metadata import LEVEL_ANNOTATION
 from ..shares.planning.observed import reserved_for, share_of
+from ..text import quote_list
 from .guards import Rejection
 from .model import Acl
 from .observed import LEFT_OUT_ANNOTATION, ConfigMap
@@ -137,6 +139,38 @@ def hold(
     return Holdings(rejected, left_out, reported)
 
 
+class Pending(NamedTuple):
+    """New shares that wait for their claims, by name, and why the ACL must wait as well."""
+
+    left_out: Mapping[str, Obstacle]
+    rejections: tuple[Rejection, ...] = ()
+
+
+class ClaimResults:
+    """What `share_pvc` returned in this run, for the claims of one namespace."""
+
+    def __init__(self, results: Sequence[Mapping[str, Any]], namespace: str) -> None:
+        failures = [result for result in results if result.get("msg") and not result.get("skipped")]
+        items = [item for result in failures for item in result.get("failed_items") or ()]
+        #: Whether a plan was rejected, so that nothing of it was created.
+        self.is_rejected = any(not result.get("failed_items") for result in failures)
+        self._failed = {item.get("name", "") for item in items if item.get("namespace") == namespace}
+
+    def pending(self, new: Acl, granted: Mapping[str, str], listed: Collection[str]) -> Pending:
+        """Return what waits. `granted` are the claims that are granted, by share, and `listed` all shares of the inventory."""
+        claims = granted.values()
+        missing = {
+            name: share["claim"]
+            for name, share in new.by_name.items()
+            if share["claim"] not in claims and (self.is_rejected or share["claim"] in self._failed)
+        }
+        return Pending(
+            {name: _not_created(claim) for name, claim in missing.items() if name not in granted},
+            tuple(_moved(name, claim) for name, claim in missing.items() if name in granted)
+            + (_renamed(missing, sorted(granted.keys() - set(listed))) if self.is_rejected else ()),
+        )
+
+
 def left_out_before(observed: Optional[ConfigMap]) -> dict[str, str]:
     """Return the claims that the last run left out, by the annotation of what it published, as claims without a level."""
     text = "" if observed is None else observed.annotations.get(LEFT_OUT_ANNOTATION, "")
@@ -165,3 +199,26 @@ def _other_use(share: str, name: str, observed: ObservedClaims) -> str:
         return "being deleted"
     owner = share_of(claim)
     return f"the claim of the share {owner}" if owner not in (None, share) else ""
+
+
+def _not_created(claim: str) -> Obstacle:
+    return Obstacle(
+        f"claim {claim} was not created",
+        f"its claim {claim} was not created or checked in this run, so it waits for the next one",
+    )
+
+
+def _moved(share: str, claim: str) -> Rejection:
+    return Rejection(f"the share {share} would get claim {claim}, which was not created or checked in this run")
+
+
+def _renamed(new: Collection[str], gone: Sequence[str]) -> tuple[Rejection, ...]:
+    """Return why shares do not lose all access while a new one cannot replace them: it may be the same one renamed."""
+    if not (new and gone):
+        return ()
+    return (
+        Rejection(
+            f"{quote_list(gone)} would be withdrawn from everyone, and {quote_list(sorted(new))} cannot be created: if that is a "
+            "new name, restore the old one; otherwise set the state `retired`"
+        ),
+    )

@@ -117,7 +117,7 @@ def plan_deletion(observed: ObservedAcl, settings: PublishSettings, effects: Seq
             observed.index.name,
             "`state` is absent: nobody gets a share any more",
             before=f"ACL {_short(observed.index)}",
-            operations=_delete_index(observed.index, settings),
+            operations=_remove(observed.index, settings),
             subject=observed.index,
         )
     parts = tuple(_delete_part(part, settings, "`state` is absent") for _name, part in sorted(observed.parts.items()))
@@ -148,10 +148,12 @@ def plan_part(observed: Optional[ConfigMap], part: Part, safe: bool, settings: P
     recreated = create(CONFIG_MAPS, settings.namespace, _part_manifest(part, settings))
     if observed is None:
         return change(CREATE, "the ACL needs it", recreated)
+    if observed.deleting:
+        # A finalizer keeps it, and it may disappear at any time.
+        return change(UPDATE, "it is being deleted: it is recreated", *_remove(observed, settings), recreated)
     if not has_text(observed, part):
-        return change(
-            UPDATE, "its content does not match its name: it is recreated", _delete(observed, settings), recreated
-        )
+        reason = "its content does not match its name: it is recreated"
+        return change(UPDATE, reason, *_remove(observed, settings), recreated)
     annotations = _part_annotations(part)
     if not observed.immutable or observed.kind != PART or not annotations.items() <= observed.annotations.items():
         body: dict[str, Any] = {"metadata": observed.missing_marks({KIND_LABEL: PART}, annotations)}
@@ -189,8 +191,8 @@ def _plan_index(observed: Optional[ConfigMap], desired: AclDocument, settings: P
     if not reason:
         return Change(KEEP, INDEX, namespace, INDEX_NAME, "the ACL is up to date", subject=desired)
     operations: tuple[ApiRequest, ...]
-    if observed.immutable:
-        operations = (_delete(observed, settings), created)
+    if observed.immutable or observed.deleting:
+        operations = (*_remove(observed, settings), created)
     else:
         others = {key: None for key in observed.data if key != INDEX_KEY}
         if not desired.left_out and LEFT_OUT_ANNOTATION in observed.annotations:
@@ -235,6 +237,8 @@ def _reason_to_write_index(observed: ConfigMap, desired: AclDocument, settings: 
         return "its labels, annotations or keys were modified"
     if observed.annotations.get(LEFT_OUT_ANNOTATION, "") != _left_out_text(desired):
         return "other claims than before are left out"
+    if observed.deleting:
+        return "it is being deleted, and a finalizer keeps it"
     if observed.has_binary or observed.immutable:
         return "something added fields that readers do not know"
     if not _has_valid_time(observed, settings):
@@ -267,9 +271,7 @@ def _last_annotated(part: ConfigMap, settings: PublishSettings) -> datetime:
 
 
 def _delete_part(part: ConfigMap, settings: PublishSettings, reason: str) -> Change:
-    return Change(
-        DELETE, PART, settings.namespace, part.name, reason, operations=(_delete(part, settings),), subject=part
-    )
+    return Change(DELETE, PART, settings.namespace, part.name, reason, operations=_remove(part, settings), subject=part)
 
 
 def has_text(observed: Optional[ConfigMap], part: Part) -> bool:
@@ -332,14 +334,15 @@ def _delete(observed: ConfigMap, settings: PublishSettings) -> ApiRequest:
     return delete(CONFIG_MAPS, settings.namespace, observed.name, precondition)
 
 
-def _delete_index(index: ConfigMap, settings: PublishSettings) -> tuple[ApiRequest, ...]:
-    """Return the deletion of the index. Finalizers would keep it, and readers would still get the ACL: they are removed."""
-    if not index.has_finalizers:
-        return (_delete(index, settings),)
-    emptied = _patch(index, {"metadata": {"finalizers": None}, "data": None}, settings)
-    if index.deleting:
+def _remove(observed: ConfigMap, settings: PublishSettings) -> tuple[ApiRequest, ...]:
+    """Return the deletion of a ConfigMap. Finalizers would keep it, and readers would still get the ACL: they are removed."""
+    if not observed.has_finalizers:
+        return (_delete(observed, settings),)
+    body = {"metadata": {"finalizers": None}}
+    emptied = _patch(observed, body if observed.immutable else {**body, "data": None}, settings)
+    if observed.deleting:
         return (emptied,)
-    return emptied, delete(CONFIG_MAPS, settings.namespace, index.name, Precondition(uid=index.uid))
+    return emptied, delete(CONFIG_MAPS, settings.namespace, observed.name, Precondition(uid=observed.uid))
 
 
 def _short(index: ConfigMap) -> str:

@@ -33,7 +33,7 @@ from ..._core.access.publish import Publication, PublishSettings, has_text, is_p
 from ..._core.kubernetes.quota import quota_from
 from ..._core.outcome import CONFLICT_TRIES, NOT_TRIED, Outcome, untried_warnings
 from ..._core.plan import KEEP, REFUSE, UPDATE, Change, Failure, Plan, Unreconcilable
-from ..._core.requests import CREATE, DELETE, QUOTAS
+from ..._core.requests import CREATE, QUOTAS
 from ..._hub.acl_format import INDEX_NAME
 from ..errors import ExternalError
 from ..module import PlanRejected
@@ -335,5 +335,5 @@ def warnings_of_quotas(api: Api, namespace: str, publication: Publication) -> li
 
 def operations_to_try(change: Change) -> tuple[Any, ...]:
     """Return the operations that a dry run can try: an object cannot be created while the one to replace exists."""
-    is_recreated = [operation.verb for operation in change.operations] == [DELETE, CREATE]
-    return change.operations[:1] if is_recreated else change.operations
+    *removal, last = change.operations or (None,)
+    return tuple(removal) if removal and last.verb == CREATE else change.operations

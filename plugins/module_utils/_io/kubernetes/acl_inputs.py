@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from ..._core.access.compile import compile_acl, reasons_left_out
 from ..._core.access.diff import NO_CHANGE, Comparison, compare
-from ..._core.access.granted_claims import Holdings, ObservedClaims, hold, obstacles
+from ..._core.access.granted_claims import ClaimResults, Holdings, ObservedClaims, hold, obstacles
 from ..._core.access.guards import Rejection
 from ..._core.access.model import EMPTY, Acl
 from ..._core.plan import Unreconcilable
@@ -44,6 +44,12 @@ class Granted:
     left_out: Mapping[str, str] = field(default_factory=dict)
     earlier: Mapping[str, str] = field(default_factory=dict)
     is_tampered: bool = False
+
+    @property
+    def shares(self) -> dict[str, str]:
+        """The claims that are or were granted, by share."""
+        acls = (self.in_force or EMPTY, self.baseline or EMPTY)
+        return {name: share["claim"] for acl in acls for name, share in acl.by_name.items()}
 
     @property
     def claims(self) -> dict[str, str]:
@@ -87,6 +93,7 @@ class AclInputs:
         self.groups = groups
         self._declassify: Collection[str] = params["declassify"]
         self._causes = reasons_left_out(shares, self.namespace)
+        self._results = ClaimResults(params["volumes_results"], self.namespace)
         self._reader = ClaimReader(api, self.namespace)
         self._compiled: Optional[Acl] = None
         self._claims: Optional[ObservedClaims] = None
@@ -127,6 +134,13 @@ class AclInputs:
         return self._intended(full, holdings, granted)
 
     def _intended(self, full: Acl, holdings: Holdings, granted: Granted) -> Intended:
+        pending = self._results.pending(full, granted.shares, self.known)
+        found = holdings.left_out
+        holdings = Holdings(
+            {name: one for name, one in holdings.rejected.items() if name not in pending.left_out},
+            {**pending.left_out, **found},
+            holdings.reported,
+        )
         names = holdings.left_out.keys()
         kind, namespace = "acl", self.namespace
         unreconcilable = [
@@ -138,6 +152,7 @@ class AclInputs:
             for name, one in sorted(holdings.reported.items())
         ]
         rejections = [one.rejection(name) for name, one in sorted(holdings.rejected.items())]
+        rejections += pending.rejections
         published = _groups_of(granted.in_force) | _groups_of(granted.baseline)
         for group, error in sorted(self.groups.errors.items()):
             if group in published:
@@ -150,7 +165,7 @@ class AclInputs:
                 rejections.append(Rejection(error))
         return Intended(
             acl=self._without(full, names),
-            left_out=tuple(sorted(full.by_name[name]["claim"] for name in names)),
+            left_out=tuple(sorted(full.by_name[name]["claim"] for name in found)),
             left_out_shares=frozenset(names),
             rejections=tuple(rejections),
             unreconcilable=tuple(unreconcilable),

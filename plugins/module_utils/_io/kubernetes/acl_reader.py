@@ -56,11 +56,14 @@ class AclReader:
         return observed_acl_from(self._api.list_all(CONFIG_MAPS, self._namespace, config_map_from, SELECTOR))
 
     def observe(self, names: Collection[str] = ()) -> ObservedAcl:
-        """Return the ACL: by one list, and by name what lost its labels, as a hub reads it, and parts with these names."""
+        """Return the ACL: by one list, and by name what lost its labels, as a hub reads it, and parts with these names.
+
+        An index without any mark of ours is somebody else's, unless parts of an ACL say that it replaced ours.
+        """
         observed = self.list()
         if observed.index is None:
             found = self.get(INDEX_NAME)
-            if found is not None and not found.is_part_of_acl:
+            if found is not None and not found.is_part_of_acl and not observed.parts:
                 return replace(observed, is_name_taken=True)
             observed = replace(observed, index=found)
         unlisted = sorted((observed.in_force | {*names}) - set(observed.parts))

@@ -53,6 +53,7 @@ def argument_spec() -> dict[str, Any]:
         "allow_empty": {"type": "bool", "default": False},
         "declassify": {"type": "list", "elements": "str", "default": []},
         "allow_source_change": {"type": "list", "elements": "str", "default": []},
+        "volumes_results": {"type": "list", "elements": "dict", "default": []},
     }
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from ..._core.metadata import ABSENT, PRESENT, RETIRED
 from ..._core.preflight import rejections
@@ -15,7 +15,7 @@ from ..options.shares import shares_of
 from . import share_acl, share_pvc
 
 #: Options of the previewed modules that have no effect on a preview.
-NOT_OURS = ("state", "only_states", "wait", "wait_timeout", "wait_sleep")
+NOT_OURS = ("state", "only_states", "wait", "wait_timeout", "wait_sleep", "volumes_results")
 
 
 def argument_spec() -> dict[str, Any]:
@@ -60,7 +60,11 @@ def preflight(module: Any) -> dict[str, Any]:
     results = [preview.result for preview in previews.values()]
     reasons = rejections([*params["other_results"], *results], module.check_mode)
     if reasons:
-        raise PlanRejected(reasons)
+        withdrawing = None if acl.result.get("msg") else _withdrawing(module, volumes, deletion)
+        if withdrawing is None:
+            raise PlanRejected(reasons)
+        lines = "\n".join(f"- {reason}" for reason in reasons)
+        return withdrawing | {"rejection": f"Only the access list was written, because it withdraws access:\n{lines}"}
     nothing_to_do = not any(result.get("changed") for result in results)
     # Not `changed` of other results, because a role may override it.
     nothing_to_do = nothing_to_do and not any(
@@ -68,6 +72,8 @@ def preflight(module: Any) -> dict[str, Any]:
     )
     result: dict[str, Any] = {
         "changed": False,
+        "rejection": "",
+        "volumes_results": [],
         "missing_namespaces": missing,
         "deletions": deletions,
         "nothing_to_do": nothing_to_do,
@@ -78,6 +84,26 @@ def preflight(module: Any) -> dict[str, Any]:
             for sentence in preview.warnings:
                 module.warn(sentence)
     return result
+
+
+def _withdrawing(module: Any, *claims: Preview) -> Optional[dict[str, Any]]:
+    """Return the result of a rejected run that withdraws access, None if it withdraws nothing.
+
+    Others may have made what is rejected, so that they keep their access. The access list is published first, without the
+    new shares, and then the run fails.
+    """
+    failed = [{"msg": preview.result["msg"]} for preview in claims if preview.result.get("msg")]
+    acl = Preview(module, share_acl.argument_spec(), volumes_results=failed or [{"msg": "rejected"}])
+    acl.run(share_acl.manage_acl, "acl")
+    if acl.result.get("msg") or not acl.result.get("access", {}).get("withdrawals"):
+        return None
+    return {
+        "changed": False,
+        "missing_namespaces": [],
+        "deletions": 0,
+        "nothing_to_do": False,
+        "volumes_results": acl.params["volumes_results"],
+    }
 
 
 class _Ended(Exception):
