@@ -19,7 +19,7 @@ import psutil
 
 from testbed.paths import ROOT
 
-from . import acl, homes, hook, shares
+from . import acl, homes, hook, servers, shares
 from .bench import FULL, QUICK, Bench, opened, say
 from .report import Row, markdown, text
 
@@ -47,8 +47,12 @@ HOOK: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "hook-starting": ("Starting a server", hook.starting),
     "hook-requests": ("Requests of a start", hook.requests),
 }
-SUBJECTS = {"homes": HOMES, "shares": SHARES, "access": ACCESS, "hook": HOOK}  # each is a document, measured in one run
-CASES = {**HOMES, **SHARES, **ACCESS, **HOOK}
+SERVERS: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
+    "servers-comparing": ("Comparing running servers", servers.comparing),
+    "servers-reporting": ("A report about running servers", servers.reporting),
+}
+SUBJECTS = {"homes": HOMES, "shares": SHARES, "access": ACCESS, "hook": HOOK, "servers": SERVERS}  # each is a document
+CASES = {**HOMES, **SHARES, **ACCESS, **HOOK, **SERVERS}
 DOCUMENTS = ROOT / "docs" / "benchmarks"
 BUSY = 0.5  # above this load average a result is not reliable
 

@@ -54,6 +54,7 @@ PLURALS = {
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "PersistentVolume": "persistentvolumes",
     "ConfigMap": "configmaps",
+    "Pod": "pods",
 }
 VOLUMES = "/api/v1/persistentvolumes"
 
@@ -61,6 +62,11 @@ VOLUMES = "/api/v1/persistentvolumes"
 def claims(namespace: str) -> str:
     """Return the path of a namespace's claims."""
     return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+
+
+def pods(namespace: str) -> str:
+    """Return the path of a namespace's pods."""
+    return f"/api/v1/namespaces/{namespace}/pods"
 
 
 def config_maps(namespace: str) -> str:

@@ -38,6 +38,9 @@ MORE = {
     "access": """\
 - The access list is compiled from a JSON file of shares and one of groups, each person in ten groups.
 """,
+    "servers": """\
+- Each server mounts five shares. Its pod stays Pending, and the real hub knows its user, but has not started it.
+""",
     "hook": """\
 - A real KubeSpawner starts servers up to the complete pod, which is sent as a dry run, with and without the hook, in turns. The
   CPU time of the hook is the difference of the CPU time of its process. Each person is in ten groups and has a home.
@@ -144,6 +147,7 @@ def markdown(subject: str, sections: Sequence[tuple[str, Sequence[Row]]], machin
         "shares": "shares-creating",
         "access": "acl-publishing",
         "hook": "hook-starting",
+        "servers": "servers-reporting",
     }[subject]
     parts.append(REPEAT.format(subject=subject, example=example))
     return "\n".join(parts)

@@ -6,8 +6,10 @@ The hub starts its servers as local processes, and the pods are created beside t
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from testbed.faults import Rule, call, status
 from testbed.proxy import FaultProxy
@@ -18,6 +20,7 @@ from tests.support.servers import home_claim, mount, server_pod, share_claim
 
 MARK = "odh.persistency/excess-since"
 HOME = "/home/jovyan"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -389,17 +392,12 @@ def test_the_cost_does_not_depend_on_the_number_of_servers(cluster, namespace, h
     ]
 
 
-def test_the_permissions_that_the_documentation_names_are_enough(
-    namespace, hub, publish, start, access, restricted_user
-):
+def test_the_permissions_of_the_example_are_enough(namespace, hub, publish, start, access, restricted_user):
     publish(share("papers", read={"users": ["ann"]}))
     start("bob", mount("papers"))
-    rules = [
-        {"apiGroups": [""], "resources": ["pods", "persistentvolumeclaims", "configmaps"], "verbs": ["list"]},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "patch"]},
-    ]
-    assert access(kubeconfig=restricted_user(rules[:1])).compared == 1
-    allowed = restricted_user(rules)
+    role, _binding = yaml.safe_load_all((EXAMPLES / "rbac" / "server_access.yml").read_text())
+    allowed = restricted_user(role["rules"])
+    assert access(kubeconfig=allowed).compared == 1
     assert access(state="revoked", kubeconfig=allowed).actions() == {"jupyter-bob": "update"}
     assert access(state="revoked", grace="0s", kubeconfig=allowed).actions() == {"jupyter-bob": "stop"}
 
