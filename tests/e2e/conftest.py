@@ -75,7 +75,7 @@ def profiles(site: Site) -> list[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def hub(node: Node, site: Site) -> Iterator[HubOnNode]:
     """The hub of the site. It has profiles that put claims into pods."""
-    with HubOnNode(node, site, profiles=profiles(site)) as running:
+    with HubOnNode(node, site, profiles=profiles(site), admins=[site.admin]) as running:
         yield running
 
 

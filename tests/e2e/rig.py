@@ -54,6 +54,8 @@ class Site:
 
     #: Whose home profiles of the hub name.
     victim = "anna.kowalska@example.org"
+    #: The administrator of hubs.
+    admin = "ada@example.org"
     image = Node.image
 
     def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
