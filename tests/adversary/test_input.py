@@ -30,6 +30,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.inventory im
     names_of,
     overridden,
     override_errors,
+    role_errors,
     typed_errors,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.claims import Claim, claim_from
@@ -584,6 +585,22 @@ def test_keys_that_are_no_text_do_not_reach_a_module(tmp_path: Path) -> None:
     ):
         assert sentence in output, sentence
     assert "ignored=1" in output
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_names_are_visible_in_errors_of_variables(name: str) -> None:
+    entries = [{"name": name, "state": "absent"}]
+    values = {
+        "shares_list": [{"name": name}],
+        "shares_retired": entries,
+        "shares_overrides": {name: {"name": "x"}, "y": {}},
+    }
+    errors = role_errors(["shares_\u202ex"], "shares", ["shares_list"], [], values)
+    errors += typed_errors({"shares": [{name: {1: "x"}}]})
+    assert len(errors) >= 5
+    for error in errors:
+        assert is_safe(error), error
+        assert name not in error
 
 
 def test_options_that_json_would_change_or_refuse() -> None:

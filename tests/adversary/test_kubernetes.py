@@ -161,3 +161,25 @@ def test_quotas_count_what_kubernetes_counts(cluster, namespace, modules, newer_
     assert {claim["spec"]["storageClassName"] for claim in cluster.claims(namespace).values()} == {newer_default}
     failed = modules.run("user_pvc", homes(namespace, people))
     assert "exceeded quota: n" in str(failed.failed_items)
+
+
+def test_a_login_that_may_not_list_classes_learns_what_is_unknown(cluster, namespace, modules, restricted_user):
+    hard = {"standard.storageclass.storage.k8s.io/requests.storage": "2Gi"}
+    cluster.create("resourcequotas", {"metadata": {"name": "tight"}, "spec": {"hard": hard}}, namespace)
+    verbs = {"apiGroups": [""], "verbs": ["get", "list", "create", "patch"]}
+    rights = restricted_user(
+        [{**verbs, "resources": ["persistentvolumeclaims", "resourcequotas", "configmaps"]}],
+        cluster_rules=[{**verbs, "resources": ["persistentvolumes"]}],
+    )
+    share = {"name": "maps", "level": "public", "size": "1Gi", "backend": {"type": "storage_class"}}
+    for module, options in (
+        ("user_pvc", homes(namespace, ["ann", "bea", "cat"])),
+        ("share_pvc", {"namespaces": [namespace], "shares": [share]}),
+    ):
+        shown = modules.ok(module, options, check=True, kubeconfig=rights)
+        [warning] = [text for text in shown.warnings if "ResourceQuota tight" in text]
+        assert "whether the default class has enough left is unknown" in warning
+        assert 'resources: ["storageclasses"], verbs: ["list"]' in warning
+    named = homes(namespace, ["ann", "bea", "cat"], storage_class="standard")
+    shown = modules.ok("user_pvc", named, check=True, kubeconfig=rights)
+    assert "has 2Gi of standard" in str(shown.warnings)

@@ -17,6 +17,7 @@ from typing import Any, Optional
 from .metadata import ABSENT, RETIRED
 from .text import did_you_mean, nearest, quote_list
 from .validation import describe_value, is_huge, is_list_text, octal_error, quoted, quoting_hint
+from .visible import visible
 
 #: How deeply the options of a task may be nested. A share needs six levels.
 _MOST_LEVELS = 100
@@ -89,7 +90,7 @@ def typed_errors(options: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, Mapping):
             for key, inner in value.items():
                 if isinstance(key, str):
-                    pending.append((f"{place}.{key}", inner, level + 1))
+                    pending.append((f"{place}.{visible(key)}", inner, level + 1))
                 else:
                     errors.append(f"{place} has {describe_value(key)} as a key, but keys are text: {quoting_hint(key)}")
         elif isinstance(value, (list, tuple)):
@@ -218,7 +219,7 @@ def role_errors(
     types = [
         overrides_error(value, name) if name == overrides else list_error(value, name) for name, value in values.items()
     ]
-    errors = [error for error in types if error is not None]
+    errors = [visible(error) for error in types if error is not None]
     if errors:
         return errors
     errors = unknown_variables(names, role, known, results)
@@ -228,4 +229,4 @@ def role_errors(
         source = f"{role}_list"
         errors += override_errors(names_of(values.get(source)), values[overrides] or {}, overrides, source)
         errors += repeated_names({name: values.get(name) for name in (source, retired, absent)})
-    return errors
+    return [visible(error) for error in errors]

@@ -15,6 +15,8 @@ from ..requests import CLAIMS, CREATE, PATCH
 from .claims import Claim
 
 _PER_CLASS = ".storageclass.storage.k8s.io/"
+#: The default class of a login that may not list storage classes. No class has this name.
+UNKNOWN_CLASS = "?"
 
 
 class Scope(NamedTuple):
@@ -68,7 +70,10 @@ def _scopes(spec: Mapping[str, Any]) -> tuple[Scope, ...]:
 
 
 class Demand(NamedTuple):
-    """What one change needs of a quota: more bytes of a storage class (None: of no class), and a claim if it is new."""
+    """What one change needs of a quota: more bytes of a storage class (None: of no class), and a claim if it is new.
+
+    The class is UNKNOWN_CLASS if the claim gets the default class, and nobody knows which that is.
+    """
 
     storage_class: Optional[str]
     size: int
@@ -117,7 +122,16 @@ def quota_warnings(demands: Iterable[Demand], quotas: Iterable[Quota]) -> list[s
     warnings = []
     listed = list(demands)
     for quota in quotas:
-        desired = _sum(demand for demand in listed if quota.counts(demand))
+        counted = [demand for demand in listed if quota.counts(demand)]
+        if any(demand.storage_class == UNKNOWN_CLASS for demand in counted) and any(
+            _PER_CLASS in key for key in quota.left
+        ):
+            warnings.append(
+                f"ResourceQuota {quota.name} limits single storage classes, and whether the default class has enough left is "
+                f"unknown: this login may not list storage classes, it needs a ClusterRole with "
+                'the rule {apiGroups: ["storage.k8s.io"], resources: ["storageclasses"], verbs: ["list"]}'
+            )
+        desired = _sum(counted)
         for key, left in quota.left.items():
             need = desired.get(key, 0)
             if need <= max(left, 0) or need == 0:

@@ -22,6 +22,7 @@ from ..._core.kubernetes.facts import (
     Fact,
     by_claim,
 )
+from ..._core.kubernetes.quota import UNKNOWN_CLASS
 from ..._core.kubernetes.storage_classes import StorageClass, storage_class_from
 from ..module import PlanRejected
 from .api import Api
@@ -62,10 +63,10 @@ class FactsReader:
             self._read(facts, fact)
 
     def default_class(self, facts: ClusterFacts) -> Optional[str]:
-        """Return the name of the default storage class. Reads the storage classes if they are not known."""
-        facts.default_class()
+        """Return the name of the default storage class, UNKNOWN_CLASS if this login may not list the classes."""
+        facts.storage_classes()
         self.read_missing(facts)
-        return facts.default_class()
+        return UNKNOWN_CLASS if facts.storage_classes() is None else facts.default_class()
 
     def _read(self, facts: ClusterFacts, fact: Fact) -> None:
         if fact.kind == STORAGE_CLASSES:
