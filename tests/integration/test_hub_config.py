@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from testbed.faults import Rule, call, status
 from testbed.hub.environments import PythonMissing, environment
+from testbed.proxy import FaultProxy
 from tests.support.cluster import ClusterError
 
 NAME = "odh-persistency-hub"
@@ -177,6 +179,30 @@ def test_a_role_of_others_is_left_alone(cluster, modules, hub, values):
     assert f"Role {NAME} does not belong to this collection" in modules.refused("hub_config", options(hub, values))
     assert values.read_text() == MINE
     assert cluster.get("roles", NAME, hub).get("rules") in (None, [])
+
+
+# -- faults ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_binding_does_not_stop_the_rest_and_a_rerun_completes(cluster, modules, odh):
+    chosen = {"namespace": odh, "flavor": "odh"}
+    with FaultProxy(cluster.kubeconfig, [Rule(status(403), method="POST", path=r"/rolebindings")]) as proxy:
+        result = modules.run("hub_config", chosen, kubeconfig=proxy.kubeconfig)
+    assert result.failed
+    assert result.output["changed"] is True
+    assert [item["kind"] for item in result.failed_items] == ["RoleBinding"]
+    assert "odh_persistency.zip" in cluster.get("configmaps", CONFIG, odh)["binaryData"]
+    assert modules.ok("hub_config", chosen).actions() == {NAME: "create"}
+
+
+def test_a_config_map_that_somebody_writes_meanwhile_is_planned_again(cluster, modules, odh):
+    def write():
+        cluster.patch("configmaps", CONFIG, {"data": {"jupyterhub_config.py": "c.A.b = 2\n"}}, odh)
+
+    rule = Rule(call(lambda _request: write()), method="PATCH", path=rf"/configmaps/{CONFIG}", first=1)
+    with FaultProxy(cluster.kubeconfig, [rule]) as proxy:
+        modules.ok("hub_config", {"namespace": odh, "flavor": "odh"}, kubeconfig=proxy.kubeconfig)
+    assert cluster.get("configmaps", CONFIG, odh)["data"]["jupyterhub_config.py"].startswith("c.A.b = 2\n# odh")
 
 
 # -- OpenShift ---------------------------------------------------------------------------------------------------------------
