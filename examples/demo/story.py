@@ -122,7 +122,7 @@ class Demo:
         return ["-e", f"@{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}"]
 
     def matrix(self) -> None:
-        heading("4. Show who gets what, and why")
+        heading("5. Show who gets what, and why")
         everybody = self.asked("share_access_info")["text"].splitlines()
         one = self.asked("share_access_info", for_users=[edit.LEAVES])["text"].splitlines()
         say(
@@ -144,7 +144,7 @@ class Demo:
         return found
 
     def second_run(self) -> None:
-        heading("3. Run everything again: nothing to do")
+        heading("4. Run everything again: nothing to do")
         with self.recorded() as writes:
             text = self.playbook("site", INVENTORY, *self.options())
         if output.changed(text):
@@ -175,7 +175,7 @@ class Demo:
         ]
 
     def edited_run(self) -> None:
-        heading("5. Preview an edit of the inventory")
+        heading("6. Preview an edit of the inventory")
         with tempfile.TemporaryDirectory(prefix="odh-persistency-demo-") as folder:
             inventory, difference = edit.edited_copy(INVENTORY, Path(folder) / "edited")
             say(f"In a temporary copy of the inventory, {edit.EXPANDS} gets a larger home,")
@@ -191,7 +191,7 @@ class Demo:
         )
 
     def show_homes(self) -> None:
-        heading("6. Show the homes")
+        heading("7. Show the homes")
         rows = [
             (
                 f"{home['owner']} ({home['server']})" if home["server"] else home["owner"],
@@ -205,22 +205,19 @@ class Demo:
         ]
         say(output.table(("OWNER (SERVER)", "SIZE", "PHASE", "CLASS", "AGE", "STATE"), rows))
 
-    def start_hub(self) -> None:
-        heading("7. Configure a hub, and start it")
-        say(
-            "The playbook hub writes the values for the Helm chart Zero to JupyterHub, and gives the hub its permissions."
-        )
+    def configure_hub(self) -> None:
+        heading("3. Configure the hub")
+        say("The playbook hub writes the values for the Helm chart Zero to JupyterHub, and gives the hub its rights.")
         self.playbook("hub", INVENTORY, *self.options())
+
+    def start_hub(self) -> None:
+        heading("8. Start the hub")
         if self.no_hub:
             say(f"No hub is started here: {self.no_hub}.")
             return
-        say(
-            "The demo starts a JupyterHub with these values on this machine. Its servers are pods on the testbed's node."
-        )
-        home_path = yaml.safe_load((INVENTORY / "group_vars" / "all" / "common.yml").read_text())[
-            "persistency_home_path"
-        ]
-        self.address = hub.start(self.namespace, self.folder, home_path)
+        say("A JupyterHub with these values starts on this machine. Its servers are pods on the testbed's node.")
+        variables = yaml.safe_load((INVENTORY / "group_vars" / "all" / "common.yml").read_text())
+        self.address = hub.start(self.namespace, self.folder, variables["persistency_home_path"])
 
     def show_hub(self) -> None:
         say(f"Open {self.address} in a browser on this machine, and log in as one of these users, with any password:\n")
@@ -306,6 +303,7 @@ def main() -> int:
             demo = Demo(namespace)
             demo.first_run()
             demo.shares()
+            demo.configure_hub()
             demo.second_run()
             demo.matrix()
             demo.edited_run()

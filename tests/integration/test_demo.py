@@ -70,7 +70,7 @@ def test_on_the_testbed(cluster, testbed):
     namespace = f"odhp-demo-{uuid.uuid4().hex[:8]}"
     try:
         output = demo(cluster.environment, "--namespace", namespace)
-        first, shared, second, who, edited = re.split(r"\n\d\. ", output)[1:6]
+        first, shared, configured, second, who, edited = re.split(r"\n\d\. ", output)[1:7]
         assert "changed=1" in first
         assert "more lines" in first
         table = [line.split() for line in shared.split("NAMESPACE")[1].split("\n\n")[0].splitlines()[1:]]
@@ -85,6 +85,7 @@ def test_on_the_testbed(cluster, testbed):
             re.findall(r"^drwxrws---  public/(\w+)$", shared, re.M)
         )
         assert "+everyone gains ro on shared-data-public (share added)" in shared
+        assert "Helm values" in configured
         assert re.search(r"changed=0 .*failed=0", second)
         assert "not one write" in second
         assert re.search(rf"^-home \S+ of {EXPANDS}: 5Gi", edited, re.M)
