@@ -162,7 +162,7 @@ class _Reader:
                 self._assign(list(target.elts), ast.Constant(Ellipsis), conditional=True)
                 continue
             if isinstance(target, ast.Name) and value is not None:
-                if self._is_config(value) or _is_get_config(value):
+                if self._is_config(value):
                     self._configs.add(target.id)
                     return
                 section = self._section(value)
@@ -261,12 +261,22 @@ class _Reader:
         for one, parent in _with_parents(node):
             if isinstance(one, ast.Call) and _name_of(one.func) in _RUNNERS:
                 self._add(ANY, ANY, COMPUTED, one)
+            elif isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr not in _READERS:
+                self._called(one.func)
             elif self._section(one) is not None and not isinstance(parent, (ast.Attribute, ast.Subscript)):
                 self._add(self._section(one) or ANY, ANY, COMPUTED, one)
             elif self._section(one) is not None:
                 continue
-            elif isinstance(one, ast.Name) and one.id in self._configs and not self._is_read(parent):
+            elif self._is_config(one) and not self._is_read(parent):
                 self._add(ANY, ANY, COMPUTED, one)
+
+    def _called(self, method: ast.Attribute) -> None:
+        """Note a method of a section or a trait that may change it."""
+        section, trait = self._section(method.value), self._trait(method.value)
+        if section is not None:
+            self._add(section, ANY, COMPUTED, method)
+        elif trait is not None:
+            self._add(*trait, COMPUTED, method)
 
     def _is_read(self, parent: Optional[ast.AST]) -> bool:
         """Return whether the configuration is the base of a section, or of a method that only reads."""
@@ -275,7 +285,7 @@ class _Reader:
         return isinstance(parent, ast.Subscript) and self._named(parent.slice) is not None
 
     def _is_config(self, node: Optional[ast.AST]) -> bool:
-        return isinstance(node, ast.Name) and node.id in self._configs
+        return _is_get_config(node) or (isinstance(node, ast.Name) and node.id in self._configs)
 
     def _section(self, node: Optional[ast.AST]) -> Optional[str]:
         """Return the section that an expression is, such as `c.KubeSpawner`, `c["KubeSpawner"]` or a name for one."""
@@ -338,7 +348,7 @@ def _name_of(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def _is_get_config(node: ast.AST) -> bool:
+def _is_get_config(node: Optional[ast.AST]) -> bool:
     return isinstance(node, ast.Call) and _name_of(node.func) == "get_config" and not node.args
 
 

@@ -57,15 +57,15 @@ class HubSettings:
             found = self.last(section, trait)
             if found is not None:
                 return found
-        return self._fallback()
+        return Setting(UNSET)
 
     def last(self, section: str, trait: str) -> Setting | None:
-        """Return the value that a section sets for a trait last, None if it sets none."""
-        found: Setting | None = None
+        """Return the value that a section sets for a trait last, None if it sets none. COMPUTED if code may set it."""
+        found = Setting(COMPUTED, self.unreadable) if self.unreadable else None
         for one in self.assignments:
             if one.section == section and one.trait == trait:
                 found = Setting(one.value if one.how == SET else COMPUTED, one.place)
-            elif one.section in (section, ANY) and one.trait in (trait, ANY) and (found or one.section == section):
+            elif one.section in (section, ANY) and one.trait in (trait, ANY):
                 found = Setting(COMPUTED, one.place)
         return found
 
@@ -93,12 +93,6 @@ class HubSettings:
                 one.section for one in self.assignments if one.trait == trait and one.section.endswith(suffix)
             )
         )
-
-    def _fallback(self) -> Setting:
-        for one in reversed(self.assignments):
-            if one.section == ANY:
-                return Setting(COMPUTED, one.place)
-        return Setting(COMPUTED, self.unreadable) if self.unreadable else Setting(UNSET)
 
 
 def settings_of(source: PythonSettings, first: Sequence[Assignment] = ()) -> HubSettings:
