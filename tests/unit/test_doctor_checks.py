@@ -247,7 +247,7 @@ def test_a_spawn_hook_of_another_version():
     assert missing[0].severity == "error"
     assert "more.py missing" in missing[0].reason
     # The chart takes an empty text for a missing one.
-    assert severities(hub(package={"__init__.py": "# x"}, expected={"__init__.py": ""}), "spawn_hook") == ["ok"] * 3
+    assert severities(hub(package={"__init__.py": "# x"}, expected={"__init__.py": ""}), "spawn_hook") == ["ok"] * 4
 
 
 @pytest.mark.parametrize(
@@ -269,6 +269,7 @@ def test_a_spawn_hook_of_another_version():
             "extraConfig zzz, line 1",
         ),
         ({"zz-odh-persistency": hook(), "zzz": "c.Spawner.modify_pod_hook = None"}, "ok", "has the last word"),
+        ({"zz-odh-persistency": hook(), "zzz": "c.KubeSpawner.options_form = 1"}, "warning", "extraConfig zzz, line 1"),
         ({"zz-odh-persistency": hook(), "zzz": "f(c)"}, "unknown", "may be replaced"),
         (
             {"zz-odh-persistency": f"if x:\n    {hook().splitlines()[1]}", "a": hook().splitlines()[0]},
@@ -289,7 +290,7 @@ def test_the_spawn_hook_must_have_the_last_word(config, severity, text):
 
 def test_the_section_of_classic_open_data_hub():
     configuration = {"data": {"jupyterhub_config.py": hook(section=", 'OpenShiftSpawner'")}}
-    assert severities(replace(hub(), settings=odh_settings(configuration)), "spawn_hook") == ["ok"] * 3
+    assert severities(replace(hub(), settings=odh_settings(configuration)), "spawn_hook") == ["ok"] * 4
     wrong = {"data": {"jupyterhub_config.py": "c.OpenShiftSpawner.modify_pod_hook = None\n" + hook()}}
     assert "error" in severities(replace(hub(), settings=odh_settings(wrong)), "spawn_hook")
 

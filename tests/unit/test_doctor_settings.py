@@ -23,12 +23,16 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.hub.doctor.c
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.doctor.python_settings import (
     COMPUTED,
     OUR_HOOK,
+    OUR_HOOKS,
+    OUR_TRAITS,
     python_settings,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.doctor.settings import UNSET, settings_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.helm_values import helm_entries
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.hub_python import GROUP_TRAITS
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.odh import ConfigMapContent, odh_python
+from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_configuration import configure
+from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_settings import Runtime
 from ansible_collections.odh.persistency.plugins.module_utils._io.files.hub_package import hub_package
 from hypothesis import given
 from hypothesis import strategies as st
@@ -329,3 +333,21 @@ def test_an_archive_that_is_too_large_is_not_unpacked():
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as written:
         written.writestr("odh_persistency/a.py", "x" * (9 * 1024 * 1024))
     assert odh_package({"binaryData": {"a.zip": base64.b64encode(buffer.getvalue()).decode()}}) == {}
+
+
+def test_the_traits_are_those_that_the_package_sets():
+    class Section(dict):
+        def __setattr__(self, name, value):
+            self[name] = value
+
+    class Configuration(dict):
+        def __missing__(self, name):
+            self[name] = Section()
+            return self[name]
+
+    config = Configuration()
+    runtime = Runtime(Exception, lambda: None, lambda value: value, (5, 5), lambda trait: True)
+    configure(config, {}, runtime)
+    section = config["KubeSpawner"]
+    assert set(section) == {*OUR_HOOKS, *OUR_TRAITS}
+    assert {trait: section[trait] for trait in OUR_TRAITS} == OUR_TRAITS

@@ -22,7 +22,8 @@ OUR_HOOK = object()
 ANY = "*"
 
 PACKAGE_MODULE = "odh_persistency.hub_configuration"
-OUR_HOOKS = ("pre_spawn_hook", "modify_pod_hook")
+#: What `configure` of this collection sets (`_hub/hub_configuration.py`).
+OUR_HOOKS = ("pre_spawn_hook", "modify_pod_hook", "options_form")
 OUR_TRAITS = {"delete_pvc": False, "remember_pvc_name": False}
 
 SET, APPEND, EXTEND = "set", "append", "extend"

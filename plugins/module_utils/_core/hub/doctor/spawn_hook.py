@@ -19,6 +19,8 @@ from .settings import HubSettings
 
 SPAWN_HOOK = "spawn_hook"
 RUNNING = "running_servers"
+#: Without our form, secret shares can be requested by the API only.
+_FORM = "options_form"
 _APPLY = "Run the playbook hub.yml, and apply what it writes."
 
 
@@ -109,7 +111,7 @@ def _chain(settings: HubSettings) -> list[Finding]:
             Finding(
                 SPAWN_HOOK,
                 trait,
-                ERROR if effective.is_known else UNKNOWN,
+                UNKNOWN if not effective.is_known else WARNING if trait == _FORM else ERROR,
                 f"The spawn hook {'is' if effective.is_known else 'may be'} replaced by a later source: {effective.place}.",
                 "Move that source before the one of this collection, which chains the hooks that are set before it.",
             )
