@@ -88,13 +88,17 @@ def test_what_is_no_share_is_not_granted_anew_and_blocks_no_withdrawal(cluster, 
     cluster.patch("persistentvolumeclaims", "pvc-of-bob", {"metadata": {"annotations": {USER: "bob"}}}, namespace)
     cluster.make_claim(namespace, "copy", dataSource={"kind": "PersistentVolumeClaim", "name": "pvc-of-bob"})
     cluster.make_claim(namespace, "copy2", dataSource={"kind": "PersistentVolumeClaim", "name": "copy"})
+    cluster.make_claim(namespace, "filled", dataSourceRef={"apiGroup": "x.example.org", "kind": "Restore", "name": "r"})
+    cluster.make_claim(namespace, "lost", dataSource={"kind": "PersistentVolumeClaim", "name": "nobody"})
     cluster.make_claim(namespace, "going")
     pod = cluster.make_pod(namespace, "going", node="nowhere")
     cluster.delete("persistentvolumeclaims", "going", namespace)
     sentences = {
         "raw": "a raw block device",
-        "copy": "a copy of the home of bob, pvc-of-bob",
-        "copy2": "a copy of the home of bob, pvc-of-bob",
+        "copy": "a copy of claim pvc-of-bob, which is the home of bob",
+        "copy2": "a copy of claim copy, which is a copy of claim pvc-of-bob, which is the home of bob",
+        "filled": "filled from Restore r (x.example.org), which may hold a home",
+        "lost": "a copy of claim nobody, and whether that is a home is unknown: claim nobody does not exist",
         "going": "being deleted",
         "claim-zoe": "a home by its name",
     }

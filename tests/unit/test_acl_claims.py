@@ -14,6 +14,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.grant
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import ObservedAcl, PublishedAcl
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.claims import claim_from
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.copies import CopyProblem
 from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import LEVELS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def test_each_share_with_an_obstacle_has_one_fate(state, mark, level, granted, p
     observed = ObservedClaims(
         claims=claims,
         errors={name: "403"} if state == "unreadable" else {},
-        origins={name: "the home of bob, claim-bob"} if state == "copy" else {},
+        copies={name: CopyProblem("is a copy of claim x, which is a home", True)} if state == "copy" else {},
     )
     new = compile_acl([share("lab", level, read=["ann"], claim=name)], {}, NAMESPACE)
     old = None if published is None else compile_acl([share("lab", published, claim=name)], {}, NAMESPACE)

@@ -6,17 +6,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from .access import Mount
+from .acl_format import HUB_DATABASES, reserved_claim
 from .observed_claims import SHARE, SHARE_KEY, Claim
-
-#: Claims with the databases of hubs: z2jh's, and classic Open Data Hub's.
-_DATABASES = ("hub-db-dir", "jupyterhub-db")
-#: Names that KubeSpawner and the Open Data Hub dashboard give to homes.
-_HOME_NAME = re.compile(r"(claim-.+|jupyterhub-nb-.+-pvc)\Z")
 
 
 def reason_to_remove(name: str, claim: Optional[Claim], user: str, is_configured: bool = False) -> str:
@@ -25,7 +20,7 @@ def reason_to_remove(name: str, claim: Optional[Claim], user: str, is_configured
     `claim` is None if there is no such claim. Shares are removed too: the ACL alone decides about them. `is_configured` means
     that the hub's own configuration mounts the claim as the home, so it may have any name and owner.
     """
-    if name in _DATABASES:
+    if name in HUB_DATABASES:
         return "it has the name of a hub's database"
     if claim is not None:
         if claim.kind == SHARE or SHARE_KEY in claim.labels or SHARE_KEY in claim.annotations:
@@ -38,7 +33,7 @@ def reason_to_remove(name: str, claim: Optional[Claim], user: str, is_configured
             return "it is marked as a home without an owner"
     if is_configured:
         return ""
-    return "it has the name of a home, and no annotation names its owner" if _HOME_NAME.match(name) else ""
+    return "it has the name of a home, and no annotation names its owner" if reserved_claim(name) else ""
 
 
 def reason_not_software(name: str, claim: Optional[Claim]) -> str:

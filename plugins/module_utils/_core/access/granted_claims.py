@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, Optional
 from ..._hub.acl_format import LEVELS, reserved_claim
 from ..kubernetes.claims import Claim
 from ..metadata import LEVEL_ANNOTATION
-from ..shares.planning.observed import reserved_for, share_of
+from ..shares.planning.copies import CopyProblem
+from ..shares.planning.observed import is_marked, reserved_for, share_of
 from ..text import quote_list
 from .guards import Rejection
 from .model import Acl
@@ -32,13 +33,13 @@ _OTHER = "use another claim, or another name for the share"
 class ObservedClaims:
     """Claims as far as they were read.
 
-    `claims` has None for a claim that does not exist. `errors` say why others cannot be read. `origins` says of which home a
-    claim is a copy ("the home of bob, claim-bob"). `earlier` has the levels of claims in earlier publications.
+    `claims` has None for a claim that does not exist. `errors` say why others cannot be read. `copies` say why the content
+    of claims cannot be a share's, because of what it was copied from. `earlier` has the levels of claims in earlier publications.
     """
 
     claims: Mapping[str, Optional[Claim]] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
-    origins: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, CopyProblem] = field(default_factory=dict)
     earlier: Mapping[str, str] = field(default_factory=dict)
 
     def level(self, name: str) -> str:
@@ -86,6 +87,13 @@ def obstacles(shares: Mapping[str, Mapping[str, Any]], observed: ObservedClaims)
         if use:
             found[name] = Obstacle(
                 f"claim {claim} is {use}", f"the share {name} would grant claim {claim}, which is {use}: {_OTHER}"
+            )
+        elif _is_doubtful_copy(name, claim, observed):
+            reason = observed.copies[claim].reason
+            found[name] = Obstacle(
+                f"claim {claim} {reason}",
+                f"the share {name} would grant claim {claim}, which {reason}: copy what is no home's into a new claim",
+                is_unknown=True,
             )
         elif claim in observed.errors:
             found[name] = Obstacle(
@@ -183,6 +191,12 @@ def left_out_before(observed: Optional[ConfigMap]) -> dict[str, str]:
     return {claim: "" for claim in claims if isinstance(claim, str)}
 
 
+def _is_doubtful_copy(share: str, name: str, observed: ObservedClaims) -> bool:
+    """Return whether the content of a claim may be a home's, as `share_pvc` decides: a claim that is the share's is trusted."""
+    claim = observed.claims.get(name)
+    return claim is not None and name in observed.copies and not is_marked(claim, share)
+
+
 def _other_use(share: str, name: str, observed: ObservedClaims) -> str:
     """Return what a claim is that cannot be this share ("the home of bob"), or ""."""
     claim = observed.claims.get(name)
@@ -191,8 +205,8 @@ def _other_use(share: str, name: str, observed: ObservedClaims) -> str:
     use = (reserved_for(claim) if claim.user else "") or reserved_claim(name) or reserved_for(claim)
     if use:
         return use
-    if name in observed.origins:
-        return f"a copy of {observed.origins[name]}"
+    if name in observed.copies and observed.copies[name].is_known:
+        return observed.copies[name].reason.partition(" ")[2]
     if claim.is_block:
         return "a raw block device (volumeMode Block)"
     if claim.deleting:

@@ -60,8 +60,6 @@ class Claim(NamedTuple):
     resize_error: str
     #: The VolumeAttributesClasses that quotas count it for.
     attributes_classes: tuple[str, ...]
-    #: What it was made a copy of, as (kind, name): a claim or a VolumeSnapshot.
-    sources: tuple[tuple[str, str], ...]
     #: What it was copied from (another claim, a snapshot of one), None when it started empty.
     data_source: Optional[DataSource]
 
@@ -126,7 +124,6 @@ def claim_from(item: Mapping[str, Any]) -> Claim:
         is_block=spec.get("volumeMode") == BLOCK,
         resize_error=_resize_error(status),
         attributes_classes=_attributes_classes(spec, status),
-        sources=_sources(spec),
         data_source=_data_source(spec),
     )
 
@@ -159,10 +156,3 @@ def _attributes_classes(spec: Mapping[str, Any], status: Mapping[str, Any]) -> t
         (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
     )
     return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _sources(spec: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the objects in the claim's namespace that it was made a copy of. Kubernetes sets both fields alike."""
-    references = (spec.get(key) or {} for key in ("dataSource", "dataSourceRef"))
-    found = [(item.get("kind", ""), item.get("name", "")) for item in references if item]
-    return tuple(dict.fromkeys(found))

@@ -11,23 +11,21 @@ from typing import Optional
 
 from ..._core.access.granted_claims import ObservedClaims
 from ..._core.kubernetes.claims import Claim, claim_from
-from ..._core.requests import CLAIMS, Resource
+from ..._core.requests import CLAIMS
 from ..._core.shares.naming import SELECTOR
-from ..._core.shares.planning.observed import reserved_for
-from ..._hub.acl_format import reserved_claim
+from ..._core.shares.planning.copies import copy_problem
 from .api import Api
 from .errors import ApiError
-from .share_reader import FEW_OBJECTS, in_parallel
-
-SNAPSHOTS = Resource("snapshot.storage.k8s.io", "v1", "volumesnapshots")
+from .share_reader import FEW_OBJECTS, SourceReader, in_parallel
 
 
 class ClaimReader:
-    """Reads claims of one namespace, each once."""
+    """Reads claims of one namespace, each once (a `SourceLookup` of `_core/shares/planning/copies.py`)."""
 
     def __init__(self, api: Api, namespace: str) -> None:
         self._api = api
         self._namespace = namespace
+        self._sources = SourceReader(api)
         self._found: dict[str, Optional[Claim]] = {}
         self._errors: dict[str, str] = {}
 
@@ -40,12 +38,24 @@ class ClaimReader:
         if len(missing) > FEW_OBJECTS and self._list(""):
             self._found.update(dict.fromkeys(self._missing(names)))
         self._get(self._missing(names))
-        origins = {}
+        copies = {}
         for name in sorted(names):
-            home = self._origin(self._found.get(name), set())
-            if home:
-                origins[name] = home
-        return ObservedClaims(self._found, self._errors, origins)
+            claim = self._found.get(name)
+            problem = copy_problem(self._namespace, claim, self) if claim is not None else None
+            if problem is not None:
+                copies[name] = problem
+        return ObservedClaims(self._found, self._errors, copies)
+
+    def source_claim(self, namespace: str, name: str) -> tuple[Optional[Claim], str]:
+        """Return a claim, None when it does not exist; and why it cannot be read, "" when it can."""
+        if namespace != self._namespace:
+            return self._sources.source_claim(namespace, name)
+        self._get(self._missing([name]))
+        return self._found.get(name), self._errors.get(name, "")
+
+    def snapshot_source(self, namespace: str, name: str) -> tuple[str, str]:
+        """Return the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+        return self._sources.snapshot_source(namespace, name)
 
     def _missing(self, names: Collection[str]) -> list[str]:
         return sorted(set(names) - self._found.keys() - self._errors.keys())
@@ -75,29 +85,3 @@ class ClaimReader:
                 self._errors[name] = error
             else:
                 self._found[name] = claim
-
-    def _origin(self, claim: Optional[Claim], seen: set[str]) -> str:
-        """Return the home that a claim is a copy of, over copies of copies ("the home of bob, claim-bob"), or ""."""
-        for kind, name in () if claim is None else claim.sources:
-            source = self._claim_of_snapshot(name) if kind == "VolumeSnapshot" else name
-            if not source or source in seen:
-                continue
-            if self._missing([source]):
-                self._get([source])
-            found = self._found.get(source)
-            use = reserved_claim(source) if found is None else reserved_for(found) or reserved_claim(source)
-            if use:
-                return f"{use}, {source}"
-            home = self._origin(found, {*seen, source})
-            if home:
-                return home
-        return ""
-
-    def _claim_of_snapshot(self, name: str) -> str:
-        try:
-            found = self._api.get(SNAPSHOTS, self._namespace, name)
-        except ApiError as error:
-            if error.status != 403:
-                raise
-            return ""
-        return ((found or {}).get("spec") or {}).get("source", {}).get("persistentVolumeClaimName") or ""
