@@ -280,6 +280,21 @@ def test_a_server_that_was_started_again_meanwhile_is_not_stopped(
     assert running(hub) == {("bob", "")}
 
 
+def test_a_grant_that_comes_during_the_run_is_no_excess(cluster, namespace, hub, publish, start, access):
+    """The server of somebody who was granted a share a moment ago is listed, so the ACL that is compared has the grant."""
+    publish(share("papers", read={"users": ["ann"]}))
+
+    def grant(_request):
+        publish(PAPERS)
+        start("bob", mount("papers"))
+
+    rule = Rule(call(grant), method="GET", path="/pods$", nth=1)
+    with FaultProxy(cluster.kubeconfig, [rule]) as proxy:
+        result = access(state="revoked", grace="0s", kubeconfig=proxy.kubeconfig)
+    assert (rule.fired, result.compared, result.changed) == (1, 1, False)
+    assert running(hub) == {("bob", "")}
+
+
 @pytest.mark.parametrize("damage", ["broken", "newer", "missing part", "deleted", "empty"])
 def test_nobody_is_stopped_because_the_acl_is_unreadable_or_empty(
     cluster, namespace, hub, publish, start, access, audit, damage
