@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._io import connect
 
 from tests.support.playbooks import Playbooks
 
+ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
     "user_pvc": {"users": ["ann"]},
     "user_pvc_info": {},
@@ -18,6 +20,12 @@ MODULES = {
     "share_acl": {"shares": []},
     "share_preflight": {"shares": []},
     "share_access_info": {},
+}
+#: The modules for a hub. They use the same connection.
+HUB_MODULES = {
+    "hub_config": {"flavor": "z2jh", "state": "present", "values_file": "/tmp/values.yml"},
+    "hub_health_info": {},
+    "server_access": {"hub": {"url": "http://127.0.0.1:9", "token": "some-token"}},
 }
 #: An address that nothing listens on. A module that sends a request reports that, and not the contradiction.
 NOWHERE = "https://127.0.0.1:9"
@@ -49,9 +57,21 @@ def kubeconfig(config, tmp_path):
     return str(path)
 
 
-@pytest.mark.parametrize("module", MODULES)
+def test_no_module_is_left_out():
+    connecting = {
+        path.stem
+        for path in (ROOT / "plugins" / "modules").glob("*.py")
+        if "kubernetes.core.k8s_auth_options" in path.read_text()
+    }
+    assert connecting == MODULES.keys() | HUB_MODULES.keys()
+    # What kubernetes.core's own modules connect to is not checked.
+    for path in [*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]:
+        assert "kubernetes.core." not in path.read_text(), path
+
+
+@pytest.mark.parametrize("module", [*MODULES, *HUB_MODULES])
 def test_an_inventory_does_not_reach_the_cluster_of_an_awx_credential(cluster, modules, module, kubeconfig):
-    options = {"namespace": "hub", **MODULES[module]}
+    options = {"namespace": "hub", **{**MODULES, **HUB_MODULES}[module]}
     if module == "share_pvc":
         del options["namespace"]
     environment = awx(cluster, NOWHERE)
