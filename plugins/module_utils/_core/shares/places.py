@@ -27,6 +27,7 @@ _EFS_NAME = re.compile(r"(?:^|\.)(fs-[0-9a-f]+)\.efs\.")
 _FSX_NAME = re.compile(r"(?:^|\.)(fs-[0-9a-f]+)\.fsx\.")
 _AZURE_NAME = re.compile(r"([a-z0-9]+)\.(?:privatelink\.)?(file|blob)\.core\.")
 _AZURE_SECRET = re.compile(r"azure-storage-account-(.+)-secret\Z")
+_SMB_PORT = ":445"  # the default
 #: Attributes that say who created a volume and for whom, not where its data is.
 _INCIDENTAL = ("storage.kubernetes.io/", "csi.storage.k8s.io/")
 #: Fields of other volume types that say how the data is mounted, not where it is.
@@ -165,6 +166,8 @@ def _smb_places(source: VolumeSource) -> list[Place]:
     host, _slash, share = given.get("source", "").replace("\\", "/").lower().strip("/").partition("/")
     if not host:
         return []
+    if host.endswith(_SMB_PORT) and (host.count(":") == 1 or "]" in host):
+        host = host[: -len(_SMB_PORT)]
     path, is_below = _without_template(normalised(f"/{share}/{given.get('subdir', '')}".replace("\\", "/").lower()))
     places = [Place(f"smb {server_name(host)}", path, is_below)]
     azure = _AZURE_NAME.match(server_name(host))
