@@ -27,8 +27,9 @@ def requested_shares(spawner: Any) -> list[str]:
     if request is None or request.method != "POST":
         return []
     fields = getattr(request, "body_arguments", None) or {}
-    if fields:
-        return [value.decode("utf-8", "replace") for value in fields.get(FORM_FIELD, ())]
+    # JupyterHub's API reads JSON whatever its Content-Type is, and curl declares it as a form.
+    if FORM_FIELD in fields:
+        return [value.decode("utf-8", "replace") for value in fields[FORM_FIELD]]
     try:
         body = json.loads(request.body)
     except (TypeError, ValueError, RecursionError):
