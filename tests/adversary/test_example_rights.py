@@ -12,6 +12,7 @@ from tests.support.playbooks import Playbooks
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "examples" / "inventories" / "demo"
+ENVIRONMENTS = ROOT / "examples" / "inventories" / "two-environments"
 
 
 class Hub:
@@ -66,14 +67,19 @@ def extra_of(hub, folder, uid):
 def test_two_namespaces_with_the_rights_of_the_examples(cluster, hubs, tmp_path):
     playbooks = Playbooks(cluster, tmp_path)
     uid = cluster.get("namespaces", "kube-system")["metadata"]["uid"]
-    for hub in hubs:
-        extra = extra_of(hub, tmp_path, uid)
-        made = playbooks.ok("odh.persistency.site", DEMO, extra=extra, kubeconfig=hub.kubeconfig)
-        assert made.recap["changed"] > 0
-        assert len(cluster.claims(hub.namespace)) > 40
-        assert [*cluster.claims(hub.jobs)] == ["shared-data-public"]
-        assert cluster.get("rolebindings", "odh-persistency-hub", hub.namespace) is not None
-    first = hubs[0]
-    extra = extra_of(first, tmp_path, uid)
-    again = playbooks.ok("odh.persistency.site", DEMO, extra=extra, kubeconfig=first.kubeconfig)
-    assert again.recap["changed"] == 0
+
+    def play(hub, inventory, *flags):
+        extra = {"homes_namespace": hub.namespace, "persistency_cluster": uid, "persistency_connection": {}}
+        return playbooks.ok("odh.persistency.site", inventory, *flags, extra=extra, kubeconfig=hub.kubeconfig)
+
+    first, second = hubs
+    assert play(first, DEMO).recap["changed"] > 0
+    assert len(cluster.claims(first.namespace)) > 40
+    assert [*cluster.claims(first.jobs)] == ["shared-data-public"]
+    shown = play(second, ENVIRONMENTS / "production.yml", "--check")
+    assert "may not" not in shown.output
+    assert play(second, ENVIRONMENTS / "staging.yml").recap["changed"] > 0
+    assert {"cases", "cases-identified", "reference-data", "shared-notebooks"} < {*cluster.claims(second.namespace)}
+    assert play(second, ENVIRONMENTS / "staging.yml").recap["changed"] == 0
+    # The rights of the first namespace are still there.
+    assert play(first, DEMO).recap["changed"] == 0
