@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +84,7 @@ def test_fifty_starts_over_a_slow_api_do_not_block_the_hub(hub, proxy):
         # The first start of a hub takes longer.
         before = proxy.count("POST", "/pods$")
         threads.submit(start, hub, "first")
-        pods = wait_for(lambda: (found := proxy.count("POST", "/pods$")) > before and found, "a first pod")
+        pods = wait_for(lambda: (found := proxy.count("POST", "/pods$")) > before and found, "a first pod", 60)
         requests = proxy.count(path=CLAIMS_AND_ACL)
         proxy.add(Rule(slow(DELAY), path=CLAIMS_AND_ACL))
         for user in users:
@@ -101,4 +102,5 @@ def test_fifty_starts_over_a_slow_api_do_not_block_the_hub(hub, proxy):
         proxy.clear()
     assert proxy.parallel >= len(users)
     assert len(latencies) > 10
-    assert max(latencies) < 1.0, latencies
+    # Requests that block the hub delay nearly every response by more than this. A busy machine delays single ones.
+    assert statistics.quantiles(latencies, n=20)[-1] < 1.0, latencies

@@ -42,6 +42,9 @@ c.JupyterHub.tornado_settings = {
     "slow_spawn_timeout": 5
 }  # seconds until a request gets its response, since no pod ever runs
 c.JupyterHub.cleanup_servers = False  # the namespace of the test goes
+# A busy machine is no failure, and a pod that never runs is none before a test has ended.
+c.KubeSpawner.start_timeout = 600
+c.KubeSpawner.k8s_api_request_timeout = 30
 c.KubeSpawner.namespace = hook["namespace"]
 c.KubeSpawner.image = "odh.persistency/none:test"
 c.KubeSpawner.storage_pvc_ensure = True
