@@ -167,6 +167,12 @@ def test_homes_of_others_and_databases_are_excess_whatever_the_acl_says():
     ]
 
 
+def test_the_database_of_a_hub_is_excess_by_its_label_whatever_its_name():
+    claims = [{"name": "lab-hub-db-dir", "labels": {"component": "hub"}}]
+    found = compare(acl_of({}), pod_of(mount("lab-hub-db-dir")), claims)
+    assert reasons(found.excess) == ["mounts claim lab-hub-db-dir, the database of a hub by its label"]
+
+
 def test_a_name_alone_is_no_excess():
     claims = [{"name": "claim-bob"}, {"name": "tools"}, home_claim("mine", "ann", "lab")]
     found = compare(acl_of({}), pod_of(mount("claim-bob"), mount("tools"), mount("mine"), mount("gone")), claims)

@@ -196,6 +196,18 @@ def test_names_that_no_share_may_have_are_names_that_no_pod_mounts(name):
     assert reason_to_remove(name, None, "ann")
 
 
+def test_the_database_of_a_hub_is_known_by_its_label_because_the_chart_lets_it_have_other_names():
+    database = claim("lab-hub-db-dir", labels={"component": "hub"})
+    for is_configured in (False, True):
+        assert reason_to_remove(database.name, database, "ann", is_configured) == "it is labelled as a hub's database"
+    assert reason_not_software(database.name, database)
+    marked = Claim(
+        database.name, {**database.labels, "odh.persistency/kind": "share"}, {"odh.persistency/share": "a"}, False
+    )
+    verified, left_out = verify_mounts([Mount("a", marked.name, "/home/a", "ro", None)], {marked.name: marked})
+    assert (verified, left_out) == ([], {"a": "not mounted: its claim is the database of a hub"})
+
+
 def test_a_share_is_mounted_if_its_claim_exists_and_is_that_share():
     mounts = [Mount(name, name, f"/home/{name}", "ro", None) for name in ("good", "gone", "home", "other", "going")]
 

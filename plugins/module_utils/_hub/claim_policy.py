@@ -23,6 +23,8 @@ def reason_to_remove(name: str, claim: Optional[Claim], user: str, is_configured
     if name in HUB_DATABASES:
         return "it has the name of a hub's database"
     if claim is not None:
+        if claim.is_of_hub:
+            return "it is labelled as a hub's database"
         if claim.kind == SHARE or SHARE_KEY in claim.labels or SHARE_KEY in claim.annotations:
             return "it is a share"
         if is_configured or claim.user == user:
@@ -56,6 +58,8 @@ def verify_mounts(mounts: Sequence[Mount], claims: Mapping[str, Claim]) -> tuple
             left_out[mount.share] = "not mounted: its claim does not exist, or is not marked as a share"
         elif claim.kind != SHARE or claim.annotations.get(SHARE_KEY) != mount.share:
             left_out[mount.share] = "not mounted: its claim is not marked as this share"
+        elif claim.is_of_hub:
+            left_out[mount.share] = "not mounted: its claim is the database of a hub"
         elif claim.terminating:
             left_out[mount.share] = "not mounted: its claim is being deleted"
         else:

@@ -19,6 +19,9 @@ RETIRED_ANNOTATION = "odh.persistency/retired-at"
 #: KubeSpawner uses this key for a label (escaped or hashed) and an annotation (the name itself).
 USERNAME = "hub.jupyter.org/username"
 SERVERNAME = "hub.jupyter.org/servername"
+#: The chart labels its objects with their component: its hub has a database, whose name depends on `fullnameOverride`.
+COMPONENT = "component"
+HUB = "hub"
 HOME = "home"
 SHARE = "share"
 
@@ -59,6 +62,11 @@ class Claim(NamedTuple):
     def is_retired(self) -> bool:
         """Whether it is retired, and so not mounted."""
         return RETIRED_ANNOTATION in self.annotations
+
+    @property
+    def is_of_hub(self) -> bool:
+        """Whether it is labelled as a claim of the hub itself, that is, its database."""
+        return self.labels.get(COMPONENT) == HUB
 
     @property
     def is_somebodys(self) -> bool:

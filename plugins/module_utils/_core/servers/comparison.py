@@ -111,6 +111,8 @@ class Grants:
         if claim in HUB_DATABASES:
             return f"mounts claim {claim}, the database of a hub by its name"
         observed = self.claims.get(claim)
+        if observed is not None and observed.is_of_hub:
+            return f"mounts claim {claim}, the database of a hub by its label"
         if observed is None or self._is_marked(observed, share):
             return ""
         owner = observed.user

@@ -222,7 +222,8 @@ class Configurator:
         if found is None:
             # An earlier task may create it.
             if not (self._module.check_mode and self._module.params["new"]):
-                raise PlanRejected([f"Namespace {name} does not exist: create it first, or correct `hub_namespace`"])
+                option = "hub_namespace" if name == self._module.params["namespace"] else "hub_servers_namespace"
+                raise PlanRejected([f"Namespace {name} does not exist: create it first, or correct `{option}`"])
             self._missing = missing_namespace_warning(name)
         return found
 
