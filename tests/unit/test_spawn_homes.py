@@ -13,6 +13,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.claim_policy 
     reason_to_remove,
     verify_mounts,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._hub.home_lookup import has_server
 from ansible_collections.odh.persistency.plugins.module_utils._hub.home_rules import (
     HomeRefused,
     Server,
@@ -209,12 +210,17 @@ def test_the_database_of_a_hub_is_known_by_its_label_because_the_chart_lets_it_h
 
 
 def test_a_share_is_mounted_if_its_claim_exists_and_is_that_share():
-    mounts = [Mount(name, name, f"/home/{name}", "ro", None) for name in ("good", "gone", "home", "other", "going")]
+    mounts = [
+        Mount(name, name, f"/home/{name}", "ro", None)
+        for name in ("good", "gone", "home", "other", "going", "relabelled")
+    ]
 
     def share(name, of, terminating=False):
         return Claim(name, {"odh.persistency/kind": "share"}, {"odh.persistency/share": of}, terminating)
 
     claims = [share("good", "good"), claim("home", "ann"), share("other", "another"), share("going", "going", True)]
+    owner = {"odh.persistency/share": "relabelled", "hub.jupyter.org/username": "bob"}
+    claims.append(Claim("relabelled", {"odh.persistency/kind": "share"}, owner, False))
     verified, left_out = verify_mounts(mounts, {one.name: one for one in claims})
     assert [mount.share for mount in verified] == ["good"]
     assert {name: reason[: len("not mounted: its claim is ")] for name, reason in left_out.items()} == {
@@ -222,7 +228,22 @@ def test_a_share_is_mounted_if_its_claim_exists_and_is_that_share():
         "home": "not mounted: its claim is ",
         "other": "not mounted: its claim is ",
         "going": "not mounted: its claim is ",
+        "relabelled": "not mounted: its claim is ",
     }
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("claim-{user_server}", True),
+        ("claim-{username}--{servername}", True),
+        ("claim-{escaped_servername!s:>2}", True),
+        ("server-{username}", False),
+        ("claim-{{server}}-{username}", False),
+    ],
+)
+def test_a_template_has_the_server_only_as_a_field(template, expected):
+    assert has_server(template) is expected
 
 
 def test_a_claim_of_the_api():

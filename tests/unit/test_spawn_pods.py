@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import Mount
 from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_settings import Software
 from ansible_collections.odh.persistency.plugins.module_utils._hub.pod_rewriting import (
@@ -59,9 +60,10 @@ def test_groups_of_shares_are_added_to_those_of_the_pod():
     assert "securityContext" not in with_shares(spec(), [RW])
 
 
-def test_a_share_takes_its_path_from_whatever_is_mounted_there():
+@pytest.mark.parametrize("path", ["/home/jovyan//papers/", "//home/jovyan/papers"])
+def test_a_share_takes_its_path_from_whatever_is_mounted_there(path):
     before = spec({"name": "tmp", "emptyDir": {}})
-    before["containers"][0]["volumeMounts"][0]["mountPath"] = "/home/jovyan//papers/"
+    before["containers"][0]["volumeMounts"][0]["mountPath"] = path
     paths = [mount["mountPath"] for mount in with_shares(before, [RO])["containers"][0]["volumeMounts"]]
     assert paths == ["/home/jovyan/papers"]
 

@@ -58,6 +58,8 @@ def verify_mounts(mounts: Sequence[Mount], claims: Mapping[str, Claim]) -> tuple
             left_out[mount.share] = "not mounted: its claim does not exist, or is not marked as a share"
         elif claim.kind != SHARE or claim.annotations.get(SHARE_KEY) != mount.share:
             left_out[mount.share] = "not mounted: its claim is not marked as this share"
+        elif claim.user is not None:
+            left_out[mount.share] = "not mounted: its claim is the home of a user"
         elif claim.is_of_hub:
             left_out[mount.share] = "not mounted: its claim is the database of a hub"
         elif claim.terminating:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import inspect
+import string
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -74,8 +75,13 @@ def _server_of(spawner: Any) -> Server:
     if "slug_scheme" in inspect.signature(expand).parameters:
         computed.append(expand(template, slug_scheme="escape"))  # as KubeSpawner 6 computed it
     # Fields for the server are {user_server}, {servername} and variants of these.
-    return Server(spawner.user.name, spawner.name or "", list(dict.fromkeys(computed)), "server" not in template)
+    return Server(spawner.user.name, spawner.name or "", list(dict.fromkeys(computed)), not has_server(template))
 
 
 def _own_label(spawner: Any) -> str:
     return str(spawner._build_common_labels({}).get(USERNAME, ""))
+
+
+def has_server(template: str) -> bool:
+    """Return whether a template of claim names has a field for the server: {servername}, {user_server}, or a variant."""
+    return any("server" in (field or "") for _text, field, _spec, _conversion in string.Formatter().parse(template))

@@ -10,12 +10,11 @@ has the name, and follows a symlink. The init container runs in the image of the
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from .access import Mount
-from .pod_rewriting import MOUNT_POINTS_CONTAINER, VOLUME_PREFIX, main_container
+from .pod_rewriting import MOUNT_POINTS_CONTAINER, VOLUME_PREFIX, main_container, mount_path
 
 #: The arguments are the home and the mount points in it. Nothing is written into the script, so nothing can be injected.
 SCRIPT = """\
@@ -87,21 +86,19 @@ def with_mount_points(spec: Mapping[str, Any], mounts: Sequence[Mount], home: st
 def _home_mount(main: Mapping[str, Any], home: str) -> Optional[dict[str, Any]]:
     """Return the mount with the home: the longest path that is the home, or above it."""
     found = [
-        mount for mount in main.get("volumeMounts") or () if (home + "/").startswith(_path(mount).rstrip("/") + "/")
+        mount
+        for mount in main.get("volumeMounts") or ()
+        if (home + "/").startswith(mount_path(mount).rstrip("/") + "/")
     ]
-    longest = max(found, key=lambda mount: len(_path(mount)), default=None)
+    longest = max(found, key=lambda mount: len(mount_path(mount)), default=None)
     return None if longest is None else dict(longest)
 
 
 def _is_covered(main: Mapping[str, Any], share: Mount, home: str) -> bool:
     """Return whether something other than the home is mounted above a share: that is not the user's to change."""
-    paths = [_path(mount) for mount in main.get("volumeMounts") or () if not _is_share(mount)]
+    paths = [mount_path(mount) for mount in main.get("volumeMounts") or () if not _is_share(mount)]
     return any(path.startswith(home + "/") and share.path.startswith(path + "/") for path in paths)
 
 
 def _is_share(mount: Mapping[str, Any]) -> bool:
     return str(mount.get("name")).startswith(VOLUME_PREFIX)
-
-
-def _path(mount: Mapping[str, Any]) -> str:
-    return posixpath.normpath(str(mount.get("mountPath")))

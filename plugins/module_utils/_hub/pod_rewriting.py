@@ -11,11 +11,11 @@ dictionaries. Everything here returns new objects.
 from __future__ import annotations
 
 import hashlib
-import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .access import Mount
+from .acl_format import normalised
 from .hub_settings import Software
 
 #: Volumes with this prefix, and with this name, are ours. Those that something else put into the pod are removed.
@@ -74,7 +74,7 @@ def with_shares(spec: Mapping[str, Any], mounts: Sequence[Mount]) -> dict[str, A
     volumes = [*(spec.get("volumes") or ()), *(_volume(mount) for mount in mounts)]
 
     def container_with_shares(container: Mapping[str, Any]) -> dict[str, Any]:
-        others = [mount for mount in container.get("volumeMounts") or () if _path(mount) not in paths]
+        others = [mount for mount in container.get("volumeMounts") or () if mount_path(mount) not in paths]
         return {**container, "volumeMounts": [*others, *(_volume_mount(mount) for mount in mounts)]}
 
     changed = _with_main({**spec, "volumes": volumes}, container_with_shares)
@@ -108,7 +108,7 @@ def with_software(spec: Mapping[str, Any], software: Software) -> dict[str, Any]
         others = [
             mount
             for mount in container.get("volumeMounts") or ()
-            if not (_path(mount) + "/").startswith(software.mount_path + "/")
+            if not (mount_path(mount) + "/").startswith(software.mount_path + "/")
         ]
         return {**container, "volumeMounts": [*others, ours]}
 
@@ -170,8 +170,9 @@ def _volume_mount(mount: Mount) -> dict[str, Any]:
     return result
 
 
-def _path(mount: Mapping[str, Any]) -> str:
-    return posixpath.normpath(str(mount.get("mountPath")))
+def mount_path(mount: Mapping[str, Any]) -> str:
+    """Return the path of a mount as runtimes read it."""
+    return normalised(str(mount.get("mountPath")))
 
 
 def _with_containers(spec: Mapping[str, Any], change: Any) -> dict[str, Any]:
