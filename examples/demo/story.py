@@ -96,6 +96,8 @@ class Demo:
         self.playbook("shares", INVENTORY, "--diff", *self.options())
         if self.on_testbed:
             cluster.bind(self.namespace, self.folder / "volumes")
+            for namespace in (self.namespace, cluster.jobs(self.namespace)):
+                cluster.wait_until_bound(namespace)
         say("The claims, and the content of the folder:\n")
         rows = [
             (
