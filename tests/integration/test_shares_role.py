@@ -288,7 +288,9 @@ def test_retiring_and_returning(cluster, playbooks, namespace, audit):
     gone = {**inventory, "shares_list": everything[:2], "shares_retired": [], "shares_absent": ["data-secret"]}
     gone |= {"shares_retention": "0s"}
     assert "data-secret" in playbooks.refused(SITE, gone)
-    assert "data-secret" in acl(cluster, namespace)[0]
+    # The claim stays. The access is withdrawn, because a withdrawal waits for nothing that is rejected.
+    assert "data-secret" in cluster.claims(namespace)
+    assert "data-secret" not in acl(cluster, namespace)[0]
     playbooks.ok(SITE, retiring)
     playbooks.ok(SITE, gone)
     wait_for(lambda: "data-secret" not in cluster.claims(namespace), "the claim gone")
