@@ -77,14 +77,6 @@ def _volumes(namespace: str) -> list[str]:
     return found
 
 
-def wait_until_bound(namespace: str) -> None:
-    """Wait until the claims of shares in a namespace are bound, which takes the controller a moment."""
-    bound = "--for=jsonpath={.status.phase}=Bound"
-    kubectl(
-        "wait", bound, "persistentvolumeclaims", "-l", "odh.persistency/kind=share", "-n", namespace, "--timeout=60s"
-    )
-
-
 def bind(namespace: str, folder: Path) -> int:
     """Create a volume in `folder` for each claim, because the testbed has no storage driver. Return the number of volumes."""
     return provision(state.load().client(), namespace, folder, {LABEL: namespace})

@@ -17,7 +17,7 @@ BOUND_WITHIN = 60.0  # seconds; a few on an idle machine
 
 
 class Provisioner:
-    """Creates a volume for each claim of a namespace that has none.
+    """Creates a volume for each claim of a namespace that names none, and sees to it that all are bound.
 
     Each volume is a new folder in `folder` that belongs to the user of the notebook image, if this process may do so. The
     caller removes volumes and folders. The volumes have these labels.
@@ -26,28 +26,29 @@ class Provisioner:
     def __init__(self, client: Client, namespace: str, folder: Path, labels: Mapping[str, str]) -> None:
         self._client, self._namespace, self._folder, self._labels = client, namespace, folder, labels
         self._claims = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
-        self._created: dict[str, float] = {}  # when the volume of a claim was created, by the claim's UID
+        self._since: dict[str, float] = {}  # since when a claim waits for the controller manager, by the claim's UID
 
     def run(self) -> int:
         """Look at all claims once, and return how many are not bound yet. Raises TestbedError."""
         waiting = [claim for claim in self._request("GET", self._claims)["items"] if _waits(claim)]
         for claim in waiting:
-            created = self._created.get(claim["metadata"]["uid"])
-            if created is None:
+            since = self._since.get(claim["metadata"]["uid"])
+            if since is None:
                 self._create(claim)
-            elif time.monotonic() - created > PATIENCE:
+            elif time.monotonic() - since > PATIENCE:
                 self._write_to(claim)
         return len(waiting)
 
     def _create(self, claim: Mapping[str, Any]) -> None:
-        body = _volume(claim, self._folder, self._labels)
-        _make_folder(Path(body["spec"]["hostPath"]["path"]))
-        self._request("POST", "/api/v1/persistentvolumes", body)
-        self._created[claim["metadata"]["uid"]] = time.monotonic()
+        if not claim["spec"].get("volumeName"):
+            body = _volume(claim, self._folder, self._labels)
+            _make_folder(Path(body["spec"]["hostPath"]["path"]))
+            self._request("POST", "/api/v1/persistentvolumes", body)
+        self._since[claim["metadata"]["uid"]] = time.monotonic()
 
     def _write_to(self, claim: Mapping[str, Any]) -> None:
         """Make the controller manager look again, which waits for minutes after a conflict of its own writes."""
-        self._created[claim["metadata"]["uid"]] = now = time.monotonic()
+        self._since[claim["metadata"]["uid"]] = now = time.monotonic()
         body = {"metadata": {"annotations": {"testbed.odh.persistency/looked-at": str(now)}}}
         self._request("PATCH", f"{self._claims}/{claim['metadata']['name']}", body)
 
@@ -61,7 +62,7 @@ class Provisioner:
 
 
 def provision(client: Client, namespace: str, folder: Path, labels: Mapping[str, str]) -> int:
-    """Create the volumes of all claims of a namespace that have none, and wait until they are bound. Return their number.
+    """Create the volumes of all claims of a namespace that name none, and wait until all are bound. Return how many were not.
     Raises TestbedError.
     """
     provisioner = Provisioner(client, namespace, folder, labels)
@@ -75,7 +76,7 @@ def provision(client: Client, namespace: str, folder: Path, labels: Mapping[str,
 
 
 def _waits(claim: Mapping[str, Any]) -> bool:
-    return not claim["spec"].get("volumeName") and "deletionTimestamp" not in claim["metadata"]
+    return claim["status"].get("phase") == "Pending" and "deletionTimestamp" not in claim["metadata"]
 
 
 def _make_folder(path: Path) -> None:
