@@ -103,6 +103,8 @@ def test_keys_that_others_put_below_ours_stay(write):
         ("text\n", "is no YAML mapping, as Helm values are, but a text"),
         ("a: [\n", "is not valid YAML (line 2: "),
         ("a: 1\n---\nb: 1\n", "is not valid YAML (line 2: "),
+        ("hub: {}\nproxy: {}\nhub:\n  a: 1\n", "`hub` is in line 1 and again in line 3: merge both into one"),
+        ("hub:\n  config:\n    A: {b: 1}\n    A: {}\n", "`hub.config.A` is in line 3 and again in line 4: merge both"),
         ("# odh.persistency: begin\n", "'# odh.persistency: begin' in line 1 has no '# odh.persistency: end'"),
         ("a: 1\n# odh.persistency: end\n", "'# odh.persistency: end' in line 2 has no '# odh.persistency: begin'"),
         (
@@ -116,6 +118,14 @@ def test_files_that_are_no_values_are_rejected(write, text, error):
         write(text)
     assert error in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_folder_is_no_file_of_values(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"is a folder: set `hub_values_file` to a file of Helm values in it\Z"
+    ) as raised:
+        read_values(str(tmp_path))
+    assert str(raised.value).startswith(str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -38,6 +38,8 @@ class ValuesFile(NamedTuple):
 def read_values(path: str) -> ValuesFile:
     """Return the file. Raises ExternalError if it cannot be read, and ValueError if it is no mapping in YAML."""
     file = Path(path)
+    if file.is_dir():
+        raise ValueError(f"{path} is a folder: set `hub_values_file` to a file of Helm values in it")
     if not file.parent.is_dir():
         raise ValueError(
             f"the folder {file.parent} of `hub_values_file` does not exist: create it, or correct the path"
@@ -132,6 +134,9 @@ def outline(text: str, path: str) -> YamlNode:
         raise ValueError(
             f"{path} is no YAML mapping, as Helm values are, but {_kind(data)}: correct it, or correct `hub_values_file`"
         )
+    repeated = next(_repeated_keys(node, ()), None)
+    if repeated is not None:
+        raise ValueError(f"{path}: {repeated}")
     root = _node(node, node, data)
     first = min((child.line for child in root.children.values()), default=root.line)
     return YamlNode(first, 0, root.style if root.children else EMPTY, root.value, 0, root.children)
@@ -154,6 +159,20 @@ def _node(key: Any, value: Any, data: Any) -> YamlNode:
         return YamlNode(line, column, EMPTY)
     is_literal = isinstance(value, yaml.ScalarNode) and value.style in ("|", ">")
     return YamlNode(line, column, OTHER, data, value.start_mark.line + int(is_literal))
+
+
+def _repeated_keys(node: Any, place: tuple[str, ...]) -> Iterator[str]:
+    """Return a sentence without a full stop for each key that a mapping has twice: YAML keeps only the last one."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        name = ".".join((*place, str(key.value)))
+        line = key.start_mark.line + 1
+        if isinstance(key, yaml.ScalarNode) and not key.tag.endswith(":merge") and lines.setdefault(name, line) != line:
+            yield f"`{name}` is in line {lines[name]} and again in line {line}: merge both into one"
+        if value.start_mark.index >= key.start_mark.index:  # not an alias
+            yield from _repeated_keys(value, (*place, str(key.value)))
 
 
 def _first_line(text: str) -> int:
