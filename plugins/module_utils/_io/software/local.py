@@ -1,0 +1,127 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Running phases on this host, as the build user, with the tree at its prefix."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import ExternalError
+from .executor import RELEASE, TREE, EventReader, OnEvent
+from .package import PACKAGE, write_package
+
+#: How much of what a phase printed a message quotes.
+_LAST_LINES = 5
+
+
+@dataclass(frozen=True)
+class LocalSettings:
+    """Where the tree is on this host, and who builds. `python` is that of EasyBuild's environment."""
+
+    path: str
+    prefix: str
+    python: str
+    build_user: Optional[str] = None
+
+
+class LocalExecutor:
+    """Runs each phase as a process. To be closed, because it writes the package of the phases to a temporary folder."""
+
+    def __init__(self, settings: LocalSettings) -> None:
+        self.settings = settings
+        self.account = _account(settings.build_user)
+        # Not the module's own folder, which only root can enter.
+        self.folder = Path(tempfile.mkdtemp(prefix="odh-persistency-"))
+        self.folder.chmod(0o755)
+        write_package(self.folder)
+
+    def close(self) -> None:
+        """Remove the package."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> LocalExecutor:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def run(self, phase: str, request: Mapping[str, Any], view: str = TREE, on_event: Optional[OnEvent] = None) -> Any:
+        """Run a phase and return its result. Raises PhaseFailed."""
+        reader = EventReader(phase, on_event)
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                [self.settings.python, "-m", f"{PACKAGE}.mounted_view", json.dumps(self._view(view, request)), phase],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=self._environment(),
+                cwd="/",
+                text=True,
+                start_new_session=True,
+            )
+            try:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(json.dumps({"prefix": self.settings.prefix, **request}))
+                    process.stdin.close()
+                for line in process.stdout:
+                    reader.read(line)
+                process.wait()
+            except BaseException:
+                # Cancelled: what the phase started ends with it.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+                raise
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").strip().splitlines()
+        return reader.result(" | ".join([f"exit code {process.returncode}", *lines[-_LAST_LINES:]]))
+
+    def _view(self, view: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        settings, account = self.settings, self.account
+        return {
+            "path": settings.path,
+            "prefix": settings.prefix,
+            "release": request["release"] if view == RELEASE else None,
+            "mount": view == RELEASE or settings.path != settings.prefix,
+            "uid": account.pw_uid if account else None,
+            "gid": account.pw_gid if account else None,
+            "groups": os.getgrouplist(account.pw_name, account.pw_gid) if account else [],
+            "parent": os.getpid(),
+        }
+
+    def _environment(self) -> dict[str, str]:
+        account = self.account or pwd.getpwuid(os.getuid())
+        binaries = os.path.dirname(self.settings.python)
+        return {
+            "PATH": f"{binaries}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PYTHONPATH": str(self.folder),
+            "HOME": account.pw_dir,
+            "USER": account.pw_name,
+            "LC_ALL": "C.UTF-8",
+        }
+
+
+def _account(name: Optional[str]) -> Optional[pwd.struct_passwd]:
+    if name is None:
+        return None
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise ExternalError(
+            f"build_user: this host has no user {name}: create it (the role `software` does), or set another one"
+        ) from None

@@ -1,0 +1,46 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The package that runs the phases, as files.
+
+Ansible packs a module into an archive with the files that it imports, so every phase is imported here, and read with its
+loader. A new phase is a file in `_software` with `run(request, emit)`, and one line below.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ... import _software
+from ..._software import (  # noqa: F401
+    __main__,
+    mounted_view,
+)
+
+PACKAGE = "odh_persistency_software"
+
+
+def software_package() -> dict[str, str]:
+    """Return the texts of the package's files by name."""
+    package = __main__.__name__.rpartition(".")[0]
+    found = {"__init__.py": _source(package)}
+    for info in pkgutil.iter_modules(_software.__path__):
+        found[f"{info.name}.py"] = _source(f"{package}.{info.name}")
+    return dict(sorted(found.items()))
+
+
+def write_package(folder: Path) -> None:
+    """Write the package into a folder, which is then part of PYTHONPATH."""
+    package = folder / PACKAGE
+    package.mkdir(mode=0o755)
+    for name, text in software_package().items():
+        (package / name).write_text(text, encoding="utf-8")
+
+
+def _source(name: str) -> str:
+    module: Any = import_module(name)
+    return str(module.__loader__.get_source(name) or "")

@@ -1,0 +1,143 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Show the tree at its prefix in a mount namespace of this process alone, become the build user, and run a phase.
+
+PYTHON -m odh_persistency_software.mounted_view VIEW PHASE, with the view as JSON, and the request on the standard input.
+Root gets a mount namespace. Another user gets a user namespace too, if the host allows that.
+
+The view `tree` is the tree itself. In the view `release`, `current` shows a release that is not published yet, so that
+caches and checks see the paths that servers will see.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from .errors import REJECTED, PhaseError
+from .tree_layout import LOCKS, RELEASES, SOURCES, STAGING_PREFIX, STORE, TreeLayout
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def enter(view: dict[str, Any]) -> None:
+    """Make the view, and become the build user. Raises PhaseError if this host does not allow it."""
+    uid, gid = os.getuid(), os.getgid()
+    if view["mount"]:
+        flags = CLONE_NEWNS if uid == 0 else CLONE_NEWNS | CLONE_NEWUSER
+        _call("unshare", _libc.unshare, flags)
+        if uid != 0:
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"{uid} {uid} 1")
+            _write("/proc/self/gid_map", f"{gid} {gid} 1")
+        _mount("none", "/", None, MS_REC | MS_PRIVATE)
+        # Only now: the kernel binds no folder of another namespace.
+        folders = _open_folders(view["path"])
+        if view["release"] is None:
+            _mount(_descriptor_path(folders[""]), view["prefix"], None, MS_BIND | MS_REC)
+        else:
+            _show_release(view["prefix"], view["release"], folders)
+        for descriptor in folders.values():
+            os.close(descriptor)
+    if view.get("uid") is not None and uid == 0:
+        os.setgroups(view["groups"])
+        os.setgid(view["gid"])
+        os.setuid(view["uid"])
+    # After setuid, which clears it: the phase ends with the module, whatever kills the module.
+    _call("prctl", _libc.prctl, PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != view["parent"]:
+        raise PhaseError("the module that started the phase has ended: run it again")
+
+
+def _open_folders(path: str) -> dict[str, int]:
+    """Return descriptors of the tree and of its folders, which stay usable when something is mounted over them."""
+    folders = {}
+    for name in ("", STORE, RELEASES, LOCKS, SOURCES):
+        try:
+            folders[name] = os.open(os.path.join(path, name), os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue
+    return folders
+
+
+def _show_release(prefix: str, release: str, folders: dict[str, int]) -> None:
+    """Mount a temporary file system at the prefix, with the tree's folders and a `current` of its own."""
+    staging = STAGING_PREFIX + release
+    target = staging if staging in os.listdir(_descriptor_path(folders[RELEASES])) else release
+    _mount("tmpfs", prefix, "tmpfs", 0, "mode=0755,size=1m")
+    for name, descriptor in folders.items():
+        if name:
+            folder = os.path.join(prefix, name)
+            os.mkdir(folder)
+            _mount(_descriptor_path(descriptor), folder, None, MS_BIND | MS_REC)
+    os.symlink(os.path.join(RELEASES, target), TreeLayout(prefix).current)
+
+
+def _descriptor_path(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    arguments = [source.encode(), target.encode(), kind.encode() if kind else None, flags, options.encode()]
+    _call(f"mount at {target}", _libc.mount, *arguments)
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    except OSError as error:
+        raise _not_allowed(path, error.strerror or "") from error
+
+
+def _call(what: str, function: Any, *arguments: Any) -> None:
+    if function(*arguments) != 0:
+        raise _not_allowed(what, os.strerror(ctypes.get_errno()))
+
+
+def _not_allowed(what: str, reason: str) -> PhaseError:
+    user = "root" if os.getuid() == 0 else "an unprivileged user"
+    return PhaseError(
+        f"this host does not let {user} show the tree at its prefix ({what}: {reason}): run the task as root "
+        "(`become: true`), allow user namespaces, or mount the tree at the prefix itself",
+        REJECTED,
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Enter the view and replace this program by the phase, without the capabilities of the namespace."""
+    view, phase = json.loads(arguments[0]), arguments[1]
+    try:
+        enter(view)
+        _start(phase)
+    except PhaseError as error:
+        print(json.dumps({"event": "error", "message": error.message, "kind": error.kind, "details": error.details}))
+        sys.exit(1)
+
+
+def _start(phase: str) -> None:
+    try:
+        os.execv(sys.executable, [sys.executable, "-m", str(__package__), phase, "-"])
+    except OSError as error:
+        raise PhaseError(
+            f"the user with the id {os.getuid()} cannot run {sys.executable} ({error.strerror}): let it read EasyBuild's "
+            "environment, for instance in /opt",
+            REJECTED,
+        ) from error
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
