@@ -9,7 +9,7 @@ import pytest
 from tests.support.cluster import Cluster, wait_for
 from tests.support.homes import make_home
 from tests.support.modules import Modules
-from tests.support.shares import SHARE, make_claim, nfs, share, volume_of
+from tests.support.shares import SHARE, make_claim, nfs, provisioned, share, volume_of
 
 pytestmark = pytest.mark.usefixtures("share_volumes")
 
@@ -39,6 +39,33 @@ def create(cluster: Cluster, modules: Modules, namespace: str, backend: dict[str
 
 def level_of(volume: dict[str, Any]) -> str:
     return str(volume["metadata"]["annotations"].get(LEVEL, ""))
+
+
+def test_what_a_run_creates_has_its_level_from_the_start(
+    cluster: Cluster, modules: Modules, namespace: str, other: str, audit: Any
+) -> None:
+    """A patch after the creation competes with the controller that binds the claim, which then waits for its next round."""
+    shares = [share("static", nfs(f"/{namespace}/x"), level="private"), share("data", DYNAMIC, level="secret")]
+    options = run(namespace, *shares, namespaces=[namespace, other])
+    origin = {"source": on(f"/{namespace}/y"), "reclaim": "Retain"}
+    with audit(user_agent="odh.persistency/") as first, provisioned(cluster, namespace, "data", **origin):
+        modules.ok("share_pvc", options)
+    with audit(user_agent="odh.persistency/") as second:
+        modules.ok("share_pvc", options)
+    written = [request for log in (first, second) for request in log.writes]
+    ours = {("", f"share.{space}.static") for space in (namespace, other)} | {("", f"share.{other}.data")}
+    ours |= {(space, name) for space in (namespace, other) for name in ("static", "data")}
+    assert {(request.namespace, request.name) for request in written if request.verb == "create"} == ours
+    # All other writes are for the volume that a class provisioned.
+    patched = {request.name for request in written if request.verb == "patch"}
+    assert patched == {cluster.claims(namespace)["data"]["spec"]["volumeName"]}
+    for space, name in ours:
+        found = cluster.get("persistentvolumeclaims" if space else "persistentvolumes", name, space or None)
+        assert found is not None
+        assert level_of(found) == ("private" if name.endswith("static") else "secret")
+    with audit(user_agent="odh.persistency/") as third:
+        assert not modules.ok("share_pvc", options).changed
+    assert not third.writes
 
 
 @BACKENDS
