@@ -1,0 +1,101 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run programs as a server would run them: with its environment, limited in time, with nothing left running."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from typing import NamedTuple
+
+#: What a server's shell has besides the variables of Lmod and of the notebook.
+BASE_PATH = "/usr/local/bin:/usr/bin:/bin"
+#: A message quotes the last lines of what a program printed, up to so many characters.
+QUOTE = 300
+
+
+class Ended(NamedTuple):
+    """How a program ended: its exit status, or None if it exceeded its time limit, and the end of what it printed."""
+
+    status: int | None
+    output: str
+
+
+def server_environment(prefix: str, lmod_cmd: str, python: str, home: str) -> dict[str, str]:
+    """Return the environment of a new server, with a home of its own, so that no file of a user takes part."""
+    current = os.path.join(prefix, "current")
+    folder = os.path.dirname(python)
+    return {
+        "HOME": home,
+        "USER": "jovyan",
+        "LOGNAME": "jovyan",
+        "SHELL": "/bin/bash",
+        "TERM": "xterm",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TMPDIR": home,
+        "PATH": f"{folder}:{BASE_PATH}" if folder else BASE_PATH,
+        "LMOD_CMD": lmod_cmd,
+        "LMOD_DIR": os.path.dirname(lmod_cmd),
+        "LMOD_RC": os.path.join(current, ".lmod", "lmodrc.lua"),
+        "LMOD_CACHED_LOADS": "yes",
+        "LMOD_SHORT_TIME": "86400",
+        "LMOD_PIN_VERSIONS": "yes",
+        "LMOD_COLORIZE": "no",
+        "LMOD_PAGER": "none",
+        "MODULEPATH": os.path.join(current, "modules", "all"),
+    }
+
+
+def run_limited(command: Sequence[str], environment: dict[str, str], folder: str, seconds: float) -> Ended:
+    """Run a program in a process group of its own, and end all that is left of the group when it ends or is too slow.
+
+    Its output goes to a file, because what it leaves running may keep a pipe open.
+    """
+    path = os.path.join(folder, "output")
+    with open(path, "wb") as output:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    status: int | None
+    try:
+        status = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        status = None
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return Ended(status, read_end(path))
+
+
+def read_end(path: str) -> str:
+    """Return the end of a text file as one line."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 4 * QUOTE))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    words = " ".join(text.split())
+    return words if len(words) <= QUOTE else "..." + words[-QUOTE:]
+
+
+def describe(ended: Ended, seconds: float) -> str:
+    """Say in a few words how a program failed."""
+    if ended.status is None:
+        return f"did not end within {seconds:g} seconds"
+    how = f"was killed by signal {-ended.status}" if ended.status < 0 else f"ended with status {ended.status}"
+    return how + (f" ({ended.output})" if ended.output else "")
