@@ -25,6 +25,8 @@ Emit = Callable[[dict[str, Any]], None]
 #: Each is a file of this package with a function `run(request, emit) -> dict`.
 PHASES = (
     "observe",
+    "lock",
+    "unlock",
     "resolve",
     "build",
     "assemble",

@@ -1,0 +1,18 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Take the lock of a tree for a whole run."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from .locks import acquire, run_holder
+from .releases import open_tree
+
+
+def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Lock the tree for `run`. `pid` is the process on this host that ends with the run, if there is one."""
+    tree = open_tree(request["prefix"])
+    return {"token": acquire(tree, run_holder(request["run"], request.get("pid")), request)}

@@ -1,0 +1,243 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lock of a tree: one run at a time changes it.
+
+The lock is a file, because the tree may be on a file server whose clients share nothing else. It is a hard link to a file
+that is complete before, so a crash leaves no half of it. It says who holds it. The process that holds it is looked up where
+it can be seen. Elsewhere the holder renews the time of the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Optional
+
+from .errors import LOCKED, REJECTED, PhaseError
+from .files import read_json, write_new
+from .journal import utc_now
+from .tree_layout import TreeLayout
+
+#: Seconds between two renewals, and after how many without one a lock of an unseen process is nobody's.
+RENEWAL = 15
+NOBODY_AFTER = 600
+WAIT = "wait"
+#: Seconds that a run waits for another one unless the request says how long.
+LONGEST_WAIT = 3600
+#: What a message says of the holder.
+SHOWN = ("host", "pid", "phase", "at")
+#: Seconds between two attempts.
+RETRY = 0.2
+
+
+class _Lock(NamedTuple):
+    """A lock as it was found: what is in it, and the seconds since it was renewed."""
+
+    holder: dict[str, Any]
+    age: float
+
+
+@contextlib.contextmanager
+def hold(tree: TreeLayout, request: dict[str, Any], phase: str) -> Iterator[None]:
+    """Hold the lock during a phase. If its run holds it already, the phase renews it."""
+    run = str(request.get("run") or "")
+    holder = read_lock(tree)
+    if run and holder and holder["run"] == run:
+        with _renewed(tree):
+            yield
+        return
+    token = acquire(tree, _holder(run, phase, os.getpid()), request)
+    try:
+        with _renewed(tree):
+            yield
+    finally:
+        release(tree, token)
+
+
+def read_lock(tree: TreeLayout) -> Optional[dict[str, Any]]:
+    """Return who holds the lock, or None."""
+    return read_json(tree.run_lock)
+
+
+def acquire(tree: TreeLayout, holder: dict[str, Any], request: dict[str, Any]) -> str:
+    """Take the lock for a holder and return its token. Raises PhaseError if another run keeps it."""
+    deadline = time.monotonic() + float(request.get("lock_timeout") or LONGEST_WAIT)
+    mine = os.path.join(tree.locks, ".run.lock-" + holder["token"])
+    try:
+        while True:
+            # New each time: its time is the file server's time of now.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(mine)
+            write_new(mine, json.dumps(holder, sort_keys=True).encode("utf-8"))
+            if _link(mine, tree.run_lock):
+                return str(holder["token"])
+            found = _inspect(tree, mine)
+            if found is None or (_is_stale(found) and _break(tree, found)):
+                continue
+            if request.get("when_locked") != WAIT or time.monotonic() > deadline:
+                raise _locked(tree, found)
+            time.sleep(RETRY)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(mine)
+
+
+def release(tree: TreeLayout, token: str) -> bool:
+    """Give the lock back. Return whether it was still held with this token."""
+    holder = read_lock(tree)
+    if holder is None or holder.get("token") != token:
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(tree.run_lock)
+    return True
+
+
+def run_holder(run: str, pid: Optional[int]) -> dict[str, Any]:
+    """Return what the lock of a whole run says. Without a pid the run is only known by its renewals."""
+    return _holder(run, "run", pid)
+
+
+def _holder(run: str, phase: str, pid: Optional[int]) -> dict[str, Any]:
+    return {
+        "run": run or f"phase-{uuid.uuid4().hex}",
+        "phase": phase,
+        "host": socket.gethostname(),
+        "machine": _machine(),
+        "boot": _text("/proc/sys/kernel/random/boot_id"),
+        "pids": _pid_namespace(),
+        "pid": pid,
+        "started": _started(pid) if pid else None,
+        "at": utc_now(),
+        "token": uuid.uuid4().hex,
+    }
+
+
+@contextlib.contextmanager
+def _renewed(tree: TreeLayout) -> Iterator[None]:
+    """Renew the lock now and then."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                os.utime(tree.run_lock)
+            if done.wait(RENEWAL):
+                return
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _link(source: str, target: str) -> bool:
+    """Link a file, and return whether that worked. The number of links says so, even if a file server's answer was lost."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise PhaseError(
+                f"the file system of {os.path.dirname(target)} has no hard links ({error.strerror}): put the tree on a POSIX "
+                "file system or NFS",
+                REJECTED,
+            ) from error
+        if os.stat(source).st_nlink != 2:
+            raise
+    return os.stat(source).st_nlink == 2
+
+
+def _inspect(tree: TreeLayout, mine: str) -> Optional[_Lock]:
+    try:
+        renewed = os.stat(tree.run_lock).st_mtime
+    except FileNotFoundError:
+        return None
+    return _Lock(read_lock(tree) or {}, os.stat(mine).st_mtime - renewed)
+
+
+def _is_stale(lock: _Lock) -> bool:
+    """Return whether nobody holds the lock any more: its process ended, or it was not renewed for long."""
+    holder = lock.holder
+    if holder.get("pid") and holder.get("machine") == _machine():
+        if holder.get("boot") != _text("/proc/sys/kernel/random/boot_id"):
+            return True
+        if holder.get("pids") == _pid_namespace():
+            return _started(int(holder["pid"])) != holder.get("started")
+    return lock.age > NOBODY_AFTER
+
+
+def _break(tree: TreeLayout, lock: _Lock) -> bool:
+    """Remove a stale lock. Return whether that may have worked, so that a new attempt makes sense.
+
+    Of several runs that find it stale, one gets the second name of the file and removes the first. So nobody removes the
+    lock that another of them has taken since.
+    """
+    token = lock.holder.get("token", "unreadable")
+    second = os.path.join(tree.locks, f".stale-{token}")
+    try:
+        os.link(tree.run_lock, second)
+    except FileNotFoundError:
+        return True
+    except FileExistsError:
+        # Somebody is about to remove it, unless they crashed in between.
+        with contextlib.suppress(FileNotFoundError):
+            if lock.age > NOBODY_AFTER or time.time() - os.stat(second).st_ctime > NOBODY_AFTER:
+                os.unlink(second)
+        return False
+    same = (read_json(second) or {}).get("token") == lock.holder.get("token")
+    if same:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(tree.run_lock)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(second)
+    return True
+
+
+def _locked(tree: TreeLayout, lock: _Lock) -> PhaseError:
+    holder = lock.holder
+    who = "host {host}, process {pid}, phase {phase}, since {at}".format_map(
+        {**dict.fromkeys(SHOWN, "unknown"), **holder}
+    )
+    return PhaseError(
+        f"another run changes {tree.prefix} ({who}): wait for it with `when_locked: wait`, or end it",
+        LOCKED,
+        {"lock": holder},
+    )
+
+
+def _started(pid: int) -> Optional[str]:
+    """Return when a process started, in ticks since the boot, or None if there is no such process."""
+    status = _text(f"/proc/{pid}/stat")
+    fields = status.rpartition(")")[2].split()
+    if not fields or fields[0] == "Z":
+        return None
+    return fields[19]
+
+
+def _machine() -> str:
+    return _text("/etc/machine-id") or socket.gethostname()
+
+
+def _pid_namespace() -> str:
+    with contextlib.suppress(OSError):
+        return os.readlink("/proc/self/ns/pid")
+    return ""
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError), open(path, encoding="ascii", errors="replace") as file:
+        return file.read().strip()
+    return ""

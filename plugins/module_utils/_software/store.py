@@ -1,0 +1,106 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Entries of the store: what an installation is, whether it is complete, and whether its content is what was built."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from .files import read_json
+from .tree_layout import ENTRY_FOLDER, TreeLayout
+
+#: Starts the name of an installation that a promotion is still copying.
+COPY_PREFIX = ".tmp-"
+#: What a digest covers of a file's mode. The store takes the right to write away, and a copy may set special bits.
+DIGEST_MODE = 0o555
+#: Threads that read at once. They wait for the disk or the network most of the time.
+READERS = 16
+BLOCK = 1 << 20
+
+
+class Content(NamedTuple):
+    """What an installation contains: the digest of its tree, bytes in its files, and their number."""
+
+    digest: str
+    size: int
+    files: int
+
+
+class StoreEntries(NamedTuple):
+    """The installations of a store: `entry.json` of the complete ones, and the paths of the others, below the store."""
+
+    entries: list[dict[str, Any]]
+    incomplete: list[str]
+
+
+def content_of(folder: str) -> Content:
+    """Return digest and size of an installation: paths, modes, targets of links and content of files, sorted by path.
+
+    Our own folder in it is left out, and so is the right to write.
+    """
+    lines: list[tuple[bytes, bytes]] = []
+    files: list[tuple[bytes, int, str]] = []
+    for parent, folders, names in os.walk(folder):
+        if parent == folder and ENTRY_FOLDER in folders:
+            folders.remove(ENTRY_FOLDER)
+        for name in [*folders, *names]:
+            path = os.path.join(parent, name)
+            relative = os.fsencode(os.path.relpath(path, folder))
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                lines.append((relative, b"link " + os.readlink(os.fsencode(path))))
+            elif stat.S_ISDIR(mode):
+                lines.append((relative, b"folder %o" % (mode & DIGEST_MODE)))
+            else:
+                files.append((relative, mode, path))
+    size = 0
+    with ThreadPoolExecutor(READERS) as pool:
+        for (relative, mode, _path), (digest, length) in zip(files, pool.map(_file_digest, [f[2] for f in files])):
+            lines.append((relative, b"file %o %s" % (mode & DIGEST_MODE, digest.encode())))
+            size += length
+    total = hashlib.sha256()
+    for relative, line in sorted(lines):
+        total.update(relative + b"\0" + line + b"\0")
+    return Content(total.hexdigest(), size, len(files))
+
+
+def _file_digest(path: str) -> tuple[str, int]:
+    digest, length = hashlib.sha256(), 0
+    with open(path, "rb") as file:
+        while True:
+            block = file.read(BLOCK)
+            if not block:
+                return digest.hexdigest(), length
+            digest.update(block)
+            length += len(block)
+
+
+def read_entry(tree: TreeLayout, path: str) -> dict[str, Any]:
+    """Return the `entry.json` of an installation, given its path below the store, or {} if it is incomplete."""
+    return read_json(tree.entry_file(path)) or {}
+
+
+def list_store(tree: TreeLayout) -> StoreEntries:
+    """Return what is in the store, sorted by path."""
+    paths = [
+        f"{name}/{version}"
+        for name in _folders_in(tree.store)
+        for version in _folders_in(os.path.join(tree.store, name))
+    ]
+    with ThreadPoolExecutor(READERS) as pool:
+        found = list(zip(paths, pool.map(lambda path: read_entry(tree, path), paths)))
+    return StoreEntries(
+        [entry for path, entry in found if entry.get("path") == path],
+        [path for path, entry in found if entry.get("path") != path],
+    )
+
+
+def _folders_in(path: str) -> list[str]:
+    with os.scandir(path) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
