@@ -176,7 +176,7 @@ def _from_yaml(path: str, fmt: FileFormat, text: str) -> Any:
 
         raise FileError(f"{missing_required_lib('PyYAML')} Or write the {fmt.title} as JSON")
     try:
-        loader = _loader_class()(text)
+        loader = loader_class()(text)
         try:
             node = loader.get_single_node()
             if node is None:
@@ -205,7 +205,9 @@ def _from_yaml(path: str, fmt: FileFormat, text: str) -> Any:
 
 
 @cache
-def _loader_class() -> Any:
+def loader_class() -> Any:
+    """Return the loader of YAML, with a limit to nesting."""
+
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
         """A loader with a limit to nesting: the one in C needs no Python frames, and overflows its stack."""
 
