@@ -65,7 +65,7 @@ def share_volumes(cluster: Cluster) -> Iterator[None]:
 def _volumes_of_tests(cluster: Cluster) -> list[dict[str, Any]]:
     def is_one(volume: dict[str, Any]) -> bool:
         marks = volume["metadata"].get("labels") or {}
-        ours = marks.get("odh.persistency/kind") == "share" or TEST_LABEL in marks
+        ours = marks.get("odh.persistency/kind") in ("share", "tree") or TEST_LABEL in marks
         return ours and (volume["spec"].get("claimRef") or {}).get("namespace", "").startswith(PREFIX)
 
     return [volume for volume in cluster.list("persistentvolumes") if is_one(volume)]

@@ -18,6 +18,10 @@ KIND_SHARE = "share"
 KIND_TREE = "tree"
 #: A label (a hash when the name is not a valid label value) and an annotation (the name itself, which decides).
 SHARE_KEY = OUR_PREFIX + "share"
+#: The same for a software tree.
+TREE_KEY = OUR_PREFIX + "tree"
+#: What precedes the name of a tree wherever shares and trees are compared. No name of a share has a colon.
+TREE_PREFIX = "tree:"
 #: On a static volume that was created as a copy: the name of the original volume.
 CLONE_ANNOTATION = OUR_PREFIX + "clone-of"
 #: On a claim that existed before `existing_claim` or `adopt` assigned it to the share: it stays when the share is deleted.

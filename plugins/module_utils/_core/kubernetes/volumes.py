@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
-from ..metadata import CLONE_ANNOTATION, RETIRED_ANNOTATION, SHARE_KEY
+from ..metadata import CLONE_ANNOTATION, RETIRED_ANNOTATION, SHARE_KEY, TREE_KEY, TREE_PREFIX
 from ..quantity import size_or_none
 
 RETAIN = "Retain"
 READ_WRITE_MANY = "ReadWriteMany"
+READ_ONLY_MANY = "ReadOnlyMany"
 #: Set by the Kubernetes controllers and CSI drivers on volumes that a storage class provisioned.
 PROVISIONED_BY_ANNOTATION = "pv.kubernetes.io/provisioned-by"
 
@@ -81,8 +82,9 @@ class Volume(NamedTuple):
 
     @property
     def share(self) -> Optional[str]:
-        """The share that the volume belongs to by its annotation, None without one."""
-        return self.annotations.get(SHARE_KEY)
+        """The share or tree (`tree:NAME`) that the volume belongs to by its annotation, None without one."""
+        tree = self.annotations.get(TREE_KEY)
+        return self.annotations.get(SHARE_KEY) or (TREE_PREFIX + tree if tree else None)
 
     @property
     def retired_at(self) -> Optional[str]:
@@ -116,6 +118,12 @@ class Volume(NamedTuple):
         """Whether no node can mount both volumes, so that equal paths of a node are different folders."""
         there = other.nodes
         return any(key in there and not values & there[key] for key, values in self.nodes.items())
+
+    def offers(self, access_mode: str) -> bool:
+        """Whether pods can mount the volume as a claim with this access mode needs it."""
+        return access_mode in self.access_modes or (
+            access_mode == READ_ONLY_MANY and READ_WRITE_MANY in self.access_modes
+        )
 
     def is_for(self, namespace: str, claim: str) -> bool:
         """Whether the volume is reserved for, or bound to, a claim of this name."""

@@ -26,7 +26,7 @@ def _nothing() -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class ShareSpec:
-    """One share of the inventory.
+    """One share of the inventory, or a software tree, whose ``name`` is `tree:NAME`.
 
     ``claim`` is the name of its PVC in each namespace. ``size`` is in bytes (None: not set), with ``size_text`` as written.
     ``until`` is the last day of its grants (YYYY-MM-DD). Empty ``namespaces`` mean those of the run, an empty ``directory``

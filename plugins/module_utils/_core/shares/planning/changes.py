@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from ...kubernetes.volumes import VolumeSource
-from ...metadata import KIND_SHARE
 from ...plan import KEEP, REFUSE, Change
 from ...quantity import format_size
+from ..naming import plain_name
 from .desired import ShareTarget
 from .sources import describe_source
 
 
 def change_share(action: str, target: ShareTarget, reason: str, name: str = "", **more: Any) -> Change:
     """Return a change of a share in a namespace, by default of its claim."""
-    return Change(action, KIND_SHARE, target.namespace, name or target.claim, reason, subject=target, **more)
+    return Change(action, target.share.kind, target.namespace, name or target.claim, reason, subject=target, **more)
 
 
 def keep_share(target: ShareTarget, reason: str, name: str = "") -> Change:
@@ -30,13 +30,15 @@ def keep_share(target: ShareTarget, reason: str, name: str = "") -> Change:
 def refuse_share(target: ShareTarget, reason: str, name: str = "") -> Change:
     """Return the refusal of a share. The reason starts with its position in the inventory."""
     spec = target.share.spec
-    return change_share(REFUSE, target, f"{spec.position} ({spec.name} in {target.namespace}): {reason}", name)
+    return change_share(
+        REFUSE, target, f"{spec.position} ({plain_name(spec.name)} in {target.namespace}): {reason}", name
+    )
 
 
 def share_line(target: ShareTarget, name: str, size: Optional[int], location: str, notes: Sequence[str] = ()) -> str:
     """Return the line of a share in a diff. `name` is that of its claim, `size` is in bytes."""
     parts = [format_size(size) if size is not None else "no size", location, *notes]
-    return f"share {name} in {target.namespace}: {', '.join(part for part in parts if part)}"
+    return f"{target.share.kind} {name} in {target.namespace}: {', '.join(part for part in parts if part)}"
 
 
 def describe_location(storage_class: Optional[str], volume: str, source: Optional[VolumeSource]) -> str:

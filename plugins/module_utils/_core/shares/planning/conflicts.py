@@ -21,7 +21,7 @@ from ...requests import CLAIMS, VOLUMES
 from ...requests import CREATE as CREATE_VERB
 from ...text import quote_list
 from ..backend_spec import CSI
-from ..naming import share_label
+from ..naming import describe_share, plain_name, share_label
 from ..overlaps import doubtful_pairs
 from ..places import MAY_BE, SAME
 from .changes import refuse_share
@@ -113,12 +113,12 @@ class ConflictFinder:
                 self.context.add_unreconcilable(
                     target,
                     f"has data ({describe_source(volume.source)}, volume {volume.name}) that {how} that of "
-                    f"{owner.description} (volume {other.name}), so users of one can reach the other: retire one of the two "
-                    "shares, or move its data to a separate place"
+                    f"{owner.description} (volume {other.name}), so users of one can reach the other: retire one of the two, "
+                    "or move its data to a separate place"
                     if owner.share
                     else f"has data ({describe_source(volume.source)}, volume {volume.name}) that {how} that of "
-                    f"{owner.description} (volume {other.name}), so users of the share can reach it: retire the share, or move "
-                    "the home's data to a separate place",
+                    f"{owner.description} (volume {other.name}), so users of the {target.share.kind} can reach it: retire the "
+                    f"{target.share.kind}, or move the home's data to a separate place",
                 )
 
     def _target_in_force(self, volume: Volume) -> Optional[ShareTarget]:
@@ -175,7 +175,7 @@ class ConflictFinder:
         if not created:
             return []
         self.observed.request_cluster_claims()
-        found: dict[str, set[str]] = {}
+        found: dict[tuple[str, str], set[str]] = {}
         for change in created:
             share: Share = change.subject.share
             source = self.source_of(change)
@@ -184,11 +184,11 @@ class ConflictFinder:
                     continue
                 other = self.observed.known_volume(claim.volume)
                 if source is None or other is None or not is_same_data(source, other.source):
-                    found.setdefault(share.title, set()).add(namespace)
+                    found.setdefault((share.title, share.kind), set()).add(namespace)
         return [
-            f"{title}: a share of this name has a claim in {quote_list(sorted(namespaces))} too, and the new one holds other "
-            "data: if they are one share, list all of its namespaces"
-            for title, namespaces in found.items()
+            f"{title}: a {kind} of this name has a claim in {quote_list(sorted(namespaces))} too, and the new one holds other "
+            f"data: if they are one {kind}, list all of its namespaces"
+            for (title, kind), namespaces in found.items()
         ]
 
     def _takes_effect(self, change: Change) -> bool:
@@ -210,7 +210,7 @@ class ConflictFinder:
             return ""
         source = own_volume.source
         target: ShareTarget = change.subject
-        own = (target.share.name, share_label(target.share.name))
+        own, kind = (target.share.name, share_label(target.share.name)), target.share.kind
         if volume.share in own and relation == SAME:
             return ""
         if relation == MAY_BE and volume.is_provisioned and own_volume.is_provisioned:
@@ -224,15 +224,17 @@ class ConflictFinder:
         if owner.error:
             return (
                 f"{data} that of volume {volume.name}, and whether that belongs to a home or to another share is unknown: "
-                f"{owner.error}; have that rule granted, or give the share a separate place"
+                f"{owner.error}; have that rule granted, or give the {kind} a separate place"
             )
         if owner.share in own:
             return (
-                f"{data} that of the share of the same name in {volume.claim_namespace or 'no namespace'} (volume "
-                f"{volume.name}), and a share has one location: set the same location, or give this share another name and a "
+                f"{data} that of the {kind} of the same name in {volume.claim_namespace or 'no namespace'} (volume "
+                f"{volume.name}), and a {kind} has one location: set the same location, or give this {kind} another name and a "
                 "separate place"
             )
-        way_out = f"retire {owner.share} first if this share replaces it" if owner.share else "move the data out first"
+        way_out = f"retire {plain_name(owner.share)} first if this {kind} replaces it"
+        if not owner.share:
+            way_out = "move the data out first"
         return (
             f"{data} that of {owner.description} (volume {volume.name}), so users of one could reach the other: give it a "
             f"separate place, or {way_out}"
@@ -288,7 +290,7 @@ class ConflictFinder:
             return _Owner("", "", error) if error else None
         if (share, namespace) in self._withdrawn:
             return None
-        return _Owner(share, f"the share {share}" + (f" in {namespace}" if namespace else ""))
+        return _Owner(share, describe_share(share) + (f" in {namespace}" if namespace else ""))
 
 
 def _one_of_each_share(volumes: Sequence[Volume]) -> list[Volume]:

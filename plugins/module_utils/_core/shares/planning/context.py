@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...kubernetes.facts import ClusterFacts
-from ...metadata import KIND_SHARE
 from ...plan import Unreconcilable
 from .desired import ShareSettings, ShareTarget
 from .observed import ObservedShares
@@ -37,7 +36,7 @@ class PlanContext:
     def add_unreconcilable(self, target: ShareTarget, reason: str) -> None:
         """Add how a share differs in a way that cannot, or must not, be changed."""
         text = f"{target.claim} in {target.namespace} {reason}"
-        self.unreconcilable.append(Unreconcilable(KIND_SHARE, target.namespace, target.claim, text))
+        self.unreconcilable.append(Unreconcilable(target.share.kind, target.namespace, target.claim, text))
 
     @property
     def is_missing(self) -> bool:

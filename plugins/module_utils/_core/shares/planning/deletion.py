@@ -23,16 +23,14 @@ from ...metadata import (
     CLAIM_UID_ANNOTATION,
     FOUND_ANNOTATION,
     KIND_LABEL,
-    KIND_SHARE,
     LEVEL_ANNOTATION,
     RETIRED,
     RETIRED_ANNOTATION,
-    SHARE_KEY,
 )
 from ...plan import DELETE, KEEP, RETIRE, UPDATE, Change, Rejected, Unchanged
 from ...text import did_you_mean, quote_list
 from ...times import format_span, format_time, parse_time
-from ..naming import share_labels
+from ..naming import describe_share, name_key, plain_name, share_labels
 from .changes import change_share, describe_location, share_line
 from .context import PlanContext
 from .desired import Share, ShareTarget
@@ -54,7 +52,7 @@ class DeletionPlanner(TargetPlanner):
     @property
     def retention(self) -> Retention:
         """The retention of retired shares."""
-        return Retention(KIND_SHARE, self.context.settings.retention, self.context.settings.now)
+        return Retention(self.kind, self.context.settings.retention, self.context.settings.now)
 
     def plan(self) -> list[Change]:
         """Return a change for each claim of the share, or one for the target."""
@@ -120,15 +118,15 @@ class DeletionPlanner(TargetPlanner):
 
     def _reject_home(self, claim: Claim) -> Change:
         raise Rejected(
-            f"claim {claim.name} is {owner_of(claim)} and not a share, although it has the labels of one, so it cannot be "
-            f"{self.share.state}: remove the labels {KIND_LABEL} and {SHARE_KEY} from it"
+            f"claim {claim.name} is {owner_of(claim)} and not a {self.kind}, although it has the labels of one, so it cannot "
+            f"be {self.share.state}: remove the labels {KIND_LABEL} and {name_key(self.share.name)} from it"
         )
 
     def _reject_other_claim(self, claim: Claim) -> Change:
         owner = share_of(claim)
         if owner is None and self.share.is_existing_claim and self.share.state == ABSENT:
             raise Unchanged(f"claim {claim.name} is not a share")  # released by an earlier run, or never adopted
-        what = f"belongs to the share {owner}" if owner else "has no labels of a share"
+        what = f"belongs to {describe_share(owner)}" if owner else f"has no labels of a {self.kind}"
         raise Rejected(
             f"claim {claim.name} {what}, so it cannot be {self.share.state}: correct the name, or adopt the claim first with "
             "state present"
@@ -156,7 +154,8 @@ class DeletionPlanner(TargetPlanner):
         if claim is not None and volume.claim_uid in ("", claim.uid):
             raise Rejected(
                 f"its volume {volume.name} belongs to claim {claim.name} in {volume.claim_namespace}, which exists without the "
-                "labels of a share: restore the entry that the share had while it was present, and run with state present first"
+                f"labels of a {self.kind}: restore the entry that the {self.kind} had while it was present, and run with state "
+                "present first"
             )
 
     # -- retirement --
@@ -175,7 +174,7 @@ class DeletionPlanner(TargetPlanner):
         return change_share(
             RETIRE,
             self.target,
-            "the share is retired; the data is kept",
+            f"the {self.kind} is retired; the data is kept",
             claim.name,
             before=self._line(claim, volume),
             after=self._line(claim, volume, [f"retired since {retired_at}"]),
@@ -185,7 +184,7 @@ class DeletionPlanner(TargetPlanner):
     def _retire_volume(self, volume: Volume) -> Change:
         if volume.retired_at is not None:
             raise Unchanged(f"its volume {volume.name} has been retired since {volume.retired_at}")
-        line = f"volume {volume.name} of the share {self.share.name}"
+        line = f"volume {volume.name} of {describe_share(self.share.name)}"
         error = self.facts.volume_error(PATCH)
         if error:
             raise Rejected(f"its volume {volume.name} cannot be retired: {error}")
@@ -203,18 +202,22 @@ class DeletionPlanner(TargetPlanner):
 
     def _delete(self, claim: Claim) -> Change:
         """Plan the deletion of a claim. A mistake in the input is rejected, what a later run may do is kept."""
-        target = self.target
+        target, kind = self.target, self.kind
         check_deletion(target.namespace, claim, self.retention, self.facts)
         since = f"retired since {claim.retired_at}, longer than {format_span(self.retention.period)}"
         before = self._line(claim, self.observed.bound_volume(claim), ["retired"])
-        if self.share.is_existing_claim or claim.name != self.share.name or FOUND_ANNOTATION in claim.annotations:
+        if (
+            self.share.is_existing_claim
+            or claim.name != plain_name(self.share.name)
+            or FOUND_ANNOTATION in claim.annotations
+        ):
             return change_share(
                 UPDATE,
                 target,
-                f"{since}; the claim was not created for the share, so it stays and only loses the share's labels",
+                f"{since}; the claim was not created for the {kind}, so it stays and only loses the {kind}'s labels",
                 claim.name,
                 before=before,
-                after=f"claim {claim.name} in {target.namespace}: not a share",
+                after=f"claim {claim.name} in {target.namespace}: not a {kind}",
                 operations=self._release(claim),
             )
         kept = self._keep_data(claim)
@@ -243,10 +246,10 @@ class DeletionPlanner(TargetPlanner):
 
         A level above the lowest one stays: the data is still there, and another share may take it.
         """
-        annotations = [SHARE_KEY, RETIRED_ANNOTATION, FOUND_ANNOTATION, CLAIM_UID_ANNOTATION]
+        annotations = [name_key(self.share.name), RETIRED_ANNOTATION, FOUND_ANNOTATION, CLAIM_UID_ANNOTATION]
         if claim.annotations.get(LEVEL_ANNOTATION) in (None, LEVELS[0]):
             annotations.append(LEVEL_ANNOTATION)
-        metadata = {"labels": dict.fromkeys((KIND_LABEL, SHARE_KEY)), "annotations": dict.fromkeys(annotations)}
+        metadata = {"labels": dict.fromkeys(share_labels(self.share.name)), "annotations": dict.fromkeys(annotations)}
         body = {"metadata": metadata}
         patch_claim = requests.patch(
             requests.CLAIMS, self.target.namespace, claim.name, body, requests.Precondition(claim.version)
@@ -278,7 +281,7 @@ class DeletionPlanner(TargetPlanner):
             return _KeptVolume([], f"it has no volume, because {volume.name} belongs to another claim")
         if volume.share not in (None, self.share.name):
             raise Rejected(
-                f"volume {volume.name} of claim {claim.name} belongs to the share {volume.share}: check which of the two shares "
+                f"volume {volume.name} of claim {claim.name} belongs to {describe_share(volume.share)}: check which of the two "
                 "it is"
             )
         is_static = volume.name == self.target.volume and volume.share == self.share.name
@@ -287,7 +290,10 @@ class DeletionPlanner(TargetPlanner):
             # Labelled, so that only this share can use it again. Retired, so that its location is free for others.
             metadata: dict[str, Any] = {
                 "labels": share_labels(self.share.name),
-                "annotations": {SHARE_KEY: self.share.name, RETIRED_ANNOTATION: claim.retired_at},
+                "annotations": {
+                    name_key(self.share.name): plain_name(self.share.name),
+                    RETIRED_ANNOTATION: claim.retired_at,
+                },
             }
             if claim.annotations.get(LEVEL_ANNOTATION):
                 metadata["annotations"][LEVEL_ANNOTATION] = claim.annotations[LEVEL_ANNOTATION]
@@ -329,7 +335,7 @@ class DeletionPlanner(TargetPlanner):
             self.target,
             f"{state}, and its volume {volume.name} is deleted too (policy Retain), so the data is kept",
             terminating,
-            before=f"volume {volume.name} of the share {self.share.name}",
+            before=f"volume {volume.name} of {describe_share(self.share.name)}",
             operations=(*operations, requests.delete(requests.VOLUMES, "", volume.name, precondition)),
         )
 
@@ -361,14 +367,14 @@ def note_missed_namespaces(context: PlanContext, share: Share, changes: Sequence
     )
     if others:
         context.add_note(
-            f"{share.title}: the share is also in {quote_list(others)}, outside this run: add these to `namespaces`, or it is "
-            f"not {share.state} there"
+            f"{share.title}: the {share.kind} is also in {quote_list(others)}, outside this run: add these to `namespaces`, or "
+            f"it is not {share.state} there"
         )
         return
     own = [change for change in changes if isinstance(change.subject, ShareTarget) and change.subject.share is share]
     known = context.observed.known_shares()
     if share.state == RETIRED and share.name not in known and all(change.action == KEEP for change in own):
         context.add_note(
-            f"{share.title}: {quote_list(share.namespaces)} has nothing of this share{did_you_mean(share.name, sorted(known))}: "
-            "correct the name, or remove it from the list"
+            f"{share.title}: {quote_list(share.namespaces)} has nothing of this {share.kind}"
+            f"{did_you_mean(share.name, sorted(known))}: correct the name, or remove it from the list"
         )

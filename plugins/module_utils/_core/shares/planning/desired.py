@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Optional
 
-from ...metadata import LEVEL_ANNOTATION, PRESENT, SHARE_KEY
+from ...kubernetes.volumes import READ_ONLY_MANY, READ_WRITE_MANY
+from ...metadata import LEVEL_ANNOTATION, PRESENT
 from ..backend_spec import EXISTING_CLAIM, STORAGE_CLASS, static_backend_errors
-from ..naming import share_labels, volume_name
+from ..naming import kind_of, name_key, plain_name, share_labels, volume_name
 from ..spec import ShareSpec
 
 
@@ -38,9 +39,10 @@ class ShareSettings:
 
 @dataclass(frozen=True)
 class Share:
-    """One share in all its namespaces. `size` is None when no size is requested.
+    """One share, or one software tree, in all its namespaces. `size` is None when no size is requested.
 
-    `labels` and `annotations` are for its claims and volumes: ours, and those of the entry.
+    `labels` and `annotations` are for its claims and volumes: ours, and those of the entry. In the namespaces of
+    `read_only` nobody may write to it.
     """
 
     spec: ShareSpec
@@ -50,16 +52,22 @@ class Share:
     namespaces: tuple[str, ...]
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    read_only: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Its name, `tree:NAME` for a tree."""
         return self.spec.name
+
+    @property
+    def kind(self) -> str:
+        """`share` or `tree`."""
+        return kind_of(self.name)
 
     @property
     def title(self) -> str:
         """Its position in the inventory and its name, for messages: `shares[3] (data)`."""
-        return f"{self.spec.position} ({self.name})"
+        return f"{self.spec.position} ({plain_name(self.name)})"
 
     @property
     def is_dynamic(self) -> bool:
@@ -88,6 +96,16 @@ class ShareTarget(NamedTuple):
         """The name of its claim."""
         return self.share.spec.claim
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether pods of the namespace only read it."""
+        return self.namespace in self.share.read_only
+
+    @property
+    def access_mode(self) -> str:
+        """The access mode of its claim."""
+        return READ_ONLY_MANY if self.is_read_only else READ_WRITE_MANY
+
 
 def resolve(specs: Sequence[ShareSpec], settings: ShareSettings) -> tuple[list[Share], list[str]]:
     """Return the desired shares, and a sentence for each spec that is invalid in this run."""
@@ -95,7 +113,7 @@ def resolve(specs: Sequence[ShareSpec], settings: ShareSettings) -> tuple[list[S
     shares = []
     for spec in specs:
         state = spec.state or settings.state
-        who = f"{spec.position} ({spec.name})"
+        who = f"{spec.position} ({plain_name(spec.name)})"
         namespaces = spec.namespaces or settings.namespaces
         if not namespaces:
             errors.append(f"{who}: neither the share nor the run has namespaces: set `namespaces`")
@@ -117,7 +135,7 @@ def resolve(specs: Sequence[ShareSpec], settings: ShareSettings) -> tuple[list[S
                 size_text=size_text,
                 namespaces=namespaces,
                 labels={**spec.labels, **share_labels(spec.name)},
-                annotations={**spec.annotations, SHARE_KEY: spec.name, **level},
+                annotations={**spec.annotations, name_key(spec.name): plain_name(spec.name), **level},
             )
         )
     return shares, errors

@@ -11,23 +11,39 @@ from typing import Optional
 
 from ...kubernetes.claims import Claim
 from ...kubernetes.volumes import Volume
-from ...metadata import KIND_HOME, KIND_LABEL, KIND_SHARE, SHARE_KEY, USERNAME_LABEL
-from ..naming import is_spawner_name, reserved_name, share_label
+from ...metadata import (
+    KIND_HOME,
+    KIND_LABEL,
+    KIND_SHARE,
+    KIND_TREE,
+    SHARE_KEY,
+    TREE_KEY,
+    TREE_PREFIX,
+    USERNAME_LABEL,
+)
+from ..naming import is_spawner_name, name_key, plain_name, reserved_name, share_label
 
+#: The kinds that have names of their own: the key of the name, and what precedes it in plans.
+_KINDS = {KIND_SHARE: (SHARE_KEY, ""), KIND_TREE: (TREE_KEY, TREE_PREFIX)}
 _COMPONENTS = {"hub": "the hub's own", "singleuser-storage": "a home by its labels"}
 
 
 def share_of(claim: Claim) -> Optional[str]:
-    """Return the share that a claim belongs to by our labels and annotations, None when they say nothing."""
-    if claim.labels.get(KIND_LABEL) != KIND_SHARE:
+    """Return the share or tree that a claim belongs to by our labels and annotations, None when they say nothing."""
+    kind = claim.labels.get(KIND_LABEL)
+    if kind not in _KINDS:
         return None
-    return claim.annotations.get(SHARE_KEY) or claim.labels.get(SHARE_KEY)
+    key, prefix = _KINDS[kind]
+    name = claim.annotations.get(key) or claim.labels.get(key)
+    return prefix + name if name else prefix or None
 
 
 def is_marked(claim: Claim, share: str) -> bool:
     """Return whether our marks say that a claim belongs to a share, also when somebody removed its labels."""
     owner = share_of(claim)
-    return owner in (share, share_label(share)) if owner is not None else claim.annotations.get(SHARE_KEY) == share
+    if owner is not None:
+        return owner in (share, share_label(share))
+    return claim.annotations.get(name_key(share)) == plain_name(share)
 
 
 def owner_of(claim: Claim) -> Optional[str]:
@@ -40,13 +56,13 @@ def reserved_for(claim: Claim) -> Optional[str]:
     if claim.user is not None:
         return f"the home of {claim.user}"
     kind = claim.labels.get(KIND_LABEL)
-    if kind is not None and kind != KIND_SHARE:
+    if kind is not None and kind not in _KINDS:
         return "a home" if kind == KIND_HOME else f"a {kind}"
     if reserved_name(claim.name):
         return reserved_name(claim.name)
     if USERNAME_LABEL in claim.labels:
         return "a home by its labels"
-    if kind != KIND_SHARE and is_spawner_name(claim.name):
+    if kind is None and is_spawner_name(claim.name):
         return f"a home by its name (if it is not, set the label {KIND_LABEL}={KIND_SHARE})"
     if claim.is_block:
         return "a raw block device (volumeMode Block)"

@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ... import requests
 from ...kubernetes.claims import LOST, Claim
-from ...kubernetes.volumes import READ_WRITE_MANY, Volume
+from ...kubernetes.volumes import Volume
 from ...plan import CREATE, Change, Rejected
 from ...quantity import format_size
 from ...text import quote_list
+from ..backend_spec import HOST_PATH
 from .backends import given_handle, static_source
 from .changes import change_share, describe_location, share_line
 from .desired import ShareTarget
@@ -31,9 +33,17 @@ def volume_spec(target: ShareTarget) -> VolumeSpec:
         static_source(share.spec, target.namespace),
         share.size or 0,
         share.size_text,
-        share.spec.backend.mount_options,
+        _mount_options(target),
         given_handle(share.spec.backend, target.namespace),
     )
+
+
+def _mount_options(target: ShareTarget) -> Sequence[str]:
+    """Return the mount options of a volume. With `ro` the node mounts it read-only, whatever a pod asks for."""
+    backend = target.share.spec.backend
+    if not target.is_read_only or backend.type == HOST_PATH:
+        return backend.mount_options
+    return (*(option for option in backend.mount_options if option not in ("rw", "ro")), "ro")
 
 
 class StaticPlanner(TargetPlanner):
@@ -88,7 +98,7 @@ class StaticPlanner(TargetPlanner):
 
     def _create(self, desired: VolumeSpec, prerequisite: VolumeUpdate) -> Change:
         target = self.target
-        reason = f"the share is not in {target.namespace} yet"
+        reason = f"the {self.kind} is not in {target.namespace} yet"
         if desired.clone_of:
             reason += f"; it gets a clone of volume {desired.clone_of}"
         claim = claim_manifest(target, desired.size_text, "", target.volume)
@@ -131,7 +141,7 @@ class StaticPlanner(TargetPlanner):
         if claim.size is not None and claim.size > desired.size:
             desired = desired._replace(size=claim.size, size_text=format_size(claim.size))
         lost = claim.phase == LOST
-        self.warn_if_unbindable(claim, target.volume, desired.size, (READ_WRITE_MANY,))
+        self.warn_if_unbindable(claim, target.volume, desired.size, (target.access_mode,))
         manifest = volume_manifest(target, desired, claim.uid if lost else "")
         update = VolumeUpdate(
             (*prerequisite.operations, requests.create(requests.VOLUMES, "", manifest)),

@@ -18,11 +18,11 @@ from ...kubernetes.expansion import decide_expansion, failed_expansion
 from ...kubernetes.facts import PATCH
 from ...kubernetes.immutable import missing_access_mode, storage_class_difference
 from ...kubernetes.volumes import READ_WRITE_MANY, Volume
-from ...metadata import FOUND_ANNOTATION, KIND_LABEL, LEVEL_ANNOTATION, SHARE_KEY
+from ...metadata import FOUND_ANNOTATION, KIND_LABEL, LEVEL_ANNOTATION
 from ...plan import ADOPT, CREATE, KEEP, Change, Rejected, Unchanged
 from ...quantity import format_size
 from ...text import quote_list
-from ..naming import share_label
+from ..naming import describe_share, name_key, plain_name, share_label
 from .changes import change_share, describe_location, keep_share, refuse_share, share_line
 from .context import PlanContext
 from .copies import copy_problem
@@ -41,6 +41,7 @@ class TargetPlanner:
         self.context = context
         self.target = target
         self.share = target.share
+        self.kind = target.share.kind
         self.observed = context.observed
         self.facts = context.facts
 
@@ -90,12 +91,12 @@ class TargetPlanner:
         """Raise Rejected for a claim that cannot belong to this share."""
         other_use = reserved_for(claim)
         if other_use is not None:
-            way_out = "use another claim" if self.share.is_existing_claim else "give the share another name"
-            raise Rejected(f"claim {claim.name} is {other_use} and cannot be a share: {way_out}")
+            way_out = "use another claim" if self.share.is_existing_claim else f"give the {self.kind} another name"
+            raise Rejected(f"claim {claim.name} is {other_use} and cannot be a {self.kind}: {way_out}")
         owner = share_of(claim)
         if owner is not None and owner not in (self.share.name, share_label(self.share.name)):
             raise Rejected(
-                f"claim {claim.name} belongs to the share {owner}: make them one share, or use another claim"
+                f"claim {claim.name} belongs to {describe_share(owner)}: make them one {self.kind}, or use another claim"
             )
         if claim.deleting:
             reject_terminating(self.target.namespace, claim, self.facts)
@@ -135,25 +136,27 @@ class TargetPlanner:
         """Raise Rejected for a volume that cannot belong to this share."""
         if volume.mode == BLOCK:
             raise Rejected(
-                f"volume {volume.name} is a raw block device (volumeMode Block), and a share needs a file system: use another "
-                "volume"
+                f"volume {volume.name} is a raw block device (volumeMode Block), and a {self.kind} needs a file system: use "
+                "another volume"
             )
         home = reserved_volume(volume) if volume.share is None else None
         if home is not None:
-            raise Rejected(f"volume {volume.name} is {home} and cannot be a share: give the share another name")
+            raise Rejected(
+                f"volume {volume.name} is {home} and cannot be a {self.kind}: give the {self.kind} another name"
+            )
         if volume.share is not None and volume.share != self.share.name:
             raise Rejected(
-                f"volume {volume.name} belongs to the share {volume.share}, and a volume cannot belong to two shares: use a "
-                "separate volume, or make them one share"
+                f"volume {volume.name} belongs to {describe_share(volume.share)}, and a volume cannot belong to two "
+                f"{self.kind}s: use a separate volume, or make them one {self.kind}"
             )
         if volume.claim_name and not volume.is_for(self.target.namespace, self.target.claim):
             raise Rejected(
                 f"volume {volume.name} belongs to claim {volume.claim_name} in {volume.claim_namespace}, so it stays "
-                "unchanged: free the name of the volume, or give the share another name"
+                f"unchanged: free the name of the volume, or give the {self.kind} another name"
             )
         if not volume.claim_name and volume.share is None and claim is None:
             raise Rejected(
-                f"volume {volume.name} has the name of this share's volume, but not its labels: rename or delete the volume"
+                f"volume {volume.name} has the name of this {self.kind}'s volume, but not its labels: rename or delete the volume"
             )
         if volume.deleting and claim is None:
             raise Rejected(f"volume {volume.name} is being deleted: run again once it is gone (its data is kept)")
@@ -240,9 +243,10 @@ class TargetPlanner:
             raise Rejected(
                 f"reclaiming volume {volume.name} failed, so its content is unknown: check it before running again"
             )
-        if READ_WRITE_MANY not in volume.access_modes:
+        if not volume.offers(target.access_mode):
             raise Rejected(
-                f"volume {volume.name} does not offer {READ_WRITE_MANY}, which a share needs: create a new share for the data"
+                f"volume {volume.name} does not offer {target.access_mode}, which a {self.kind} needs: create a new "
+                f"{self.kind} for the data"
             )
         update = self.update_volume(volume, None, desired.mount_options)
         size, size_text = desired.size, desired.size_text
@@ -285,13 +289,14 @@ class TargetPlanner:
         """Set our labels and annotations, which adopts the claim when they differ, and those of the inventory."""
         share, claim = self.share, update.claim
         given = share.spec.labels, share.spec.annotations
-        labels = {key: share.labels[key] for key in (KIND_LABEL, SHARE_KEY)}
+        labels = {key: share.labels[key] for key in (KIND_LABEL, name_key(share.name))}
         labels = {key: value for key, value in labels.items() if claim.labels.get(key) != value}
-        annotations = {SHARE_KEY: share.name} if claim.annotations.get(SHARE_KEY) != share.name else {}
+        key, name = name_key(share.name), plain_name(share.name)
+        annotations = {key: name} if claim.annotations.get(key) != name else {}
         if labels or annotations:
             if self.is_found(claim):
                 annotations[FOUND_ANNOTATION] = "true"
-            update.adopt("the claim existed without this collection's labels", "not labelled as a share")
+            update.adopt("the claim existed without this collection's labels", f"not labelled as a {share.kind}")
             update.set_metadata(labels, annotations)
         level = share.annotations.get(LEVEL_ANNOTATION)
         before = claim.annotations.get(LEVEL_ANNOTATION)
@@ -333,7 +338,8 @@ class TargetPlanner:
         )
 
     def _warn_of_immutable_fields(self, claim: Claim) -> None:
-        missing = missing_access_mode(claim, READ_WRITE_MANY)
+        needed = self.target.access_mode
+        missing = "" if READ_WRITE_MANY in claim.access_modes else missing_access_mode(claim, needed)
         if missing:
             self.warn(
                 f"{missing}: servers on different nodes may not be able to mount it together. Access modes apply to new claims "

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from ... import requests
 from ...kubernetes.claims import LOST, Claim
-from ...kubernetes.volumes import READ_WRITE_MANY, RETAIN, Volume, VolumeSource
+from ...kubernetes.volumes import RETAIN, Volume, VolumeSource
 from ...metadata import CLAIM_UID_ANNOTATION, CLONE_ANNOTATION, RETIRED_ANNOTATION
 from .desired import ShareTarget
 
@@ -48,7 +48,7 @@ NO_UPDATE = VolumeUpdate()
 
 def claim_manifest(target: ShareTarget, size: str, storage_class: Optional[str], volume: str = "") -> dict[str, Any]:
     """Return the claim of a share in a namespace. `storage_class` is None for the default class, "" for no class."""
-    spec: dict[str, Any] = {"accessModes": [READ_WRITE_MANY], "resources": {"requests": {"storage": size}}}
+    spec: dict[str, Any] = {"accessModes": [target.access_mode], "resources": {"requests": {"storage": size}}}
     if storage_class is not None:
         spec["storageClassName"] = storage_class
     if volume:
@@ -68,7 +68,7 @@ def volume_manifest(target: ShareTarget, desired: VolumeSpec, claim_uid: str = "
     """
     spec: dict[str, Any] = {
         "capacity": {"storage": desired.size_text},
-        "accessModes": [READ_WRITE_MANY],
+        "accessModes": [target.access_mode],
         "persistentVolumeReclaimPolicy": RETAIN,
         "storageClassName": "",
         "claimRef": _claim_reference(target, claim_uid),
@@ -199,7 +199,7 @@ def _metadata_update(target: ShareTarget, volume: Volume) -> tuple[dict[str, Any
         key: value for key, value in share.annotations.items() if volume.annotations.get(key) != value
     }
     if labels or annotations:
-        reasons.append(f"its volume {volume.name} lacked labels or annotations of the share")
+        reasons.append(f"its volume {volume.name} lacked labels or annotations of the {share.kind}")
     if volume.retired_at is not None:
         annotations[RETIRED_ANNOTATION] = None
         reasons.append(f"its volume {volume.name} is no longer retired")
