@@ -73,7 +73,8 @@ def _run_easybuild(request: dict[str, Any], scratch: str, emit: Emit) -> None:
     if request.get("jobs"):
         command.append(f"--parallel={request['jobs']}")
     command.append(entry["easyconfig_path"])
-    last, step, began = [], "start", time.monotonic()
+    last: list[str] = []
+    step, began = "start", time.monotonic()
     with open(log, "w", encoding="utf-8") as output:
         process = subprocess.Popen(
             command,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from typing import Any
@@ -15,21 +16,27 @@ from .errors import REJECTED, PhaseError
 from .store_naming_scheme import StoreNamingScheme
 from .tree_layout import TreeLayout
 
-#: EasyBuild options that define where things go. The stack's options cannot set them.
-RESERVED = frozenset(
-    """
-    allow-use-as-root-and-accept-consequences buildpath bwrap bwrap-installpath containerpath copy-ec disable-cleanup-builddir
-    disable-cleanup-tmpdir dry-run extended-dry-run fetch fixed-installdir-naming-scheme force ignore-locks
-    include-module-naming-schemes installpath installpath-data installpath-modules installpath-software job locks-dir
-    logfile-format missing module-naming-scheme module-only module-syntax modules-tool prefix read-only-installdir
-    rebuild repository repositorypath robot robot-paths sanity-check-only set-gid-bit skip sourcepath sourcepath-data
-    sticky-bit stop subdir-modules subdir-software suffix-modules-path terse test-report-env-filter tmp-logdir tmpdir trace
-    umask update-modules-tool-cache
-    """.split()
+#: EasyBuild options that define where things go and what happens. The stack's options cannot set them.
+RESERVED = re.compile(
+    r"(disable-)?(allow-use-as-root.*|buildpath|bwrap.*|cleanup-.*|container.*|copy-ec|dry-run.*|extended-dry-run.*|fetch"
+    r"|fixed-installdir-naming-scheme|force|ignore-?.*|include-module-naming-schemes|inject-.*|installpath.*|job.*|locks-dir"
+    r"|logfile-format|missing.*|module-.*|modules-tool|new-.*|prefix|rebuild|repository.*|robot.*|sanity-check-only|skip"
+    r"|sourcepath.*|stop|subdir-.*|suffix-modules-path|terse|tmp-logdir|tmpdir|umask)\Z"
 )
 
 #: What phases keep of their environment. EASYBUILD_*, MODULEPATH and loaded modules of the host must not change a build.
-_KEPT = ("PATH", "USER", "LANG", "LC_ALL", "TZ", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEPT = (
+    "PATH",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
 
 
 def environment(request: dict[str, Any], scratch: str) -> dict[str, str]:
@@ -82,7 +89,7 @@ def arguments(request: dict[str, Any], scratch: str, modules: str) -> list[str]:
 def _options(options: dict[str, Any]) -> list[str]:
     """Return options of the stack as arguments. `optarch` is GENERIC by default, because servers may have other CPUs."""
     named = {"optarch": "GENERIC", **{key.replace("_", "-"): value for key, value in options.items()}}
-    reserved = sorted(RESERVED.intersection(named))
+    reserved = sorted(filter(RESERVED.match, named))
     if reserved:
         raise PhaseError(f"the EasyBuild option {reserved[0]} belongs to the collection: remove it", REJECTED)
     return [_option(key, value) for key, value in sorted(named.items())]

@@ -52,7 +52,9 @@ class _Resolver:
         self.error = EasyBuildError
         self.version = str(VERSION)
         try:
-            set_up_configuration(args=[*arguments(request, scratch, os.path.join(scratch, "modules")), "--robot"], silent=True)
+            set_up_configuration(
+                args=[*arguments(request, scratch, os.path.join(scratch, "modules")), "--robot"], silent=True
+            )
             self.tool = modules_tool()
         except EasyBuildError as error:
             raise PhaseError(f"EasyBuild rejects its options: {error.msg}", REJECTED) from error

@@ -18,7 +18,9 @@ from typing import Any
 from ... import _software
 from ..._software import (  # noqa: F401
     __main__,
+    build,
     mounted_view,
+    resolve,
 )
 
 PACKAGE = "odh_persistency_software"
