@@ -110,6 +110,9 @@ options:
 notes:
   - If a user owns several claims, C(claim) in the user's entry selects the home. The other claims are reported and not
     changed. C(claim) is also the only way to adopt a claim without an owner.
+  - A user is left out, with a warning in each run, if a claim of somebody else has the name of the user's new home, or if the
+    user's own claim is being deleted. The others get their homes. C(claim) with the claim of another owner, and two users
+    whose homes would share a claim, are rejected.
   - If anything is rejected, the task fails before its first write and lists all reasons at once. What the cluster cannot
     do (shrink a claim, expand an unbound claim, change a class) is a warning, and the rest of the run proceeds.
   - Needs the verbs C(list), C(get), C(create), C(patch) and C(delete) on C(persistentvolumeclaims) in the namespace, as
@@ -212,7 +215,7 @@ summary:
   type: dict
   sample: {create: 2, keep: 38}
 unreconcilable:
-  description: What differs and the cluster cannot change. The warnings say the same.
+  description: What differs and the cluster cannot change, and users who are left out. The warnings say the same.
   returned: when the cluster was read
   type: list
   elements: dict

@@ -82,33 +82,61 @@ def test_a_home_of_another_name_is_the_home(cluster, namespace, modules):
     assert not modules.ok("user_pvc", run(namespace, users=["stop.ped"])).changed
 
 
-def test_the_takeover_is_rejected_before_anything_is_written(cluster, namespace, modules, audit):
+def test_the_takeover_leaves_out_that_user(cluster, namespace, modules, audit):
     """Golden case of the facts: KubeSpawner would mount stop.ped's old home for the new user stop-2eped."""
-    make_home(cluster, namespace, "claim-stop-2eped", "stop.ped")
+    uid = make_home(cluster, namespace, "claim-stop-2eped", "stop.ped")["metadata"]["uid"]
+    options = run(namespace, users=["stop.ped", "stop-2eped", "new"])
+    shown = modules.ok("user_pvc", options, check=True)
+    result = modules.ok("user_pvc", options)
+    assert shown.changes == result.changes
+    assert result.actions() == {"claim-stop-2eped": "adopt", "claim-new": "create"}
     with audit(user_agent="odh.persistency/") as log:
-        message = modules.refused("user_pvc", run(namespace, users=["stop.ped", "stop-2eped", "new"]))
-    assert "users[1] (stop-2eped)" in message
-    assert "claim-stop-2eped, is taken by the home of stop.ped" in message
+        again = modules.ok("user_pvc", options)
     assert not log.writes
-    assert list(cluster.claims(namespace)) == ["claim-stop-2eped"]
+    for found in (shown, result, again):
+        (warning,) = [text for text in found.warnings if "users[1] (stop-2eped) is left out" in text]
+        assert "claim-stop-2eped, is taken by the home of stop.ped, which is not touched: set `claim`" in warning
+        assert [(item["owner"], item["name"]) for item in found.unreconcilable] == [("stop-2eped", "claim-stop-2eped")]
+    assert set(cluster.claims(namespace)) == {"claim-stop-2eped", "claim-new"}
+    claim = cluster.claims(namespace)["claim-stop-2eped"]
+    assert (claim["metadata"]["uid"], annotations(claim)[USERNAME]) == (uid, "stop.ped")
 
 
-def test_refusals_are_listed_all_at_once(cluster, namespace, modules):
+def test_claims_of_others_stop_nobody_and_wrong_entries_are_listed_all_at_once(cluster, namespace, modules, audit):
+    """Whoever may edit claims can create one under the name of anybody's new home."""
     make_home(cluster, namespace, "claim-a", "somebody")
     make_home(cluster, namespace, "claim-b", None)
-    result = modules.run(
-        "user_pvc",
-        run(namespace, users=["a", "b", {"name": "c", "claim": "claim-a"}, {"name": "d", "claim": "claim-aa"}]),
-    )
+    make_home(cluster, namespace, "claim-e", None, labels={KIND: "share"})
+    before = {name: labels(claim) for name, claim in cluster.claims(namespace).items()}
+    wrong = [{"name": "c", "claim": "claim-a"}, {"name": "d", "claim": "claim-aa"}]
+    with audit(user_agent="odh.persistency/") as log:
+        result = modules.run("user_pvc", run(namespace, users=["a", "b", "e", "f", *wrong]))
+    assert not log.writes
     assert result.failed
-    assert result.summary == {"refuse": 4}
-    assert [change["action"] for change in result.changes] == ["refuse"] * 4
+    assert result.summary == {"refuse": 2}
+    assert [change["action"] for change in result.changes] == ["refuse"] * 2
     message = result.output["msg"]
-    assert "claim-a, is taken by the home of somebody" in message
-    assert "if it is the home of b, set `claim: claim-b`" in message
     assert "claim claim-a belongs to somebody" in message
     assert "claim claim-aa does not exist" in message
     assert "did you mean `claim-" in message
+    for _run in range(2):
+        result = modules.ok("user_pvc", run(namespace, users=["a", "b", "e", "f"]))
+        left_out = {"a": "claim-a", "b": "claim-b", "e": "claim-e"}
+        assert {item["owner"]: item["name"] for item in result.unreconcilable} == left_out
+        warnings = "\n".join(result.warnings)
+        assert "users[0] (a) is left out: the name of this home, claim-a, is taken by the home of somebody" in warnings
+        assert "users[1] (b) is left out: claim claim-b exists and names no owner" in warnings
+        assert "if it is the home of b, set `claim: claim-b`" in warnings
+        assert (
+            "users[2] (e) is left out: the name of this home, claim-e, is taken by a claim that is a share" in warnings
+        )
+    after = cluster.claims(namespace)
+    assert annotations(after.pop("claim-f"))[USERNAME] == "f"
+    assert {name: labels(claim) for name, claim in after.items()} == before
+    assert USERNAME not in annotations(after["claim-b"]) | annotations(after["claim-e"])
+    # The way out.
+    result = modules.ok("user_pvc", run(namespace, users=[{"name": "b", "claim": "claim-b"}]))
+    assert result.actions() == {"claim-b": "adopt"}
 
 
 def test_a_claim_without_an_owner_is_adopted_only_by_name(cluster, namespace, modules):
@@ -174,14 +202,17 @@ def test_duplicates_are_reported_and_none_is_created(cluster, namespace, modules
     assert not modules.ok("user_pvc", run(namespace, users=[{"name": "tim", "claim": "claim-tim"}])).changed
 
 
-def test_a_claim_being_deleted_is_rejected_with_its_pod(cluster, namespace, modules):
+def test_a_claim_being_deleted_leaves_out_its_owner_and_names_its_pod(cluster, namespace, modules):
     modules.ok("user_pvc", run(namespace, users=["tess"]))
     pod = cluster.make_pod(namespace, "claim-tess", name="jupyter-tess", node="nowhere")
     cluster.delete("persistentvolumeclaims", "claim-tess", namespace)
     wait_for(lambda: "deletionTimestamp" in cluster.claims(namespace)["claim-tess"]["metadata"], "claim-tess going")
-    message = modules.refused("user_pvc", run(namespace, users=["tess", "other"]))
-    assert f"claim claim-tess is being deleted, and pod {pod} still mounts it" in message
-    assert list(cluster.claims(namespace)) == ["claim-tess"]
+    result = modules.ok("user_pvc", run(namespace, users=["tess", "other"]))
+    assert result.actions() == {"claim-other": "create"}
+    (warning,) = result.warnings
+    assert "users[0] (tess) is left out" in warning
+    assert f"claim claim-tess is being deleted, and pod {pod} still mounts it" in warning
+    assert set(cluster.claims(namespace)) == {"claim-tess", "claim-other"}
     cluster.delete("pods", pod, namespace, gracePeriodSeconds=0)
 
 

@@ -70,9 +70,14 @@ def granted_error(context: HomesContext, name: str) -> Optional[Rejected]:
 
 
 def leave_out(context: HomesContext, home: Home, rejected: Rejected) -> Change:
-    """Return that a home which the hub asked for is left out, with a warning: users choose their names, and stop no run."""
-    server = f" (server {quoted(home.server)})" if home.server else ""
-    reason = f"{home.spec.position}{server} is left out: {rejected.reason}"
+    """Return that a home is left out, with a warning: what others control stops no run.
+
+    That is the name of a user of the hub, and claims that somebody else created in the namespace.
+    """
+    who = f"{home.spec.position} ({home.owner})"
+    if home.spec.from_hub:
+        who = home.spec.position + (f" (server {quoted(home.server)})" if home.server else "")
+    reason = f"{who} is left out: {rejected.reason}"
     context.warn(home, rejected.name, reason)
     return keep_home(home, "", reason)
 

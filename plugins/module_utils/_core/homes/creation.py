@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn, Optional
 
 from .. import requests
 from ..kubernetes.claims import Claim
@@ -23,20 +24,16 @@ from .observed import claim_owner, describe_other_kind, other_kind
 def plan_creation(context: HomesContext, home: Home, owned: Sequence[Claim]) -> Change:
     """Plan a new home. `owned` are the owner's claims, which are all being deleted.
 
-    Raises Rejected while one of these exists, or when the name of the new claim is taken.
+    A user whose new home has an obstacle that others control is left out. Raises Rejected when the name template gives the
+    user no name.
     """
-    for claim in owned:
-        reject_terminating(home.namespace, claim, context.facts)
     try:
         name = context.settings.template.claim_name(home.user, home.server)
     except NamingError as error:
         raise Rejected(str(error)) from None
-    existing = context.observed.by_name.get(name)
-    if existing is not None:
-        _reject_existing(context, home, existing)
-    granted = granted_error(context, name)
-    if granted is not None:
-        return leave_out(context, home, granted)
+    obstacle = _obstacle(context, home, name, owned)
+    if obstacle is not None:
+        return leave_out(context, home, obstacle)
     _warn_of_old_data(context, home, name)
     manifest = claim_manifest(
         NewHome(
@@ -84,9 +81,26 @@ def _warn_of_old_data(context: HomesContext, home: Home, name: str) -> None:
         )
 
 
-def _reject_existing(context: HomesContext, home: Home, claim: Claim) -> None:
+def _obstacle(context: HomesContext, home: Home, name: str, owned: Sequence[Claim]) -> Optional[Rejected]:
+    """Return why claim `name` cannot be created for a user, None when it can.
+
+    Whoever may edit claims in the namespace can create such obstacles.
+    """
+    existing = context.observed.by_name.get(name)
+    try:
+        for claim in owned:
+            reject_terminating(home.namespace, claim, context.facts)
+        if existing is not None:
+            _reject_existing(context, home, existing)
+    except Rejected as rejected:
+        return rejected
+    return granted_error(context, name)
+
+
+def _reject_existing(context: HomesContext, home: Home, claim: Claim) -> NoReturn:
     name = claim.name
-    way_out = "give this user another `name_template` or `naming`, or set `claim` to an existing claim"
+    other_name = "change `naming` or `name_template` so that the names differ"
+    way_out = f"set `claim` to the claim that is the home of {home.owner}, or {other_name}"
     if other_kind(claim) is not None:
         raise Rejected(
             f"the name of this home, {name}, is taken by a claim that {describe_other_kind(claim)}: {way_out}", name
@@ -99,8 +113,8 @@ def _reject_existing(context: HomesContext, home: Home, claim: Claim) -> None:
     if claim.deleting:
         reject_terminating(home.namespace, claim, context.facts)
     raise Rejected(
-        f"claim {name} exists and names no owner: if it is the home of {home.owner}, set `claim: {name}`, otherwise give "
-        "this user another `name_template` or `naming`",
+        f"claim {name} exists and names no owner: if it is the home of {home.owner}, set `claim: {name}`, otherwise remove it "
+        f"or {other_name}",
         name,
     )
 

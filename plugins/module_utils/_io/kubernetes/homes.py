@@ -21,7 +21,7 @@ from ..._core.kubernetes.claims import LOST, Claim, claim_from, read_again
 from ..._core.kubernetes.facts import ClusterFacts
 from ..._core.kubernetes.quota import Quota, claim_demands, quota_from, quota_warnings
 from ..._core.metadata import PRESENT
-from ..._core.plan import DELETE, Change, Plan
+from ..._core.plan import CREATE, DELETE, KEEP, REFUSE, Change, Plan
 from ..module import PlanRejected
 from .acl_reader import AclReader
 from .api import Api
@@ -138,6 +138,9 @@ class HomesRun:
             return keep_home(home, change.name, "is already gone")
         observed = self._observed.for_replanning((home.user, home.server), change.name, claim)
         for planned in self._plan_one(home, observed):
+            if planned.action == KEEP and not planned.name and change.action == CREATE:
+                # Left out now, which the plan did not warn of: somebody else created a claim meanwhile.
+                return replace(planned, action=REFUSE, name=change.name)
             if planned.name in (change.name, ""):
                 return planned
         return keep_home(home, change.name, "needs no change any more")
