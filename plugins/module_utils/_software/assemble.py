@@ -11,10 +11,11 @@ import os
 from typing import Any, Callable
 
 from .errors import REJECTED, PhaseError
-from .files import as_json, make_folders, remove_folder, write_new
+from .files import as_json, make_folders, write_new
+from .leftovers import clean_releases
 from .lmod import default_version, lmodrc
 from .locks import hold
-from .releases import check_release_id, list_staging, open_tree
+from .releases import check_release_id, open_tree
 from .store import read_entry
 from .tree_layout import ReleaseLayout, TreeLayout
 
@@ -32,8 +33,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
         _check_defaults(manifest["defaults"], entries)
         if os.path.exists(tree.release(release)):
             raise PhaseError(f"release {release} exists already: run again, for a release with a new id", REJECTED)
-        for left in list_staging(tree):
-            remove_folder(tree.staging(left))
+        clean_releases(tree)
         staging = ReleaseLayout(tree.staging(release))
         make_folders(staging.modules)
         make_folders(staging.lmod)

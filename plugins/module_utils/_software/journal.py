@@ -14,9 +14,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from typing import Any, NamedTuple, Optional
 
+from .clock import utc_now
 from .files import READABLE, sync_path
 from .releases import current_release
 from .tree_layout import TreeLayout
@@ -35,11 +35,6 @@ class Publication(NamedTuple):
     release: str
     at: str
     how: str
-
-
-def utc_now() -> str:
-    """Return the time as RFC 3339 in UTC, in whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def read_journal(tree: TreeLayout) -> list[Publication]:

@@ -22,9 +22,9 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional
 
+from .clock import utc_now
 from .errors import LOCKED, REJECTED, PhaseError
 from .files import read_json, write_new
-from .journal import utc_now
 from .tree_layout import TreeLayout
 
 #: Seconds between two renewals, and after how many without one a lock of an unseen process is nobody's.

@@ -15,10 +15,7 @@ from .files import make_read_only, sync_path
 from .journal import PUBLISHED, record
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, read_manifest, require_manifest
-from .tree_layout import RELEASES, TreeLayout
-
-#: Follows the name of the link while a publication prepares a new one. A crash leaves it, and the next run replaces it.
-NEW_LINK = ".new-"
+from .tree_layout import NEW_LINK_PREFIX, RELEASES, TreeLayout
 
 
 def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -55,7 +52,7 @@ def make_current(tree: TreeLayout, release: str, how: str) -> dict[str, Any]:
 
 
 def _replace_link(tree: TreeLayout, release: str) -> None:
-    temporary = f"{tree.current}{NEW_LINK}{release}"
+    temporary = os.path.join(tree.prefix, NEW_LINK_PREFIX + release)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     os.symlink(os.path.join(RELEASES, release), temporary)

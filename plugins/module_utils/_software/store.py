@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from .errors import REJECTED, PhaseError
 from .files import read_json
 from .tree_layout import ENTRY_FOLDER, TreeLayout
 
@@ -22,6 +24,10 @@ DIGEST_MODE = 0o555
 #: Threads that read at once. They wait for the disk or the network most of the time.
 READERS = 16
 BLOCK = 1 << 20
+
+
+#: Where an entry is, below the store: its name, then its version and hash.
+STORE_PATH = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*/[A-Za-z0-9_.+-]+\Z")
 
 
 class Content(NamedTuple):
@@ -55,10 +61,11 @@ def content_of(folder: str) -> Content:
             mode = os.lstat(path).st_mode
             if stat.S_ISLNK(mode):
                 lines.append((relative, b"link " + os.readlink(os.fsencode(path))))
-            elif stat.S_ISDIR(mode):
-                lines.append((relative, b"folder %o" % (mode & DIGEST_MODE)))
-            else:
+            elif stat.S_ISREG(mode):
                 files.append((relative, mode, path))
+            else:
+                kind = b"folder" if stat.S_ISDIR(mode) else b"special"
+                lines.append((relative, b"%s %o" % (kind, mode & DIGEST_MODE)))
     size = 0
     with ThreadPoolExecutor(READERS) as pool:
         for (relative, mode, _path), (digest, length) in zip(files, pool.map(_file_digest, [f[2] for f in files])):
@@ -79,6 +86,13 @@ def _file_digest(path: str) -> tuple[str, int]:
                 return digest.hexdigest(), length
             digest.update(block)
             length += len(block)
+
+
+def check_store_path(path: Any) -> str:
+    """Return the path of an entry below the store. Raises PhaseError for anything else, such as one that leads out of it."""
+    if not isinstance(path, str) or not STORE_PATH.match(path) or path.endswith(("/.", "/..")):
+        raise PhaseError(f"{path!r} is not the path of a store entry, such as bzip2/1.0.8-0123456789ab", REJECTED)
+    return path
 
 
 def read_entry(tree: TreeLayout, path: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ ENTRY_MODULEFILE = "module.lua"
 #: Starts the name of a release that is not verified yet.
 STAGING_PREFIX = ".new-"
 MANIFEST_FILE = "manifest.json"
+#: Starts the name of a link to a release before it becomes `current`.
+NEW_LINK_PREFIX = "current.new-"
 
 #: `20261129T101500Z-0a1b2c3d`: the time in UTC, and the first 8 digits of the content's digest.
 RELEASE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}\Z")
