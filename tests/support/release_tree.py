@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,15 @@ from typing import Any
 import pytest
 
 from plugins.module_utils._software import verify
+from plugins.module_utils._software.assemble import DEFAULTS_FILE
+from plugins.module_utils._software.lmod import TIMESTAMP, UPDATE_CACHE, default_version, lmodrc
 from plugins.module_utils._software.tree_layout import ReleaseLayout, TreeLayout
 
 __all__ = ["ReleaseTree", "release_tree"]
 
 LMOD = Path("/usr/share/lmod/lmod/libexec/lmod")
 RELEASE = "20261129T101500Z-0a1b2c3d"
+PREVIOUS = "20261128T101500Z-0a1b2c3d"
 
 
 class ReleaseTree:
@@ -57,25 +61,59 @@ class ReleaseTree:
         )
         return root
 
+    def remove(self, module: str) -> None:
+        """Take a module out of the release, and its installation out of the store."""
+        [entry] = [entry for entry in self.manifest["entries"] if entry["module"] == module]
+        self.manifest["entries"].remove(entry)
+        shutil.rmtree(self.tree.installation(entry["path"]))
+        os.remove(self.staging.modulefile(module))
+        os.remove(self.staging.manifest)
+
+    def set_default(self, name: str, version: str) -> None:
+        """Make a version the default of its module."""
+        Path(self.staging.modules, name, DEFAULTS_FILE).write_text(default_version(name, version))
+
     def write_manifest(self) -> None:
+        """Write the manifest as it is now."""
         Path(self.staging.manifest).write_text(json.dumps(self.manifest))
 
-    def write_cache(self) -> None:
-        """Have Lmod build the cache of the release, as it is shown through `current`."""
-        cache, stamp = self.current.cache, f"{self.current.cache}/timestamp"
-        Path(self.staging.lmodrc).write_text(f'scDescriptT = {{ {{ ["dir"]="{cache}", ["timestamp"]="{stamp}" }} }}\n')
-        command = [LMOD.parent / "update_lmod_system_cache_files", "-d", cache, "-t", stamp, self.current.modules]
-        subprocess.run(command, check=True, capture_output=True)
+    def write_previous(self, manifest: dict[str, Any] | None) -> str | None:
+        """Write the manifest of a release that was published before, and return its id."""
+        if manifest is None:
+            return None
+        layout = ReleaseLayout(self.tree.release(PREVIOUS))
+        os.makedirs(layout.folder, exist_ok=True)
+        Path(layout.manifest).write_text(json.dumps({**manifest, "id": PREVIOUS}))
+        return PREVIOUS
 
-    def verify(self, **request: Any) -> list[tuple[str, str, str]]:
-        """Return what fails, as (module, check, reason)."""
+    def write_cache(self, modules: str | None = None) -> None:
+        """Have Lmod build the cache of the release, as it is shown through `current`."""
+        os.makedirs(self.staging.cache, exist_ok=True)
+        Path(self.staging.lmodrc).write_text(lmodrc(self.tree))
+        cache = self.current.cache
+        command = [
+            LMOD.with_name(UPDATE_CACHE),
+            "-d",
+            cache,
+            "-t",
+            f"{cache}/{TIMESTAMP}",
+            modules or self.current.modules,
+        ]
+        subprocess.run([str(word) for word in command], check=True, capture_output=True)
+
+    def result(self, **request: Any) -> dict[str, Any]:
+        """Return the result of the phase `verify`."""
         if not os.path.exists(self.staging.manifest):
             self.write_manifest()
         if not os.path.exists(self.staging.cache):
             self.write_cache()
-        asked = {"prefix": str(self.prefix), "release": RELEASE, "scope": "all", "lmod_cmd": str(LMOD), **request}
-        result = verify.run(asked, lambda event: None)
-        return [(failure["module"], failure["check"], failure["reason"]) for failure in result["failures"]]
+        asked = {"prefix": str(self.prefix), "release": RELEASE, "scope": "all", "lmod_cmd": str(LMOD)}
+        return verify.run({**asked, **request}, lambda event: None)
+
+    def verify(self, **request: Any) -> list[tuple[str, str, str]]:
+        """Return what fails, as (module, check, reason)."""
+        failures = self.result(**request)["failures"]
+        return [(failure["module"], failure["check"], failure["reason"]) for failure in failures]
 
 
 @pytest.fixture

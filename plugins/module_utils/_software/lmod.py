@@ -32,17 +32,20 @@ TIMESTAMP = "timestamp"
 def lmod_environment(tree: TreeLayout, lmod_cmd: str) -> dict[str, str]:
     """Return the environment that servers give Lmod, without anything that the caller has set for it."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(USER_SETTINGS)}
+    return {**environment, **server_settings(tree, lmod_cmd), "LC_ALL": "C.UTF-8"}
+
+
+def server_settings(tree: TreeLayout, lmod_cmd: str) -> dict[str, str]:
+    """Return the variables of Lmod that servers get."""
     current = ReleaseLayout(tree.current)
-    environment.update(
-        LMOD_CMD=lmod_cmd,
-        MODULEPATH=current.modules,
-        LMOD_RC=current.lmodrc,
-        LMOD_CACHED_LOADS="yes",
-        LMOD_SHORT_TIME="86400",
-        LMOD_PIN_VERSIONS="yes",
-        LC_ALL="C.UTF-8",
-    )
-    return environment
+    return {
+        "LMOD_CMD": lmod_cmd,
+        "MODULEPATH": current.modules,
+        "LMOD_RC": current.lmodrc,
+        "LMOD_CACHED_LOADS": "yes",
+        "LMOD_SHORT_TIME": "86400",
+        "LMOD_PIN_VERSIONS": "yes",
+    }
 
 
 def lmod_version(lmod_cmd: str) -> str:

@@ -14,7 +14,7 @@ import os
 import tempfile
 from typing import NamedTuple
 
-from .processes import describe, read_end, run_limited, server_environment
+from .processes import describe, lmod_error, run_limited, server_environment
 from .subject import Failure, Subject
 
 LOAD = "load"
@@ -54,24 +54,22 @@ class Loaded(NamedTuple):
 
 def load(subject: Subject, module: str) -> Loaded:
     """Load and unload a module in a shell of its own."""
+    limit = subject.limits.load
     with tempfile.TemporaryDirectory(prefix="gate-") as home:
-        base = server_environment(subject.prefix, subject.lmod_cmd, subject.python, home)
         command = ["bash", "--noprofile", "--norc", "-c", _SCRIPT, "bash", module]
-        ended = run_limited(command, base, home, subject.load_seconds)
-        loaded = _read(home, "loaded")
+        ended = run_limited(command, server_environment(subject, home), home, limit)
+        before, loaded, after = (_read(home, name) for name in ("before", "loaded", "after"))
         if loaded is None:
-            error = read_end(os.path.join(home, "load.err"))
-            reason = _quote(error) if ended.status == _LOAD_FAILED else describe(ended, subject.load_seconds)
-            return Loaded(module, None, [Failure(module, LOAD, f"it does not load: {reason}")])
-        environment = {name: value for name, value in loaded.items() if " " not in name}
+            error = lmod_error(f"{home}/load.err") if ended.status == _LOAD_FAILED else describe(ended, limit)
+            return Loaded(module, None, [Failure(module, LOAD, f"it does not load: {error}")])
         if module not in loaded.get("LOADEDMODULES", "").split(":"):
-            reason = "it does not load: Lmod reports success, but it is not among the loaded modules"
+            reason = "it does not load: Lmod reports no error, but the module is not among the loaded ones"
             return Loaded(module, None, [Failure(module, LOAD, reason)])
-        before, after = _read(home, "before"), _read(home, "after")
+        # Aliases and functions have a blank in their names.
+        environment = {name: value for name, value in loaded.items() if " " not in name}
         if before is None or after is None:
-            error = read_end(os.path.join(home, "unload.err"))
-            reason = _quote(error) if ended.status == _UNLOAD_FAILED else describe(ended, subject.load_seconds)
-            return Loaded(module, environment, [Failure(module, UNLOAD, f"it does not unload: {reason}")])
+            error = lmod_error(f"{home}/unload.err") if ended.status == _UNLOAD_FAILED else describe(ended, limit)
+            return Loaded(module, environment, [Failure(module, UNLOAD, f"it does not unload: {error}")])
         return Loaded(module, environment, _compare(module, before, after))
 
 
@@ -102,7 +100,3 @@ def _read(folder: str, name: str) -> dict[str, str] | None:
         return None
     pairs = [item.partition("=") for item in text.split("\0") if item]
     return {key: value for key, _equals, value in pairs} if text.endswith("\0") else None
-
-
-def _quote(error: str) -> str:
-    return error or "Lmod gives no reason"

@@ -13,10 +13,15 @@ import subprocess
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..lmod import server_settings
+from .subject import Subject
+
 #: What a server's shell has besides the variables of Lmod and of the notebook.
 BASE_PATH = "/usr/local/bin:/usr/bin:/bin"
 #: A message quotes the last lines of what a program printed, up to so many characters.
 QUOTE = 300
+_HEADING = "Lmod has detected the following error:"
+_ADVICE = ("Please check the", "It is also possible", "Also make sure", "While processing the following")
 
 
 class Ended(NamedTuple):
@@ -26,10 +31,9 @@ class Ended(NamedTuple):
     output: str
 
 
-def server_environment(prefix: str, lmod_cmd: str, python: str, home: str) -> dict[str, str]:
+def server_environment(subject: Subject, home: str) -> dict[str, str]:
     """Return the environment of a new server, with a home of its own, so that no file of a user takes part."""
-    current = os.path.join(prefix, "current")
-    folder = os.path.dirname(python)
+    folder = os.path.dirname(subject.python)
     return {
         "HOME": home,
         "USER": "jovyan",
@@ -40,15 +44,7 @@ def server_environment(prefix: str, lmod_cmd: str, python: str, home: str) -> di
         "LC_ALL": "C.UTF-8",
         "TMPDIR": home,
         "PATH": f"{folder}:{BASE_PATH}" if folder else BASE_PATH,
-        "LMOD_CMD": lmod_cmd,
-        "LMOD_DIR": os.path.dirname(lmod_cmd),
-        "LMOD_RC": os.path.join(current, ".lmod", "lmodrc.lua"),
-        "LMOD_CACHED_LOADS": "yes",
-        "LMOD_SHORT_TIME": "86400",
-        "LMOD_PIN_VERSIONS": "yes",
-        "LMOD_COLORIZE": "no",
-        "LMOD_PAGER": "none",
-        "MODULEPATH": os.path.join(current, "modules", "all"),
+        **server_settings(subject.tree, subject.lmod_cmd),
     }
 
 
@@ -78,6 +74,19 @@ def run_limited(command: Sequence[str], environment: dict[str, str], folder: str
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     return Ended(status, read_end(path))
+
+
+def lmod_error(path: str) -> str:
+    """Return what Lmod wrote to a file about an error, as one line without its general advice."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        text = ""
+    for advice in _ADVICE:
+        text = text.partition(advice)[0]
+    words = " ".join(text.replace(_HEADING, "").split())
+    return (words if len(words) <= QUOTE else words[:QUOTE] + "...") or "Lmod gives no reason"
 
 
 def read_end(path: str) -> str:

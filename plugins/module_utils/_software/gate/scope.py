@@ -37,17 +37,20 @@ def affected_modules(manifest: dict[str, Any], previous: dict[str, Any] | None, 
     names = [entry["module"] for entry in manifest["entries"]]
     affected = set(changed_modules(manifest, previous))
     defaults, old_defaults = manifest.get("defaults", {}), (previous or {}).get("defaults", {})
-    targets = affected | {name for name in {*defaults, *old_defaults} if defaults.get(name) != old_defaults.get(name)}
-    targets |= {module.rpartition("/")[0] for module in affected}
-    # A dependency may be gone, or have become a lower version.
-    targets |= {entry["module"] for entry in (previous or {}).get("entries", []) if entry["module"] not in names}
+    gone = {entry["module"] for entry in (previous or {}).get("entries", [])} - set(names)
+    targets = {name for name in {*defaults, *old_defaults} if defaults.get(name) != old_defaults.get(name)}
+    targets |= _with_names(affected | gone)
     loads = {name: loaded_modules(os.path.join(folder, name + ".lua")) for name in names}
     while True:
         more = {name for name in names if name not in affected and loads[name] & targets}
         if not more:
             return [name for name in names if name in affected]
         affected |= more
-        targets |= more | {module.rpartition("/")[0] for module in more}
+        targets |= _with_names(more)
+
+
+def _with_names(modules: set[str]) -> set[str]:
+    return modules | {module.rpartition("/")[0] for module in modules}
 
 
 def loaded_modules(path: str) -> set[str]:

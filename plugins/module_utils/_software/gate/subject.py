@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
+
+from ..tree_layout import ReleaseLayout, TreeLayout
 
 
 class Failure(NamedTuple):
@@ -17,11 +20,21 @@ class Failure(NamedTuple):
     reason: str
 
 
+class Limits(NamedTuple):
+    """Seconds that a program may take."""
+
+    #: One load and unload, one import by the Python of the kernels.
+    load: float
+    #: One command of `tests`.
+    test: float
+    #: One program that reads all modulefiles.
+    listing: float
+
+
 class Subject(NamedTuple):
     """A release as servers see it: at `<prefix>/current`, with the Lmod and the Python of the servers."""
 
-    prefix: str
-    release: str
+    tree: TreeLayout
     manifest: dict[str, Any]
     #: The modules to load, in the manifest's order: all, or those that changed and those that depend on them.
     modules: list[str]
@@ -30,6 +43,20 @@ class Subject(NamedTuple):
     lmod_cmd: str
     #: The Python that runs the kernels of notebooks, or "" if it is unknown.
     python: str
-    #: Seconds that one load and unload, one test and one import may take.
-    load_seconds: float
-    test_seconds: float
+    limits: Limits
+
+    @property
+    def current(self) -> ReleaseLayout:
+        """The paths of the release."""
+        return ReleaseLayout(self.tree.current)
+
+    @property
+    def modulefiles(self) -> dict[str, str]:
+        """The modules that the manifest lists, by the paths of their modulefiles."""
+        layout = self.current
+        return {layout.modulefile(entry["module"]): entry["module"] for entry in self.manifest["entries"]}
+
+    def module_of(self, path: str) -> str:
+        """Return the module of a modulefile, which the manifest may not list."""
+        name = os.path.relpath(path, self.current.modules)
+        return name[: -len(".lua")] if name.endswith(".lua") else name

@@ -4,58 +4,37 @@
 
 """Every modulefile parses.
 
-Lua itself compiles all of them in one process, as `luac -p` does, which would stop at the first that does not compile.
+The Lua that runs Lmod compiles all of them in one process. `luac -p` does the same, but stops at the first error.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 
-from ..errors import PhaseError
+from .lua import run_lua
 from .subject import Failure, Subject
 
 CHECK = "syntax"
 
-#: Reads paths, and prints the path and the error of each file that does not compile.
-_SCRIPT = """
-for path in io.lines() do
+#: Writes the path and the error of each file that does not compile.
+_SCRIPT = r"""
+local result = io.open(arg[2], "w")
+for path in io.lines(arg[1]) do
    local chunk, message = loadfile(path, "t")
    if (not chunk) then
-      print(path .. "\\t" .. message:gsub("%s+", " "):gsub("^.-%.lua:", "line "))
+      result:write(path, "\t", (message:gsub("%s+", " "):gsub("^.-%.lua:", "line ")), "\n")
    end
 end
+result:close()
 """
-
-
-def lua_of(lmod_cmd: str) -> str:
-    """Return the Lua interpreter that runs Lmod. Raises PhaseError if the command is no Lua script."""
-    try:
-        with open(lmod_cmd, "rb") as file:
-            line = file.readline(200).decode("utf-8", "replace")
-    except OSError as error:
-        raise PhaseError(f"{lmod_cmd} cannot be read ({error.strerror}): set `lmod_cmd` to Lmod's command") from error
-    words = line[2:].split() if line.startswith("#!") else []
-    if not words or "lua" not in words[-1]:
-        raise PhaseError(f"{lmod_cmd} is not run by Lua: set `lmod_cmd` to Lmod's command, such as $LMOD_CMD")
-    return words[-1]
 
 
 def check(subject: Subject) -> list[Failure]:
     """Compile all modulefiles of the release."""
-    folder = os.path.join(subject.prefix, "current", "modules", "all")
-    paths = {os.path.join(folder, entry["module"] + ".lua"): entry["module"] for entry in subject.manifest["entries"]}
-    ended = subprocess.run(
-        [lua_of(subject.lmod_cmd), "-e", _SCRIPT],
-        input="".join(f"{path}\n" for path in paths),
-        text=True,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
+    modules = {path: module for path, module in subject.modulefiles.items() if os.path.exists(path)}
     failures = []
-    for line in ended.stdout.splitlines():
+    for line in run_lua(subject, _SCRIPT, modules):
         path, _tab, message = line.partition("\t")
-        failures.append(
-            Failure(paths[path], CHECK, f"the modulefile does not parse ({message}): build the entry again")
-        )
+        reason = f"its modulefile does not parse ({message}): build the entry again"
+        failures.append(Failure(modules[path], CHECK, reason))
     return failures
