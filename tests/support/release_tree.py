@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class ReleaseTree:
         self.manifest: dict[str, Any] = {"schema": 1, "id": RELEASE, "prefix": str(folder), "entries": []}
         self.manifest.update(defaults={}, failed=[], collections={}, tests={})
 
-    def add(self, module: str, body: str = "", files: dict[str, str | bytes] | None = None) -> Path:
+    def add(self, module: str, body: str = "", files: Mapping[str, str | bytes] | None = None) -> Path:
         """Install a module with these files, and return the folder of its installation, the local `root` of `body`."""
         path = f"{module}-{hashlib.sha256(module.encode()).hexdigest()[:12]}"
         root = Path(self.tree.installation(path))
