@@ -10,9 +10,9 @@ import hashlib
 import os
 from typing import Any, Callable
 
+from .cleaning import clean_releases
 from .errors import REJECTED, PhaseError
 from .files import as_json, make_folders, write_new
-from .leftovers import clean_releases
 from .lmod import default_version, lmodrc
 from .locks import hold
 from .releases import check_release_id, open_tree

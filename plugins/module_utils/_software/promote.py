@@ -12,9 +12,9 @@ import shutil
 import stat
 from typing import Any, Callable
 
+from .cleaning import clean_releases, clean_store
 from .errors import NO_SPACE, REJECTED, PhaseError
 from .files import as_json, make_folders, make_read_only, remove_folder, replace_file, sync_path
-from .leftovers import clean_releases, clean_store
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, require_manifest
 from .store import COPY_PREFIX, check_store_path, content_of, read_entry

@@ -10,9 +10,9 @@ import contextlib
 import os
 from typing import Any, Callable
 
+from .cleaning import clean_releases, clean_store, set_aside
 from .errors import REJECTED, PhaseError
 from .files import allocated_bytes, remove_folder
-from .leftovers import clean_releases, clean_store, set_aside
 from .locks import hold
 from .releases import check_release_id, current_release, list_releases, open_tree, read_manifest
 from .store import check_store_path

@@ -18,29 +18,40 @@ from typing import Any
 from ... import _software
 from ..._software import (  # noqa: F401
     __main__,
+    assemble,
     build,
+    cache,
+    lock,
     mounted_view,
+    observe,
+    promote,
+    prune,
+    publish,
     resolve,
+    roll_back,
+    unlock,
+    verify,
 )
 
 PACKAGE = "odh_persistency_software"
 
 
 def software_package() -> dict[str, str]:
-    """Return the texts of the package's files by name."""
+    """Return the texts of the package's files by their path in it."""
     package = __main__.__name__.rpartition(".")[0]
     found = {"__init__.py": _source(package)}
-    for info in pkgutil.iter_modules(_software.__path__):
-        found[f"{info.name}.py"] = _source(f"{package}.{info.name}")
+    for info in pkgutil.walk_packages(_software.__path__, package + "."):
+        path = info.name[len(package) + 1 :].replace(".", "/")
+        found[f"{path}/__init__.py" if info.ispkg else f"{path}.py"] = _source(info.name)
     return dict(sorted(found.items()))
 
 
 def write_package(folder: Path) -> None:
     """Write the package into a folder, which is then part of PYTHONPATH."""
-    package = folder / PACKAGE
-    package.mkdir(mode=0o755)
     for name, text in software_package().items():
-        (package / name).write_text(text, encoding="utf-8")
+        path = folder / PACKAGE / name
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def _source(name: str) -> str:
