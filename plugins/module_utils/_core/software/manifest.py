@@ -116,6 +116,12 @@ class Failed:
     module: str
     reason: str
     log: str = ""
+    #: The hash of what was tried, "" if nothing was. It is not tried again until the hash changes.
+    hash: str = ""
+
+    def as_result(self) -> dict[str, str]:
+        """Return the failure as an item of `failed`."""
+        return {"module": self.module, "reason": self.reason, "hash": self.hash, "log": self.log}
 
 
 def release_manifest(
@@ -129,7 +135,7 @@ def release_manifest(
     failures = {item.module: item for item in failed}
     modules = found.modules_without(failures)
     entries = [
-        _entry(item, found, tree.store.get(item.hash), built.get(item.hash))
+        _entry(item, found, tree.installed(item), built.get(item.hash))
         for item in found.resolved.entries
         if item.module in modules
     ]
@@ -148,7 +154,7 @@ def release_manifest(
         "os": found.resolved.os,
         "entries": entries,
         "defaults": {name: version for name, version in found.defaults.items() if f"{name}/{version}" in names},
-        "failed": [{"module": item.module, "reason": item.reason} for item in failures.values()],
+        "failed": [failures[module].as_result() for module in sorted(failures)],
         "collections": {
             collection.name: list(collection.values)
             for collection in found.stack.collections
@@ -167,8 +173,8 @@ def _entry(
     installed = built or stored
     return {
         "module": item.module,
-        "hash": item.hash,
-        "path": item.path,
+        "hash": installed.hash if installed else item.hash,
+        "path": installed.path if installed else item.path,
         "modulefile_digest": installed.modulefile_digest if installed else None,
         "digest": installed.digest if installed else None,
         "size": installed.size if installed else None,
@@ -214,6 +220,7 @@ def content_digest(manifest: Mapping[str, Any]) -> str:
         "defaults": manifest.get("defaults") or {},
         "collections": manifest.get("collections") or {},
         "lmod": manifest.get("lmod"),
+        "failed": sorted(item["hash"] for item in manifest.get("failed") or () if item.get("hash")),
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Optional
 
+#: The input of an entry that is built again: the hash that EasyBuild resolved.
+RESOLVED_HASH = "resolved_hash"
+#: Inputs that are recorded, and change no hash: a newer one is worth a rebuild, and no reason for one.
+RECORDED_INPUTS = ("easybuild", "easyblock")
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -31,9 +36,9 @@ class Installation:
     build_dependencies: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def name(self) -> str:
-        """The name of the software."""
-        return self.module.rpartition("/")[0]
+    def resolved_hash(self) -> str:
+        """The hash of what it was built from. One that was built again has another hash of its own."""
+        return str(self.inputs.get(RESOLVED_HASH) or self.hash)
 
 
 def installation(entry: Mapping[str, Any]) -> Installation:
@@ -74,9 +79,15 @@ class ObservedTree:
         return self.releases.get(self.current or "", {})
 
     @cached_property
-    def by_path(self) -> Mapping[str, Installation]:
-        """The store by path."""
-        return {entry.path: entry for entry in self.store.values()}
+    def _newest(self) -> Mapping[str, Installation]:
+        newest: dict[str, Installation] = {}
+        for entry in sorted(self.store.values(), key=lambda entry: (entry.built_at, entry.hash)):
+            newest[entry.resolved_hash] = entry
+        return newest
+
+    def installed(self, entry: ResolvedEntry) -> Optional[Installation]:
+        """Return the newest installation of an entry: the one of its hash, or one that was built again."""
+        return self.store.get(entry.hash) if entry.is_rebuild else self._newest.get(entry.hash)
 
 
 def observed_tree(result: Mapping[str, Any]) -> ObservedTree:
@@ -118,6 +129,17 @@ class ResolvedEntry:
     def version(self) -> str:
         """The version of the module."""
         return self.module.rpartition("/")[2]
+
+    @property
+    def is_rebuild(self) -> bool:
+        """Whether it is built again from the same inputs."""
+        return RESOLVED_HASH in self.inputs
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """What its hash was computed from, and what is recorded besides."""
+        inputs: Mapping[str, Any] = self.raw.get("inputs") or {}
+        return inputs
 
     @property
     def needs(self) -> tuple[str, ...]:

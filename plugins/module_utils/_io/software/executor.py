@@ -31,7 +31,9 @@ class PhaseFailed(ExternalError):
 
 
 class Executor(Protocol):
-    """Runs phases where the tree is."""
+    """Runs phases where the tree is. `parallel`: how many builds it runs at a time."""
+
+    parallel: int
 
     def run(self, phase: str, request: Mapping[str, Any], view: str = TREE, on_event: Optional[OnEvent] = None) -> Any:
         """Run a phase and return its result. Raises PhaseFailed."""

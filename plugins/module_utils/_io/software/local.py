@@ -40,6 +40,9 @@ class LocalSettings:
 class LocalExecutor:
     """Runs each phase as a process. To be closed, because it writes the package of the phases to a temporary folder."""
 
+    #: One build uses all cores of this host.
+    parallel = 1
+
     def __init__(self, settings: LocalSettings) -> None:
         self.settings = settings
         self.account = _account(settings.build_user)

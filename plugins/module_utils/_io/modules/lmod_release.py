@@ -1,0 +1,162 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module `lmod_release`: options to result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..._core.outcome import Outcome
+from ..._core.plan import Failure
+from ..._core.software.manifest import release_manifest, wanted
+from ..._core.software.placed import placed
+from ..._core.software.plan import (
+    KIND_RELEASE,
+    PlanSettings,
+    ReleasePlan,
+    applied_plan,
+    plan_release,
+    with_rebuilds,
+)
+from ..._core.software.stack import Stack
+from ..._core.software.stack_parser import parse_stack
+from ..files.stack_file import read_stack
+from ..module import PlanRejected, finish, refuse, timings_result
+from ..options.software import TREE_SPEC, open_executor
+from ..software.executor import PhaseFailed
+from ..software.progress import Progress
+from ..software.release_run import ReleaseRun
+from ..timings import Timings
+
+BUILT, PRESENT = "built", "present"
+
+
+def argument_spec() -> dict[str, Any]:
+    """Return the options of `lmod_release`."""
+    return {
+        **TREE_SPEC,
+        "state": {"type": "str", "choices": [BUILT, PRESENT], "default": PRESENT},
+        "stack": {"type": "dict"},
+        "stack_file": {"type": "path"},
+        "easybuild_options": {"type": "dict", "default": {}},
+        "robot_paths": {"type": "list", "elements": "path", "default": []},
+        "source_paths": {"type": "list", "elements": "path", "default": []},
+        "download": {"type": "bool", "default": False},
+        "jobs": {"type": "int"},
+        "rebuild": {"type": "list", "elements": "str", "default": []},
+        "verify": {"type": "str", "choices": ["changed", "all"], "default": "changed"},
+        "server_python": {"type": "path"},
+        "when_locked": {"type": "str", "choices": ["wait", "reject"], "default": "wait"},
+        "lock_timeout": {"type": "int", "default": 3600},
+        "progress_file": {"type": "path"},
+    }
+
+
+def manage_release(module: Any) -> dict[str, Any]:
+    """Bring the tree to the state that the options describe; in check mode, only plan that."""
+    with Progress(module.params["progress_file"]) as progress:
+        return _to_stack(module, progress)
+
+
+def _to_stack(module: Any, progress: Progress) -> dict[str, Any]:
+    params, timings = module.params, Timings()
+    errors: list[str] = []
+    stack = _stack(params, errors)
+    with open_executor(params, errors) as executor:
+        timings.note("options")
+        run = ReleaseRun(executor, _request(params, stack), progress)
+        planned = _plan(run, stack, params)
+        timings.note("plan")
+        if module.check_mode or not planned.plan.changed:
+            return _finish(module, Outcome(planned.plan), planned, planned.tree.current, timings=timings)
+        with run.locked(params["when_locked"], params["lock_timeout"]):
+            # Another run may have changed the tree before this one had the lock.
+            planned = _plan(run, stack, params)
+            return _apply(module, run, planned, timings)
+
+
+def _stack(params: Mapping[str, Any], errors: list[str]) -> Stack:
+    if (params["stack"] is None) == (params["stack_file"] is None):
+        raise PlanRejected(["stack, stack_file: set one of the two"])
+    if params["stack_file"] is not None:
+        path = params["stack_file"]
+        return parse_stack(read_stack(path), path, os.path.dirname(os.path.abspath(path)), errors)
+    return parse_stack(placed(params["stack"], "stack"), "stack", None, errors)
+
+
+def _request(params: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
+    """Return what every phase of EasyBuild and Lmod gets."""
+    return {
+        "prefix": params["prefix"],
+        "easybuild_options": params["easybuild_options"],
+        "robot_paths": [*stack.robot_paths, *params["robot_paths"]],
+        "source_paths": params["source_paths"],
+        "download": params["download"],
+        "jobs": params["jobs"],
+        "lmod_cmd": params["lmod_cmd"],
+    }
+
+
+def _plan(run: ReleaseRun, stack: Stack, params: Mapping[str, Any]) -> ReleasePlan:
+    """Return the plan. Raises PlanRejected."""
+    try:
+        tree, resolved = run.read(stack.easystack(), digests=bool(params["rebuild"]))
+    except PhaseFailed as error:
+        raise _rejected(error) from error
+    errors: list[str] = []
+    if not resolved.errors:
+        resolved = with_rebuilds(resolved, tree, params["rebuild"], errors)
+    found = wanted(stack, resolved, errors)
+    if errors:
+        raise PlanRejected(errors)
+    settings = PlanSettings(params["prefix"], params["state"] == PRESENT, tuple(params["rebuild"]), params["download"])
+    planned = plan_release(found, tree, settings)
+    refuse(planned.plan)
+    return planned
+
+
+def _rejected(error: PhaseFailed) -> Exception:
+    return PlanRejected([str(error)]) if error.kind == "rejected" else error
+
+
+def _apply(module: Any, run: ReleaseRun, planned: ReleasePlan, timings: Timings) -> dict[str, Any]:
+    params = module.params
+    built, failed = run.build(planned)
+    timings.note("build")
+    lost = {name: item for name, item in failed.items() if name in planned.wanted.required}
+    failures = [
+        Failure(change, lost[change.name].reason, lost[change.name].log)
+        for change in planned.plan.pending
+        if change.kind == "entry" and change.name in lost
+    ]
+    current, published = planned.tree.current, None
+    if params["state"] == PRESENT and not failures:
+        manifest = release_manifest(planned.wanted, planned.tree, built, failed.values())
+        if current is None or manifest["content"] != planned.tree.manifest.get("content"):
+            published = run.publish(manifest, planned.tree, params["verify"], params["server_python"])
+            current = published["id"]
+            timings.note("publish")
+    outcome = Outcome(applied_plan(planned, failed, published), failures, wrote=bool(built or failed))
+    return _finish(module, outcome, planned, current, manifest=published, failed=failed, timings=timings)
+
+
+def _finish(module: Any, outcome: Outcome, planned: ReleasePlan, current: str | None, **more: Any) -> dict[str, Any]:
+    manifest = more.get("manifest") or planned.manifest
+    failed = more.get("failed") or {item.module: item for item in planned.failed}
+    return finish(
+        module,
+        outcome,
+        KIND_RELEASE,
+        release=current,
+        previous=planned.tree.current if current != planned.tree.current else planned.tree.previous,
+        modules=[entry["module"] for entry in manifest["entries"]],
+        entries=manifest["entries"],
+        failed=[item.as_result() for item in failed.values()],
+        rebuild_available=list(planned.rebuild_available),
+        missing_sources=list(planned.missing_sources),
+        **timings_result(more["timings"].seconds),
+    )

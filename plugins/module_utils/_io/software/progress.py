@@ -1,0 +1,45 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Progress of a run, one line an event, for whoever reads the file while the run goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Optional, TextIO
+
+from ..._core.visible import visible
+
+
+class Progress:
+    """Writes lines to a file, or nowhere."""
+
+    def __init__(self, path: Optional[str] = None) -> None:
+        self._file: Optional[TextIO] = open(path, "w", encoding="utf-8") if path else None  # noqa: SIM115
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def say(self, text: str) -> None:
+        """Write one line."""
+        if self._file is not None:
+            with self._lock:
+                self._file.write(visible(text) + "\n")
+                self._file.flush()
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Write the progress of a phase: the entry, the step, and the seconds since the entry began."""
+        elapsed = event.get("elapsed")
+        seconds = f" ({elapsed:.0f} s)" if isinstance(elapsed, (int, float)) else ""
+        self.say(": ".join(str(event[key]) for key in ("entry", "step") if event.get(key)) + seconds)

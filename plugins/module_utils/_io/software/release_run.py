@@ -1,0 +1,168 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A run that brings a tree to a stack: reading, building, and the steps to a new release."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime, timezone
+from typing import Any, Optional
+
+from ..._core.software.manifest import Failed
+from ..._core.software.observed import (
+    Installation,
+    ObservedTree,
+    Resolved,
+    ResolvedEntry,
+    installation,
+    observed_tree,
+    resolved_stack,
+)
+from ..._core.software.plan import ReleasePlan, build_request
+from ..errors import ExternalError
+from .executor import RELEASE, TREE, Executor, PhaseFailed
+from .progress import Progress
+
+_MOST_CHECKS = 25
+
+
+class ReleaseRun:
+    """One run of `lmod_release`. `request` has what every phase of EasyBuild and Lmod gets."""
+
+    def __init__(self, executor: Executor, request: Mapping[str, Any], progress: Progress) -> None:
+        self.executor = executor
+        self.request = request
+        self.progress = progress
+        self.run_id = uuid.uuid4().hex[:12]
+
+    def phase(self, phase: str, view: str = TREE, **more: Any) -> Any:
+        """Run a phase. Raises PhaseFailed."""
+        return self.executor.run(phase, {"run": self.run_id, **self.request, **more}, view, self.progress.event)
+
+    def observe(self, digests: bool = False) -> ObservedTree:
+        """Read the tree."""
+        return observed_tree(self.phase("observe", digests=digests))
+
+    def read(self, easystack: str, digests: bool = False) -> tuple[ObservedTree, Resolved]:
+        """Read the tree, and let EasyBuild resolve the stack, at the same time."""
+        with ThreadPoolExecutor(1) as pool:
+            tree = pool.submit(self.observe, digests)
+            resolved = resolved_stack(self.phase("resolve", easystack=easystack))
+            return tree.result(), resolved
+
+    @contextlib.contextmanager
+    def locked(self, when_locked: str, timeout: int) -> Iterator[None]:
+        """Hold the lock of the tree."""
+        token = self.phase("lock", pid=os.getpid(), when_locked=when_locked, lock_timeout=timeout)["token"]
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ExternalError):
+                self.phase("unlock", token=token)
+
+    def build(self, plan: ReleasePlan) -> tuple[dict[str, Installation], dict[str, Failed]]:
+        """Build what the plan says, and go on after failures. Return the new installations by hash, and what failed."""
+        return _Builds(self, plan).run()
+
+    def publish(
+        self, manifest: dict[str, Any], tree: ObservedTree, verify: str, python: Optional[str]
+    ) -> dict[str, Any]:
+        """Assemble, cache and verify a release, and make it current. Return its manifest. Raises ExternalError."""
+        now = datetime.now(timezone.utc)
+        release = f"{now.strftime('%Y%m%dT%H%M%SZ')}-{manifest['content'][:8]}"
+        manifest = {
+            **manifest,
+            "id": release,
+            "created_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created_by": f"{getpass.getuser()}@{socket.gethostname()}",
+        }
+        self.progress.say(f"release {release}: {len(manifest['entries'])} modules")
+        manifest = self.phase("assemble", release=release, manifest=manifest)["manifest"]
+        self.phase("cache", RELEASE, release=release)
+        checked = self.phase("verify", RELEASE, release=release, scope=verify, python=python, previous=tree.current)
+        if checked["failures"]:
+            raise ExternalError(_gate_message(release, checked["failures"]), retryable=False)
+        self.progress.say(f"release {release}: verified, {checked['checked']} modules checked")
+        self.phase("publish", release=release, expected_current=tree.current)
+        self.progress.say(f"release {release}: current")
+        return manifest
+
+
+def _gate_message(release: str, failures: list[Mapping[str, str]]) -> str:
+    lines = [f"- {item['module']}: {item['reason']} ({item['check']})" for item in failures[:_MOST_CHECKS]]
+    if len(failures) > _MOST_CHECKS:
+        lines.append(f"- and {len(failures) - _MOST_CHECKS} more")
+    head = f"Release {release} is not published, because {len(failures)} checks failed; the current one stays:"
+    return "\n".join([head, *lines])
+
+
+class _Builds:
+    """The builds of a plan: each starts when what it needs is there."""
+
+    def __init__(self, run: ReleaseRun, plan: ReleasePlan) -> None:
+        self.run_ = run
+        self.plan = plan
+        self.resolved = plan.wanted.resolved
+        self.built: dict[str, Installation] = {}
+        self.failed: dict[str, Failed] = {item.module: item for item in plan.failed}
+        self.installed = {
+            entry.module: found for entry in self.resolved.entries if (found := plan.tree.installed(entry)) is not None
+        }
+
+    def run(self) -> tuple[dict[str, Installation], dict[str, Failed]]:
+        waiting = list(self.plan.builds)
+        total = len(waiting)
+        running: dict[Future[Installation], ResolvedEntry] = {}
+        with ThreadPoolExecutor(self.run_.executor.parallel) as pool:
+            while waiting or running:
+                for entry in [entry for entry in waiting if self._is_ready(entry, waiting, running)]:
+                    waiting.remove(entry)
+                    lost = next((need for need in entry.needs if need in self.failed), None)
+                    if lost is not None:
+                        reason = f"it needs {lost}, which is not built"
+                        self.failed[entry.module] = Failed(entry.module, reason, hash=entry.hash)
+                        continue
+                    number = total - len(waiting)
+                    self.run_.progress.say(f"{entry.module}: build {number} of {total}")
+                    running[pool.submit(self._build, entry)] = entry
+                if not running:
+                    continue
+                done, _open = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._note(running.pop(future), future)
+        return self.built, self.failed
+
+    def _is_ready(
+        self, entry: ResolvedEntry, waiting: list[ResolvedEntry], running: Mapping[Future[Any], ResolvedEntry]
+    ) -> bool:
+        if len(running) >= self.run_.executor.parallel:
+            return False
+        unfinished = {other.module for other in (*waiting, *running.values())}
+        return not unfinished.intersection(entry.needs)
+
+    def _build(self, entry: ResolvedEntry) -> Installation:
+        request = build_request(entry, self.resolved, self.installed)
+        return installation(self.run_.phase("build", **request)["entry"])
+
+    def _note(self, entry: ResolvedEntry, future: Future[Installation]) -> None:
+        try:
+            built = future.result()
+        except PhaseFailed as error:
+            if error.kind not in ("failed", "rejected"):
+                raise
+            self.failed[entry.module] = Failed(
+                entry.module, str(error), str(error.details.get("log") or ""), entry.hash
+            )
+            self.run_.progress.say(f"{entry.module}: failed: {error}")
+            return
+        self.built[built.hash] = built
+        self.installed[entry.module] = built
+        self.run_.progress.say(f"{entry.module}: built")

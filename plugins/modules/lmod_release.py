@@ -1,0 +1,263 @@
+#!/usr/bin/python
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lmod_release
+short_description: Build software with EasyBuild and publish it as a release that Lmod loads from
+version_added: 0.1.0
+author:
+  - odh.persistency contributors (@odh-persistency)
+description:
+  - Brings a software tree to a stack, which is an EasyBuild easystack with a few more keys. Entries that the store lacks are
+    built with EasyBuild, each into a directory of its own that never changes afterwards. The modulefiles of all entries
+    become a release with Lmod's cache. The release is verified, and becomes current by one rename.
+  - A run that fails, or that is killed, leaves the current release as it is. The next run continues with what is missing.
+  - If nothing differs, EasyBuild resolves the stack, and nothing is built or published.
+extends_documentation_fragment:
+  - odh.persistency.attributes
+  - odh.persistency.software
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Check mode resolves the stack with EasyBuild, and shows what would be built and which modules would change.
+      - Whether builds and checks succeed shows only when they run.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(present) builds what is missing, and makes a release of it current.
+      - V(built) builds what is missing into the store. No release changes.
+    type: str
+    choices: [built, present]
+    default: present
+  stack:
+    description:
+      - The stack, as data. Use either this or O(stack_file).
+      - The key C(easyconfigs) lists the easyconfigs. An item is a file name, or a mapping from the file name to its keys.
+        C(options) has options of EasyBuild for this easyconfig. The release does without an easyconfig that is C(optional) and
+        cannot be built, and keeps its last good installation. The version with C(default) is what C(module load NAME) loads.
+        Modules that are C(featured) are also in C(modules/featured). C(tests) are commands that must succeed with the module
+        loaded.
+      - C(easybuild) is the version of EasyBuild that the stack is for. C(robot_paths) are folders with more easyconfigs,
+        relative to the file. C(tests) has commands by module, also for dependencies. C(collections) has lists of
+        modules by name, which must load together.
+    type: dict
+  stack_file:
+    description:
+      - The stack, as a YAML file on the host that runs the task. Error messages name its lines.
+    type: path
+  easybuild_options:
+    description:
+      - Options of EasyBuild for all easyconfigs, by long name without dashes. C(optarch) is V(GENERIC) unless it is set,
+        because the host that builds and the servers may have different processors.
+    type: dict
+    default: {}
+  robot_paths:
+    description: More folders with easyconfigs on the host that runs the task.
+    type: list
+    elements: path
+    default: []
+  source_paths:
+    description: Folders with sources on the host that runs the task. They can have the layout of EasyBuild's own, or be flat.
+    type: list
+    elements: path
+    default: []
+  download:
+    description:
+      - Whether EasyBuild may download sources that are missing. Otherwise a missing source is rejected before anything is
+        built, with the expected file name and SHA256.
+    type: bool
+    default: false
+  jobs:
+    description: How many processes one build may run at a time. Defaults to the number of processors.
+    type: int
+  rebuild:
+    description:
+      - Modules to build again if their installation was built by another version of EasyBuild or of the easyblock
+        (RV(rebuild_available)), or has changed since, and optional modules to try again that failed.
+      - The new installation gets a directory of its own.
+    type: list
+    elements: str
+    default: []
+  verify:
+    description:
+      - Which modules are checked before a release is published. V(changed) checks those that changed, and every module that
+        depends on one of them.
+    type: str
+    choices: [changed, all]
+    default: changed
+  server_python:
+    description: The Python of the notebook servers on this host, which must import C(ipykernel) with each module loaded.
+    type: path
+  when_locked:
+    description: Whether to wait while another run changes the tree, or to fail at once.
+    type: str
+    choices: [wait, reject]
+    default: wait
+  lock_timeout:
+    description: How many seconds to wait for another run.
+    type: int
+    default: 3600
+  progress_file:
+    description:
+      - A file on the host that runs the task, which gets a line for each step of each build.
+      - If it is not set, the lines are shown in the output of the task.
+    type: path
+seealso:
+  - module: odh.persistency.lmod_tree
+  - module: odh.persistency.lmod_release_info
+requirements:
+  - Linux
+  - python >= 3.9
+  - PyYAML >= 5.1, for O(stack_file)
+  - EasyBuild 5, in the environment O(easybuild)
+  - Lmod >= 8.6
+"""
+
+EXAMPLES = r"""
+- name: Build and publish the stack
+  odh.persistency.lmod_release:
+    prefix: /opt/apps
+    path: /srv/nfs/apps
+    easybuild: /opt/easybuild
+    build_user: easybuild
+    stack_file: /etc/persistency/stack.yml
+    source_paths: [/srv/sources]
+  become: true
+
+- name: The same with the stack in the inventory
+  odh.persistency.lmod_release:
+    prefix: /opt/apps
+    easybuild: /opt/easybuild
+    build_user: easybuild
+    stack:
+      easybuild: 5.4.1
+      easyconfigs:
+        - zlib-1.3.1.eb
+        - bzip2-1.0.8.eb:
+            default: true
+            tests: [bzip2 --version]
+        - R-4.4.2-gfbf-2024a.eb:
+            optional: true
+            featured: true
+    source_paths: [/srv/sources]
+  become: true
+
+- name: Build again what a newer EasyBuild builds better
+  odh.persistency.lmod_release:
+    prefix: /opt/apps
+    easybuild: /opt/easybuild
+    build_user: easybuild
+    stack_file: /etc/persistency/stack.yml
+    rebuild: [zlib/1.3.1]
+  become: true
+"""
+
+RETURN = r"""
+release:
+  description: The release that is current after the run, null if there is none.
+  returned: success
+  type: str
+  sample: 20261129T101500Z-0a1b2c3d
+previous:
+  description: The release that was current before it, null if there is none.
+  returned: success
+  type: str
+  sample: 20261120T090000Z-4e5f6a7b
+modules:
+  description: The modules of the release. In check mode, and if the run fails, those that it would have.
+  returned: always, unless the input is rejected
+  type: list
+  elements: str
+  sample: [bzip2/1.0.8, zlib/1.3.1]
+entries:
+  description:
+    - The same with the C(path) of each in the store, its C(hash), its C(size) in bytes, and its C(state). V(built) is new,
+      V(carried) was in the store, and V(kept) replaces an optional one that cannot be built.
+  returned: always, unless the input is rejected
+  type: list
+  elements: dict
+failed:
+  description: Modules that are not built, each with its C(reason) and C(log).
+  returned: always, unless the input is rejected
+  type: list
+  elements: dict
+rebuild_available:
+  description: Modules that were built by another EasyBuild or easyblock than a build would use now, see O(rebuild).
+  returned: always, unless the input is rejected
+  type: list
+  elements: str
+missing_sources:
+  description: Sources that are missing, or have another checksum, each with its C(module), C(file), C(sha256) and C(urls).
+  returned: always, unless the input is rejected
+  type: list
+  elements: dict
+changes:
+  description: All changes of the plan.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: V(create), V(update), V(delete) or V(refuse).
+      type: str
+    kind:
+      description: V(entry) (a build), V(module) (of the release) or V(release).
+      type: str
+    namespace:
+      description: Empty, because these have no namespace.
+      type: str
+    name:
+      description: The module, or the path of the link to the current release. Empty if the input itself is rejected.
+      type: str
+    reason:
+      description: The reason, as a sentence.
+      type: str
+  sample:
+    - action: create
+      kind: entry
+      namespace: ""
+      name: bzip2/1.0.8
+      reason: "is not in the store: EasyBuild builds it into store/bzip2/1.0.8-0a1b2c3d4e5f"
+summary:
+  description: The count per action.
+  returned: always
+  type: dict
+  sample: {create: 3, keep: 12}
+unreconcilable:
+  description: Empty.
+  returned: always
+  type: list
+  elements: dict
+failed_items:
+  description: The builds that failed and that the release needs, each with its C(reason).
+  returned: failure
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import Module, run
+from ansible_collections.odh.persistency.plugins.module_utils._io.modules.lmod_release import (
+    argument_spec,
+    manage_release,
+)
+
+
+def main() -> None:
+    module = Module(
+        argument_spec=argument_spec(),
+        supports_check_mode=True,
+    )
+    run(module, manage_release, "release")
+
+
+if __name__ == "__main__":
+    main()
