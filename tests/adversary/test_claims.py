@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from testbed.faults import Rule, call, cut
+from testbed.proxy import FaultProxy
 from tests.support.cluster import wait_for
 from tests.support.homes import make_home
 from tests.support.shares import KIND, RETIRED, SERVER, SHARE, make_claim, make_volume, provisioned, share, volume_of
@@ -96,6 +100,33 @@ def test_the_run_that_creates_a_claim_marks_its_volume(cluster, namespace, other
     assert annotations(volume)[UID] == claim["metadata"]["uid"]
     modules.ok("share_pvc", {**options, "wait": True})
     assert volume_of(cluster, other, "data")["spec"]["nfs"]["path"] == f"/{namespace}/x"
+    with audit(user_agent="odh.persistency/") as log:
+        assert not modules.ok("share_pvc", options).changed
+    assert not log.writes
+
+
+@pytest.mark.parametrize("is_bound", [False, True], ids=["unbound", "bound meanwhile"])
+def test_a_lost_answer_to_the_creation_is_a_warning(cluster, namespace, other, modules, audit, is_bound) -> None:
+    """The repeated request gets a conflict. Whose claim it conflicts with is unknown, so nothing is marked."""
+    options = run([namespace, other], share("data", DYNAMIC))
+
+    def bind(_request: object = None) -> None:
+        cluster.bind(namespace, "data", source=on(f"/{namespace}/x"))
+
+    rules = [Rule(cut(), method="POST", path="/persistentvolumeclaims", nth=1)]
+    rules += [Rule(call(bind), method="POST", path="/persistentvolumeclaims", nth=2)] if is_bound else []
+    with FaultProxy(cluster.kubeconfig, rules) as proxy:
+        result = modules.ok("share_pvc", options, kubeconfig=Path(proxy.kubeconfig))
+        assert [request.server_status for request in proxy.requests if request.method == "POST"][:2] == [201, 409]
+    assert result.changed
+    (warning,) = [text for text in result.warnings if "could not be marked" in text]
+    assert f"its new claim data in {namespace} could not be marked" in warning
+    assert "the answer of the API server that says which claim this run created was lost" in warning
+    assert "`adopt: true` in the share's entry must confirm it once" in warning
+    if not is_bound:
+        bind()
+    assert "no run recorded" in modules.refused("share_pvc", options)
+    modules.ok("share_pvc", run([namespace, other], share("data", DYNAMIC, adopt=True), wait=True))
     with audit(user_agent="odh.persistency/") as log:
         assert not modules.ok("share_pvc", options).changed
     assert not log.writes

@@ -51,6 +51,16 @@ class _Answer(NamedTuple):
     may_be_applied: bool = False
 
 
+class CreatedClaim(NamedTuple):
+    """A claim that was created: its UID as the answer had it, and the `spec` that was sent.
+
+    Without a UID the answer was lost, and the repeated request got a conflict: it may also be with the claim of somebody else.
+    """
+
+    uid: str
+    spec: Mapping[str, Any]
+
+
 class Api:
     """The API server, as far as modules need it. Safe to use from several threads."""
 
@@ -61,8 +71,8 @@ class Api:
         self._lock = threading.Lock()
         self._headers = self._with_login(connection.headers())
         self._date = ""
-        #: The UIDs of created claims, by namespace and name, as the answers to their creation had them.
-        self.created_claims: dict[tuple[str, str], str] = {}
+        #: The created claims, by namespace and name.
+        self.created_claims: dict[tuple[str, str], CreatedClaim] = {}
         self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
 
     def now(self) -> datetime:
@@ -145,8 +155,14 @@ class Api:
                 # The API server reads the options of a delete from its body alone when it has one, and would delete.
                 body = {**body, "dryRun": ["All"]}
         call = ApiCall(request.verb, request.resource, request.namespace, request.name)
-        answer = self._send(call, json.dumps(body), query)
-        found = _parse(answer.data) if request.expected or request.marks else {}
+        try:
+            answer = self._send(call, json.dumps(body), query)
+        except ApiError as error:
+            if error.status == 409 and error.may_be_applied:
+                self._note_created(request, {}, dry_run)
+            raise
+        is_read = request.expected or request.marks or request.verb == CREATE
+        found = _parse(answer.data) if is_read else {}
         if request.expected:
             for path, expected in request.expected:
                 value = _value_at(found, path)
@@ -155,10 +171,13 @@ class Api:
                         f"{call.object} has {'.'.join(path)} {value!r} after {expected!r} was written; nothing more was done "
                         "with it"
                     )
-        if request.verb == CREATE and request.resource is CLAIMS and not dry_run:
-            uid = _value_at(found or _parse(answer.data), ("metadata", "uid"))
-            self.created_claims[request.namespace, request.name] = str(uid or "")
+        self._note_created(request, found, dry_run)
         return found
+
+    def _note_created(self, request: ApiRequest, answer: Mapping[str, Any], dry_run: bool) -> None:
+        if request.verb == CREATE and request.resource is CLAIMS and isinstance(request.body, Mapping) and not dry_run:
+            uid = _value_at(answer, ("metadata", "uid"))
+            self.created_claims[request.namespace, request.name] = CreatedClaim(str(uid or ""), request.body["spec"])
 
     def _with_login(self, pairs: list[tuple[str, str]]) -> Any:
         headers = {"Accept": "application/json", "User-Agent": USER_AGENT, **dict(pairs)}

@@ -28,8 +28,11 @@ BINDING_TIMEOUT = 10.0
 _SLEEP = 0.25
 
 
-class CreatedClaim(NamedTuple):
-    """A claim that this run created. `share` is its share for messages, `waits`: it may be bound soon."""
+class Origin(NamedTuple):
+    """A claim that this run created, and whose volume other namespaces get copies of.
+
+    `share` is its share for messages, `waits`: it may be bound soon. Without a `uid` nothing says which claim the run created.
+    """
 
     share: str
     namespace: str
@@ -38,10 +41,15 @@ class CreatedClaim(NamedTuple):
     waits: bool = True
 
 
-def mark_origins(api: Api, created: Sequence[CreatedClaim], seconds: float = BINDING_TIMEOUT) -> list[str]:
+def mark_origins(api: Api, created: Sequence[Origin], seconds: float = BINDING_TIMEOUT) -> list[str]:
     """Mark the volumes of created claims once they are bound, within some seconds. Return a warning for each failure."""
     deadline = time.monotonic() + seconds
-    pending, warnings = list(created), []
+    pending = [claim for claim in created if claim.uid]
+    warnings = [
+        _warning(claim, "the answer of the API server that says which claim this run created was lost")
+        for claim in created
+        if not claim.uid
+    ]
     while pending:
         left = []
         for claim in pending:
@@ -57,7 +65,7 @@ def mark_origins(api: Api, created: Sequence[CreatedClaim], seconds: float = BIN
     return warnings + [_warning(claim, "the claim is not bound yet") for claim in pending]
 
 
-def _mark(api: Api, created: CreatedClaim) -> bool:
+def _mark(api: Api, created: Origin) -> bool:
     """Mark the volume of a claim; return False when the claim is not bound yet."""
     item = api.get(requests.CLAIMS, created.namespace, created.name)
     claim = claim_from(item) if item is not None else None
@@ -84,7 +92,7 @@ def _mark(api: Api, created: CreatedClaim) -> bool:
     return True
 
 
-def _warning(claim: CreatedClaim, why: str) -> str:
+def _warning(claim: Origin, why: str) -> str:
     return (
         f"{claim.share}: the volume of its new claim {claim.name} in {claim.namespace} could not be marked as the one to copy to "
         f"other namespaces, because {why}. Before they get their copies, `adopt: true` in the share's entry must confirm it once"

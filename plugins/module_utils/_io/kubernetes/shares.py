@@ -30,11 +30,9 @@ from .apply import Outcome, apply_plan
 from .errors import ApiError
 from .facts import FactsReader, missing_namespace_warning, namespace_error
 from .namespaces import create_namespaces
-from .origins import CreatedClaim, mark_origins
+from .origins import Origin, mark_origins
 from .readiness import Timings, Wait, wait_until_ready
 from .share_reader import ShareReader, in_parallel
-
-_CREATE_CLAIM = (requests.CREATE, requests.CLAIMS)
 
 
 class SharesRun:
@@ -132,31 +130,27 @@ class SharesRun:
     def mark_origins(self, outcome: Outcome, seconds: float) -> None:
         """Mark the volumes of created claims that other namespaces get copies of, once they are bound."""
         started = time.monotonic()
-        created = [claim for change in outcome.plan.changes if (claim := self._created_origin(change)) is not None]
-        outcome.warnings.extend(mark_origins(self.api, created, seconds))
+        origins = [origin for change in outcome.plan.changes if (origin := self._created_origin(change)) is not None]
+        outcome.warnings.extend(mark_origins(self.api, origins, seconds))
         self.timings["mark"] = time.monotonic() - started
 
-    def _created_origin(self, change: Change) -> Optional[CreatedClaim]:
-        """Return the claim that a change created if other namespaces get copies of its volume, None otherwise."""
-        if change.subject is None:
-            return None  # A namespace.
+    def _created_origin(self, change: Change) -> Optional[Origin]:
+        """Return the claim that the run created for a change if other namespaces get copies of its volume, None otherwise."""
+        created = self.api.created_claims.get((change.namespace, change.name))
+        if change.subject is None or created is None:
+            return None  # A namespace, or a claim that exists.
         target: ShareTarget = change.subject
-        uid = self.api.created_claims.get((change.namespace, change.name), "")
-        if not uid or not target.share.is_dynamic or target.share.state != PRESENT:
-            return None
-        spec = next(
-            (item.body["spec"] for item in change.operations if (item.verb, item.resource) == _CREATE_CLAIM), None
-        )
-        volume = spec.get("volumeName", "") if spec is not None else ""
-        if spec is None or volume == target.volume:
-            return None  # A clone.
+        share = target.share
+        volume = created.spec.get("volumeName", "")
+        if not share.is_dynamic or share.state != PRESENT or volume == target.volume:
+            return None  # Static, or a clone.
         known = self._observed.known_volume(volume)
-        if len(target.share.namespaces) == 1 and (known is None or CLAIM_UID_ANNOTATION not in known.annotations):
+        if len(share.namespaces) == 1 and (known is None or CLAIM_UID_ANNOTATION not in known.annotations):
             return None
-        class_name = spec.get("storageClassName") or self._facts.default_class() or ""
+        class_name = created.spec.get("storageClassName") or self._facts.default_class() or ""
         storage_class = (self._facts.storage_classes() or {}).get(class_name)
         waits = bool(volume) or storage_class is None or not storage_class.waits_for_consumer
-        return CreatedClaim(target.share.title, change.namespace, change.name, uid, waits)
+        return Origin(share.title, change.namespace, change.name, created.uid, waits)
 
     def wait(self, outcome: Outcome, timings: Timings) -> None:
         """Wait until the claim of every present share is bound and has its capacity."""
