@@ -10,9 +10,10 @@ import os
 import re
 import sys
 import tempfile
-from typing import Any
+from typing import Any, Optional
 
 from .errors import REJECTED, PhaseError
+from .leftovers import remove_scratch, scratch_name
 from .store_naming_scheme import StoreNamingScheme
 from .tree_layout import TreeLayout
 
@@ -23,6 +24,20 @@ RESERVED = re.compile(
     r"|logfile-format|missing.*|module-.*|modules-tool|new-.*|prefix|rebuild|repository.*|robot.*|sanity-check-only|skip"
     r"|sourcepath.*|stop|subdir-.*|suffix-modules-path|terse|tmp-logdir|tmpdir|umask)\Z"
 )
+
+#: Options that change how a build runs and not what it gives, or that the hashes of dependencies show.
+HARMLESS = frozenset(("color", "debug", "download-timeout", "filter-deps", "filter-ecs", "http-header-fields-urlpat"))
+HARMLESS |= {
+    "max-parallel",
+    "parallel",
+    "parallel-extensions-install",
+    "show-progress-bar",
+    "trace",
+    "wait-on-lock-limit",
+}
+
+#: Options of entries in public stacks that have no effect here.
+IGNORED = frozenset(("force", "rebuild", "robot"))
 
 #: What phases keep of their environment. EASYBUILD_*, MODULEPATH and loaded modules of the host must not change a build.
 _KEPT = (
@@ -59,14 +74,15 @@ def environment(request: dict[str, Any], scratch: str) -> dict[str, str]:
     }
 
 
-def arguments(request: dict[str, Any], scratch: str, modules: str) -> list[str]:
-    """Return the command line of `eb`, without easyconfigs. `modules` is where it writes modulefiles."""
+def arguments(request: dict[str, Any], scratch: str, modules: str, options: dict[str, Any]) -> list[str]:
+    """Return the command line of `eb`, without easyconfigs.
+
+    `modules` is where it writes modulefiles, `options` are those of an entry of the stack.
+    """
     tree = TreeLayout(request["prefix"])
     scheme = os.path.join(os.path.dirname(os.path.abspath(__file__)), "store_naming_scheme.py")
-    # A trailing empty item is EasyBuild's own default, its stock easyconfigs.
+    # An empty item is EasyBuild's own default, its stock easyconfigs.
     robot = [*(request.get("robot_paths") or []), ""]
-    # EasyBuild writes to the first one, and sources may be read-only.
-    sources = [f"{scratch}/sources", *(request.get("source_paths") or [tree.sources])]
     return [
         f"--include-module-naming-schemes={scheme}",
         f"--module-naming-scheme={StoreNamingScheme.__name__}",
@@ -78,26 +94,51 @@ def arguments(request: dict[str, Any], scratch: str, modules: str) -> list[str]:
         f"--buildpath={scratch}/build",
         f"--tmpdir={scratch}/tmp",
         f"--robot-paths={':'.join(robot)}",
-        f"--sourcepath={':'.join(sources)}",
+        f"--sourcepath={':'.join(_source_paths(request, scratch))}",
         "--modules-tool=Lmod",
         "--module-syntax=Lua",
         "--umask=022",
-        *_options(request.get("easybuild_options") or {}),
+        *(_option(key, value) for key, value in sorted(all_options(request, options).items())),
     ]
 
 
-def _options(options: dict[str, Any]) -> list[str]:
-    """Return options of the stack as arguments. `optarch` is GENERIC by default, because servers may have other CPUs."""
-    named = {"optarch": "GENERIC", **{key.replace("_", "-"): value for key, value in options.items()}}
+def _source_paths(request: dict[str, Any], scratch: str) -> list[str]:
+    """Return where sources are. EasyBuild writes to the first folder, which is temporary unless it may download."""
+    paths = list(request.get("source_paths") or [TreeLayout(request["prefix"]).sources])
+    if request.get("download") and os.access(paths[0], os.W_OK):
+        return paths
+    return [f"{scratch}/sources", *paths]
+
+
+def all_options(request: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the stack and of an entry. `optarch` is GENERIC by default: servers may have other CPUs."""
+    given = {**(request.get("easybuild_options") or {}), **options}
+    named = {"optarch": "GENERIC", **{str(key).replace("_", "-"): value for key, value in given.items()}}
     reserved = sorted(filter(RESERVED.match, named))
     if reserved:
         raise PhaseError(f"the EasyBuild option {reserved[0]} belongs to the collection: remove it", REJECTED)
-    return [_option(key, value) for key, value in sorted(named.items())]
+    return named
+
+
+def hashed_options(request: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that change what a build gives, each in one form."""
+    return {
+        key: sorted(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        for key, value in all_options(request, options).items()
+        if key not in HARMLESS
+    }
+
+
+def entry_options(options: Optional[dict[str, Any]]) -> dict[str, Any]:
+    """Return the options of an entry, without those that public stacks have and that a plan decides."""
+    return {key: value for key, value in (options or {}).items() if key not in IGNORED}
 
 
 def _option(key: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return f"--{key}" if value else f"--disable-{key}"
+    if value is None or value is True:
+        return f"--{key}"
+    if value is False:
+        return f"--disable-{key}"
     if isinstance(value, (list, tuple)):
         value = ",".join(str(item) for item in value)
     return f"--{key}={value}"
@@ -117,4 +158,5 @@ def new_scratch(request: dict[str, Any]) -> str:
         raise PhaseError(
             f"the build folder {folder} is on the tree: set `build_path` to a folder of this machine", REJECTED
         )
-    return tempfile.mkdtemp(prefix="odh-persistency-", dir=folder)
+    remove_scratch(folder)
+    return tempfile.mkdtemp(prefix=scratch_name(), dir=folder)

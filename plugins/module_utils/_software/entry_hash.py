@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 #: Digits of the hash in the name of an installation.
@@ -19,13 +20,34 @@ SHORT = 12
 
 #: Inputs that are recorded and not hashed.
 RECORDED = ("easybuild", "easyblock")
+#: The input of an entry that is built although the store has it: the EasyBuild that it is built with.
+REBUILD = "rebuild"
 
 
-def entry_hash(inputs: dict[str, Any]) -> str:
+def entry_hash(inputs: Mapping[str, Any]) -> str:
     """Return the hash (64 hexadecimal digits) of an entry's inputs, whatever their order."""
     hashed = {key: value for key, value in inputs.items() if key not in RECORDED}
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def first_hash(inputs: Mapping[str, Any]) -> str:
+    """Return the hash of an entry before any rebuild. Entries with the same one are interchangeable."""
+    return entry_hash({key: value for key, value in inputs.items() if key != REBUILD})
+
+
+def with_rebuild(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of an entry that is built again by this EasyBuild, beside the entry that the store has."""
+    return {**inputs, REBUILD: {key: inputs.get(key) for key in RECORDED}}
+
+
+def newer_build(installed: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return what a rebuild would be built with and the installed entry was not, "" if nothing changed."""
+    if installed.get("easybuild") != now.get("easybuild"):
+        return f"EasyBuild {now.get('easybuild')} (built with {installed.get('easybuild')})"
+    if installed.get("easyblock") != now.get("easyblock"):
+        return "another easyblock"
+    return ""
 
 
 def store_path(name: str, version: str, digest: str) -> str:
@@ -33,21 +55,21 @@ def store_path(name: str, version: str, digest: str) -> str:
     return f"{name}/{version}-{digest[:SHORT]}"
 
 
-def easyconfig_digest(parameters: dict[str, Any]) -> str:
+def easyconfig_digest(parameters: Mapping[str, Any]) -> str:
     """Return the digest of an easyconfig's parameters, so that a comment or a blank line rebuilds nothing.
 
-    The order of keys is no difference, that of lists is one.
+    The order of lists counts, that of keys does not.
     """
-    return hashlib.sha256(repr(_canonical(parameters)).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(repr(_canonical(parameters)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
-        return sorted((repr(_canonical(key)), _canonical(item)) for key, item in value.items())
+        return ["dict", sorted(repr([_canonical(key), _canonical(item)]) for key, item in value.items())]
     if isinstance(value, (list, tuple)):
-        return [_canonical(item) for item in value]
+        return ["list", [_canonical(item) for item in value]]
     if isinstance(value, (set, frozenset)):
-        return sorted(repr(_canonical(item)) for item in value)
+        return ["set", sorted(repr(_canonical(item)) for item in value)]
     return value
 
 

@@ -10,14 +10,18 @@ Everything happens in this process, through EasyBuild's own API, and nothing on 
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
-from .easybuild_session import arguments, environment, new_scratch, reject_root
-from .entry_hash import easyconfig_digest, entry_hash, store_path
+from .easybuild_session import arguments, entry_options, environment, hashed_options, new_scratch, reject_root
+from .easyconfigs import EasyconfigFinder, modules_of, parameters_of, toolchain_name
+from .entry_hash import easyconfig_digest, entry_hash, first_hash, newer_build, store_path, with_rebuild
 from .errors import REJECTED, PhaseError
+from .host import architecture, operating_system
+from .sources import Files, easyblock_digest
+from .store import read_entry
+from .tree_layout import TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -36,158 +40,159 @@ def run(request: dict[str, Any], _emit: Emit) -> dict[str, Any]:
 
 
 class _Resolver:
-    """EasyBuild, configured once."""
+    """EasyBuild in this process, and the entries that it has resolved so far."""
 
     def __init__(self, request: dict[str, Any], scratch: str) -> None:
         try:
-            from easybuild.tools.options import set_up_configuration
+            from easybuild.tools.build_log import EasyBuildError
+            from easybuild.tools.version import VERSION
         except ImportError as error:
-            raise PhaseError(f"{sys.executable} has no EasyBuild ({error}): set `easybuild`", REJECTED) from error
-        from easybuild.tools.build_log import EasyBuildError
-        from easybuild.tools.modules import modules_tool
-        from easybuild.tools.version import VERSION
-
+            raise PhaseError(
+                f"{sys.executable} has no EasyBuild ({error}): set `easybuild` to an environment with easybuild and pyyaml",
+                REJECTED,
+            ) from error
         self.request = request
         self.scratch = scratch
-        self.error = EasyBuildError
-        self.version = str(VERSION)
-        try:
-            set_up_configuration(
-                args=[*arguments(request, scratch, os.path.join(scratch, "modules")), "--robot"], silent=True
-            )
-            self.tool = modules_tool()
-        except EasyBuildError as error:
-            raise PhaseError(f"EasyBuild rejects its options: {error.msg}", REJECTED) from error
-        except SystemExit as error:
-            raise PhaseError("EasyBuild rejects its options: correct `easybuild_options`", REJECTED) from error
+        self.tree = TreeLayout(request["prefix"])
+        self.rebuild = frozenset(request.get("rebuild") or [])
+        self.easybuild_error = EasyBuildError
+        self.easybuild = str(VERSION)
+        self.lmod = ""
+        self.entries: dict[str, dict[str, Any]] = {}
         self.errors: list[dict[str, str]] = []
 
     def resolve(self) -> dict[str, Any]:
-        ordered = self._order(self._parse())
-        requested = {os.path.realpath(path) for path in self.paths}
-        entries: dict[str, dict[str, Any]] = {}
-        for easyconfig in ordered:
-            entry = self._entry(easyconfig, entries)
-            entry["requested"] = os.path.realpath(entry["easyconfig_path"]) in requested
-            entries[entry["module"]] = entry
+        """Return the result of the phase."""
+        listed = self._listed()
+        plain = [name for name, options in listed if not options]
+        self._resolve_group(plain, {})
+        for name, options in listed:
+            if options:
+                self._resolve_group([name], options)
+        unknown = sorted(self.rebuild.difference(self.entries))
+        if unknown and not self.errors:
+            raise PhaseError(f"rebuild: the stack has no module {unknown[0]}: correct it, or remove it", REJECTED)
         return {
-            "easybuild": self.version,
-            "lmod": str(self.tool.version),
-            "architecture": platform.machine(),
+            "easybuild": self.easybuild,
+            "lmod": self.lmod,
+            "architecture": architecture(),
             "os": operating_system(),
-            "entries": list(entries.values()),
+            "entries": list(self.entries.values()),
             "errors": self.errors,
         }
 
-    def _parse(self) -> list[dict[str, Any]]:
-        from easybuild.framework.easyconfig.easyconfig import process_easyconfig
-        from easybuild.framework.easyconfig.tools import det_easyconfig_paths
+    def _listed(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the easyconfigs of the stack and the options of each."""
         from easybuild.framework.easystack import parse_easystack
 
         stack = os.path.join(self.scratch, "stack.yml")
         with open(stack, "w", encoding="utf-8") as file:
             file.write(self.request["easystack"])
         try:
-            names = [name for name, _options in parse_easystack(stack).ec_opt_tuples]
-        except self.error as error:
+            return [(name, entry_options(options)) for name, options in parse_easystack(stack).ec_opt_tuples]
+        except self.easybuild_error as error:
             raise PhaseError(f"EasyBuild cannot read the stack: {error.msg}", REJECTED) from error
-        found = []
-        self.paths = []
-        for name in names:
-            try:
-                path = det_easyconfig_paths([name])[0]
-                found.extend(process_easyconfig(path))
-                self.paths.append(path)
-            except self.error as error:
-                self.errors.append({"easyconfig": name, "message": error.msg})
-        return found
 
-    def _order(self, easyconfigs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the easyconfigs and what they depend on, dependencies first."""
-        from easybuild.tools.robot import resolve_dependencies
+    def _configure(self, options: dict[str, Any]) -> Any:
+        """Configure EasyBuild and return its modules tool."""
+        from easybuild.tools.modules import modules_tool
+        from easybuild.tools.options import set_up_configuration
 
+        modules = os.path.join(self.scratch, "modules")
         try:
-            return list(resolve_dependencies([dict(item) for item in easyconfigs], self.tool, retain_all_deps=True))
-        except self.error as error:
-            if len(easyconfigs) == 1:
-                name = os.path.basename(easyconfigs[0]["spec"])
-                self.errors.append({"easyconfig": name, "message": error.msg})
-                return []
-        # Which of them it is, EasyBuild does not say.
-        ordered: dict[str, dict[str, Any]] = {}
-        for easyconfig in easyconfigs:
-            for found in self._order([easyconfig]):
-                ordered.setdefault(found["full_mod_name"], found)
-        return list(ordered.values())
+            given = [*arguments(self.request, self.scratch, modules, options), "--robot"]
+            set_up_configuration(args=given, silent=True, reconfigure=True)
+            tool = modules_tool()
+        except self.easybuild_error as error:
+            raise PhaseError(f"EasyBuild rejects its options: {error.msg}", REJECTED) from error
+        except SystemExit as error:  # its parser has written why
+            named = ", ".join(sorted({**(self.request.get("easybuild_options") or {}), **options})) or "none"
+            raise PhaseError(
+                f"EasyBuild {self.easybuild} rejects one of the options {named}: see the log, and correct it", REJECTED
+            ) from error
+        self.lmod = str(tool.version)
+        return tool
 
-    def _entry(self, easyconfig: dict[str, Any], entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    def _resolve_group(self, names: list[str], options: dict[str, Any]) -> None:
+        """Resolve easyconfigs that have the same options, and everything that they depend on."""
+        if not names and self.lmod:
+            return
+        finder = EasyconfigFinder(self._configure(options), self.easybuild_error)
+        found = finder.parse(names)
+        requested = {os.path.realpath(item["spec"]) for item in found}
+        for easyconfig in finder.order(found):
+            module = easyconfig["full_mod_name"]
+            if module not in self.entries:
+                self._add(easyconfig, options)
+            if module in self.entries and os.path.realpath(easyconfig["spec"]) in requested:
+                self.entries[module]["requested"] = True
+        self.errors += finder.errors
+
+    def _add(self, easyconfig: dict[str, Any], options: dict[str, Any]) -> None:
+        name = os.path.basename(easyconfig["spec"])
+        try:
+            self.entries[easyconfig["full_mod_name"]] = self._entry(easyconfig, options)
+        except self.easybuild_error as error:
+            self.errors.append({"easyconfig": name, "message": f"{name}: {error.msg}"})
+        except KeyError as error:
+            self.errors.append({"easyconfig": name, "message": f"{name}: its dependency {error.args[0]} has an error"})
+
+    def _entry(self, easyconfig: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         from easybuild.tools.module_naming_scheme.utilities import det_full_ec_version
 
         ec = easyconfig["ec"]
-        needed = self._modules(self._all_dependencies(ec))
-        build = [module for module in self._modules(ec.builddependencies()) if module in needed]
-        runtime = [module for module in needed if module not in build]
-        inputs = {
-            "easyconfig": easyconfig_digest(self._parameters(ec)),
-            "toolchain": toolchain_name(ec["toolchain"]),
-            "dependencies": {module: entries[module]["hash"] for module in runtime},
-            "build_dependencies": {module: entries[module]["hash"] for module in build},
-            "architecture": platform.machine(),
+        module, version = str(ec.full_mod_name), str(det_full_ec_version(ec))
+        runtime, build = modules_of(ec)
+        # Before Files, which lets the easyblock change the easyconfig.
+        digest = easyconfig_digest(parameters_of(ec))
+        files: Optional[Files] = None
+        if ec["patches"] or ec["postinstallpatches"] or ec.get_ref("exts_list"):
+            files = Files(easyconfig)
+        inputs: dict[str, Any] = {
+            "easyconfig": digest,
+            "patches": files.patch_digests() if files else {},
+            "toolchain": toolchain_name(ec),
+            "dependencies": {needed: self.entries[needed]["hash"] for needed in runtime},
+            "build_dependencies": {needed: self.entries[needed]["hash"] for needed in build},
+            "architecture": architecture(),
             "os": operating_system(),
-            "options": {"optarch": "GENERIC", **(self.request.get("easybuild_options") or {})},
-            "easybuild": self.version,
+            "options": hashed_options(self.request, options),
+            "easybuild": self.easybuild,
+            "easyblock": easyblock_digest(ec),
         }
-        digest = entry_hash(inputs)
-        version = det_full_ec_version(ec)
+        installed: dict[str, Any] = {}
+        if module in self.rebuild:
+            inputs = with_rebuild(inputs)
+            hashed = entry_hash(inputs)
+        else:
+            installed = self._installed(ec.name, version, first_hash(inputs))
+            hashed = installed.get("hash") or entry_hash(inputs)
+        path = store_path(ec.name, version, hashed)
+        built = bool(installed) or bool(read_entry(self.tree, path))
         return {
-            "module": ec.full_mod_name,
+            "module": module,
             "name": ec.name,
             "version": version,
-            "hash": digest,
-            "path": store_path(ec.name, version, digest),
+            "hash": hashed,
+            "path": path,
             "easyconfig": os.path.basename(ec.path),
             "easyconfig_path": ec.path,
+            "requested": False,
             "dependencies": runtime,
             "build_dependencies": build,
+            "options": options,
             "inputs": inputs,
-            "sources": [],
+            "rebuild_available": newer_build(installed["inputs"], inputs) if installed else "",
+            "sources": [] if built else (files or Files(easyconfig)).describe(),
         }
 
-    def _parameters(self, ec: Any) -> dict[str, Any]:
-        from easybuild.framework.easyconfig.parser import EasyConfigParser
-
-        return dict(EasyConfigParser(ec.path).get_config_dict())
-
-    def _all_dependencies(self, ec: Any) -> list[Any]:
-        from easybuild.framework.easyconfig.easyconfig import make_easyconfig_dict
-
-        return list(make_easyconfig_dict(ec)["dependencies"])
-
-    def _modules(self, dependencies: list[Any]) -> list[str]:
-        from easybuild.framework.easyconfig.easyconfig import ActiveMNS
-
-        return [
-            ActiveMNS().det_full_module_name(dependency)
-            for dependency in dependencies
-            if not dependency.get("external_module")
+    def _installed(self, name: str, version: str, first: str) -> dict[str, Any]:
+        """Return the newest entry of the store with the same inputs, built again or not, or {}."""
+        folder = os.path.join(self.tree.store, name)
+        if not os.path.isdir(folder):
+            return {}
+        entries = [
+            read_entry(self.tree, f"{name}/{item}") for item in os.listdir(folder) if item.startswith(version + "-")
         ]
-
-
-def operating_system() -> str:
-    """Return the name and version of the operating system, such as `debian-12`."""
-    values: dict[str, str] = {}
-    for path in ("/etc/os-release", "/usr/lib/os-release"):
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                for line in file:
-                    key, _, value = line.strip().partition("=")
-                    values.setdefault(key, value.strip("\"'"))
-            break
-    return "-".join(filter(None, [values.get("ID", "linux"), values.get("VERSION_ID", "")]))
-
-
-def toolchain_name(toolchain: dict[str, str]) -> str:
-    """Return `system`, or such as `GCCcore/13.2.0`."""
-    if toolchain["name"] == "system":
-        return "system"
-    return f"{toolchain['name']}/{toolchain['version']}"
+        same = [entry for entry in entries if entry and first_hash(entry.get("inputs") or {}) == first]
+        return max(same, key=lambda entry: str(entry["built_at"]), default={})
