@@ -1,4 +1,4 @@
-"""EasyBuild in an environment of its own, built once per user from the locked requirements.
+"""EasyBuild and the Python of notebook servers, each in an environment of its own, built once from locked requirements.
 
 EasyBuild does not run as root. If the tests do, a build user needs to read the environment, so it is not in a home of root,
 and neither is its Python.
@@ -14,7 +14,6 @@ from pathlib import Path
 from ..environments import virtual_environment
 from ..paths import ROOT, cache_dir
 
-LOCKED = ROOT / "requirements" / "easybuild.txt"
 #: What Debian's package lmod installs.
 LMOD_CMD = "/usr/share/lmod/lmod/libexec/lmod"
 
@@ -29,9 +28,24 @@ def shared_cache() -> Path:
 
 def easybuild(report: Callable[[str], object] = print) -> Path:
     """Return the Python of EasyBuild's environment, built when it does not exist yet."""
+    return _environment("easybuild", "EasyBuild", report)
+
+
+def notebook(report: Callable[[str], object] = print) -> Path:
+    """Return a Python with what servers have, such as JupyterLab and ipykernel, built when it does not exist yet."""
+    return _environment("singleuser", "a notebook server", report)
+
+
+def old_traitlets(report: Callable[[str], object] = print) -> Path:
+    """Return a Python with a traitlets that no kernel of today starts with, built when it does not exist yet."""
+    return _environment("old-traitlets", "an old traitlets", report)
+
+
+def _environment(name: str, what: str, report: Callable[[str], object]) -> Path:
     base = sys.executable if _public(Path(sys.executable).resolve()) else "/usr/bin/python3"
-    message = "building the environment of EasyBuild, once per user"
-    return virtual_environment(shared_cache() / "easybuild", LOCKED, base, lambda: report(message))
+    message = f"building the environment of {what}, once per user"
+    locked = ROOT / "requirements" / f"{name}.txt"
+    return virtual_environment(shared_cache() / name, locked, base, lambda: report(message))
 
 
 def _public(path: Path) -> bool:

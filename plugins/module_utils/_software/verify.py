@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable
+from functools import partial
+from typing import Any, Callable, TypeVar
 
 from .errors import REJECTED, PhaseError
 from .gate import cache_validity, collections, content, kernel, listing, loading, module_tests, scope, syntax
@@ -24,6 +25,8 @@ from .releases import check_release_id, current_release, open_tree, read_manifes
 from .tree_layout import ReleaseLayout
 
 Emit = Callable[[dict[str, Any]], None]
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 LIMITS = Limits(load=60, test=300, listing=600)
 #: Seconds between two events of progress.
@@ -32,7 +35,26 @@ INTERVAL = 2.0
 
 def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Check the release at `<prefix>/current`, and return what failed."""
-    return _Gate(_subject(request), emit).run()
+    subject = _subject(request)
+    used = kernel.without_modules(subject) if subject.python else None
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        workers = _Workers(pool, emit)
+        failures = syntax.check(subject)
+        broken = {failure.module for failure in failures}
+        for check in (listing.check, cache_validity.check):
+            failures += [failure for failure in check(subject) if failure.module not in broken]
+        failures += workers.check("check files", content.check, subject, subject.changed_entries)
+        modules = [module for module in subject.modules if module not in broken]
+        loads = workers.map("load", lambda module: loading.load(subject, module), modules)
+        failures += [failure for loaded in loads for failure in loaded.failures]
+        loads = [loaded for loaded in loads if loaded.environment]
+        tested = [loaded for loaded in loads if loaded.module in subject.manifest["tests"]]
+        failures += workers.check("test", module_tests.check, subject, tested)
+        if used:
+            groups = kernel.groups(used, loads)
+            failures += workers.check("start a kernel", partial(kernel.check, used), subject, groups)
+        failures += workers.check("restore", collections.check, subject, subject.manifest["collections"])
+    return {"checked": len(subject.modules), "failures": [failure._asdict() for failure in failures]}
 
 
 def _subject(request: dict[str, Any]) -> Subject:
@@ -62,82 +84,34 @@ def _subject(request: dict[str, Any]) -> Subject:
     )
 
 
-class _Gate:
-    """Runs the checks, those of modules in parallel, and collects what fails."""
+class _Workers:
+    """Run a function for many items at once, and report how far it is."""
 
-    def __init__(self, subject: Subject, emit: Emit) -> None:
-        self._subject = subject
-        self._emit = emit
-        self._failures: list[Failure] = []
-        self._start = time.monotonic()
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    def __init__(self, pool: ThreadPoolExecutor, emit: Emit) -> None:
+        self._pool, self._emit = pool, emit
+        self._lock = threading.Lock()
+        self._start = self._last = time.monotonic()
 
-    def run(self) -> dict[str, Any]:
-        """Run all checks."""
-        subject = self._subject
-        with self._pool:
-            used = kernel.without_modules(subject) if subject.python else None
-            unreadable = syntax.check(subject)
-            self._failures += unreadable
-            broken = {failure.module for failure in unreadable}
-            for check in (listing.check, cache_validity.check):
-                self._failures += [failure for failure in check(subject) if failure.module not in broken]
-            changed = set(subject.changed)
-            entries = [entry for entry in subject.manifest["entries"] if entry["module"] in changed]
-            for failures in self._map("check files", entries, lambda entry: content.check(subject, entry)):
-                self._failures += failures
-            modules = [module for module in subject.modules if module not in broken]
-            environments: dict[str, dict[str, str]] = {}
-            for loaded in self._map("load", modules, lambda module: loading.load(subject, module)):
-                self._failures += loaded.failures
-                if loaded.environment is not None:
-                    environments[loaded.module] = loaded.environment
-            self._run_tests(environments)
-            if used:
-                self._start_kernels(used, environments)
-            for failures in self._map(
-                "restore", subject.manifest["collections"], lambda name: collections.check(subject, name)
-            ):
-                self._failures += failures
-        return {"checked": len(subject.modules), "failures": [failure._asdict() for failure in self._failures]}
+    def map(self, step: str, function: Callable[[Item], Value], items: Iterable[Item]) -> list[Value]:
+        """Return the function's values for all items."""
+        items = list(items)
+        done = 0
 
-    def _run_tests(self, environments: dict[str, dict[str, str]]) -> None:
-        def check(module: str) -> list[Failure]:
-            return module_tests.check(self._subject, module, environments[module])
-
-        tested = [module for module in environments if module in self._subject.manifest["tests"]]
-        for failures in self._map("test", tested, check):
-            self._failures += failures
-
-    def _start_kernels(self, used: kernel.Kernel, environments: dict[str, dict[str, str]]) -> None:
-        groups: dict[kernel.Key, list[str]] = {}
-        for module, environment in environments.items():
-            groups.setdefault(kernel.key_of(used, environment), []).append(module)
-        groups.pop((), None)  # what was started without modules
-        firsts = {modules[0]: modules for modules in groups.values()}
-        for first, ended in zip(
-            firsts,
-            self._map("start a kernel", firsts, lambda module: kernel.start(self._subject, environments[module])),
-        ):
-            if ended.status != 0:
-                self._failures += [
-                    kernel.failure(self._subject, used, module, environments[module], ended) for module in firsts[first]
-                ]
-
-    def _map(self, step: str, items: Iterable[Any], function: Callable[[Any], Any]) -> list[Any]:
-        """Return the function's values for all items, computed on all cores, and report how far it is."""
-        items, lock, done, last = list(items), threading.Lock(), 0, self._start
-
-        def work(item: Any) -> Any:
-            nonlocal done, last
+        def work(item: Item) -> Value:
+            nonlocal done
             value = function(item)
-            with lock:
+            with self._lock:
                 done, now = done + 1, time.monotonic()
-                if now - last >= INTERVAL or done == len(items):
-                    last = now
-                    name = item["module"] if isinstance(item, dict) else item
-                    event = {"entry": name, "step": f"verify: {step} ({done} of {len(items)})"}
+                if now - self._last >= INTERVAL or done == len(items):
+                    self._last = now
+                    event = {"entry": "", "step": f"verify: {step} ({done} of {len(items)})"}
                     self._emit({**event, "elapsed": round(now - self._start, 1)})
             return value
 
         return list(self._pool.map(work, items))
+
+    def check(
+        self, step: str, check: Callable[[Subject, Item], list[Failure]], subject: Subject, items: Iterable[Item]
+    ) -> list[Failure]:
+        """Return the failures of a check of all items."""
+        return [failure for found in self.map(step, partial(check, subject), items) for failure in found]

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..errors import REJECTED, PhaseError
+from .loading import Loaded
 from .processes import Ended, describe, run_limited, server_environment
 from .subject import Failure, Subject
 
@@ -29,7 +30,7 @@ from ipykernel.kernelapp import IPKernelApp
 import ipykernel.zmqshell
 IPKernelApp()
 with open("/proc/self/maps") as maps:
-    libraries = {line.split()[-1].rpartition("/")[2] for line in maps if ".so" in line}
+    libraries = {line.split()[-1].rpartition("/")[2].partition(".so")[0] for line in maps if ".so" in line}
 with open("used", "w") as file:
     for kind, names in ("library", libraries), ("package", {name.partition(".")[0] for name in sys.modules}):
         for name in names:
@@ -39,12 +40,17 @@ with open("used", "w") as file:
 _RELEVANT = ("PYTHON", "LD_", "JUPYTER", "IPYTHON")
 _LIBRARY_PATH = "LD_LIBRARY_PATH"
 _PYTHON_PATH = "PYTHONPATH"
+#: A folder for variants of libraries for some CPUs.
+_VARIANTS = "glibc-hwcaps"
 
-Key = tuple[tuple[str, str], ...]
+_Key = tuple[tuple[str, str], ...]
 
 
 class Kernel(NamedTuple):
-    """What a kernel uses without any module: names of shared libraries, and of packages at the top level."""
+    """What a kernel uses without any module: shared libraries (`libffi`), and packages at the top level.
+
+    The names of libraries have no versions, because those in a process and those that the linker looks for differ.
+    """
 
     libraries: frozenset[str]
     packages: frozenset[str]
@@ -57,7 +63,13 @@ def without_modules(subject: Subject) -> Kernel:
             f"{subject.python} is no path: set `server_python` to the path of the servers' Python", REJECTED
         )
     with tempfile.TemporaryDirectory(prefix="gate-") as home:
-        ended = _run(subject, server_environment(subject, home), home)
+        try:
+            ended = _run(subject, server_environment(subject, home), home)
+        except OSError as error:
+            raise PhaseError(
+                f"{subject.python} cannot be started ({error.strerror}): set `server_python` to the servers' Python",
+                REJECTED,
+            ) from error
         if ended.status != 0:
             raise PhaseError(
                 f"{subject.python} cannot import ipykernel without any module ({describe(ended, subject.limits.load)}): "
@@ -72,49 +84,54 @@ def without_modules(subject: Subject) -> Kernel:
     return Kernel(frozenset(used["library"]), frozenset(used["package"]))
 
 
-def key_of(kernel: Kernel, environment: dict[str, str]) -> Key:
-    """Return what of an environment can change a kernel: equal keys, equal kernels. It is empty if nothing can."""
+def groups(kernel: Kernel, loads: Iterable[Loaded]) -> list[list[Loaded]]:
+    """Return modules in groups with equal kernels, without those with the kernel that starts without modules."""
+    found: dict[_Key, list[Loaded]] = {}
+    for loaded in loads:
+        found.setdefault(_key(kernel, loaded.environment), []).append(loaded)
+    found.pop((), None)
+    return list(found.values())
+
+
+def _key(kernel: Kernel, environment: dict[str, str]) -> _Key:
+    """Return what of an environment can change a kernel. It is empty if nothing can."""
     relevant = {name: value for name, value in environment.items() if name.startswith(_RELEVANT) and value}
-    folders = [folder for folder in relevant.pop(_LIBRARY_PATH, "").split(":") if _replaces(folder, kernel.libraries)]
+    used = {*kernel.libraries, _VARIANTS}
+    folders = [folder for folder in relevant.pop(_LIBRARY_PATH, "").split(":") if used & _names_in(folder)]
     if folders:
         relevant[_LIBRARY_PATH] = ":".join(folders)
     return tuple(sorted(relevant.items()))
 
 
-def _replaces(folder: str, libraries: Iterable[str]) -> bool:
-    """Whether a folder of libraries has one that a kernel uses. Variants for some CPUs are in folders below it."""
-    try:
-        names = set(os.listdir(folder))
-    except OSError:
-        return False
-    return "glibc-hwcaps" in names or not names.isdisjoint(libraries)
-
-
-def start(subject: Subject, environment: dict[str, str]) -> Ended:
-    """Start the Python of the notebooks with a module loaded."""
+def check(kernel: Kernel, subject: Subject, group: list[Loaded]) -> list[Failure]:
+    """Start the Python of the notebooks once, with a module loaded, for a group of modules."""
     with tempfile.TemporaryDirectory(prefix="gate-") as home:
-        return _run(subject, {**environment, "HOME": home, "TMPDIR": home}, home)
+        ended = _run(subject, {**group[0].environment, "HOME": home, "TMPDIR": home}, home)
+    if ended.status == 0:
+        return []
+    how = f"Python {describe(ended, subject.limits.load)}"
+    return [
+        Failure(loaded.module, CHECK, f"no kernel of {subject.python} starts with it{_cause(kernel, loaded)}: {how}")
+        for loaded in group
+    ]
 
 
-def failure(subject: Subject, kernel: Kernel, module: str, environment: dict[str, str], ended: Ended) -> Failure:
-    """Say why no kernel starts with this module."""
-    reason = f"no kernel of {subject.python} starts with it"
-    shadows = shadowed(kernel, environment)
-    if shadows:
-        reason += f", because its PYTHONPATH replaces {', '.join(shadows)} of the kernel"
-    return Failure(module, CHECK, f"{reason}: Python {describe(ended, subject.limits.load)}")
+def _cause(kernel: Kernel, loaded: Loaded) -> str:
+    causes = []
+    for variable, used in ((_PYTHON_PATH, kernel.packages), (_LIBRARY_PATH, kernel.libraries)):
+        folders = loaded.environment.get(variable, "").split(":")
+        replaced = used.intersection(name for folder in folders for name in _names_in(folder))
+        if replaced:
+            causes.append(f"{variable} replaces {', '.join(sorted(replaced))}")
+    return f", because {' and '.join(causes)} of the kernel" if causes else ""
 
 
-def shadowed(kernel: Kernel, environment: dict[str, str]) -> list[str]:
-    """Return the packages of a kernel that PYTHONPATH replaces, without those of Python itself."""
-    found: set[str] = set()
-    for folder in environment.get(_PYTHON_PATH, "").split(":"):
-        try:
-            names = os.listdir(folder) if folder else []
-        except OSError:
-            continue
-        found |= {name.partition(".")[0] for name in names} & kernel.packages
-    return sorted(found)
+def _names_in(folder: str) -> set[str]:
+    """Return what a folder has, without extensions and versions, as in `libffi` and `traitlets`."""
+    try:
+        return {name.partition(".so" if name.startswith("lib") else ".")[0] for name in os.listdir(folder)}
+    except OSError:
+        return set()
 
 
 def _run(subject: Subject, environment: dict[str, str], home: str) -> Ended:

@@ -45,10 +45,10 @@ _UNLOAD_FAILED = 12
 
 
 class Loaded(NamedTuple):
-    """The environment with a module loaded, or None if it does not load, and what failed."""
+    """The environment with a module loaded, which is empty if it does not load, and what failed."""
 
     module: str
-    environment: dict[str, str] | None
+    environment: dict[str, str]
     failures: list[Failure]
 
 
@@ -61,10 +61,10 @@ def load(subject: Subject, module: str) -> Loaded:
         before, loaded, after = (_read(home, name) for name in ("before", "loaded", "after"))
         if loaded is None:
             error = lmod_error(f"{home}/load.err") if ended.status == _LOAD_FAILED else describe(ended, limit)
-            return Loaded(module, None, [Failure(module, LOAD, f"it does not load: {error}")])
+            return Loaded(module, {}, [Failure(module, LOAD, f"it does not load: {error}")])
         if module not in loaded.get("LOADEDMODULES", "").split(":"):
             reason = "it does not load: Lmod reports no error, but the module is not among the loaded ones"
-            return Loaded(module, None, [Failure(module, LOAD, reason)])
+            return Loaded(module, {}, [Failure(module, LOAD, reason)])
         # Aliases and functions have a blank in their names.
         environment = {name: value for name, value in loaded.items() if " " not in name}
         if before is None or after is None:

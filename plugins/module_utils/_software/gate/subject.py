@@ -56,6 +56,12 @@ class Subject(NamedTuple):
         layout = self.current
         return {layout.modulefile(entry["module"]): entry["module"] for entry in self.manifest["entries"]}
 
+    @property
+    def changed_entries(self) -> list[dict[str, Any]]:
+        """The manifest's entries of the modules that changed."""
+        changed = set(self.changed)
+        return [entry for entry in self.manifest["entries"] if entry["module"] in changed]
+
     def module_of(self, path: str) -> str:
         """Return the module of a modulefile, which the manifest may not list."""
         name = os.path.relpath(path, self.current.modules)
