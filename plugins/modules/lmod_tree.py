@@ -22,6 +22,8 @@ description:
     share, a home or another tree uses is rejected, in every namespace. M(odh.persistency.share_pvc) rejects shares over the
     data of a tree in the same way.
   - The data of a tree is never deleted.
+  - On the host that runs the task, it creates the directories that an empty tree consists of, if O(path) is set. A task
+    with O(path) alone needs no cluster.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
@@ -73,11 +75,11 @@ options:
   size:
     description:
       - The size of the volumes, as a Kubernetes quantity. It is nominal, because the server decides what fits.
-      - Required for O(state=present).
+      - Required for O(state=present), if there are namespaces.
     type: str
   backend:
     description:
-      - Where the data is stored. Required for O(state=present).
+      - Where the data is stored. Required for O(state=present), if there are namespaces.
     type: dict
     suboptions:
       type:
@@ -138,6 +140,50 @@ options:
           - With V(csi), whether the driver can mount one volume under several PersistentVolumes. Needed for one
             O(backend.volume_handle) in several namespaces.
         type: bool
+  path:
+    description:
+      - The directory of the tree on the host that runs the task, which must exist. The directories C(store), C(releases) and
+        C(locks) are created in it, and nothing else. They are not created for another O(state) than V(present).
+    type: path
+  prefix:
+    description:
+      - The directory in which servers mount the tree. Modulefiles contain it. Defaults to O(path).
+    type: path
+  mounted:
+    description:
+      - Whether a file system must be mounted at O(path), so that the empty directory below the mount point is never filled.
+      - By default it must if O(backend) has another path.
+    type: bool
+  build_user:
+    description:
+      - The user who builds and publishes software on this host, and owns the directories. The task acts as this user in
+        O(path), because file servers usually let root write nothing.
+      - By default it is the user who runs the task.
+    type: str
+  group:
+    description:
+      - The group of the directories, of which the build user must be a member.
+    type: str
+  mode:
+    description:
+      - The mode of the directories, as octal digits. Servers run as any user and must be able to read them.
+    type: str
+    default: "0755"
+  adopt:
+    description:
+      - Consent to make what EasyBuild installed at O(path) before (C(software) and C(modules/all)) the first release of the
+        tree. No file is moved or changed. The store gets an entry with a copy of each modulefile, and C(current) leads to
+        the release. O(path) must be seen at O(prefix), which modulefiles contain. A module that the checks of a release
+        reject is a warning, because servers have been using it. Once the tree has a release, nothing is adopted.
+      - Consent to use directories of the skeleton that exist, have content, and have another owner, group or mode. Only the
+        directories themselves change.
+    type: bool
+    default: false
+  lmod_cmd:
+    description:
+      - With O(adopt), the C(lmod) program of the Lmod that servers run, which makes the cache of the first release.
+    type: path
+    default: /usr/share/lmod/lmod/libexec/lmod
   distinct_from:
     description:
       - Names of shares whose data differs from the tree's although everything that can be compared is equal.
@@ -188,6 +234,22 @@ EXAMPLES = r"""
       path: /exports/software
       mount_options: [nfsvers=4.1]
 
+- name: Create the directories of the tree on a host that mounts it
+  odh.persistency.lmod_tree:
+    path: /opt/apps
+    mounted: true
+    build_user: easybuild
+  delegate_to: build.example.org
+  become: true
+
+- name: Make an existing tree of EasyBuild the first release
+  odh.persistency.lmod_tree:
+    path: /opt/apps
+    build_user: easybuild
+    adopt: true
+  delegate_to: build.example.org
+  become: true
+
 - name: Retire the tree and keep its data
   odh.persistency.lmod_tree:
     state: retired
@@ -206,13 +268,13 @@ changes:
       description: V(create), V(update), V(adopt), V(retire), V(delete) or V(refuse).
       type: str
     kind:
-      description: V(tree).
+      description: V(tree), or V(directory) on the host that runs the task.
       type: str
     namespace:
       description: The namespace.
       type: str
     name:
-      description: The name of the claim.
+      description: The name of the claim, or the path of the directory.
       type: str
     reason:
       description: The reason, and what happens to the volume, as a sentence.

@@ -149,7 +149,7 @@ def test_a_home_of_that_name_is_no_tree(namespace: str, cluster: Cluster, module
         ({"backend": None}, "backend: it is missing"),
         ({"size": None}, "size: it is missing: set one such as 100Gi"),
         ({"size": "much"}, "size: "),
-        ({"namespaces": []}, "one of the following is required: namespaces, builder_namespace"),
+        ({"namespaces": []}, "one of the following is required: namespaces, builder_namespace, path"),
         ({"namespaces": ["A"]}, "namespaces has 'A', which is not a namespace name"),
         ({"builder_namespace": "a/b"}, "builder_namespace has 'a/b', which is not a namespace name"),
         ({"backend": {"type": "host_path", "path": "/etc"}}, "belongs to the node"),

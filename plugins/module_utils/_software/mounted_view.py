@@ -21,7 +21,7 @@ import sys
 from typing import Any
 
 from .errors import REJECTED, PhaseError
-from .tree_layout import LOCKS, RELEASES, SOURCES, STAGING_PREFIX, STORE, TreeLayout
+from .tree_layout import LOCKS, RELEASES, SOFTWARE, SOURCES, STAGING_PREFIX, STORE, TreeLayout
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
@@ -65,7 +65,7 @@ def enter(view: dict[str, Any]) -> None:
 def _open_folders(path: str) -> dict[str, int]:
     """Return descriptors of the tree and of its folders, which stay usable when something is mounted over them."""
     folders = {}
-    for name in ("", STORE, RELEASES, LOCKS, SOURCES):
+    for name in ("", STORE, RELEASES, LOCKS, SOURCES, SOFTWARE):
         try:
             folders[name] = os.open(os.path.join(path, name), os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
         except FileNotFoundError:

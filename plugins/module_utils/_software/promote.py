@@ -90,6 +90,13 @@ def _present_or_missing(tree: TreeLayout, source: TreeLayout, entry: dict[str, A
             REJECTED,
             {"module": entry["module"], "path": path},
         )
+    if there.get("adopted"):
+        raise PhaseError(
+            f"{entry['module']} was adopted in {source.prefix} and lies in {there['adopted']}, which is not in the store: build "
+            "it there with a stack first",
+            REJECTED,
+            {"module": entry["module"], "path": path},
+        )
     return {**entry, "size": there["size"], "present": False}
 
 

@@ -13,6 +13,8 @@ STORE = "store"
 RELEASES = "releases"
 LOCKS = "locks"
 SOURCES = "sources"
+#: What EasyBuild installed before the tree had a store. Modules of an adopted release use it.
+SOFTWARE = "software"
 CURRENT = "current"
 #: The directories of an empty tree.
 SKELETON = (STORE, RELEASES, LOCKS)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Optional
 
+from ..metadata import KIND_TREE
+from ..shares.naming import describe_share, kind_of, plain_name
 from ..validation import quoted
 from .model import AccountNames, DesiredDirectory, DirectorySettings, Node
 
@@ -15,6 +17,10 @@ from .model import AccountNames, DesiredDirectory, DirectorySettings, Node
 MAX_NAMES = 3
 AS_ROOT = "run as root (`become: true`)"
 IMMUTABLE = "`lsattr -d` shows this, `chattr -i` clears it"
+
+
+def _is_of_tree(desired: DesiredDirectory) -> bool:
+    return kind_of(desired.share) == KIND_TREE
 
 
 def describe_node(node: Node, names: AccountNames) -> str:
@@ -34,6 +40,8 @@ def create_reason(desired: DesiredDirectory) -> str:
         return f"it will contain the directory of share {desired.share}"
     if desired.subdirectory:
         return f"the directory {desired.subdirectory} of share {desired.share} does not exist yet"
+    if _is_of_tree(desired):
+        return f"the software tree {plain_name(desired.share)} needs it"
     return f"share {desired.share} has no directory yet"
 
 
@@ -56,7 +64,7 @@ def _describe_content(content: Optional[tuple[str, ...]]) -> str:
 
 def describe(desired: DesiredDirectory, settings: DirectorySettings) -> str:
     """Return the absolute path of a directory, and what it is for."""
-    role = f"share {desired.share}"
+    role = describe_share(desired.share).partition(" ")[2]
     if desired.is_parent:
         role = f"parent directory of share {desired.share}"
     elif desired.subdirectory:
@@ -68,10 +76,11 @@ def content_error(
     desired: DesiredDirectory, content: Optional[tuple[str, ...]], node: Node, after: Node, settings: DirectorySettings
 ) -> str:
     """Return why a directory with content is not changed."""
+    attributes = "`mode`, `group` and `build_user`" if _is_of_tree(desired) else "the share's `mode`, `gid` and `owner`"
     return (
         f"{describe(desired, settings)} {_describe_content(content)} and is {describe_node(node, settings.names)}, not "
         f"{describe_node(after, settings.names)}: set `adopt: true` to change the directory itself (its content does not "
-        "change), or set the share's `mode`, `gid` and `owner` to what it has"
+        f"change), or set {attributes} to what it has"
     )
 
 
@@ -83,12 +92,13 @@ def kind_error(desired: DesiredDirectory, node: Node, settings: DirectorySetting
             f"{describe(desired, settings)} is {node.kind}{followed}: replace it with a directory, or remove it from the "
             "share's `directories`"
         )
-    if node.kind == "a symbolic link":
+    if node.kind == "a symbolic link" and not _is_of_tree(desired):
         return (
             f"{describe(desired, settings)} is a symbolic link, and links are never followed: replace it with a directory, or "
             "set the share's `directory` or backend path to its target"
         )
-    return f"{describe(desired, settings)} is {node.kind}, not a directory: move it away, or give the share another directory"
+    other = "set `path` to another one" if _is_of_tree(desired) else "give the share another directory"
+    return f"{describe(desired, settings)} is {node.kind}, not a directory: move it away, or {other}"
 
 
 def left_out_reason(reason: str) -> str:
@@ -122,4 +132,5 @@ def parent_error(desired: DesiredDirectory, settings: DirectorySettings) -> str:
 def permission_error(desired: DesiredDirectory, attribute: str, settings: DirectorySettings) -> str:
     """Return why a directory cannot get an owner, group or mode."""
     user = settings.names.user(settings.credentials.uid)
-    return f"{describe(desired, settings)} cannot be given {attribute} by {user}: {AS_ROOT}"
+    way_out = "change that as root, on the server if it squashes root" if _is_of_tree(desired) else AS_ROOT
+    return f"{describe(desired, settings)} cannot be given {attribute} by {user}: {way_out}"

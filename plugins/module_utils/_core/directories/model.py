@@ -51,7 +51,7 @@ class Node:
 
 @dataclass(frozen=True)
 class DesiredDirectory:
-    """One directory that a share needs.
+    """One directory that a share needs, or that a software tree (`tree:NAME`) needs.
 
     `subdirectory` is its path inside the share, "" for the share's own directory. A parent of a share's directory
     (`is_parent`) is created when it is missing, and never changed. `uid` and `gid` None: any.

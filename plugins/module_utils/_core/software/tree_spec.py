@@ -27,7 +27,8 @@ _TYPES = ", ".join(BACKENDS)
 
 def tree_spec(options: Mapping[str, Any], errors: list[str]) -> ShareSpec:
     """Return the tree as the planner of shares takes it. What is wrong with the options is appended to `errors`."""
-    name, is_present = options["name"], options["state"] == PRESENT
+    name = options["name"]
+    has_claims = options["state"] == PRESENT and bool(options["namespaces"] or options["builder_namespace"])
     wrong = claim_name_error(name)
     if wrong:
         errors.append(f"name: {quoted(name)} {wrong}: it is also the name of the claim")
@@ -36,7 +37,7 @@ def tree_spec(options: Mapping[str, Any], errors: list[str]) -> ShareSpec:
     known = len(errors)
     given = {key: value for key, value in (options["backend"] or {}).items() if value is not None}
     backend = read_backend({"backend": given or None}, errors)
-    if is_present and len(errors) == known and backend.type not in BACKENDS:
+    if has_claims and len(errors) == known and backend.type not in BACKENDS:
         errors.append(
             f"backend: it is missing, and a tree never takes a claim by its name: set its `type` to one of {_TYPES}"
         )
@@ -46,7 +47,7 @@ def tree_spec(options: Mapping[str, Any], errors: list[str]) -> ShareSpec:
             size = parse_size(options["size"])
         except QuantityError as invalid:
             errors.append(f"size: {invalid}")
-    elif is_present:
+    elif has_claims:
         errors.append("size: it is missing: set one such as 100Gi")
     return ShareSpec(
         name=TREE_PREFIX + name,

@@ -58,7 +58,7 @@ class Tree:
                 f"path: {path} does not exist on the host that runs the task: create it, mount it, or correct the path"
             ) from None
         except NotADirectoryError:
-            raise RootError(f"path: {path} is not a directory: set it to the directory that holds the shares") from None
+            raise RootError(f"path: {path} is not a directory: correct the path") from None
         except PermissionError:
             raise RootError(f"path: {path} may not be read by {user_name(os.geteuid())}: {AS_ROOT}") from None
         except OSError as error:

@@ -6,17 +6,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
+from ..._core.directories.model import DesiredDirectory
 from ..._core.metadata import KIND_TREE, PRESENT, STATES
+from ..._core.outcome import Outcome
+from ..._core.plan import Plan
 from ..._core.shares.planning.desired import Share, ShareSettings
+from ..._core.shares.spec import ShareSpec
+from ..._core.software.tree_skeleton import folder_options, skeleton
 from ..._core.software.tree_spec import BACKENDS, namespaces_of, resolve_tree, tree_spec
 from ..._core.times import parse_span
+from ..._software.tree_layout import SKELETON
+from ..filesystem.accounts import account_of, group_id
 from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.readiness import Timings
 from ..kubernetes.shares import SharesRun
-from ..module import PlanRejected, finish, open_api, refuse, timings_result
+from ..module import PlanRejected, finish, open_api, timings_result
+from ..software.tree_folder import FolderSettings, TreeFolder
 
 _TEXT = {"type": "str"}
 _BACKEND: dict[str, Any] = {
@@ -51,38 +60,90 @@ def argument_spec() -> dict[str, Any]:
         "backend": {"type": "dict", "options": _BACKEND},
         "distinct_from": {"type": "list", "elements": "str", "default": []},
         "retention": {"type": "str", "default": "30d"},
+        "path": {"type": "path"},
+        "prefix": {"type": "path"},
+        "mounted": {"type": "bool"},
+        "build_user": {"type": "str"},
+        "group": {"type": "str"},
+        "mode": {"type": "str", "default": "0755"},
+        "adopt": {"type": "bool", "default": False},
+        "lmod_cmd": {"type": "path", "default": "/usr/share/lmod/lmod/libexec/lmod"},
         "wait": {"type": "bool", "default": False},
         "wait_timeout": {"type": "int", "default": 120},
         "wait_sleep": {"type": "int", "default": 2},
     }
 
 
+class _Claims(NamedTuple):
+    """The claims and volumes of a tree, planned. `absent` are the namespaces that do not exist yet."""
+
+    run: SharesRun
+    plan: Plan
+    absent: set[str]
+
+
 def manage_tree(module: Any) -> dict[str, Any]:
-    """Bring the claims and volumes of the tree to the desired state. In check mode, return what a run would do."""
+    """Bring claims, volumes and directory of the tree to the desired state. In check mode, return what a run would do."""
     params = module.params
-    share, settings = _desired(params, module.check_mode)
-    run = SharesRun(open_api(module), settings, [share])
-    plan = run.plan()
-    refuse(plan)
-    is_present = params["state"] == PRESENT
-    errors, absent = run.namespace_errors(
-        plan, settings.namespaces if params["create_namespace"] and is_present else None
-    )
-    if errors:
-        raise PlanRejected(errors)
-    outcome = run.apply_plan(plan, absent, params["create_namespace"])
-    if params["wait"] and not module.check_mode:
-        run.wait(outcome, Timings(params["wait_timeout"], params["wait_sleep"]))
-    return finish(module, outcome, KIND_TREE, **timings_result(run.timings))
-
-
-def _desired(params: dict[str, Any], check_mode: bool) -> tuple[Share, ShareSettings]:
-    """Return the desired claims and volumes. Raises PlanRejected with everything that is wrong with the options."""
     errors: list[str] = []
     spec = tree_spec(params, errors)
+    share, settings = _desired(module, spec, errors)
+    folder = _folder(module, spec, errors) if params["state"] == PRESENT else None
+    if not settings.namespaces and folder is None:
+        errors.append("one of the following is required: namespaces, builder_namespace, path")
+    if errors:
+        raise PlanRejected(errors)
+    with folder or contextlib.nullcontext():
+        plan = folder.plan() if folder is not None else Plan()
+        claims = _plan_claims(module, share, settings, errors) if settings.namespaces else None
+        errors += folder.errors if folder is not None else []
+        plan = plan.joined(claims.plan) if claims is not None else plan
+        errors += [change.reason for change in plan.refusals]
+        if errors:
+            raise PlanRejected(errors, plan)
+        outcome = folder.apply() if folder is not None else Outcome(Plan())
+        if claims is not None and not outcome.failures:
+            outcome = outcome.followed_by(_apply_claims(module, claims))
+    return finish(module, outcome, KIND_TREE, **timings_result(claims.run.timings if claims is not None else {}))
+
+
+def _plan_claims(module: Any, share: Share, settings: ShareSettings, errors: list[str]) -> _Claims:
+    params = module.params
+    run = SharesRun(open_api(module), settings, [share])
+    plan = run.plan()
+    creates = params["create_namespace"] and params["state"] == PRESENT
+    wrong, absent = run.namespace_errors(plan, settings.namespaces if creates else None)
+    errors += wrong
+    return _Claims(run, plan, absent)
+
+
+def _apply_claims(module: Any, claims: _Claims) -> Outcome:
+    params = module.params
+    outcome = claims.run.apply_plan(claims.plan, claims.absent, params["create_namespace"])
+    if params["wait"] and not module.check_mode:
+        claims.run.wait(outcome, Timings(params["wait_timeout"], params["wait_sleep"]))
+    return outcome
+
+
+def _folder(module: Any, spec: ShareSpec, errors: list[str]) -> Optional[TreeFolder]:
+    """Return the directory of the tree on this host, None without `path`."""
+    params = module.params
+    options = folder_options(params, spec, errors)
+    if options is None:
+        return None
+    account, gid = account_of(params["build_user"], errors), group_id(params["group"], errors)
+    settings = FolderSettings(
+        options, account, params["mounted"], params["adopt"], params["lmod_cmd"], module.check_mode
+    )
+    uid = account.pw_uid if account is not None else None
+    common = DesiredDirectory((), spec.name, uid=uid, gid=gid, mode=options.mode)
+    return TreeFolder(settings, skeleton(SKELETON, common))
+
+
+def _desired(module: Any, spec: ShareSpec, errors: list[str]) -> tuple[Share, ShareSettings]:
+    """Return the desired claims and volumes. What is wrong with the options is appended to `errors`."""
+    params = module.params
     namespaces = namespaces_of(params, errors)
-    if not namespaces:
-        errors.append("one of the following is required: namespaces, builder_namespace")
     retention = timedelta()
     try:
         retention = parse_span(params["retention"])
@@ -94,12 +155,10 @@ def _desired(params: dict[str, Any], check_mode: bool) -> tuple[Share, ShareSett
         size_text=spec.size_text,
         state=params["state"],
         retention=retention,
-        check_mode=check_mode,
+        check_mode=module.check_mode,
         now=datetime.now(timezone.utc),
         specs=(spec,),
     )
     share, wrong = resolve_tree(spec, params["builder_namespace"] or "", settings)
     errors += wrong if namespaces else []
-    if errors:
-        raise PlanRejected(errors)
     return share, settings

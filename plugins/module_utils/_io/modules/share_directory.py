@@ -6,23 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any
 
 from ..._core.directories.desired import DesiredDirectories, RootDirectory, desired_directories, root_errors
-from ..._core.directories.model import (
-    DIRECTORY,
-    Contents,
-    DesiredDirectory,
-    DirectorySettings,
-    Node,
-    ObservedDirectories,
-)
-from ..._core.directories.plan import KIND_DIRECTORY, drifted, plan_directories, plan_one
+from ..._core.directories.model import DIRECTORY, DirectorySettings, Node
+from ..._core.directories.plan import KIND_DIRECTORY, plan_directories
 from ..._core.outcome import Outcome
-from ..._core.plan import Change
-from ..filesystem.executor import Replan, apply_plan
-from ..filesystem.tree import ACCOUNT_NAMES, READ_TRIES, RootError, Tree, credentials
+from ..filesystem.executor import apply_plan
+from ..filesystem.reading import read_directories, replan_in
+from ..filesystem.root import OpenedRoot, open_root
+from ..filesystem.tree import ACCOUNT_NAMES, credentials
 from ..module import PlanRejected, finish, refuse
 from ..options.shares import SHARES_SPEC, require_shares, shares_of
 
@@ -57,7 +50,7 @@ def manage_directories(module: Any) -> dict[str, Any]:
     if not errors:
         desired = desired_directories(shares, root)
         errors += [*invalid, *desired.errors]
-    opened = _OpenedRoot() if invalid else _open(root, params["mounted"])
+    opened = OpenedRoot() if invalid else open_root(root.path, root.export, params["mounted"])
     try:
         if opened.error and not (opened.may_be_created and module.check_mode):
             errors.append(opened.error)
@@ -84,63 +77,3 @@ def manage_directories(module: Any) -> dict[str, Any]:
 
 def _without_trailing_slash(path: str) -> str:
     return path.rstrip("/") or path[:1]
-
-
-class _OpenedRoot(NamedTuple):
-    """The root directory, or what is wrong with it. `may_be_created`: an earlier task may be about to correct that."""
-
-    tree: Optional[Tree] = None
-    error: str = ""
-    may_be_created: bool = False
-
-
-def _open(root: RootDirectory, mounted: Optional[bool]) -> _OpenedRoot:
-    try:
-        tree = Tree(root.path)
-    except RootError as error:
-        return _OpenedRoot(None, str(error), isinstance(error.__context__, FileNotFoundError))
-    # An export that has another path on this host is mounted here.
-    if mounted is None:
-        mounted = root.export.startswith("/") and root.export != root.path
-    if not mounted or tree.is_mount_point():
-        return _OpenedRoot(tree)
-    mount_point = tree.mount_point()
-    found, remedy = "", "mount it"
-    if mount_point:
-        found = f" itself (it is inside the mount {mount_point})"
-        remedy += f", set `path` to {mount_point} if that is the export"
-    problem = (
-        f"path: nothing is mounted at {root.path}{found}, and the mount point of an export must stay empty until it is "
-        f"mounted: {remedy}, or set `mounted: false` if the directory itself is meant"
-    )
-    return _OpenedRoot(tree, problem, may_be_created=True)
-
-
-def read_directories(tree: Tree, desired: Sequence[DesiredDirectory]) -> tuple[ObservedDirectories, Contents]:
-    """Return what exists, and the content of the directories that differ.
-
-    Another run fills a directory only after it is up to date. So a directory that has content and differs is read again:
-    it may have been both, one after the other.
-    """
-    for _try in range(READ_TRIES):
-        observed = tree.read(item.parts for item in desired)
-        contents = tree.contents(drifted(desired, observed))
-        full = [parts for parts, names in contents.items() if names != ()]
-        again = tree.read(full) if full else {}
-        if all(again.get(parts) == observed[parts] for parts in full):
-            break
-    return observed, contents
-
-
-def replan_in(tree: Tree, settings: DirectorySettings) -> Replan:
-    """Return the function that reads and plans one directory again."""
-
-    def replan(change: Change) -> Optional[Change]:
-        desired = change.subject
-        observed, contents = read_directories(tree, [desired])
-        parent = observed.get(desired.parts[:-1])
-        if parent is None or not parent.is_directory:
-            return None
-        return plan_one(desired, parent, observed, contents, settings)[0]
-
-    return replan

@@ -18,6 +18,7 @@ from typing import Any
 from ... import _software
 from ..._software import (  # noqa: F401
     __main__,
+    adopt,
     assemble,
     build,
     cache,

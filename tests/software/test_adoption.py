@@ -1,0 +1,223 @@
+"""`lmod_tree` makes what EasyBuild installed before the first release, without moving a file; real Lmod, no cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugins.module_utils._software.errors import PhaseError
+from plugins.module_utils._software.promote import _present_or_missing
+from plugins.module_utils._software.tree_layout import TreeLayout
+from tests.support.directories import mounts, open_folder, snapshot
+from tests.support.modules import Result, Running
+from tests.support.release_tree import LMOD
+
+pytestmark = [mounts, pytest.mark.skipif(not LMOD.exists(), reason="needs Debian's package lmod")]
+
+#: As EasyBuild writes it, in parts.
+MODULEFILE = """help([==[
+
+Description
+===========
+{name}
+]==])
+
+whatis([==[Description: {name}]==])
+
+local root = "{root}"
+
+conflict("{name}")
+{dependencies}
+prepend_path("CMAKE_PREFIX_PATH", root)
+prepend_path("PATH", pathJoin(root, "bin"))
+setenv("EBROOT{upper}", root)
+setenv("EBVERSION{upper}", "{version}")
+-- Built with EasyBuild version 4.4.2
+"""
+
+
+class Prefix:
+    """What EasyBuild 4 leaves at a prefix: `software`, `modules/all`, links by category, and files of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        (path / "ebfiles_repo").mkdir()
+        (path / "software" / ".locks").mkdir(parents=True)
+
+    def install(self, module: str, *dependencies: str) -> Path:
+        name, version = module.split("/")
+        root = self.path / "software" / name / version
+        (root / "bin").mkdir(parents=True)
+        (root / "bin" / name).write_text(f"#!/bin/sh\necho {module}\n")
+        (root / "bin" / name).chmod(0o755)
+        loads = "".join(f'\nif not ( isloaded("{other}") ) then\n    load("{other}")\nend\n' for other in dependencies)
+        text = MODULEFILE.format(name=name, version=version, root=root, upper=name.upper(), dependencies=loads)
+        modulefile = self.path / "modules" / "all" / name / f"{version}.lua"
+        modulefile.parent.mkdir(parents=True, exist_ok=True)
+        modulefile.write_text(text)
+        category = self.path / "modules" / "tools" / name / f"{version}.lua"
+        category.parent.mkdir(parents=True, exist_ok=True)
+        category.symlink_to(modulefile)
+        return modulefile
+
+    def run(self, check: bool = False, **options: Any) -> Result:
+        given = {"path": str(self.path), "adopt": True, "lmod_cmd": str(LMOD), **options}
+        return Running("lmod_tree", given, {**os.environ, "HOME": "/tmp"}, check, True).wait()
+
+    def adopted(self, **options: Any) -> Result:
+        result = self.run(**options)
+        assert not result.failed, result.output.get("msg")
+        return result
+
+    def rejected(self, **options: Any) -> str:
+        before = snapshot(self.path)
+        result, shown = self.run(**options), self.run(check=True, **options)
+        assert result.failed, result.output
+        assert shown.output.get("msg") == result.output["msg"]
+        assert snapshot(self.path) == before
+        return str(result.output["msg"])
+
+    def module(self, command: str, path: str | None = None) -> str:
+        """Run `module` as a server does."""
+        current = path or str(self.path / "current")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "MODULEPATH": f"{current}/modules/all",
+            "LMOD_RC": f"{current}/.lmod/lmodrc.lua",
+            "LMOD_CACHED_LOADS": "yes",
+            "LMOD_SHORT_TIME": "86400",
+            "LMOD_PIN_VERSIONS": "yes",
+        }
+        script = f'module() {{ eval "$({LMOD} bash "$@")"; }}; {command}'
+        done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def prefix() -> Iterator[Prefix]:
+    with open_folder() as folder:
+        made = Prefix(folder / "apps")
+        made.install("zlib/1.2.11")
+        made.install("bzip2/1.0.6")
+        made.install("bzip2/1.0.8", "zlib/1.2.11")
+        yield made
+
+
+def test_the_first_release_has_the_modules_and_no_file_has_moved(prefix: Prefix) -> None:
+    before = snapshot(prefix.path / "software") | snapshot(prefix.path / "modules")
+    shown = prefix.run(check=True)
+    assert not (prefix.path / "store").exists()
+    made = prefix.adopted()
+    assert made.changes == shown.changes
+    assert made.output["diff"] == shown.output["diff"]
+    assert "3 modules of EasyBuild become the first release; no file is moved" in [
+        change["reason"] for change in made.changes
+    ]
+    assert made.warnings == []
+    assert {**snapshot(prefix.path / "software"), **snapshot(prefix.path / "modules")} == before
+    listed = prefix.module("module --terse avail 2>&1")
+    assert [line for line in listed.splitlines() if not line.endswith((":", "/"))] == [
+        "bzip2/1.0.6",
+        "bzip2/1.0.8",
+        "zlib/1.2.11",
+    ]
+    assert prefix.module("module load bzip2; bzip2; zlib") == "bzip2/1.0.8\nzlib/1.2.11\n"
+    manifest = json.loads((prefix.path / "current" / "manifest.json").read_text())
+    assert [entry["module"] for entry in manifest["entries"]] == ["bzip2/1.0.6", "bzip2/1.0.8", "zlib/1.2.11"]
+    before = snapshot(prefix.path)
+    again = prefix.adopted()
+    assert not again.changed
+    assert again.changes == []
+    assert snapshot(prefix.path) == before
+
+
+def test_what_was_published_later_stays(prefix: Prefix) -> None:
+    prefix.adopted()
+    prefix.install("hello/2.12")
+    assert not prefix.adopted().changed
+    assert "hello" not in prefix.module("module --terse avail 2>&1")
+
+
+def test_a_promotion_does_not_take_modules_without_their_installations(prefix: Prefix) -> None:
+    prefix.adopted()
+    with open_folder() as other:
+        for name in ("store", "releases", "locks"):
+            (other / name).mkdir()
+        # Another tree of the same prefix, as a promotion sees it.
+        manifest = json.loads((prefix.path / "current" / "manifest.json").read_text())
+        entry = manifest["entries"][0]
+        with pytest.raises(PhaseError, match=f"{entry['module']} was adopted in .* which is not in the store"):
+            _present_or_missing(TreeLayout(str(other)), TreeLayout(str(prefix.path)), entry)
+
+
+def test_without_consent_nothing_is_adopted_and_a_warning_says_so(prefix: Prefix) -> None:
+    made = prefix.adopted(adopt=False)
+    assert sorted(os.listdir(prefix.path / "releases")) == []
+    assert "set `adopt: true` to make them the first release" in " ".join(made.warnings)
+
+
+def test_default_versions_are_kept(prefix: Prefix) -> None:
+    folder = prefix.path / "modules" / "all" / "bzip2"
+    (folder / ".modulerc.lua").write_text('module_version("bzip2/1.0.6", "default")\n')
+    prefix.adopted()
+    assert prefix.module("module load bzip2; bzip2") == "bzip2/1.0.6\n"
+
+
+def test_a_module_that_does_not_load_is_a_warning(prefix: Prefix) -> None:
+    prefix.install("broken/1", "no-such/1")
+    made = prefix.adopted()
+    assert any(warning.startswith("broken/1: ") for warning in made.warnings), made.warnings
+
+
+def test_an_interrupted_adoption_is_completed(prefix: Prefix) -> None:
+    prefix.adopted()
+    (prefix.path / "current").unlink()
+    assert prefix.adopted().changed
+    assert prefix.module("module load bzip2; bzip2") == "bzip2/1.0.8\n"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda prefix: (prefix / "modules/all/bzip2/1.0.7").write_text("#%Module\n"),
+            "in Tcl instead of Lua (bzip2/1.0.7)",
+        ),
+        (
+            lambda prefix: (
+                (prefix / "modules/all/Core").mkdir()
+                or (prefix / "modules/all/Core/gcc.lua").write_text("")
+                or ((prefix / "modules/all/Core/GCC").mkdir())
+                or (prefix / "modules/all/Core/GCC/9.lua").write_text("")
+            ),
+            "in folders of a hierarchical naming scheme (Core/GCC/9.lua)",
+        ),
+        (
+            lambda prefix: (prefix / "software/bzip2").rename(prefix / "software/gone"),
+            "without an installation (bzip2/1.0.6, bzip2/1.0.8)",
+        ),
+        (
+            lambda prefix: (prefix / "modules/all/bzip2/1.1.lua").symlink_to("/etc/hostname"),
+            "links that lead out of the prefix (bzip2/1.1.lua)",
+        ),
+        (
+            lambda prefix: (prefix / "modules/all/bzip2/1.1.lua").write_text('local root = "/usr"\n'),
+            "installed outside the prefix",
+        ),
+    ],
+    ids=["tcl", "hierarchical", "lost", "link", "elsewhere"],
+)
+def test_what_no_release_can_have_is_rejected(prefix: Prefix, spoil: Any, message: str) -> None:
+    spoil(prefix.path)
+    assert message in prefix.rejected()
+
+
+def test_without_lmod_there_is_no_release(prefix: Prefix) -> None:
+    assert "/no/lmod cannot be run" in prefix.rejected(lmod_cmd="/no/lmod")
