@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,9 +21,9 @@ setenv("EBROOTTOOL", root)
 """
 
 
-def ends(file: Path) -> bool:
+def ends(file: Path, seconds: float = 10) -> bool:
     """Whether the process whose id is in a file ends soon. A zombie has ended."""
-    stat, deadline = Path(f"/proc/{file.read_text().strip()}/stat"), time.monotonic() + 10
+    stat, deadline = Path(f"/proc/{file.read_text().strip()}/stat"), time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             if stat.read_text().rpartition(")")[2].split()[0] in "ZX":
@@ -252,6 +253,27 @@ class TestModuleTests:
         assert ends(tmp_path / "pid")
 
 
+def test_a_gate_that_is_killed_leaves_nothing_running(release_tree: ReleaseTree, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    release_tree.add("tool/1.0", GOOD)
+    release_tree.manifest["tests"] = {"tool/1.0": [f"sleep 1000 & echo $! >{pid}; wait"]}
+    release_tree.write_manifest()
+    release_tree.write_cache()
+    code = (
+        "import json, sys; from plugins.module_utils._software import verify; verify.run(json.load(sys.stdin), print)"
+    )
+    request = release_tree.request(limits={"test": 1})
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True) as gate:
+        assert gate.stdin is not None
+        gate.stdin.write(json.dumps(request))
+        gate.stdin.close()
+        while not pid.exists() or not pid.read_text():
+            assert gate.poll() is None
+            time.sleep(0.02)
+        gate.kill()
+    assert ends(pid, 20)
+
+
 class TestCollections:
     """Collections of the stack restore."""
 
@@ -291,6 +313,9 @@ class TestScope:
         assert self.checked(release_tree, old) == 3
         old = json.loads(json.dumps(release_tree.manifest))
         old["entries"].append({**old["entries"][1], "module": "tool/2.0"})
+        assert self.checked(release_tree, old) == 1
+        old = json.loads(json.dumps(release_tree.manifest))
+        release_tree.manifest["tests"] = {"other/1.0": ["true"]}
         assert self.checked(release_tree, old) == 1
 
     def test_an_unknown_scope(self, release_tree: ReleaseTree) -> None:

@@ -85,12 +85,25 @@ def test_a_kernel_that_hangs(release_tree: ReleaseTree, python: tuple[str, Path]
     assert reason.endswith("Python did not end within 10 seconds")
 
 
+def test_packages_are_compared_without_a_python(release_tree: ReleaseTree) -> None:
+    release_tree.add("oldtools/1.0", PYTHON_MODULE, {"lib/traitlets/__init__.py": "", "lib/zmq.py": ""})
+    release_tree.add("tabulate/1.0", PYTHON_MODULE, {"lib/tabulate.py": ""})
+    assert release_tree.verify() == [
+        (
+            "oldtools/1.0",
+            "kernel",
+            "PYTHONPATH replaces traitlets, zmq of the servers' kernels: remove it, or set `server_python` to try "
+            "whether they start",
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("python3", "python3 is no path: set `server_python` to the path of the servers' Python"),
+        ("python3", "python3 is not the path of a program: set `server_python` to the path of the servers' Python"),
         ("/usr/bin/python3", "/usr/bin/python3 cannot import ipykernel without any module"),
-        ("/nowhere/python3", "/nowhere/python3 cannot be started"),
+        ("/nowhere/python3", "/nowhere/python3 is not the path of a program"),
     ],
 )
 def test_a_python_without_a_kernel(release_tree: ReleaseTree, path: str, message: str) -> None:

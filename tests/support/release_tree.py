@@ -108,8 +108,11 @@ class ReleaseTree:
             self.write_manifest()
         if not os.path.exists(self.staging.cache):
             self.write_cache()
-        asked = {"prefix": str(self.prefix), "release": RELEASE, "scope": "all", "lmod_cmd": str(LMOD)}
-        return verify.run({**asked, **request}, lambda event: None)
+        return verify.run(self.request(**request), lambda event: None)
+
+    def request(self, **more: Any) -> dict[str, Any]:
+        """Return a request of the phase `verify`."""
+        return {"prefix": str(self.prefix), "release": RELEASE, "scope": "all", "lmod_cmd": str(LMOD), **more}
 
     def verify(self, **request: Any) -> list[tuple[str, str, str]]:
         """Return what fails, as (module, check, reason)."""

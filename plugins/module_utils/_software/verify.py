@@ -53,6 +53,8 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         if used:
             groups = kernel.groups(used, loads)
             failures += workers.check("start a kernel", partial(kernel.check, used), subject, groups)
+        else:
+            failures += workers.check("compare packages", kernel.check_packages, subject, loads)
         failures += workers.check("restore", collections.check, subject, subject.manifest["collections"])
     return {"checked": len(subject.modules), "failures": [failure._asdict() for failure in failures]}
 

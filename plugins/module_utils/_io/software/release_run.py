@@ -97,7 +97,9 @@ class ReleaseRun:
 
 
 def _gate_message(release: str, failures: list[Mapping[str, str]]) -> str:
-    lines = [f"- {item['module']}: {item['reason']} ({item['check']})" for item in failures[:_MOST_CHECKS]]
+    lines = [
+        f"- {item['module'] or 'the release'}: {item['reason']} ({item['check']})" for item in failures[:_MOST_CHECKS]
+    ]
     if len(failures) > _MOST_CHECKS:
         lines.append(f"- and {len(failures) - _MOST_CHECKS} more")
     head = f"Release {release} is not published, because {len(failures)} checks failed; the current one stays:"

@@ -43,6 +43,9 @@ _PYTHON_PATH = "PYTHONPATH"
 #: A folder for variants of libraries for some CPUs.
 _VARIANTS = "glibc-hwcaps"
 
+#: Packages of every kernel. They are what a check without the Python of the servers looks for.
+_PACKAGES = frozenset(["IPython", "ipykernel", "jupyter_client", "jupyter_core", "tornado", "traitlets", "zmq"])
+
 _Key = tuple[tuple[str, str], ...]
 
 
@@ -58,18 +61,13 @@ class Kernel(NamedTuple):
 
 def without_modules(subject: Subject) -> Kernel:
     """Start the Python of the notebooks without a module. Raises PhaseError if that fails already."""
-    if not os.path.isabs(subject.python):
+    if not os.path.isabs(subject.python) or not os.access(subject.python, os.X_OK):
         raise PhaseError(
-            f"{subject.python} is no path: set `server_python` to the path of the servers' Python", REJECTED
+            f"{subject.python} is not the path of a program: set `server_python` to the path of the servers' Python",
+            REJECTED,
         )
     with tempfile.TemporaryDirectory(prefix="gate-") as home:
-        try:
-            ended = _run(subject, server_environment(subject, home), home)
-        except OSError as error:
-            raise PhaseError(
-                f"{subject.python} cannot be started ({error.strerror}): set `server_python` to the servers' Python",
-                REJECTED,
-            ) from error
+        ended = _run(subject, server_environment(subject, home), home)
         if ended.status != 0:
             raise PhaseError(
                 f"{subject.python} cannot import ipykernel without any module ({describe(ended, subject.limits.load)}): "
@@ -116,14 +114,27 @@ def check(kernel: Kernel, subject: Subject, group: list[Loaded]) -> list[Failure
     ]
 
 
+def check_packages(_subject: Subject, loaded: Loaded) -> list[Failure]:
+    """Check a module without the Python of the servers: PYTHONPATH replaces no package of kernels."""
+    replaced = _replaced(loaded, _PYTHON_PATH, _PACKAGES)
+    if not replaced:
+        return []
+    reason = f"PYTHONPATH replaces {', '.join(replaced)} of the servers' kernels"
+    return [Failure(loaded.module, CHECK, f"{reason}: remove it, or set `server_python` to try whether they start")]
+
+
 def _cause(kernel: Kernel, loaded: Loaded) -> str:
     causes = []
     for variable, used in ((_PYTHON_PATH, kernel.packages), (_LIBRARY_PATH, kernel.libraries)):
-        folders = loaded.environment.get(variable, "").split(":")
-        replaced = used.intersection(name for folder in folders for name in _names_in(folder))
+        replaced = _replaced(loaded, variable, used)
         if replaced:
-            causes.append(f"{variable} replaces {', '.join(sorted(replaced))}")
+            causes.append(f"{variable} replaces {', '.join(replaced)}")
     return f", because {' and '.join(causes)} of the kernel" if causes else ""
+
+
+def _replaced(loaded: Loaded, variable: str, used: frozenset[str]) -> list[str]:
+    folders = loaded.environment.get(variable, "").split(":")
+    return sorted(used.intersection(name for folder in folders for name in _names_in(folder)))
 
 
 def _names_in(folder: str) -> set[str]:

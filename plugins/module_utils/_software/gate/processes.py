@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from .subject import Subject
 BASE_PATH = "/usr/local/bin:/usr/bin:/bin"
 #: A message quotes the last lines of what a program printed, up to so many characters.
 QUOTE = 300
+#: Seconds after its time limit that a program ends even if nobody waits for it.
+_GRACE = 10
 _HEADING = "Lmod has detected the following error:"
 _ADVICE = ("Please check the", "It is also possible", "Also make sure", "While processing the following")
 
@@ -51,12 +54,15 @@ def server_environment(subject: Subject, home: str) -> dict[str, str]:
 def run_limited(command: Sequence[str], environment: dict[str, str], folder: str, seconds: float) -> Ended:
     """Run a program in a process group of its own, and end all that is left of the group when it ends or is too slow.
 
-    Its output goes to a file, because what it leaves running may keep a pipe open.
+    Its output goes to a file, because what it leaves running may keep a pipe open. If this process is killed meanwhile,
+    `timeout` ends the group.
     """
     path = os.path.join(folder, "output")
+    timeout = shutil.which("timeout")
+    guard = [timeout, "--signal=KILL", str(int(seconds) + _GRACE)] if timeout else []
     with open(path, "wb") as output:
         process = subprocess.Popen(
-            command,
+            [*guard, *command],
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,

@@ -32,10 +32,13 @@ def changed_modules(manifest: dict[str, Any], previous: dict[str, Any] | None) -
 def affected_modules(manifest: dict[str, Any], previous: dict[str, Any] | None, folder: str) -> list[str]:
     """Return the changed modules and those that load one of them, directly or not, in the manifest's order.
 
-    A module without a version means the default version, so all versions count, and a changed default counts too.
+    A module without a version means the default version, so all versions count, and a changed default counts too. Modules
+    whose tests changed are among them.
     """
     names = [entry["module"] for entry in manifest["entries"]]
     affected = set(changed_modules(manifest, previous))
+    tests, old_tests = manifest.get("tests", {}), (previous or {}).get("tests", {})
+    affected |= {name for name in names if tests.get(name, []) != old_tests.get(name, [])}
     defaults, old_defaults = manifest.get("defaults", {}), (previous or {}).get("defaults", {})
     gone = {entry["module"] for entry in (previous or {}).get("entries", [])} - set(names)
     targets = {name for name in {*defaults, *old_defaults} if defaults.get(name) != old_defaults.get(name)}
