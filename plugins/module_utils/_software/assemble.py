@@ -16,6 +16,7 @@ from .files import as_json, make_folders, write_new
 from .lmod import default_version, lmodrc
 from .locks import hold
 from .releases import check_release_id, open_tree
+from .reserve import keep_reserve
 from .store import read_entry
 from .tree_layout import ReleaseLayout, TreeLayout
 
@@ -34,6 +35,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
         if os.path.exists(tree.release(release)):
             raise PhaseError(f"release {release} exists already: run again, for a release with a new id", REJECTED)
         clean_releases(tree)
+        keep_reserve(tree)
         staging = ReleaseLayout(tree.staging(release))
         make_folders(staging.modules)
         make_folders(staging.lmod)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import socket
@@ -24,9 +25,14 @@ from typing import Any, NamedTuple, Optional
 
 from .clock import utc_now
 from .errors import LOCKED, REJECTED, PhaseError
-from .files import read_json, write_new
+from .files import READABLE, read_json, write_new
+from .reserve import FULL, use_reserve
 from .tree_layout import TreeLayout
 
+#: Starts the name of a lock before it is one.
+CANDIDATE_PREFIX = ".run.lock-"
+#: Whoever removes a stale lock locks this file in the kernel.
+BREAKING_FILE = ".breaking"
 #: Seconds between two renewals, and after how many without one a lock of an unseen process is nobody's.
 RENEWAL = 15
 NOBODY_AFTER = 600
@@ -71,17 +77,26 @@ def read_lock(tree: TreeLayout) -> Optional[dict[str, Any]]:
 def acquire(tree: TreeLayout, holder: dict[str, Any], request: dict[str, Any]) -> str:
     """Take the lock for a holder and return its token. Raises PhaseError if another run keeps it."""
     deadline = time.monotonic() + float(request.get("lock_timeout") or LONGEST_WAIT)
-    mine = os.path.join(tree.locks, ".run.lock-" + holder["token"])
+    mine = os.path.join(tree.locks, CANDIDATE_PREFIX + holder["token"])
     try:
         while True:
             # New each time: its time is the file server's time of now.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(mine)
-            write_new(mine, json.dumps(holder, sort_keys=True).encode("utf-8"))
+            try:
+                write_new(mine, json.dumps(holder, sort_keys=True).encode("utf-8"))
+            except OSError as error:
+                if error.errno in FULL and use_reserve(tree):
+                    continue
+                raise
             if _link(mine, tree.run_lock):
+                _clean(tree, mine)
                 return str(holder["token"])
             found = _inspect(tree, mine)
-            if found is None or (_is_stale(found) and _break(tree, found)):
+            if found is None:
+                continue
+            if _is_stale(found):
+                _break(tree, found)
                 continue
             if request.get("when_locked") != WAIT or time.monotonic() > deadline:
                 raise _locked(tree, found)
@@ -148,6 +163,8 @@ def _link(source: str, target: str) -> bool:
         os.link(source, target)
     except FileExistsError:
         pass
+    except FileNotFoundError:
+        return False  # whoever got the lock removed the file while it was written
     except OSError as error:
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise PhaseError(
@@ -162,10 +179,21 @@ def _link(source: str, target: str) -> bool:
 
 def _inspect(tree: TreeLayout, mine: str) -> Optional[_Lock]:
     try:
-        renewed = os.stat(tree.run_lock).st_mtime
+        return _Lock(read_lock(tree) or {}, os.stat(mine).st_mtime - os.stat(tree.run_lock).st_mtime)
     except FileNotFoundError:
         return None
-    return _Lock(read_lock(tree) or {}, os.stat(mine).st_mtime - renewed)
+
+
+def _clean(tree: TreeLayout, mine: str) -> None:
+    """Remove what runs left that were killed while they waited for the lock. One that is being written is written again."""
+    now = os.stat(mine).st_mtime
+    for name in os.listdir(tree.locks):
+        path = os.path.join(tree.locks, name)
+        if name.startswith(CANDIDATE_PREFIX) and path != mine:
+            with contextlib.suppress(FileNotFoundError):
+                holder = read_json(path)
+                if holder is None or _is_stale(_Lock(holder, now - os.stat(path).st_mtime)):
+                    os.unlink(path)
 
 
 def _is_stale(lock: _Lock) -> bool:
@@ -179,31 +207,21 @@ def _is_stale(lock: _Lock) -> bool:
     return lock.age > NOBODY_AFTER
 
 
-def _break(tree: TreeLayout, lock: _Lock) -> bool:
-    """Remove a stale lock. Return whether that may have worked, so that a new attempt makes sense.
+def _break(tree: TreeLayout, lock: _Lock) -> None:
+    """Remove a stale lock unless another run has taken it since.
 
-    Of several runs that find it stale, one gets the second name of the file and removes the first. So nobody removes the
-    lock that another of them has taken since.
+    The kernel lets one run at a time do this, and forgets a run that ends in between. A file server without such locks leaves
+    a gap of microseconds, and only between runs that wait for a stale lock.
     """
-    token = lock.holder.get("token", "unreadable")
-    second = os.path.join(tree.locks, f".stale-{token}")
+    descriptor = os.open(os.path.join(tree.locks, BREAKING_FILE), os.O_RDWR | os.O_CREAT, READABLE)
     try:
-        os.link(tree.run_lock, second)
-    except FileNotFoundError:
-        return True
-    except FileExistsError:
-        # Somebody is about to remove it, unless they crashed in between.
-        with contextlib.suppress(FileNotFoundError):
-            if lock.age > NOBODY_AFTER or time.time() - os.stat(second).st_ctime > NOBODY_AFTER:
-                os.unlink(second)
-        return False
-    same = (read_json(second) or {}).get("token") == lock.holder.get("token")
-    if same:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(tree.run_lock)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(second)
-    return True
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if (read_lock(tree) or {}).get("token") == lock.holder.get("token"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(tree.run_lock)
+    finally:
+        os.close(descriptor)
 
 
 def _locked(tree: TreeLayout, lock: _Lock) -> PhaseError:

@@ -15,6 +15,7 @@ from .errors import REJECTED, PhaseError
 from .files import allocated_bytes, remove_folder
 from .locks import hold
 from .releases import check_release_id, current_release, list_releases, open_tree, read_manifest
+from .reserve import keep_reserve, use_reserve
 from .store import check_store_path
 from .tree_layout import TreeLayout
 
@@ -27,6 +28,7 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     if request.get("dry_run"):
         return {"bytes": sum(allocated_bytes(path) for path in _check(tree, request))}
     with hold(tree, request, "prune"):
+        use_reserve(tree)
         total = 0
         for path in _check(tree, request):
             emit({"entry": os.path.relpath(path, tree.prefix), "step": "delete"})
@@ -37,6 +39,7 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
                     os.rmdir(os.path.dirname(path))  # the last version of this name
         clean_releases(tree)
         clean_store(tree)
+        keep_reserve(tree)
     return {"bytes": total}
 
 
