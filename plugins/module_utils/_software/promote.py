@@ -105,7 +105,8 @@ def _check_space(tree: TreeLayout, missing: list[dict[str, Any]]) -> None:
     free, needed = status.f_bavail * status.f_frsize, sum(entry["size"] for entry in missing)
     if needed > free:
         raise PhaseError(
-            f"{len(missing)} missing store entries take {needed} bytes, and {tree.store} has {free} left: prune, or enlarge the volume",
+            f"{len(missing)} missing store entries take {needed} bytes, and {tree.store} has {free} left: prune, or enlarge the "
+            "volume",
             NO_SPACE,
             {"needed": needed, "free": free},
         )
