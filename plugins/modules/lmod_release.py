@@ -17,8 +17,12 @@ description:
     become a release with Lmod's cache. The release is verified, and becomes current by one rename.
   - A run that fails, or that is killed, leaves the current release as it is. The next run continues with what is missing.
   - If nothing differs, EasyBuild resolves the stack, and nothing is built or published.
+  - Rolls back to an earlier release, promotes a release of another tree, and deletes what nothing needs.
 extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
+  - odh.persistency.attributes.k8s
+  - odh.persistency.connection
   - odh.persistency.software
 attributes:
   check_mode:
@@ -35,12 +39,18 @@ options:
     description:
       - V(present) builds what is missing, and makes a release of it current.
       - V(built) builds what is missing into the store. No release changes.
+      - V(rolled_back) makes O(release) current again, or the release before the current one. Without O(release), a second
+        run stays where the first one went.
+      - V(promoted) copies O(release), or the current one, from the tree O(source), verifies it, and makes it current.
+        Store entries that exist are not copied.
+      - V(pruned) deletes releases beyond O(keep) that no running server may use, store entries that no release needs any more,
+        and what runs left behind that did not end. The current release is never deleted.
     type: str
-    choices: [built, present]
+    choices: [built, present, rolled_back, promoted, pruned]
     default: present
   stack:
     description:
-      - The stack, as data. Use either this or O(stack_file).
+      - The stack, as data. O(state=present) and O(state=built) need either this or O(stack_file).
       - The key C(easyconfigs) lists the easyconfigs. An item is a file name, or a mapping from the file name to its keys.
         C(options) has options of EasyBuild for this easyconfig. The release does without an easyconfig that is C(optional) and
         cannot be built, and keeps its last good installation. The version with C(default) is what C(module load NAME) loads.
@@ -97,6 +107,31 @@ options:
   server_python:
     description: The Python of the notebook servers on this host, which must import C(ipykernel) with each module loaded.
     type: path
+  release:
+    description: The id of a release, for O(state=rolled_back) and O(state=promoted).
+    type: str
+  source:
+    description:
+      - The path of another tree on the host that runs the task, for O(state=promoted). Its releases must be for the same
+        O(prefix).
+    type: path
+  keep:
+    description: How many releases stay, the current one included. Required for O(state=pruned).
+    type: int
+  minimum_age:
+    description:
+      - How long a release stays after it was last current, and a store entry after it was built, as a number with a unit of
+        C(s), C(m), C(h), C(d) or C(w).
+      - With O(server_namespaces), releases stay by the running servers instead, and this applies to store entries only.
+    type: str
+    default: 7d
+  server_namespaces:
+    description:
+      - The namespaces of servers that load from the tree. Every release that was current since the oldest running server
+        started stays. Without this, O(state=pruned) asks no cluster.
+    type: list
+    elements: str
+    default: []
   when_locked:
     description: Whether to wait while another run changes the tree, or to fail at once.
     type: str
@@ -111,6 +146,8 @@ options:
       - A file on the host that runs the task, which gets a line for each step of each build.
       - If it is not set, the lines are shown in the output of the task.
     type: path
+notes:
+  - The connection options are used only with O(server_namespaces), which needs C(list) on C(pods) there.
 seealso:
   - module: odh.persistency.lmod_tree
   - module: odh.persistency.lmod_release_info
@@ -120,6 +157,7 @@ requirements:
   - PyYAML >= 5.1, for O(stack_file)
   - EasyBuild 5, in the environment O(easybuild)
   - Lmod >= 8.6
+  - kubernetes >= 24.2.0, for O(server_namespaces)
 """
 
 EXAMPLES = r"""
@@ -159,6 +197,31 @@ EXAMPLES = r"""
     stack_file: /etc/persistency/stack.yml
     rebuild: [zlib/1.3.1]
   become: true
+
+- name: Roll back to the release before
+  odh.persistency.lmod_release:
+    prefix: /opt/apps
+    build_user: easybuild
+    state: rolled_back
+  become: true
+
+- name: Promote the current release of the staging tree
+  odh.persistency.lmod_release:
+    prefix: /opt/apps
+    path: /srv/production/apps
+    source: /srv/staging/apps
+    build_user: easybuild
+    state: promoted
+  become: true
+
+- name: Delete all but five releases, and what only they needed
+  odh.persistency.lmod_release:
+    prefix: /opt/apps
+    build_user: easybuild
+    state: pruned
+    keep: 5
+    server_namespaces: [jupyterhub]
+  become: true
 """
 
 RETURN = r"""
@@ -174,7 +237,7 @@ previous:
   sample: 20261120T090000Z-4e5f6a7b
 modules:
   description: The modules of the release. In check mode, and if the run fails, those that it would have.
-  returned: always, unless the input is rejected
+  returned: O(state=present) and O(state=built)
   type: list
   elements: str
   sample: [bzip2/1.0.8, zlib/1.3.1]
@@ -182,24 +245,28 @@ entries:
   description:
     - The same with the C(path) of each in the store, its C(hash), its C(size) in bytes, and its C(state). V(built) is new,
       V(carried) was in the store, and V(kept) replaces an optional one that cannot be built.
-  returned: always, unless the input is rejected
+  returned: O(state=present) and O(state=built)
   type: list
   elements: dict
 failed:
   description: Modules that are not built, each with its C(reason) and C(log).
-  returned: always, unless the input is rejected
+  returned: O(state=present) and O(state=built)
   type: list
   elements: dict
 rebuild_available:
   description: Modules that were built by another EasyBuild or easyblock than a build would use now, see O(rebuild).
-  returned: always, unless the input is rejected
+  returned: O(state=present) and O(state=built)
   type: list
   elements: str
 missing_sources:
   description: Sources that are missing, or have another checksum, each with its C(module), C(file), C(sha256) and C(urls).
-  returned: always, unless the input is rejected
+  returned: O(state=present) and O(state=built)
   type: list
   elements: dict
+bytes:
+  description: How many bytes were deleted or copied, in check mode how many would be deleted.
+  returned: O(state=pruned) and O(state=promoted)
+  type: int
 changes:
   description: All changes of the plan.
   returned: always
@@ -210,7 +277,7 @@ changes:
       description: V(create), V(update), V(delete) or V(refuse).
       type: str
     kind:
-      description: V(entry) (a build), V(module) (of the release) or V(release).
+      description: V(entry) (of the store), V(module) (of the release), V(release), V(store), V(incomplete) or V(staging).
       type: str
     namespace:
       description: Empty, because these have no namespace.

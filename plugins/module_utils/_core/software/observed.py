@@ -67,11 +67,15 @@ class ObservedTree:
     store: Mapping[str, Installation] = field(default_factory=dict)
     current: Optional[str] = None
     previous: Optional[str] = None
+    #: How the current release became current: `published`, `rolled_back` or `observed`.
+    current_by: str = ""
     incomplete: tuple[str, ...] = ()
     staging: tuple[str, ...] = ()
     changed_entries: tuple[str, ...] = ()
     lmod: str = ""
     free: int = 0
+    #: As the phase reported it.
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -97,11 +101,13 @@ def observed_tree(result: Mapping[str, Any]) -> ObservedTree:
         {entry["hash"]: installation(entry) for entry in result["store"]},
         result.get("current"),
         result.get("previous"),
+        result.get("current_by") or "",
         tuple(result.get("incomplete") or ()),
         tuple(result.get("staging") or ()),
         tuple(result.get("changed_entries") or ()),
         result.get("lmod") or "",
         int(result.get("free") or 0),
+        result,
     )
 
 

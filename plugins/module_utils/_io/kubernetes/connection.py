@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from ..connection_settings import KubeconfigContext, Settings, without_credentials
 from ..errors import ConfigError
+from ..options.connection import argument_spec as argument_spec  # of every module with a connection
 from ..version import USER_AGENT
 
 try:
@@ -31,21 +32,14 @@ except ImportError as error:  # the module reports it, with missing_required_lib
     IMPORT_ERROR = error
 
 try:
-    from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as kc
 
     COLLECTION_ERROR: Optional[Exception] = None
 except ImportError as error:
-    AUTH_ARG_SPEC = {}
     COLLECTION_ERROR = error
 
 #: The Python client silently ignores impersonation in a kubeconfig: a run would act as another user.
 _IMPERSONATION_KEYS = ("as", "as-groups", "as-uid", "as-user-extra")
-
-
-def argument_spec() -> dict[str, Any]:
-    """Return the connection options: those of kubernetes.core, and `cluster`."""
-    return {**{name: dict(spec) for name, spec in AUTH_ARG_SPEC.items()}, "cluster": {"type": "str"}}
 
 
 @dataclass

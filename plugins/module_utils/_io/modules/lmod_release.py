@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..._core.outcome import Outcome
@@ -26,20 +27,23 @@ from ..._core.software.stack import Stack
 from ..._core.software.stack_parser import parse_stack
 from ..files.stack_file import read_stack
 from ..module import PlanRejected, finish, refuse, timings_result
+from ..options.connection import argument_spec as connection_spec
 from ..options.software import TREE_SPEC, open_executor
 from ..software.executor import PhaseFailed
 from ..software.progress import Progress
 from ..software.release_run import ReleaseRun
+from ..software.switching import Switching, oldest_server, promotion, pruning, rollback
 from ..timings import Timings
 
-BUILT, PRESENT = "built", "present"
+BUILT, PRESENT, ROLLED_BACK, PROMOTED, PRUNED = STATES = ("built", "present", "rolled_back", "promoted", "pruned")
 
 
 def argument_spec() -> dict[str, Any]:
     """Return the options of `lmod_release`."""
     return {
+        **connection_spec(),
         **TREE_SPEC,
-        "state": {"type": "str", "choices": [BUILT, PRESENT], "default": PRESENT},
+        "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
         "stack": {"type": "dict"},
         "stack_file": {"type": "path"},
         "easybuild_options": {"type": "dict", "default": {}},
@@ -50,6 +54,11 @@ def argument_spec() -> dict[str, Any]:
         "rebuild": {"type": "list", "elements": "str", "default": []},
         "verify": {"type": "str", "choices": ["changed", "all"], "default": "changed"},
         "server_python": {"type": "path"},
+        "release": {"type": "str"},
+        "source": {"type": "path"},
+        "keep": {"type": "int"},
+        "minimum_age": {"type": "str", "default": "7d"},
+        "server_namespaces": {"type": "list", "elements": "str", "default": []},
         "when_locked": {"type": "str", "choices": ["wait", "reject"], "default": "wait"},
         "lock_timeout": {"type": "int", "default": 3600},
         "progress_file": {"type": "path"},
@@ -59,7 +68,46 @@ def argument_spec() -> dict[str, Any]:
 def manage_release(module: Any) -> dict[str, Any]:
     """Bring the tree to the state that the options describe; in check mode, only plan that."""
     with Progress(module.params["progress_file"]) as progress:
-        return _to_stack(module, progress)
+        if module.params["state"] in (BUILT, PRESENT):
+            return _to_stack(module, progress)
+        return _switch(module, progress)
+
+
+def _switch(module: Any, progress: Progress) -> dict[str, Any]:
+    """Roll back, promote or prune."""
+    params = module.params
+    with open_executor(params) as executor:
+        run = ReleaseRun(executor, {"prefix": params["prefix"], "lmod_cmd": params["lmod_cmd"]}, progress)
+        if params["state"] == PRUNED:
+            servers = params["server_namespaces"]
+            oldest = oldest_server(module, servers) if servers else None
+
+        def plan() -> Switching:
+            if params["state"] == ROLLED_BACK:
+                return rollback(run, params)
+            if params["state"] == PROMOTED:
+                return promotion(run, params)
+            return pruning(run, params, oldest, bool(servers))
+
+        with _as_rejection():
+            switching = plan()
+            results = switching.results
+            if switching.plan.changed and not module.check_mode:
+                with run.locked(params["when_locked"], params["lock_timeout"]):
+                    switching = plan()
+                    results = {**switching.results, **(switching.apply() if switching.plan.changed else {})}
+    return finish(module, Outcome(switching.plan), KIND_RELEASE, **results)
+
+
+@contextlib.contextmanager
+def _as_rejection() -> Iterator[None]:
+    """Report what a phase rejects like other rejections: nothing was written."""
+    try:
+        yield
+    except PhaseFailed as error:
+        if error.kind != "rejected":
+            raise
+        raise PlanRejected([str(error)]) from error
 
 
 def _to_stack(module: Any, progress: Progress) -> dict[str, Any]:
@@ -103,10 +151,8 @@ def _request(params: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
 
 def _plan(run: ReleaseRun, stack: Stack, params: Mapping[str, Any]) -> ReleasePlan:
     """Return the plan. Raises PlanRejected."""
-    try:
+    with _as_rejection():
         tree, resolved = run.read(stack.easystack(), digests=bool(params["rebuild"]))
-    except PhaseFailed as error:
-        raise _rejected(error) from error
     errors: list[str] = []
     if not resolved.errors:
         resolved = with_rebuilds(resolved, tree, params["rebuild"], errors)
@@ -117,10 +163,6 @@ def _plan(run: ReleaseRun, stack: Stack, params: Mapping[str, Any]) -> ReleasePl
     planned = plan_release(found, tree, settings)
     refuse(planned.plan)
     return planned
-
-
-def _rejected(error: PhaseFailed) -> Exception:
-    return PlanRejected([str(error)]) if error.kind == "rejected" else error
 
 
 def _apply(module: Any, run: ReleaseRun, planned: ReleasePlan, timings: Timings) -> dict[str, Any]:
@@ -137,7 +179,7 @@ def _apply(module: Any, run: ReleaseRun, planned: ReleasePlan, timings: Timings)
     if params["state"] == PRESENT and not failures:
         manifest = release_manifest(planned.wanted, planned.tree, built, failed.values())
         if current is None or manifest["content"] != planned.tree.manifest.get("content"):
-            published = run.publish(manifest, planned.tree, params["verify"], params["server_python"])
+            published = run.publish(manifest, planned.tree, params)
             current = published["id"]
             timings.note("publish")
     outcome = Outcome(applied_plan(planned, failed, published), failures, wrote=bool(built or failed))

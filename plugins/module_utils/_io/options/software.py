@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._core.software.settings import place_errors
@@ -25,10 +26,13 @@ TREE_SPEC: dict[str, Any] = {
 }
 
 
-def open_executor(params: dict[str, Any], errors: list[str]) -> LocalExecutor:
-    """Return the executor of the tree. Raises PlanRejected with these errors and those of the options."""
-    found = [*errors, *place_errors(params, ("prefix", "path", "easybuild", "lmod_cmd"))]
-    path = params["path"] or params["prefix"]
+def open_executor(params: Mapping[str, Any], errors: Sequence[str] = (), path: str = "") -> LocalExecutor:
+    """Return the executor of a tree, which is at `path` if that is set.
+
+    Raises PlanRejected with these errors and those of the options.
+    """
+    found = [*errors, *place_errors(params, ("prefix", "path", "source", "easybuild", "lmod_cmd"))]
+    path = path or params["path"] or params["prefix"]
     if not found:
         found += _tree_errors(params["prefix"], path)
     python = os.path.join(params["easybuild"], "bin", "python") if params["easybuild"] else "/usr/bin/python3"

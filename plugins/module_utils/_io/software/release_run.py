@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any
 
 from ..._core.software.manifest import Failed
 from ..._core.software.observed import (
@@ -72,9 +72,7 @@ class ReleaseRun:
         """Build what the plan says, and go on after failures. Return the new installations by hash, and what failed."""
         return _Builds(self, plan).run()
 
-    def publish(
-        self, manifest: dict[str, Any], tree: ObservedTree, verify: str, python: Optional[str]
-    ) -> dict[str, Any]:
+    def publish(self, manifest: dict[str, Any], tree: ObservedTree, params: Mapping[str, Any]) -> dict[str, Any]:
         """Assemble, cache and verify a release, and make it current. Return its manifest. Raises ExternalError."""
         now = datetime.now(timezone.utc)
         release = f"{now.strftime('%Y%m%dT%H%M%SZ')}-{manifest['content'][:8]}"
@@ -85,15 +83,26 @@ class ReleaseRun:
             "created_by": f"{getpass.getuser()}@{socket.gethostname()}",
         }
         self.progress.say(f"release {release}: {len(manifest['entries'])} modules")
-        manifest = self.phase("assemble", release=release, manifest=manifest)["manifest"]
+        assembled: dict[str, Any] = self.phase("assemble", release=release, manifest=manifest)["manifest"]
         self.phase("cache", RELEASE, release=release)
-        checked = self.phase("verify", RELEASE, release=release, scope=verify, python=python, previous=tree.current)
+        self.check(release, tree, params)
+        self.phase("publish", release=release, expected_current=tree.current)
+        self.progress.say(f"release {release}: current")
+        return assembled
+
+    def check(self, release: str, tree: ObservedTree, params: Mapping[str, Any]) -> None:
+        """Verify a release that is not published yet. Raises ExternalError."""
+        checked = self.phase(
+            "verify",
+            RELEASE,
+            release=release,
+            scope=params["verify"],
+            python=params["server_python"],
+            previous=tree.current,
+        )
         if checked["failures"]:
             raise ExternalError(_gate_message(release, checked["failures"]), retryable=False)
         self.progress.say(f"release {release}: verified, {checked['checked']} modules checked")
-        self.phase("publish", release=release, expected_current=tree.current)
-        self.progress.say(f"release {release}: current")
-        return manifest
 
 
 def _gate_message(release: str, failures: list[Mapping[str, str]]) -> str:

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans that build nothing: back to an earlier release, a release of another tree, and what is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..plan import CREATE, DELETE, KEEP, UPDATE, Change, Plan, Rejected
+from .observed import ObservedTree
+from .plan import KIND_ENTRY, KIND_RELEASE, module_changes
+from .pruning import Pruning
+from .settings import release_error
+
+#: As in the journal of a tree.
+_ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True)
+class Switch:
+    """Run phases that make a release current, or delete what nothing needs."""
+
+    release: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+def plan_rollback(tree: ObservedTree, prefix: str, release: Optional[str]) -> Plan:
+    """Return the plan to go back to a release, or to the one before the current. Raises Rejected.
+
+    Without a name, a second run stays where the first one went.
+    """
+    problem = release_error(release, tree.releases)
+    if problem is not None:
+        raise Rejected(problem)
+    name = f"{prefix}/current"
+    if release is None and tree.current_by == _ROLLED_BACK:
+        reason = f"release {tree.current} is current by a rollback: name `release` to go further back"
+        return Plan((Change(KEEP, KIND_RELEASE, "", name, reason),))
+    target = release or tree.previous
+    if target is None:
+        raise Rejected(f"release: {prefix} has no release before the current one: publish one first")
+    if tree.releases.get(target, {}).get("damaged"):
+        raise Rejected(f"release: {target} has no readable manifest: name another release")
+    return _switched(name, tree, tree.releases[target], "is rolled back to")
+
+
+def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, release: Optional[str]) -> Plan:
+    """Return the plan to copy a release of another tree and make it current. Raises Rejected."""
+    problem = release_error(release, source.releases)
+    if problem is not None:
+        raise Rejected(problem)
+    target = release or source.current
+    if target is None:
+        raise Rejected("source: the tree has no current release: publish one there, or name a release")
+    manifest = source.releases[target]
+    if manifest.get("damaged"):
+        raise Rejected(f"release: {target} has no readable manifest in `source`: publish a new one there")
+    if manifest["prefix"] != prefix:
+        raise Rejected(
+            f"source: release {target} is for the prefix {manifest['prefix']}, and this tree is at {prefix}: build it for "
+            "this prefix"
+        )
+    switched = _switched(f"{prefix}/current", tree, manifest, "comes from `source`")
+    if not switched.changed:
+        return switched
+    here = {entry.path for entry in tree.store.values()}
+    copies = [
+        Change(
+            CREATE,
+            KIND_ENTRY,
+            "",
+            entry["module"],
+            f"the store lacks {entry['path']}: it is copied ({entry['size']} bytes)",
+            after=f"store/{entry['path']}",
+            operations=(Switch(target),),
+        )
+        for entry in manifest["entries"]
+        if entry["path"] not in here
+    ]
+    return Plan((*copies, *switched.changes))
+
+
+def _switched(name: str, tree: ObservedTree, manifest: Mapping[str, Any], how: str) -> Plan:
+    target = manifest["id"]
+    if target == tree.current:
+        return Plan((Change(KEEP, KIND_RELEASE, "", name, f"release {target} is current"),))
+    operations = (Switch(target),)
+    modules = module_changes(tree.manifest, manifest, operations)
+    size = len(manifest["entries"])
+    change = Change(
+        UPDATE if tree.current else CREATE,
+        KIND_RELEASE,
+        "",
+        name,
+        f"release {target} with {size} modules {how}" + (f", and replaces {tree.current}" if tree.current else ""),
+        before=f"current: {tree.current}" if tree.current else None,
+        after=f"current: release {target} with {size} modules",
+        operations=operations,
+    )
+    return Plan((*modules, change))
+
+
+def plan_pruning(pruning: Pruning) -> Plan:
+    """Return the plan to delete what nothing needs. The sizes are those of the files, as far as they are known."""
+    operations = (Switch(request=pruning.request()),)
+    changes = []
+    for item in pruning.removed:
+        size = f" ({item.size} bytes)" if item.size else ""
+        before = f"{item.kind} {item.name}{size}"
+        changes.append(
+            Change(DELETE, item.kind, "", item.name, item.reason + size, before=before, operations=operations)
+        )
+    kept = [Change(KEEP, item.kind, "", item.name, item.reason) for item in pruning.kept]
+    return Plan((*changes, *kept))

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs that build nothing: a rollback, a promotion, and pruning. Each is a plan, and the phases that apply it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Callable, Optional
+
+from ..._core.plan import Plan, Rejected
+from ..._core.requests import PODS
+from ..._core.servers.pods import server_pod_from
+from ..._core.software.pruning import PruneSettings, decide, used_since
+from ..._core.software.switch_plan import plan_promotion, plan_pruning, plan_rollback
+from ..._core.times import parse_span
+from ..module import PlanRejected, open_api, refuse
+from ..options.software import open_executor
+from .release_run import ReleaseRun
+
+#: What the result of the module has besides its plan.
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Switching:
+    """A plan, and the function that applies it and returns more results. `results` are those of check mode."""
+
+    plan: Plan
+    apply: Callable[[], Results]
+    results: Results
+
+
+def rollback(run: ReleaseRun, params: Mapping[str, Any]) -> Switching:
+    """Return the rollback of a tree. Raises PlanRejected."""
+    tree = run.observe()
+    plan = _planned(lambda: plan_rollback(tree, params["prefix"], params["release"]))
+
+    def apply() -> Results:
+        switched = run.phase("roll_back", release=params["release"])
+        return {"release": switched["current"], "previous": switched["previous"]}
+
+    return Switching(plan, apply, {"release": tree.current, "previous": tree.previous})
+
+
+def promotion(run: ReleaseRun, params: Mapping[str, Any]) -> Switching:
+    """Return the promotion of a release of the tree at `source`. Raises PlanRejected."""
+    if params["source"] is None:
+        raise PlanRejected(["source: set the path of the tree whose release is promoted"])
+    with open_executor(params, path=params["source"]) as executor:
+        source = ReleaseRun(executor, run.request, run.progress).observe()
+    tree = run.observe()
+    plan = _planned(lambda: plan_promotion(source, tree, params["prefix"], params["release"]))
+    release = str(params["release"] or source.current)
+
+    def apply() -> Results:
+        copied = run.phase("promote", source=params["source"], release=release)
+        run.check(release, tree, params)
+        run.phase("publish", release=release, expected_current=tree.current)
+        return {"release": release, "previous": tree.current, "bytes": copied["bytes"]}
+
+    return Switching(plan, apply, {"release": tree.current, "previous": tree.previous})
+
+
+def pruning(run: ReleaseRun, params: Mapping[str, Any], oldest: Optional[datetime], known: bool) -> Switching:
+    """Return what is deleted, if the oldest live server started at `oldest`. Raises PlanRejected."""
+    if params["keep"] is None:
+        raise PlanRejected(["keep: set how many releases stay, such as 5"])
+    tree = run.observe()
+    now = datetime.now(timezone.utc)
+    try:
+        age = parse_span(params["minimum_age"])
+        decided = decide(tree.raw, PruneSettings(params["keep"], now, used_since(now, age, oldest, known), age))
+    except ValueError as error:
+        raise PlanRejected([str(error) if str(error).startswith("keep") else f"minimum_age: {error}"]) from error
+    request: dict[str, Any] = {**decided.request()}
+    size = run.phase("prune", **request, dry_run=True)["bytes"] if decided.removed else 0
+
+    def apply() -> Results:
+        return {"bytes": run.phase("prune", **request)["bytes"]}
+
+    results = {"release": tree.current, "previous": tree.previous, "bytes": size}
+    return Switching(plan_pruning(decided), apply, results)
+
+
+def oldest_server(module: Any, namespaces: list[str]) -> Optional[datetime]:
+    """Return when the oldest live server in these namespaces started, None if there is none. Raises ExternalError."""
+    api = open_api(module)
+    pods = [pod for namespace in namespaces for pod in api.list_all(PODS, namespace, server_pod_from)]
+    return min((pod.created for pod in pods if pod is not None and pod.created is not None), default=None)
+
+
+def _planned(planner: Callable[[], Plan]) -> Plan:
+    try:
+        plan = planner()
+    except Rejected as rejected:
+        raise PlanRejected([rejected.reason]) from rejected
+    refuse(plan)
+    return plan
