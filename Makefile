@@ -32,7 +32,7 @@ demo-down: ## Stop and remove the demo
 	@rm -rf '$(or $(ODHP_TESTBED_DATA),.dev)/demo'
 
 ##@ Test it
-.PHONY: quick soak test lint unit oracle hub integration adversary e2e molecule sanity gates
+.PHONY: quick soak test lint unit oracle hub software integration adversary e2e molecule sanity gates
 quick: ## Lint of changed files and unit tests without property tests, under a minute
 	@bin/system-packages
 	@bin/dev tests/gates/lint changed
@@ -57,6 +57,10 @@ oracle: ## Names and claims, compared with the real KubeSpawner
 
 hub: ## Tests with real JupyterHubs
 	@bin/dev pytest tests/hub $(ARGS)
+
+software: ## Tests of software trees, with the real EasyBuild and the real Lmod
+	@bin/system-packages
+	@bin/dev pytest tests/software $(ARGS)
 
 integration: ## Tests with a real API server: the testbed, or the cluster of KUBECONFIG
 	@bin/system-packages

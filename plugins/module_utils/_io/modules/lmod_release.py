@@ -16,6 +16,7 @@ from ..._core.plan import Failure
 from ..._core.software.manifest import release_manifest, wanted
 from ..._core.software.placed import placed
 from ..._core.software.plan import (
+    KIND_ENTRY,
     KIND_RELEASE,
     PlanSettings,
     ReleasePlan,
@@ -173,7 +174,7 @@ def _apply(module: Any, run: ReleaseRun, planned: ReleasePlan, timings: Timings)
     failures = [
         Failure(change, lost[change.name].reason, lost[change.name].log)
         for change in planned.plan.pending
-        if change.kind == "entry" and change.name in lost
+        if change.kind == KIND_ENTRY and change.name in lost
     ]
     current, published = planned.tree.current, None
     if params["state"] == PRESENT and not failures:
@@ -192,7 +193,7 @@ def _finish(module: Any, outcome: Outcome, planned: ReleasePlan, current: str | 
     return finish(
         module,
         outcome,
-        KIND_RELEASE,
+        KIND_ENTRY if outcome.failures else KIND_RELEASE,
         release=current,
         previous=planned.tree.current if current != planned.tree.current else planned.tree.previous,
         modules=[entry["module"] for entry in manifest["entries"]],

@@ -169,10 +169,9 @@ class _Builds:
         except PhaseFailed as error:
             if error.kind not in ("failed", "rejected"):
                 raise
-            self.failed[entry.module] = Failed(
-                entry.module, str(error), str(error.details.get("log") or ""), entry.hash
-            )
-            self.run_.progress.say(f"{entry.module}: failed: {error}")
+            reason = str(error).removeprefix(f"{entry.module}: ")
+            self.failed[entry.module] = Failed(entry.module, reason, str(error.details.get("log") or ""), entry.hash)
+            self.run_.progress.say(f"{entry.module}: failed: {reason}")
             return
         self.built[built.hash] = built
         self.installed[entry.module] = built
