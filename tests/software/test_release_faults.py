@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -232,3 +234,92 @@ def test_of_many_runs_at_once_one_gets_a_stale_lock(software_tree: SoftwareTree)
         assert sorted(events) == ["error"] * 5 + ["result"]
         software_tree.run("unlock", token=software_tree.observe()["lock"]["token"])
         assert [name for name in software_tree.names() if name.startswith("locks/")] == []
+
+
+def test_a_file_system_without_atomic_renames_is_rejected_before_anything_is_built(software_tree: SoftwareTree) -> None:
+    def fails(number: int) -> Callable[..., None]:
+        def function(*_arguments: object, **_options: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return function
+
+    def copies(source: str, target: str) -> None:
+        """What a file system on an object store may do with a link."""
+
+    software_tree.add("tool/1.0")
+    before = software_tree.names()
+    for name, function, message in (
+        (
+            "link",
+            fails(errno.EPERM),
+            r"has no hard links \(Operation not permitted\): put the tree on a POSIX file system",
+        ),
+        ("symlink", fails(errno.EPERM), r"has no atomic rename of symbolic links \(Operation not permitted\)"),
+        ("rename", fails(errno.EXDEV), r"has no atomic rename of symbolic links \(Invalid cross-device link\)"),
+        ("rename", copies, r"has no atomic rename of symbolic links \(the old link is still there\)"),
+    ):
+        with pytest.raises(PhaseEnded, match=message) as rejected:
+            software_tree.run("lock", run="first", pid=os.getpid(), faults={name: function})
+        assert rejected.value.kind == "rejected"
+        assert software_tree.observe()["lock"] is None
+        software_tree.publish("tool/1.0")
+        software_tree.run("prune", releases=[])
+        assert set(before) < set(software_tree.names())
+        assert not [found for found in software_tree.names() if found.startswith("locks/")]
+
+
+def test_a_file_server_whose_answers_are_lost(software_tree: SoftwareTree) -> None:
+    """The server renames, its answer is lost, and the repetition finds nothing to rename."""
+    rename, link = os.rename, os.link
+
+    def renames(source: str, target: str) -> None:
+        rename(source, target)
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", source)
+
+    def links(source: str, target: str) -> None:
+        link(source, target)
+        raise FileExistsError(errno.EEXIST, "File exists", target)
+
+    software_tree.add("tool/1.0")
+    first = software_tree.publish("tool/1.0")
+    second = software_tree.stage("tool/1.0")
+    software_tree.run("publish", release=second, faults={"rename": renames, "link": links})
+    assert software_tree.current == second
+    software_tree.run("roll_back", release=first, faults={"rename": renames, "link": links})
+    assert software_tree.current == first
+    software_tree.assert_whole()
+
+
+def test_a_link_that_does_not_change_is_a_failure(software_tree: SoftwareTree) -> None:
+    rename = os.rename
+
+    def renames(source: str, target: str) -> None:
+        if os.path.basename(target) == "current":
+            raise OSError(errno.EIO, "Input/output error")
+        rename(source, target)
+
+    software_tree.add("tool/1.0")
+    first, second = software_tree.publish("tool/1.0"), software_tree.publish("tool/1.0")
+    message = rf"current does not lead to release {first} \(Input/output error\): run again"
+    with pytest.raises(PhaseEnded, match=message):
+        software_tree.run("roll_back", release=first, faults={"rename": renames})
+    assert software_tree.current == second
+    assert software_tree.observe()["journal"][-1]["release"] == second
+    assert not [name for name in software_tree.names() if name.startswith("current.")]
+
+
+def test_a_lost_volume(software_tree: SoftwareTree) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    software_tree.add("tool/1.0")
+    release = software_tree.stage("tool/1.0")
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", software_tree.prefix], check=True)
+    try:
+        for phase in ("observe", "lock", "publish", "roll_back", "prune"):
+            with pytest.raises(PhaseEnded, match=r"is not a software tree \(no store, releases, locks\)"):
+                software_tree.run(phase, release=release, run="first")
+        assert os.listdir(software_tree.prefix) == []
+    finally:
+        subprocess.run(["umount", software_tree.prefix], check=True)
+    software_tree.run("publish", release=release)
+    software_tree.assert_whole()

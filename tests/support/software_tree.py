@@ -130,7 +130,11 @@ class SoftwareTree:
         return os.readlink(self.volume.current).rpartition("/")[2]
 
     def run(self, phase: str, view: str = "tree", kill_at: int | None = None, **request: Any) -> Any:
-        """Run a phase. Raises PhaseEnded, and Killed if `kill_at` is not beyond its last change."""
+        """Run a phase. Raises PhaseEnded, and Killed if `kill_at` is not beyond its last change.
+
+        The functions of `os` in `faults` stand for a file system that behaves in another way.
+        """
+        faults = request.pop("faults", {})
         import_module(f"{phases.__package__}.{phase}")
         asked = {"prefix": str(self.prefix), **request}
         mounted = {"path": str(self.path), "prefix": str(self.prefix), "parent": os.getpid(), "uid": None}
@@ -139,6 +143,8 @@ class SoftwareTree:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
+            for name, function in faults.items():
+                setattr(os, name, function)
             _run_in_child(writer, mounted, phase, asked, kill_at)
         os.close(writer)
         with open(reader, encoding="utf-8") as answers:

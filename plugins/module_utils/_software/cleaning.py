@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from .files import remove_folder
+from .files import move, remove_folder
 from .releases import list_staging
 from .store import COPY_PREFIX
 from .tree_layout import NEW_LINK_PREFIX, TreeLayout
@@ -23,7 +23,7 @@ def set_aside(path: str) -> str:
     parent, name = os.path.split(path)
     aside = os.path.join(parent, DELETED_PREFIX + name)
     remove_folder(aside)
-    os.rename(path, aside)
+    move(path, aside)
     return aside
 
 

@@ -46,12 +46,24 @@ def replace_file(path: str, content: bytes, mode: int = READABLE) -> None:
     try:
         write_new(temporary, content, mode)
         sync_path(temporary)
-        os.rename(temporary, path)
+        move(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
     sync_path(os.path.dirname(path))
+
+
+def move(source: str, target: str) -> None:
+    """Rename. A file server may do so although its answer is lost and the repetition fails, so the target decides."""
+    moved = os.lstat(source).st_ino
+    try:
+        os.rename(source, target)
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            if os.lstat(target).st_ino == moved and not os.path.lexists(source):
+                return
+        raise
 
 
 def sync_path(path: str) -> None:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Optional
 
 from .clock import utc_now
 from .errors import LOCKED, REJECTED, PhaseError
-from .files import READABLE, read_json, write_new
+from .files import READABLE, move, read_json, write_new
 from .reserve import FULL, use_reserve
 from .tree_layout import TreeLayout
 
@@ -33,6 +33,8 @@ from .tree_layout import TreeLayout
 CANDIDATE_PREFIX = ".run.lock-"
 #: Whoever removes a stale lock locks this file in the kernel.
 BREAKING_FILE = ".breaking"
+#: Links that show what the file system can do.
+PROBES = (".probe-old", ".probe-new")
 #: Seconds between two renewals, and after how many without one a lock of an unseen process is nobody's.
 RENEWAL = 15
 NOBODY_AFTER = 600
@@ -89,8 +91,13 @@ def acquire(tree: TreeLayout, holder: dict[str, Any], request: dict[str, Any]) -
                 if error.errno in FULL and use_reserve(tree):
                     continue
                 raise
-            if _link(mine, tree.run_lock):
-                _clean(tree, mine)
+            if _link(tree, mine):
+                try:
+                    _clean(tree, mine)
+                    _check_renames(tree)
+                except BaseException:
+                    release(tree, holder["token"])
+                    raise
                 return str(holder["token"])
             found = _inspect(tree, mine)
             if found is None:
@@ -157,21 +164,42 @@ def _renewed(tree: TreeLayout) -> Iterator[None]:
         thread.join()
 
 
-def _link(source: str, target: str) -> bool:
-    """Link a file, and return whether that worked. The number of links says so, even if a file server's answer was lost."""
+def _check_renames(tree: TreeLayout) -> None:
+    """Reject a file system on which a link cannot replace another one in one step: a publication is such a rename."""
+    old, new = (os.path.join(tree.locks, name) for name in PROBES)
     try:
-        os.link(source, target)
+        for path in (old, new):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            os.symlink(path, path)
+        move(new, old)
+        if os.readlink(old) != new:
+            raise OSError(errno.EIO, "the old link is still there")
+        os.unlink(old)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise _no_file_system(tree, f"no atomic rename of symbolic links ({error.strerror})") from error
+
+
+def _no_file_system(tree: TreeLayout, reason: str) -> PhaseError:
+    return PhaseError(
+        f"the file system of {tree.prefix} has {reason}: put the tree on a POSIX file system or NFS, not on an object store",
+        REJECTED,
+    )
+
+
+def _link(tree: TreeLayout, source: str) -> bool:
+    """Link a file as the lock, and return whether that worked. A file server may do so although its answer is lost."""
+    try:
+        os.link(source, tree.run_lock)
     except FileExistsError:
         pass
     except FileNotFoundError:
         return False  # whoever got the lock removed the file while it was written
     except OSError as error:
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-            raise PhaseError(
-                f"the file system of {os.path.dirname(target)} has no hard links ({error.strerror}): put the tree on a POSIX "
-                "file system or NFS",
-                REJECTED,
-            ) from error
+            raise _no_file_system(tree, f"no hard links ({error.strerror})") from error
         if os.stat(source).st_nlink != 2:
             raise
     return os.stat(source).st_nlink == 2
@@ -185,7 +213,7 @@ def _inspect(tree: TreeLayout, mine: str) -> Optional[_Lock]:
 
 
 def _clean(tree: TreeLayout, mine: str) -> None:
-    """Remove what runs left that were killed while they waited for the lock. One that is being written is written again."""
+    """Remove what killed runs left that waited for the lock. One that is being written is written again."""
     now = os.stat(mine).st_mtime
     for name in os.listdir(tree.locks):
         path = os.path.join(tree.locks, name)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from .errors import PhaseError
-from .files import make_read_only, sync_path
+from .files import make_read_only, move, sync_path
 from .journal import PUBLISHED, record
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, read_manifest, require_manifest
@@ -36,7 +36,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
                 raise PhaseError(f"release {release} has no manifest in staging: run again to assemble it")
             make_read_only(staging)
             os.sync()
-            os.rename(staging, tree.release(release))
+            move(staging, tree.release(release))
             sync_path(tree.releases)
         require_manifest(tree, release)
         return make_current(tree, release, PUBLISHED)
@@ -56,16 +56,13 @@ def _replace_link(tree: TreeLayout, release: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     os.symlink(os.path.join(RELEASES, release), temporary)
-    failed: Optional[OSError] = None
     try:
-        os.rename(temporary, tree.current)
+        move(temporary, tree.current)
     except OSError as error:
-        # A file server may have renamed it although its answer was lost and the repetition failed.
-        failed = error
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        raise PhaseError(f"{tree.current} does not lead to release {release} ({error.strerror}): run again") from error
     sync_path(tree.prefix)
     seen = current_release(tree)
     if seen != release:
-        reason = (failed.strerror if failed else "") or f"the file system still shows {seen}"
-        raise PhaseError(f"{tree.current} does not lead to release {release} ({reason}): run again")
+        raise PhaseError(f"{tree.current} does not lead to release {release} but to {seen}: run again")
