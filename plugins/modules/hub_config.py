@@ -136,18 +136,42 @@ options:
     choices: [runtime, init]
     default: runtime
   software:
-    description: The volume with shared software, which every server mounts read-only.
+    description:
+      - The volume with shared software, which every server mounts read-only. What is set here counts more than what follows
+        from O(software_tree), and an empty dictionary means that servers mount none.
     type: dict
     suboptions:
       claim:
-        description: The name of the claim. Required.
+        description: The name of the claim. Required without O(software_tree).
         type: str
       mount_path:
         description: Where servers mount it. The default is V(/opt/software).
         type: str
       environment:
-        description: Variables that servers get with it.
+        description: Variables that servers get with it, besides those of Lmod.
         type: dict
+  software_tree:
+    description:
+      - The tree of M(odh.persistency.lmod_tree) that every server mounts read-only, with the environment in which Lmod uses the
+        cache of the current release. It has no effect without O(software_tree.prefix).
+    type: dict
+    suboptions:
+      prefix:
+        description: The prefix of the tree. Servers mount it there, because modulefiles contain it.
+        type: str
+      claim:
+        description: The name of the claim, which is that of the tree.
+        type: str
+        default: software
+      lmod_cmd:
+        description: The C(lmod) program in the image of the servers (C(LMOD_CMD)).
+        type: str
+        default: /usr/share/lmod/lmod/libexec/lmod
+      system_name:
+        description:
+          - A name for C(LMOD_SYSTEM_NAME). Hubs that share homes and have different software need one each, so that users have
+            separate collections of modules.
+        type: str
 notes:
   - The namespace must have a hub, that is, its service account, unless O(new) is set.
   - On OpenShift, groups (C(gid)) of shares that no security context constraint of the servers allows are rejected.
@@ -183,9 +207,8 @@ EXAMPLES = r"""
     namespace: jupyterhub
     values_file: /srv/hub/values.yaml
     policy: deny
-    software:
-      claim: software
-      environment: {MODULEPATH: /opt/software/current/modules/all}
+    software_tree:
+      prefix: /opt/apps
 
 - name: Go back
   odh.persistency.hub_config:

@@ -59,6 +59,25 @@ def test_a_second_run_changes_nothing_and_going_back_leaves_nothing(
     assert playbooks.ok(HUB, inventory, extra={"hub_state": "absent"}).recap["changed"] == 0
 
 
+def test_servers_mount_the_tree_of_the_role_software_unless_the_hub_says_otherwise(
+    playbooks, namespace, inventory, tmp_path
+):
+    def settings(**variables):
+        playbooks.ok(HUB, inventory, extra={"software_prefix": "/opt/apps", **variables})
+        return yaml.safe_load((tmp_path / "values.yaml").read_text())["hub"]["extraConfig"]["zz-odh-persistency"]
+
+    rendered = settings(software_name="apps", hub_lmod_system_name="gpu")
+    for text in (
+        '"claim":"apps"',
+        '"mount_path":"/opt/apps"',
+        '"MODULEPATH":"/opt/apps/current/modules/all"',
+        '"LMOD_SYSTEM_NAME":"gpu"',
+        '"LMOD_CMD":"/usr/share/lmod/lmod/libexec/lmod"',
+    ):
+        assert text in rendered.replace(": ", ":"), rendered
+    assert "MODULEPATH" not in settings(hub_software={})
+
+
 def test_errors_are_reported_before_anything_is_written(cluster, namespace, playbooks, tmp_path):
     variables = {"hub_namespace": namespace, "hub_values_file": str(tmp_path / "values.yaml")}
     run = playbooks.run(HUB, playbooks.inventory(variables | {"hub_polcy": "deny"}))

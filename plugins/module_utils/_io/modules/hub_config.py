@@ -42,6 +42,7 @@ from ..._core.hub.permissions import (
     Definition,
     hook_permissions,
 )
+from ..._core.hub.software_tree import software_setting
 from ..._core.metadata import ABSENT, PRESENT
 from ..._core.outcome import Outcome
 from ..._core.plan import CREATE, DELETE, KEEP, REFUSE, UPDATE, Change, Plan
@@ -117,6 +118,15 @@ def argument_spec() -> dict[str, Any]:
                 "environment": {"type": "dict"},
             },
         },
+        "software_tree": {
+            "type": "dict",
+            "options": {
+                "prefix": {"type": "str"},
+                "claim": {"type": "str", "default": "software"},
+                "lmod_cmd": {"type": "str", "default": "/usr/share/lmod/lmod/libexec/lmod"},
+                "system_name": {"type": "str"},
+            },
+        },
     }
 
 
@@ -135,9 +145,8 @@ def manage_hub(module: Any) -> dict[str, Any]:
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options without those of the software tree that are not set."""
-    software = {key: value for key, value in (params["software"] or {}).items() if value is not None}
-    return {**params, "software": software or None}
+    """Return the options, with the setting of the software that servers mount."""
+    return {**params, "software": software_setting(params["software_tree"], params["software"])}
 
 
 class Configurator:
