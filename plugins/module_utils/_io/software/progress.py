@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, Optional, TextIO
 
 from ..._core.visible import visible
+from ..errors import ExternalError
 
 
 class Progress:
     """Writes lines to a file, or nowhere."""
 
     def __init__(self, path: Optional[str] = None) -> None:
-        self._file: Optional[TextIO] = open(path, "w", encoding="utf-8") if path else None  # noqa: SIM115
+        self._file: Optional[TextIO] = _open(path) if path else None
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -43,3 +45,14 @@ class Progress:
         elapsed = event.get("elapsed")
         seconds = f" ({elapsed:.0f} s)" if isinstance(elapsed, (int, float)) else ""
         self.say(": ".join(str(event[key]) for key in ("entry", "step") if event.get(key)) + seconds)
+
+
+def _open(path: str) -> TextIO:
+    """Open the file for writing. In a folder that everybody may write to, a link could lead elsewhere."""
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+        return os.fdopen(os.open(path, flags, 0o644), "w", encoding="utf-8")
+    except OSError as error:
+        raise ExternalError(
+            f"progress_file: {path} cannot be written ({error.strerror}): set a file in a folder that exists", False
+        ) from None
