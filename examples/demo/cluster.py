@@ -38,6 +38,11 @@ def kubectl(*arguments: str, given: str | None = None) -> str:
     return answer.stdout
 
 
+def address() -> str:
+    """Return the URL of the API server, for `persistency_cluster`."""
+    return kubectl("config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}")
+
+
 def exists(namespace: str) -> bool:
     """Whether anything of a demo exists: one of its namespaces, or a volume that outlived them."""
     found = kubectl("get", "namespace", namespace, jobs(namespace), "--ignore-not-found", "-o", "name")

@@ -115,11 +115,14 @@ class Demo:
             say(f"{stat.filemode(path.stat().st_mode)}  {path.relative_to(self.export)}")
 
     def options(self) -> list[str]:
-        """Return the options that replace the file server of the inventory by a folder on this machine."""
+        """Return the options that replace the file server of the inventory by a folder, and that name the expected cluster."""
         path = self.folder / "options.json"
-        if not path.exists():
+        if path.exists():
+            content = json.loads(path.read_text())
+        else:
             content = hub.options(INVENTORY, self.folder, with_hub=self.no_hub is None)
-            path.write_text(json.dumps(content, indent=2) + "\n")
+        content["persistency_cluster"] = cluster.address()
+        path.write_text(json.dumps(content, indent=2) + "\n")
         return ["-e", f"@{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}"]
 
     def matrix(self) -> None:

@@ -236,10 +236,16 @@ def test_two_environments(cluster, playbooks, tmp_path):
     for environment in ("staging", "production"):
         name = cluster.make_namespace(f"odhp-{environment}")
         inventory = INVENTORIES / "two-environments" / f"{environment}.yml"
-        playbooks.ok(HOMES, inventory, extra={"homes_namespace": name}, kubeconfig=kubeconfig)
+        extra = {"homes_namespace": name}
+        # Here both contexts lead to a third cluster.
+        refusal = playbooks.refused(HOMES, inventory, extra=extra, kubeconfig=kubeconfig)
+        assert f"not to https://api.{environment}.example.org:6443" in refusal.replace("\n", " ")
+        assert cluster.claims(name) == {}
+        extra["persistency_cluster"] = content["clusters"][0]["cluster"]["server"]
+        playbooks.ok(HOMES, inventory, extra=extra, kubeconfig=kubeconfig)
         found[environment] = {key: size(claim) for key, claim in owners(cluster, name).items()}
         # No run reaches the wrong cluster.
-        assert environment in playbooks.refused(HOMES, inventory, "--check", extra={"homes_namespace": name})
+        assert environment in playbooks.refused(HOMES, inventory, "--check", extra=extra)
         cluster.remove_namespace(name)
     staging, production = found["staging"], found["production"]
     assert len(staging) == 8

@@ -459,10 +459,11 @@ def environments(cluster):
 
 def test_two_environments_declared_once_and_narrowed_in_production(cluster, playbooks, tmp_path, environments):
     kubeconfig = two_contexts(cluster, tmp_path / "two.kubeconfig")
+    server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
     stored, claims, pvs = {}, {}, {}
     for environment, name in environments.items():
         inventory = INVENTORIES / "two-environments" / f"{environment}.yml"
-        extra = {"homes_namespace": name}
+        extra = {"homes_namespace": name, "persistency_cluster": server}
         playbooks.ok(SHARES, inventory, "--diff", extra=extra, kubeconfig=kubeconfig)
         assert playbooks.ok(SHARES, inventory, extra=extra, kubeconfig=kubeconfig).recap["changed"] == 0
         stored[environment], claims[environment] = acl(cluster, name), cluster.claims(name)
@@ -495,7 +496,7 @@ def test_two_environments_declared_once_and_narrowed_in_production(cluster, play
     assert "until" not in stored["staging"][0]["cases-identified"]
     assert stored["production"][0]["cases-identified"]["until"] == "2031-03-31"
     # A typo narrows nothing in silence.
-    typo = {"homes_namespace": "nowhere", "shares_overrides": {"case": {"read": {}}}}
+    typo = {"homes_namespace": "nowhere", "persistency_cluster": server, "shares_overrides": {"case": {"read": {}}}}
     message = playbooks.refused(
         SHARES, INVENTORIES / "two-environments" / "production.yml", extra=typo, kubeconfig=kubeconfig
     )
