@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from ..metadata import ABSENT, RETIRED
-from ..shares.csi_drivers import server_name
 from ..shares.overlaps import places_of
 from ..shares.paths import absolute_error, is_inside
+from ..shares.server_names import server_name
 from ..shares.spec import ShareSpec
 from ..text import did_you_mean, quote_list
 from ..validation import quoted

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 from ..validation import quoted
 
@@ -17,7 +15,6 @@ NFS_CSI = "nfs.csi.k8s.io"
 CEPHFS = "cephfs.csi.ceph.com"
 
 _TEMPLATE = re.compile(r"\$\{\s*pvc?\b", re.IGNORECASE)
-_NUMBER = re.compile(r"(0x[0-9a-f]{1,8}|0[0-7]{0,12}|[1-9][0-9]{0,9})\Z")
 NO_TEMPLATE = (
     "has a template, which only a class fills in when it creates a volume, so all claims would share the folder of that name "
     "or get one each: write the path of the share"
@@ -42,32 +39,6 @@ def is_cephfs(driver: str) -> bool:
 def nfs_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
     """Return the attributes of nfs.csi.k8s.io with lower-case keys, as the driver reads them."""
     return {key.lower(): value for key, value in attributes.items()}
-
-
-@lru_cache(maxsize=256)  # every share is compared by its server, and there are few servers
-def server_name(server: str) -> str:
-    """Return a server's name as DNS compares it, or the canonical form of its address."""
-    bare = server.strip().rstrip(".").lower()
-    bare = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
-    try:
-        address = ipaddress.ip_address(bare.partition("%")[0])
-    except ValueError:
-        return _short_address(bare) or bare
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
-
-
-def _short_address(text: str) -> str:
-    """Return the IPv4 address that the C library reads in a text such as 10.1, 0x0a000001 or 010.0.0.1; "" when it is none."""
-    parts = text.split(".")
-    if len(parts) > 4 or not all(_NUMBER.match(part) for part in parts):
-        return ""
-    numbers = [int(part, 16 if part.startswith("0x") else 8 if part.startswith("0") else 10) for part in parts]
-    *firsts, last = numbers
-    if any(number > 255 for number in firsts) or last >= 256 ** (4 - len(firsts)):
-        return ""
-    number = last + sum(value << 8 * (3 - place) for place, value in enumerate(firsts))
-    return str(ipaddress.IPv4Address(number))
 
 
 def ceph_root(attributes: Mapping[str, str]) -> str:

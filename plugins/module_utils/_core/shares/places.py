@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
 from ..kubernetes.volumes import VolumeSource
-from .csi_drivers import CEPHFS, NFS_CSI, ceph_root, is_cephfs, is_template, server_name
+from .csi_drivers import CEPHFS, NFS_CSI, ceph_root, is_cephfs, is_template
 from .paths import is_inside, normalised
+from .server_names import server_name
 
 #: How the data of one volume relates to that of another. MAY_BE: everything that can be compared is equal.
 SAME, INSIDE, CONTAINS, MAY_BE = "is", "lies inside", "contains", "may be"

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...kubernetes.volumes import Volume
-from ...shares.csi_drivers import is_nfs_csi, nfs_attributes, server_name
+from ...shares.csi_drivers import is_nfs_csi, nfs_attributes
+from ...shares.server_names import server_name
 from ...text import quote_list
 from .chart import server_labels
 from .finding import OK, UNKNOWN, WARNING, Finding, Unread, unknown
