@@ -180,6 +180,18 @@ def test_a_login_that_may_not_list_classes_learns_what_is_unknown(cluster, names
         [warning] = [text for text in shown.warnings if "ResourceQuota tight" in text]
         assert "whether the default class has enough left is unknown" in warning
         assert 'resources: ["storageclasses"], verbs: ["list"]' in warning
+    # Nor does `wait` know whether a claim waits for its first pod.
+    waiting = {"type": "storage_class", "storage_class": "wait-first"}
+    for module, options, names in (
+        ("user_pvc", homes(namespace, ["dan", "eva"], storage_class="wait-first"), ["claim-dan", "claim-eva"]),
+        ("share_pvc", {"namespaces": [namespace], "shares": [{**share, "backend": waiting}]}, ["maps"]),
+    ):
+        for _run in range(2):
+            result = modules.ok(module, {**options, "wait": True, "wait_timeout": 1}, kubeconfig=rights)
+            [warning] = [text for text in result.warnings if " for a first pod " in text]
+            assert warning.startswith(f"Whether {' and '.join(f'{namespace}/{name}' for name in names)} wait")
+            assert 'resources: ["storageclasses"], verbs: ["list"]' in warning
+        assert not modules.ok(module, {**options, "wait": True, "wait_timeout": 1}).warnings
     named = homes(namespace, ["ann", "bea", "cat"], storage_class="standard")
     shown = modules.ok("user_pvc", named, check=True, kubeconfig=rights)
     assert "has 2Gi of standard" in str(shown.warnings)

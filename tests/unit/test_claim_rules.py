@@ -107,6 +107,20 @@ def test_a_claim_is_ready_when_it_is_bound_and_has_its_capacity():
     assert not ready(claim("c"), awaited=[("other", "c")]).pending, "another claim of the same name"
 
 
+def test_a_claim_that_may_wait_for_its_first_consumer_is_no_failure():
+    facts = ClusterFacts()
+    facts.set_storage_classes(None)
+    claims = [
+        claim("a"),
+        claim("b")._replace(volume="pv"),
+        claim("c")._replace(storage_class=""),
+        bound()._replace(name="d"),
+    ]
+    found = check_readiness([("ns", item) for item in claims], {("ns", name) for name in "abcd"}, facts)
+    assert found.unknown == [("ns", "a")]
+    assert set(found.pending) == {("ns", "b"), ("ns", "c")}
+
+
 def test_what_waiting_does_not_change_is_a_warning():
     assert not ready(claim("c")._replace(storage_class="local")).pending, "it waits for the first consumer"
     lost = ready(bound()._replace(phase="Lost", volume="pv"))

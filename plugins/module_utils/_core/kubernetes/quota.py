@@ -13,6 +13,7 @@ from ..plan import Change
 from ..quantity import format_size, parse_quantity, size_or_none
 from ..requests import CLAIMS, CREATE, PATCH
 from .claims import Claim
+from .storage_classes import MAY_NOT_LIST
 
 _PER_CLASS = ".storageclass.storage.k8s.io/"
 #: The default class of a login that may not list storage classes. No class has this name.
@@ -128,8 +129,7 @@ def quota_warnings(demands: Iterable[Demand], quotas: Iterable[Quota]) -> list[s
         ):
             warnings.append(
                 f"ResourceQuota {quota.name} limits single storage classes, and whether the default class has enough left is "
-                f"unknown: this login may not list storage classes, it needs a ClusterRole with "
-                'the rule {apiGroups: ["storage.k8s.io"], resources: ["storageclasses"], verbs: ["list"]}'
+                f"unknown: {MAY_NOT_LIST}"
             )
         desired = _sum(counted)
         for key, left in quota.left.items():

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Optional
 
 from ..quantity import format_size
+from ..text import quote_list
 from .claims import BOUND, LOST, Claim
 from .expansion import failed_expansion
 from .facts import ClusterFacts
+from .storage_classes import MAY_NOT_LIST
 
 #: The namespace and the name of a claim.
 ClaimKey = tuple[str, str]
@@ -20,9 +23,13 @@ ClaimKey = tuple[str, str]
 
 @dataclass
 class Readiness:
-    """`pending`: why a claim is not ready yet, by namespace and name. `warnings`: what waiting does not change."""
+    """`pending`: why a claim is not ready yet, by namespace and name. `warnings`: what waiting does not change.
+
+    `unknown`: claims that are not bound, and may wait for their first consumer.
+    """
 
     pending: dict[ClaimKey, str] = field(default_factory=dict)
+    unknown: list[ClaimKey] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -41,7 +48,10 @@ def check_readiness(
         if claim.phase == LOST:
             found.warnings.append(f"Claim {claim.name} has lost its volume {claim.volume}: waiting does not restore it")
         elif claim.phase != BOUND:
-            if not _waits_for_consumer(claim, facts):
+            waits = _waits_for_consumer(claim, facts)
+            if waits is None:
+                found.unknown.append((namespace, claim.name))
+            elif not waits:
                 found.pending[namespace, claim.name] = f"claim {claim.name} is not bound to a volume"
         elif claim.size is not None and (claim.capacity or 0) < claim.size:
             has, asked = format_size(claim.capacity or 0), format_size(claim.size)
@@ -58,7 +68,22 @@ def check_readiness(
     return found
 
 
-def _waits_for_consumer(claim: Claim, facts: ClusterFacts) -> bool:
+def unknown_readiness_warning(claims: Sequence[ClaimKey]) -> str:
+    """Return the warning about claims that may wait for their first consumer."""
+    names = quote_list([f"{namespace}/{name}" for namespace, name in claims])
+    return (
+        f"Whether {names} {'wait' if len(claims) > 1 else 'waits'} for a first pod or cannot be bound to a volume is unknown: "
+        f"{MAY_NOT_LIST}"
+    )
+
+
+def _waits_for_consumer(claim: Claim, facts: ClusterFacts) -> Optional[bool]:
+    """Return whether a claim is bound when a pod mounts it, None if this login may not list storage classes."""
+    if claim.volume or claim.storage_class == "":
+        return False  # It names its volume, or only a static volume fits.
+    classes = facts.storage_classes()
+    if classes is None:
+        return None
     name = claim.storage_class if claim.storage_class is not None else facts.default_class()
-    known = (facts.storage_classes() or {}).get(name or "")
+    known = classes.get(name or "")
     return known is not None and known.waits_for_consumer

@@ -19,6 +19,11 @@ DEFAULT_CLASS_ANNOTATIONS = (
     "storageclass.kubernetes.io/is-default-class",
     "storageclass.beta.kubernetes.io/is-default-class",
 )
+#: What to say when classes are not known, and what grants it.
+MAY_NOT_LIST = (
+    "this login may not list storage classes, it needs a ClusterRole with the rule "
+    '{apiGroups: ["storage.k8s.io"], resources: ["storageclasses"], verbs: ["list"]}'
+)
 
 
 class StorageClass(NamedTuple):

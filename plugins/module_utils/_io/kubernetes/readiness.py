@@ -12,7 +12,7 @@ from typing import Callable, NamedTuple
 
 from ..._core.kubernetes.claims import Claim
 from ..._core.kubernetes.facts import ClusterFacts
-from ..._core.kubernetes.readiness import ClaimKey, Readiness, check_readiness
+from ..._core.kubernetes.readiness import ClaimKey, Readiness, check_readiness, unknown_readiness_warning
 from ..._core.outcome import Outcome
 from ..._core.plan import Change, Failure
 from ..errors import ExternalError
@@ -51,6 +51,8 @@ def wait_until_ready(wait: Wait, outcome: Outcome, timings: Timings) -> None:
         outcome.unready.extend(Failure(change, reason, retryable=error.retryable) for change in changed)
         return
     outcome.warnings.extend(found.warnings)
+    if found.unknown:
+        outcome.warnings.append(unknown_readiness_warning(found.unknown))
     for (namespace, name), why in found.pending.items():
         reason = (
             f"{why} after {timings.timeout:g} s of waiting: see the events of claim {name} in namespace {namespace}, or "
@@ -67,6 +69,6 @@ def _wait(wait: Wait, timings: Timings) -> Readiness:
         while wait.facts.missing:
             wait.reader.read_missing(wait.facts)
             found = check_readiness(claims, wait.awaited, wait.facts)
-        if not found.pending or time.monotonic() >= deadline:
+        if not (found.pending or found.unknown) or time.monotonic() >= deadline:
             return found
         time.sleep(max(0.0, min(timings.sleep, deadline - time.monotonic())))
