@@ -58,10 +58,17 @@ options:
         of the hub is rejected.
     type: bool
     default: false
+  create_namespace:
+    description:
+      - Whether to create the namespaces of the hub and of its servers if they do not exist, for a hub that is not installed yet
+        (O(new)). On OpenShift they are requested as Projects.
+    type: bool
+    default: false
   servers_namespace:
     description:
-      - The namespace in which the hub starts its servers, if it is another one (C(NOTEBOOK_NAMESPACE) of Open Data Hub). It
-        contains the access list.
+      - The namespace in which the hub starts its servers, if it is another one. It contains the access list.
+      - With O(flavor=odh) the default is C(NOTEBOOK_NAMESPACE) of the Deployment or DeploymentConfig whose pods run as
+        O(service_account). What contradicts it is rejected. RV(servers_namespace) is the namespace in use.
     type: str
   service_account:
     description:
@@ -177,9 +184,10 @@ notes:
   - On OpenShift, groups (C(gid)) of shares that no security context constraint of the servers allows are rejected.
   - Needs the verbs C(get), C(create), C(patch) and C(delete) on C(roles) and C(rolebindings) in the namespaces, C(get) on
     C(serviceaccounts) and C(configmaps), and the rights that it grants to the hub. O(flavor=odh) needs C(create) and C(patch) on
-    C(configmaps) and C(get), C(create) and C(delete) on C(secrets). O(rbac=replace) needs the verbs on C(clusterroles) and
-    C(clusterrolebindings). Optionally C(get) on the namespaces, C(list) on C(securitycontextconstraints) and C(create) on
-    C(subjectaccessreviews).
+    C(configmaps), and C(get), C(create) and C(delete) on C(secrets). O(rbac=replace) needs the verbs on C(clusterroles) and
+    C(clusterrolebindings). O(create_namespace) needs C(create) on C(namespaces), or C(create) and C(list) on
+    C(projectrequests) of OpenShift. Optionally C(get) on the namespaces, C(list) on C(deployments) and C(deploymentconfigs) for
+    O(flavor=odh), C(list) on C(securitycontextconstraints) and C(create) on C(subjectaccessreviews).
 seealso:
   - module: odh.persistency.share_acl
 requirements:
@@ -255,6 +263,11 @@ next_step:
   returned: success
   type: str
   sample: helm upgrade jupyterhub jupyterhub/jupyterhub --namespace jupyterhub --version 4.4.0 -f /srv/hub/values.yaml
+servers_namespace:
+  description: The namespace in which the hub starts its servers.
+  returned: success
+  type: str
+  sample: notebooks
 unreconcilable:
   description: What the cluster does not keep as it is written.
   returned: always

@@ -47,8 +47,8 @@ options:
     type: str
   servers_namespace:
     description:
-      - The namespace in which the hub starts its servers (C(NOTEBOOK_NAMESPACE) of classic Open Data Hub). Defaults to
-        O(namespace).
+      - The namespace in which the hub starts its servers. Defaults to O(namespace), and with O(flavor=odh) to
+        C(NOTEBOOK_NAMESPACE) of the hub's Deployment or DeploymentConfig. What contradicts it is rejected.
     type: str
   nfs_servers:
     description:

@@ -60,6 +60,11 @@ options:
     type: str
     choices: [acl, jsp]
     default: acl
+  profiles_namespace:
+    description:
+      - With O(format=jsp), the namespace of the hub, which reads the profiles there, if its servers run in O(namespace) and
+        not beside it (C(NOTEBOOK_NAMESPACE)).
+    type: str
   max_withdrawals:
     description:
       - The number of grants that one run may withdraw. More are rejected, and the message names the people.

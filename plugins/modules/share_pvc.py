@@ -55,7 +55,7 @@ options:
   create_namespace:
     description:
       - Whether to create O(namespaces), and the namespaces that shares name, if they do not exist. They are the first items of
-        the plan.
+        the plan. On OpenShift they are requested as Projects, as in M(odh.persistency.user_pvc).
     type: bool
     default: false
   size:
@@ -140,6 +140,7 @@ requirements:
   - python >= 3.9
   - kubernetes >= 24.2.0
   - PyYAML >= 5.1, for O(shares_file) in YAML
+  - openshift >= 0.13.2, for O(create_namespace) on OpenShift
 """
 
 EXAMPLES = r"""

@@ -44,6 +44,8 @@ options:
     description:
       - Whether to create O(namespace) if it does not exist. It is the first item of the plan, and nothing is asked or written
         if the namespace has claims.
+      - On OpenShift a Project is requested in its place, if the login may do so, which needs the C(openshift) package. In check
+        mode it is only reported, because OpenShift would fulfil a dry run.
     type: bool
     default: false
   size:
@@ -124,6 +126,7 @@ requirements:
   - python >= 3.9
   - kubernetes >= 24.2.0
   - PyYAML >= 5.1, for O(users_file) in YAML
+  - openshift >= 0.13.2, for O(create_namespace) on OpenShift
 """
 
 EXAMPLES = r"""

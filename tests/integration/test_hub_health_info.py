@@ -207,6 +207,27 @@ def test_rights_that_the_hub_lacks(world):
     assert "run on with their mounts" in reasons
 
 
+def test_rights_in_a_namespace_where_no_server_starts_any_more(world, other, tmp_path):
+    """As after a run with another `hub_servers_namespace`. Those of another hub are none of its business."""
+    labels = {"app.kubernetes.io/managed-by": "odh.persistency"}
+    subject = {"kind": "ServiceAccount", "name": "hub", "namespace": world.namespace}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "odh-persistency-hub"}
+    body = {"metadata": {"name": "odh-persistency-hub", "labels": labels}, "roleRef": reference, "subjects": [subject]}
+    strange = {
+        **body,
+        "metadata": {"name": "strange", "labels": labels},
+        "subjects": [{**subject, "namespace": other}],
+    }
+    with world.with_object("rolebindings", body, other), world.with_object("rolebindings", strange, other):
+        (finding,) = world.examine("old_permissions")
+        moved = world.severities("old_permissions", options={"servers_namespace": other})
+    assert finding["severity"] == "warning"
+    assert finding["object"] == f"RoleBinding odh-persistency-hub in namespace {other}"
+    assert f"kubectl delete rolebinding,role odh-persistency-hub --namespace {other}" in finding["remedy"]
+    assert moved == {"other namespaces": "ok"}
+    assert world.severities("old_permissions") == {"other namespaces": "ok"}
+
+
 def test_snippets_before_and_after_the_hook(world):
     snippets = world.values["hub"]["extraConfig"]
     before = "def mine(spawner, pod):\n    return pod\nc.KubeSpawner.modify_pod_hook = mine"

@@ -45,6 +45,8 @@ def profiles(cluster, namespace):
     return write
 
 
+#: The settings of the hook.
+OURS = {"home_path": HOME}
 #: Of the profiles that are merged, each but the last needs resources: without them 0.7 fails in its own code.
 RESOURCES = {"requests": {"memory": "1Gi", "cpu": "500m"}}
 EMPTY = {"profiles": [{"name": "default", "resources": RESOURCES}]}
@@ -54,8 +56,8 @@ def volume(claim, **more):
     return {"name": claim, "persistentVolumeClaim": {"claimName": claim}, **more}
 
 
-def start(spawns, namespace, user):
-    answer = spawns.start(namespace, user, classic=True, settings={"home_path": HOME})
+def start(spawns, namespace, user, settings=OURS):
+    answer = spawns.start(namespace, user, classic=True, settings=settings)
     assert "pod" in answer, (answer, spawns.log()[-3000:])
     return answer["pod"]
 
@@ -140,3 +142,64 @@ def test_the_config_map_of_the_role_works_in_the_real_hub(cluster, namespace, mo
     assert claims_in(pod) == {"jupyterhub-nb-a-2eb-pvc": False, "course": True}
     assert mounts_in(pod) == {HOME: False, f"{HOME}/course": True}
     assert granted(pod)["shares"] == {"course": "ro"}
+
+
+# -- the fallback for an image whose hub does not run the hook -------------------------------------------------------------------
+
+
+def publish(modules, namespace, **more):
+    """Publish the shares as profiles, as the role does."""
+    return modules.ok("share_acl", options(namespace, SHARES, home_path=HOME, format="jsp", **more))
+
+
+def test_the_library_reads_our_profiles_beside_those_of_the_administrator_and_merges_them(
+    cluster, namespace, modules, published, profiles, spawns
+):
+    """The real library reads `jupyter-singleuser-profiles` and then every ConfigMap with its label, so ours is one of its own."""
+    cluster.make_claim(namespace, "tools")
+    theirs = {
+        "profiles": [{"name": "globals", "resources": RESOURCES, "volumes": [volume("tools")]}],
+        "sizes": [{"name": "Small", "resources": RESOURCES}],
+    }
+    profiles("jupyter-singleuser-profiles", "jupyterhub-singleuser-profiles.yaml", theirs)
+    before = cluster.get("configmaps", "jupyter-singleuser-profiles", namespace)
+    publish(modules, namespace)
+    for user, shares in (("a.b", {"course": True}), ("zoe", {"staff": True}), ("eve", {})):
+        profiles(f"jupyterhub-singleuser-profile-{user.replace('.', '-2e')}", "profile", {"last_selected_image": "i:1"})
+        pod = start(spawns, namespace, user, settings=None)
+        home = f"jupyterhub-nb-{user.replace('.', '-2e')}-pvc"
+        assert claims_in(pod) == {home: False, "tools": False, **shares}
+        assert set(mounts_in(pod)) == {HOME, f"{HOME}/tools", *(f"{HOME}/{name}" for name in shares)}
+        assert "odh.persistency/granted" not in (pod["metadata"].get("annotations") or {})
+        assert pod["spec"]["containers"][0]["resources"]["limits"]["memory"] == "1Gi"
+    after = cluster.get("configmaps", "jupyter-singleuser-profiles", namespace)
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    # Without the label it is none of the library's, so the label is what is read.
+    unlabelled = {"metadata": {"labels": {"jupyterhub": None}}}
+    cluster.patch("configmaps", "odh-persistency-shares-profiles", unlabelled, namespace)
+    assert "course" not in claims_in(start(spawns, namespace, "a.b", settings=None))
+
+
+def test_profiles_are_in_the_namespace_of_the_hub_and_claims_in_that_of_the_servers(
+    cluster, namespace, other, modules, published, profiles, spawns
+):
+    """The library reads profiles in the namespace of the hub, whatever NOTEBOOK_NAMESPACE says: `published` has the claims."""
+    theirs = {"profiles": [{"name": "globals", "resources": RESOURCES}]}
+    hub = other
+    body = {
+        "metadata": {"name": "jupyter-singleuser-profiles"},
+        "data": {"jupyterhub-singleuser-profiles.yaml": yaml.safe_dump(theirs)},
+    }
+    user = {
+        "metadata": {"name": "jupyterhub-singleuser-profile-zoe"},
+        "data": {"profile": "last_selected_image: i:1\n"},
+    }
+    for one in (body, user):
+        cluster.create("configmaps", one, hub)
+    publish(modules, namespace, profiles_namespace=hub)
+    assert cluster.get("configmaps", "odh-persistency-shares-profiles", namespace) is None
+    assert not publish(modules, namespace, profiles_namespace=hub).changed
+    answer = spawns.start(namespace, "zoe", classic=True, settings=None, hub_namespace=hub)
+    assert "pod" in answer, (answer, spawns.log()[-3000:])
+    assert claims_in(answer["pod"]) == {"jupyterhub-nb-zoe-pvc": False, "staff": True}
+    assert cluster.get("persistentvolumeclaims", "jupyterhub-nb-zoe-pvc", namespace) is not None

@@ -12,7 +12,7 @@ TEMPLATE = "jupyterhub-nb-{username}-pvc"
 
 
 def configured_spawner(config, namespace):
-    """Return the class for the servers in a namespace, and configure it as the image of the hub does."""
+    """Return the class for a hub in a namespace, and configure it as the image of the hub does."""
 
     class OpenShiftSpawner(KubeSpawner):
         def __init__(self, *arguments, **options):

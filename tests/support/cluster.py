@@ -50,6 +50,8 @@ APIS = {
     "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
     "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "groups": "/apis/user.openshift.io/v1",
+    "deployments": "/apis/apps/v1",
+    "deploymentconfigs": "/apis/apps.openshift.io/v1",
     "projects": "/apis/project.openshift.io/v1",
     "securitycontextconstraints": "/apis/security.openshift.io/v1",
 }

@@ -5,7 +5,8 @@ as a server-side dry run. A request has `user`, `server`, `namespace`, `groups` 
 `settings` of the hook, `state` (what the hub's database has of the server), `body` (JSON) or `fields` (of the form) of the
 request to the hub with its `method`, `uri` and `sender`, `hooks` (names of hooks in this file that are configured before
 ours), `form` (true: show the options form, start nothing; the answer has `form`), and `classic` (true: the spawner and hooks of
-classic Open Data Hub, see classic_spawner.py). Without `settings`, there is no hook of ours. The answer has `pod`, `pvc_name`,
+classic Open Data Hub, see classic_spawner.py), whose hub may run in another namespace, `hub_namespace`. Without `settings`,
+there is no hook of ours. The answer has `pod`, `pvc_name`,
 `running` and `state` (what the hub's database has while the server runs, and after it has stopped), `user_options`, `traits`
 (values of those in TRAITS that the version has), and `seconds` and `cpu` (until the pod is complete); or `error`, and `message`,
 `status` and `reason` of a refusal. A request with `stop` stops a server, and the answer has `state`.
@@ -99,7 +100,7 @@ def spawner_class_of(request, config):
         return KubeSpawner
     from classic_spawner import configured_spawner
 
-    return configured_spawner(config, config.KubeSpawner.namespace)
+    return configured_spawner(config, request.get("hub_namespace") or config.KubeSpawner.namespace)
 
 
 @functools.lru_cache(maxsize=None)  # noqa: UP033 - Python 3.8
@@ -117,7 +118,7 @@ def configured(text):
 
 
 def spawner_for(request):
-    parts = {key: request.get(key) for key in ("config", "hooks", "settings", "classic")}
+    parts = {key: request.get(key) for key in ("config", "hooks", "settings", "classic", "hub_namespace")}
     config, spawner_class = configured(json.dumps(parts, sort_keys=True))
     hub = SimpleNamespace(public_host="", url="http://hub", base_url="/hub/", api_url="http://hub/api")
     groups = [SimpleNamespace(name=name) for name in request.get("groups", ())]

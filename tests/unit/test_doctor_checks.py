@@ -100,6 +100,7 @@ def hub(settings=None, **parts):
             (resource, verb): "delete" not in verb or resource == "pods" for resource, verb, _acl in reviewed_rights()
         },
         "bindings": [],
+        "own_bindings": [(NS, "odh-persistency-hub")],
         "myself": "system:admin",
         "shares": {"data": share("data")},
         "claims": {"data": claim("data", "data")},
@@ -134,7 +135,7 @@ def test_a_healthy_hub_has_nothing_to_do():
 
 @pytest.mark.parametrize(
     "part",
-    ["settings", "package", "bindings", "shares", "claims", "volumes", "pods"],
+    ["settings", "package", "bindings", "own_bindings", "shares", "claims", "volumes", "pods"],
 )
 def test_what_cannot_be_read_is_unknown_with_the_right_that_is_missing(part):
     findings = examine(hub(**{part: DENIED}))
@@ -148,6 +149,7 @@ def test_what_cannot_be_read_is_unknown_with_the_right_that_is_missing(part):
 
 def test_everything_unread_is_never_ok():
     parts = ("settings", "package", "bindings", "shares", "claims", "volumes", "drivers", "policies", "pods")
+    parts = (*parts, "own_bindings")
     rights = {(resource, verb): DENIED for resource, verb, _acl in reviewed_rights()}
     observed = hub(**dict.fromkeys(parts, DENIED), reviews=rights, categories={NS: DENIED}, waiting_classes=None)
     findings = examine(observed)

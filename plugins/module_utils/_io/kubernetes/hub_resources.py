@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional, TypeVar
 
 from ..._core.hub.doctor.finding import Read, Unread
 from ..._core.hub.doctor.observed import MCS_ANNOTATION, SERVERS, Binding, Place, ServerPod, Subject
-from ..._core.hub.permissions import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
+from ..._core.hub.permissions import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, MANAGED_BY, ROLE_BINDINGS, ROLES
 from ..._core.kubernetes.claims import Claim, claim_from
 from ..._core.kubernetes.volumes import Volume, volume_from
 from ..._core.metadata import KIND_LABEL, KIND_SHARE
@@ -96,6 +96,18 @@ class HubResources:
                 subjects = tuple(map(_subject, item.get("subjects") or ()))
                 found.append(Binding(kind, item["metadata"]["name"], reference["name"], subjects, of_role))
         return found
+
+    def own_bindings(self) -> Read[list[tuple[str, str]]]:
+        """Return the RoleBindings of the role `hub` for this hub in all namespaces: the namespace and the name of each."""
+
+        def convert(item: Mapping[str, Any]) -> tuple[str, str, bool]:
+            metadata = item["metadata"]
+            is_hub = any(_subject(subject).name == self._place.user for subject in item.get("subjects") or ())
+            return metadata["namespace"], metadata["name"], is_hub
+
+        selector = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
+        found = attempt(lambda: self._api.list_all(ROLE_BINDINGS, None, convert, selector))
+        return found if isinstance(found, Unread) else [(space, name) for space, name, is_hub in found if is_hub]
 
     def policies(self) -> Read[list[dict[str, Any]]]:
         """Return the NetworkPolicies of the namespace of the servers."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Read OpenShift's own resources (Groups, Projects, security context constraints) with the client of the `openshift` package.
+"""OpenShift's own resources (Groups, Projects, security context constraints) through the client of the `openshift` package.
 
 The resource is known, so nothing is discovered. Retries, pagination and error messages are those of `Api`.
 """
@@ -86,28 +86,28 @@ class OpenShiftConnection(Connection):
             api_version=kind.resource.version,
             kind=kind.kind,
             name=kind.resource.plural,
-            namespaced=False,
+            namespaced=kind.resource.namespaced,
             client=self._dynamic,
         )
 
     def request(self, method: str, path: str, body: Optional[bytes], headers: Any, timeout: Any) -> Any:
-        """Send one GET request, once, and return its response. Raises HTTPError of urllib3."""
+        """Send a request that reads or creates, once, and return its response. Raises HTTPError of urllib3."""
         from kubernetes.client.rest import ApiException
         from urllib3.exceptions import SSLError
 
         parts = urlsplit(path)
-        name = unquote(parts.path[len(self._kind.resource.path()) :].lstrip("/"))
-        query = dict(parse_qsl(parts.query))
-        if "continue" in query:
-            query["_continue"] = query.pop("continue")
+        namespace, name = self._names(parts.path)
+        options: dict[str, Any] = dict(parse_qsl(parts.query))
+        options["_request_timeout"] = (timeout.connect_timeout, timeout.read_timeout)
+        options.update(namespace=namespace, serialize=False)
         try:
-            answer = self._dynamic.get(
-                self._resource,
-                name=quote(name, safe="") if name else None,
-                serialize=False,
-                _request_timeout=(timeout.connect_timeout, timeout.read_timeout),
-                **query,
-            )
+            if method == "POST":
+                options["field_manager"] = options.pop("fieldManager", None)
+                answer = self._dynamic.create(self._resource, body=json.loads(body or b"{}"), **options)
+            else:
+                if "continue" in options:
+                    options["_continue"] = options.pop("continue")
+                answer = self._dynamic.get(self._resource, name=quote(name, safe="") if name else None, **options)
             return _Response(answer.status, answer.data, answer.headers)
         except ApiException as error:
             if not error.status:
@@ -116,3 +116,11 @@ class OpenShiftConnection(Connection):
             if error.status == 404 and not _names_an_object(text):
                 raise MissingApi(self._kind.missing) from error
             return _Response(error.status, text.encode("utf-8"), error.headers or {})
+
+    def _names(self, path: str) -> tuple[Optional[str], str]:
+        """Return the namespace (None without one) and the name ("" for a collection) in the path of a request."""
+        resource = self._kind.resource
+        namespace = None
+        if resource.namespaced:
+            namespace = unquote(path.split("/")[5])
+        return namespace, unquote(path[len(resource.path(namespace)) :].lstrip("/"))

@@ -92,7 +92,8 @@ class ProfilesPublisher:
     def __init__(self, api: Api, params: dict[str, Any], inputs: AclInputs) -> None:
         self.api = api
         self.params = params
-        self.namespace: str = params["namespace"]
+        #: That of the hub, which reads the profiles. Claims are in the namespace of the servers.
+        self.namespace: str = params["profiles_namespace"] or params["namespace"]
         self.inputs = inputs
         #: The changes of access and the rejections of the last plan.
         self.comparison = NO_CHANGE
@@ -162,7 +163,7 @@ class ProfilesPublisher:
             shares = Acl(published.profiles.shares.shares, published.profiles.offer.people)
         earlier = levels_of(observed)
         if observed is None:
-            earlier = earlier_levels(AclReader(self.api, self.namespace).observe())
+            earlier = earlier_levels(AclReader(self.api, self.params["namespace"]).observe())
         return Granted(
             in_force=shares,
             baseline=shares if published.is_ours else None,

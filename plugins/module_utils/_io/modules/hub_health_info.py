@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import missing_required_lib
 
@@ -24,6 +24,7 @@ from ..._core.hub.doctor.permissions import reviewed_rights
 from ..._core.hub.doctor.settings import HubSettings, mapping_at
 from ..._core.hub.doctor.spawn_hook import acl_namespace
 from ..._core.hub.odh import CONFIG_MAP, SECRETS, SERVICE_ACCOUNT
+from ..._core.hub.permissions import Account
 from ..._core.requests import CONFIG_MAPS
 from ..._hub.acl_format import AccessError
 from ..errors import ExternalError
@@ -33,6 +34,7 @@ from ..kubernetes.api import Api
 from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.facts import namespace_error, read_storage_classes
 from ..kubernetes.hub_resources import HubResources, attempt
+from ..kubernetes.hub_workload import servers_namespace
 from ..module import PlanRejected, open_api
 
 try:
@@ -77,9 +79,8 @@ def show_health(module: Any) -> dict[str, Any]:
         raise PlanRejected([error])
     read = _read_odh if params["flavor"] == ODH else _read_chart
     configuration = read(api, namespace, params["secret"])
-    place = Place(
-        namespace, params["servers_namespace"] or namespace, params["service_account"] or configuration.account
-    )
+    account = params["service_account"] or configuration.account
+    place = Place(namespace, _servers(module, api, Account(account, namespace)), account)
     findings = examine(_observe(api, place, configuration, params["nfs_servers"]))
     return {
         "changed": False,
@@ -87,6 +88,20 @@ def show_health(module: Any) -> dict[str, Any]:
         "summary": summary(findings),
         "text": findings_text(findings),
     }
+
+
+def _servers(module: Any, api: Api, account: Account) -> str:
+    """Return the namespace of the servers. Raises PlanRejected if the hub contradicts the operator."""
+    given: Optional[str] = module.params["servers_namespace"]
+    if module.params["flavor"] != ODH:
+        return given or account.namespace
+    try:
+        found = servers_namespace(api, account, given)
+    except ValueError as error:
+        raise PlanRejected([str(error)]) from error
+    if found.warning:
+        module.warn(f"{found.warning}.")
+    return found.namespace
 
 
 def _observe(api: Api, place: Place, configuration: Configuration, nfs_servers: list[str]) -> ObservedHub:
@@ -113,6 +128,7 @@ def _observe(api: Api, place: Place, configuration: Configuration, nfs_servers: 
             ]
         ),
         bindings=resources.bindings(),
+        own_bindings=resources.own_bindings(),
         myself=resources.myself(),
         shares=shares,
         acl_error=acl_error,

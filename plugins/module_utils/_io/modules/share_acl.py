@@ -49,6 +49,7 @@ def argument_spec() -> dict[str, Any]:
         "namespace": {"type": "str", "required": True},
         "state": {"type": "str", "default": PRESENT, "choices": [PRESENT, ABSENT]},
         "format": {"type": "str", "default": ACL, "choices": [ACL, JSP]},
+        "profiles_namespace": {"type": "str"},
         "max_withdrawals": {"type": "int", "default": 50},
         "allow_empty": {"type": "bool", "default": False},
         "declassify": {"type": "list", "elements": "str", "default": []},
@@ -101,11 +102,14 @@ def manage_acl(module: Any) -> dict[str, Any]:
 def _input(params: dict[str, Any]) -> tuple[list[ShareSpec], dict[str, Sequence[str]]]:
     """Return the shares and the groups of the inventory. Raises PlanRejected with all errors of the options."""
     errors: list[str] = []
-    if not NAMESPACE.match(params["namespace"]):
-        errors.append(
-            f"namespace {params['namespace']!r} is not a valid name of a namespace: use at most 63 lower-case letters, digits "
-            "and '-'"
-        )
+    for option in ("namespace", "profiles_namespace"):
+        name = params[option]
+        if name is not None and not NAMESPACE.match(name):
+            errors.append(
+                f"{option} {name!r} is not a valid name of a namespace: use at most 63 lower-case letters, digits and '-'"
+            )
+    if params["profiles_namespace"] and params["format"] != JSP:
+        errors.append("`profiles_namespace` is set, but only `format: jsp` publishes profiles: remove it")
     if params["max_withdrawals"] < -1:
         errors.append(
             f"max_withdrawals is {params['max_withdrawals']}: set the number of grants that one run may withdraw, or -1 for no "

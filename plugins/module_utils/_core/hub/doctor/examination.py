@@ -16,7 +16,7 @@ from .claim_deletion import check_claim_deletion
 from .finding import SEVERITIES, Finding
 from .nfs_port import check_nfs_port
 from .observed import ObservedHub
-from .permissions import check_permissions
+from .permissions import check_old_permissions, check_permissions
 from .spawn_hook import check_spawn_hook
 from .spawner_traits import check_spawner_traits
 from .volumes import check_volumes
@@ -25,6 +25,7 @@ _CHECKS = (
     check_spawn_hook,
     check_spawner_traits,
     check_permissions,
+    check_old_permissions,
     check_claim_deletion,
     check_access_list,
     check_volumes,

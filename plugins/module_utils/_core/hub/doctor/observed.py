@@ -71,6 +71,7 @@ class ObservedHub:
     name, None without one, and `acl_error` says why it is invalid. `claims` are the claims that the ACL names and those marked
     as shares, in the namespace of the servers. `waiting_classes` are the storage classes that bind a claim when a pod mounts
     it. `drivers` are the fsGroupPolicies of CSI drivers by name. `categories` are the MCS labels of namespaces, "" without one.
+    `own_bindings` are the RoleBindings of this collection for this hub in all namespaces: the namespace and the name of each.
     """
 
     place: Place
@@ -90,6 +91,7 @@ class ObservedHub:
     pods: Read[Sequence[ServerPod]] = _NOT_READ
     categories: Mapping[str, Read[str]] = field(default_factory=dict)
     nfs_servers: Sequence[str] = ()
+    own_bindings: Read[Sequence[tuple[str, str]]] = ()
 
     def volumes_of_shares(self) -> dict[str, Volume]:
         """Return the volumes of the claims of shares in the namespace of the servers, as far as they are known, by share."""

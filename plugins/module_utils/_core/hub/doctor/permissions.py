@@ -14,6 +14,7 @@ from .settings import HubSettings
 from .spawn_hook import hook_settings
 
 PERMISSIONS = "hub_permissions"
+OLD_PERMISSIONS = "old_permissions"
 CLAIMS = "persistentvolumeclaims"
 _APPLY = "Run the playbook hub.yml with `hub_permissions: true`, which adds the Role odh-persistency-hub."
 _CHART = "Restore the hub's own Role, or run the playbook hub.yml with `hub_rbac: replace`."
@@ -51,6 +52,27 @@ def reviewed_rights() -> list[tuple[str, str, bool]]:
     """Return all rights to review: the resource, the verb, and whether it is for the namespace of the access list."""
     needed = [(right.resource, right.verb, right.in_acl_namespace) for right in NEEDED]
     return [*needed, *((resource, verb, False) for resource, verb in UNWANTED)]
+
+
+def check_old_permissions(hub: ObservedHub) -> list[Finding]:
+    """Return a finding for each RoleBinding of the role `hub` in a namespace in which this hub starts no servers (any more)."""
+    if isinstance(hub.own_bindings, Unread):
+        return [unknown(OLD_PERMISSIONS, "other namespaces", hub.own_bindings)]
+    found = [
+        Finding(
+            OLD_PERMISSIONS,
+            f"RoleBinding {name} in namespace {namespace}",
+            WARNING,
+            f"It gives the hub rights in namespace {namespace}, but its servers run in {hub.place.servers}. It is left of an "
+            "earlier `hub_servers_namespace`.",
+            f"Run `kubectl delete rolebinding,role {name} --namespace {namespace}`.",
+        )
+        for namespace, name in sorted(hub.own_bindings)
+        if namespace not in (hub.place.namespace, hub.place.servers)
+    ]
+    return found or [
+        Finding(OLD_PERMISSIONS, "other namespaces", OK, "The hub has no rights of this collection there.")
+    ]
 
 
 def check_permissions(hub: ObservedHub) -> list[Finding]:
