@@ -20,6 +20,7 @@ import psutil
 from testbed.paths import ROOT
 
 from . import acl, homes, hook, servers, shares
+from . import software as trees
 from .bench import FULL, QUICK, Bench, opened, say
 from .report import Row, markdown, text
 
@@ -51,8 +52,22 @@ SERVERS: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "servers-comparing": ("Comparing running servers", servers.comparing),
     "servers-reporting": ("A report about running servers", servers.reporting),
 }
-SUBJECTS = {"homes": HOMES, "shares": SHARES, "access": ACCESS, "hook": HOOK, "servers": SERVERS}  # each is a document
-CASES = {**HOMES, **SHARES, **ACCESS, **HOOK, **SERVERS}
+SOFTWARE: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
+    "software-lmod": ("Commands of Lmod", trees.lmod),
+    "software-publishing": ("Publishing a release", trees.publishing),
+    "software-rollback": ("Rolling back", trees.rolling_back),
+    "software-promotion": ("Promoting a release", trees.promoting),
+}
+#: Each is a document.
+SUBJECTS = {
+    "homes": HOMES,
+    "shares": SHARES,
+    "access": ACCESS,
+    "hook": HOOK,
+    "servers": SERVERS,
+    "software": SOFTWARE,
+}
+CASES = {**HOMES, **SHARES, **ACCESS, **HOOK, **SERVERS, **SOFTWARE}
 DOCUMENTS = ROOT / "docs" / "benchmarks"
 BUSY = 0.5  # above this load average a result is not reliable
 

@@ -47,6 +47,8 @@ class Sizes:
     namespaces: int  # of each share
     people: int  # of the ACL, each in ten groups
     groups: int
+    modules: int  # of a software tree
+    tree_files: int  # in its store
 
 
 FULL = Sizes(
@@ -60,8 +62,23 @@ FULL = Sizes(
     namespaces=20,
     people=10_000,
     groups=500,
+    modules=2_000,
+    tree_files=100_000,
 )
-QUICK = Sizes(many=1_200, new=100, sample=30, loop=2, huge=0, rounds=1, shares=20, namespaces=4, people=400, groups=30)
+QUICK = Sizes(
+    many=1_200,
+    new=100,
+    sample=30,
+    loop=2,
+    huge=0,
+    rounds=1,
+    shares=20,
+    namespaces=4,
+    people=400,
+    groups=30,
+    modules=100,
+    tree_files=10_000,
+)
 
 
 class Bench:

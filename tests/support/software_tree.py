@@ -88,7 +88,7 @@ class SoftwareTree:
         entry.update(content._asdict(), modulefile_digest=hashlib.sha256(modulefile.read_bytes()).hexdigest())
         entry.update(dependencies={other: self.entries[other]["hash"] for other in needs}, build_dependencies={})
         entry.update(built_at="2026-11-01T00:00:00Z", easybuild="5.4.1")
-        files.replace_file(self.volume.entry_file(path), files.as_json(entry))
+        files.write_new(self.volume.entry_file(path), files.as_json(entry))
         files.make_read_only(str(root))
         self.entries[module] = entry
         return entry

@@ -22,7 +22,7 @@ from .easybuild_process import EasyBuildProcess
 from .easybuild_session import new_scratch, reject_root
 from .entry_hash import file_digest
 from .errors import FAILED, REJECTED, PhaseError
-from .files import READ_ONLY, as_json, make_folders, make_read_only, replace_file
+from .files import READ_ONLY, as_json, make_folders, make_read_only, replace_file, sync_file_system
 from .host import architecture, operating_system
 from .journal import utc_now
 from .locks import hold
@@ -112,6 +112,7 @@ def _complete(tree: TreeLayout, request: dict[str, Any]) -> dict[str, Any]:
         "built_on": {"host": socket.gethostname(), "architecture": architecture(), "os": operating_system()},
     }
     os.chmod(ours, 0o755)
+    sync_file_system(folder)  # the entry says that the installation is complete, also after a power failure
     replace_file(tree.entry_file(entry["path"]), as_json(written), READ_ONLY)
     os.chmod(ours, 0o555)
     return written

@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from .cleaning import clean_releases, clean_store
 from .errors import NO_SPACE, REJECTED, PhaseError
-from .files import as_json, make_folders, make_read_only, move, remove_folder, replace_file, sync_path
+from .files import as_json, make_folders, make_read_only, move, remove_folder, replace_file, sync_file_system, sync_path
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, require_manifest
 from .store import COPY_PREFIX, check_store_path, content_of, read_entry
@@ -128,6 +128,7 @@ def _copy_entry(tree: TreeLayout, source: TreeLayout, entry: dict[str, Any]) -> 
                 {"module": entry["module"], "path": path},
             )
         make_read_only(copy)
+        sync_file_system(copy)
     except BaseException:
         remove_folder(copy)
         raise

@@ -11,7 +11,7 @@ import os
 from typing import Any, Callable
 
 from .errors import PhaseError
-from .files import make_read_only, move, sync_path
+from .files import make_read_only, move, sync_file_system, sync_path
 from .journal import PUBLISHED, record
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, read_manifest, require_manifest
@@ -35,7 +35,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
             if manifest is None or manifest["id"] != release:
                 raise PhaseError(f"release {release} has no manifest in staging: run again to assemble it")
             make_read_only(staging)
-            os.sync()
+            sync_file_system(tree.releases)
             move(staging, tree.release(release))
             sync_path(tree.releases)
         require_manifest(tree, release)
