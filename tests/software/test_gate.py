@@ -146,7 +146,9 @@ class TestContent:
     @pytest.mark.parametrize("target", ["/tmp/build/tool/1.0/data", "../../../../outside", "/home/builder/data"])
     def test_a_link_out_of_the_store(self, release_tree: ReleaseTree, target: str) -> None:
         (release_tree.add("tool/1.0", GOOD) / "data").symlink_to(target)
-        assert self.reason(release_tree) == f"its installation points outside the store: data links to {target}"
+        assert (
+            self.reason(release_tree) == f"its installation points outside of all installations: data links to {target}"
+        )
 
     def test_a_link_to_an_installation_that_is_gone(self, release_tree: ReleaseTree) -> None:
         target = f"{release_tree.tree.store}/other/2.0-0123456789ab/lib"

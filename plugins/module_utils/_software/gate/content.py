@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an installation points to lies in the store, or belongs to the operating system: nothing is left of its build.
+"""What an installation points to is another installation, or belongs to the system: nothing is left of its build.
 
-Links may lead to the store and to files of the system, such as /etc/ssl. RPATHs may name folders of the store and of the
-system's libraries. Programs on PATH may be run by programs of the store or of the system.
+Links may lead to installations and to files of the system, such as /etc/ssl. RPATHs may name folders of installations and of
+the system's libraries. Programs on PATH may be run by programs of installations and of the system.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..errors import REJECTED, PhaseError
-from ..tree_layout import ENTRY_FOLDER
+from ..tree_layout import ENTRY_FOLDER, SOFTWARE
 from .subject import Failure, Subject
 
 CHECK = "content"
 
 _SYSTEM_LIBRARIES = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64")
 _SYSTEM_PROGRAMS = ("/bin", "/sbin", "/usr/bin", "/usr/sbin")
-_SYSTEM = (*_SYSTEM_LIBRARIES, *_SYSTEM_PROGRAMS, "/usr/include", "/usr/share", "/etc", "/dev", "/proc", "/var/lib")
+_SYSTEM = (*_SYSTEM_LIBRARIES, *_SYSTEM_PROGRAMS, "/usr", "/etc", "/dev", "/proc", "/run", "/var/lib")
 #: Folders whose scripts must run. Elsewhere, examples of other projects name interpreters that nobody has.
 _PROGRAMS = ("bin", "sbin")
 _ELF = b"\x7fELF"
@@ -48,19 +48,23 @@ def check(subject: Subject, entry: dict[str, Any]) -> list[Failure]:
     module, root = entry["module"], subject.tree.installation(entry["path"])
     if not os.path.isdir(root):
         return [Failure(module, CHECK, f"its installation {root} does not exist")]
-    found = list(_Scan(subject.tree.store, root).findings())
+    # What was adopted stays in a folder of its own.
+    places = (subject.tree.store, os.path.join(subject.tree.prefix, SOFTWARE))
+    found = list(_Scan(places, root).findings())
     if not found:
         return []
     problems = [f"{os.path.relpath(finding.path, root)} {finding.problem}" for finding in found[:_SHOWN]]
     more = f" and {len(found) - _SHOWN} more files" if len(found) > _SHOWN else ""
-    return [Failure(module, CHECK, f"its installation points outside the store: {', '.join(problems)}{more}")]
+    return [
+        Failure(module, CHECK, f"its installation points outside of all installations: {', '.join(problems)}{more}")
+    ]
 
 
 class _Scan:
     """Looks at each file of an installation once."""
 
-    def __init__(self, store: str, root: str) -> None:
-        self._store, self._root = store, root
+    def __init__(self, places: tuple[str, ...], root: str) -> None:
+        self._places, self._root = places, root
         self._binaries: list[str] = []
 
     def findings(self) -> Iterator[_Finding]:
@@ -93,8 +97,8 @@ class _Scan:
     def _link(self, path: str) -> str:
         target = os.readlink(path)
         where = os.path.normpath(os.path.join(os.path.dirname(path), target))
-        if not _inside(where, (self._store,)):
-            # A relative link that leaves the store leads to something else on each host.
+        if not _inside(where, self._places):
+            # A relative link out of the tree leads to something else on each host.
             return "" if os.path.isabs(target) and _inside(where, _SYSTEM) else f"links to {target}"
         if not _inside(where, (self._root,)) and not os.path.exists(where):
             return f"links to {target}, which does not exist"
@@ -105,7 +109,7 @@ class _Scan:
             return ""
         words = start[2:].partition(b"\n")[0].decode("utf-8", "replace").split()
         program = words[0] if words else ""
-        if _inside(program, (self._store,)):
+        if _inside(program, self._places):
             return "" if os.path.exists(program) else f"is run by {program}, which does not exist"
         return "" if _inside(program, _SYSTEM_PROGRAMS) else f"is run by {program or 'nothing'}"
 
@@ -121,7 +125,7 @@ class _Scan:
             origin = os.path.dirname(path)
             for folder in rpath[1].split(":"):
                 where = folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
-                if not _inside(where, (self._store, *_SYSTEM_LIBRARIES)):
+                if not _inside(where, (*self._places, *_SYSTEM_LIBRARIES)):
                     yield _Finding(path, f"has the RPATH {folder or '(empty)'}")
                     break
 

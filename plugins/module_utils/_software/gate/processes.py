@@ -44,8 +44,6 @@ def server_environment(subject: Subject, home: str) -> dict[str, str]:
         "SHELL": "/bin/bash",
         "TERM": "xterm",
         "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "TMPDIR": home,
         "PATH": f"{folder}:{BASE_PATH}" if folder else BASE_PATH,
         **server_settings(subject.tree, subject.lmod_cmd),
     }
