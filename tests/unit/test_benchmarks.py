@@ -136,7 +136,10 @@ def test_the_measuring_process_passes_the_exit_code_on(tmp_path: Path) -> None:
 def test_unknown_cases_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["memory", "colour"])
-    assert "no such case: colour; there are homes, shares, access, hook, servers, software, creating," in capsys.readouterr().err
+    assert (
+        "no such case: colour; there are homes, shares, access, hook, servers, software, creating,"
+        in capsys.readouterr().err
+    )
     assert parse(list(CASES)).full
     assert parse([]).cases == list(CASES)
     assert parse(["shares", "memory"]).cases == [*SHARES, "memory"]

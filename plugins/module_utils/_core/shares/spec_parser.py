@@ -33,8 +33,6 @@ from ..validation import (
     PlacedList,
     describe_value,
     is_huge,
-    is_list_text,
-    octal_error,
     quoted,
     quoting_hint,
     text_of,
@@ -42,11 +40,12 @@ from ..validation import (
     unknown_keys,
 )
 from .backend_spec import DYNAMIC, EXISTING_CLAIM, STORAGE_CLASS, Backend, read_backend
+from .directory_spec import read_directories, read_directory, read_id, read_mode
 from .grant_spec import read_grants
 from .naming import reserved_name
 from .overlaps import nested_mounts, shared_data
-from .paths import mount_path_error, normalised, place_errors, relative_error
-from .spec import DEFAULT_MODE, ShareSpec
+from .paths import mount_path_error, normalised, place_errors
+from .spec import ShareSpec
 
 KNOWN_KEYS = (
     "name",
@@ -69,13 +68,8 @@ KNOWN_KEYS = (
     "annotations",
     "state",
 )
-#: The largest ids: the user id above means "unchanged" to chown(2). Pods take no group above 2^31 - 1 (Kubernetes,
-#: ``IsValidGroupID``).
-LARGEST_ID = {"owner": 2**32 - 2, "gid": 2**31 - 1}
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
-_MODE = re.compile(r"0{0,2}[0-7]{3,4}\Z")
-_DIGITS = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
 # KubeSpawner and charts put these on homes and on the hub's own claim. A share with them would be taken for one.
 _RESERVED_PREFIXES = (OUR_PREFIX, "hub.jupyter.org/")
 _RESERVED_LABELS = ("component", "app.kubernetes.io/component")
@@ -175,17 +169,17 @@ class _ItemReader:
             size=size,
             size_text=size_text,
             mount_path=self._mount_path(item, name, is_present),
-            gid=_id_of(item, "gid", errors),
+            gid=read_id(item, "gid", errors),
             until=_until_of(item, errors),
             backend=backend,
             namespaces=_namespaces_of(item, errors),
             read=read,
             write=write,
             distinct_from=_distinct_from(item, name, errors),
-            directories=_directories_of(item, errors),
-            directory=_directory_of(item, errors),
-            owner=_id_of(item, "owner", errors),
-            mode=_mode_of(item, level, errors),
+            directories=read_directories(item, errors),
+            directory=read_directory(item, errors),
+            owner=read_id(item, "owner", errors),
+            mode=read_mode(item, level, errors),
             labels=_metadata_of(item, "labels", errors),
             annotations=_metadata_of(item, "annotations", errors),
             state=state,
@@ -289,47 +283,6 @@ def _until_of(item: Mapping[Any, object], errors: list[str]) -> Optional[str]:
     return None
 
 
-def _id_of(item: Mapping[Any, object], key: str, errors: list[str]) -> Optional[int]:
-    number = item.get(key)
-    if number is None:
-        return None
-    if isinstance(number, str) and octal_error(number):
-        errors.append(f"`{key}` is the text {quoted(number)}, which {octal_error(number)}")
-        return None
-    if isinstance(number, str) and _DIGITS.match(number):
-        number = int(number)  # templates turn numbers into text
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_ID[key]:
-        errors.append(
-            f"`{key}` is {describe_value(number)}: write the numeric id of a {'user' if key == 'owner' else 'group'}, such as "
-            "5000"
-        )
-        return None
-    return number
-
-
-def _mode_of(item: Mapping[Any, object], level: str, errors: list[str]) -> str:
-    mode = item.get("mode")
-    if mode is None:
-        return DEFAULT_MODE
-    if not isinstance(mode, str) or not _MODE.match(mode):
-        errors.append(
-            f'`mode` is {describe_value(mode)}: write octal digits in quotes, such as "2770" (without quotes YAML reads another '
-            "number)"
-        )
-        return DEFAULT_MODE
-    plain = mode.lstrip("0").rjust(4, "0")
-    bits = int(plain, 8)
-    if bits & 0o4000:
-        errors.append(f"`mode` {mode} sets the set-user-id bit, which has no effect on directories: remove the 4")
-    elif bits & 0o500 != 0o500:
-        errors.append(f"`mode` {mode} locks out the owner, who must manage the directory: start with 7, such as 2770")
-    elif bits & 0o007 and level in ("private", "secret"):
-        errors.append(
-            f"`mode` {mode} lets in everyone who can reach the server, but the share is {level}: end it with 0, such as 2770"
-        )
-    return plain
-
-
 def _namespaces_of(item: Mapping[Any, object], errors: list[str]) -> tuple[str, ...]:
     namespaces = item.get("namespaces")
     if namespaces is None:
@@ -376,42 +329,6 @@ def _distinct_from(item: Mapping[Any, object], name: str, errors: list[str]) -> 
         else:
             found.append(other)
     return tuple(found)
-
-
-def _directories_of(item: Mapping[Any, object], errors: list[str]) -> tuple[str, ...]:
-    directories = item.get("directories")
-    if directories is None:
-        return ()
-    if not isinstance(directories, (list, tuple)):
-        errors.append(
-            f"`directories` must be a list, not {describe_value(directories)}: write `directories: [NAME, ...]`"
-        )
-        return ()
-    found = []
-    for directory in directories:
-        if not isinstance(directory, str):
-            errors.append(f"`directories` has {describe_value(directory)} instead of a path: {quoting_hint(directory)}")
-            continue
-        wrong = relative_error(directory)
-        if wrong is None and is_list_text(directory):
-            wrong = f"{quoted(directory)} looks like a list that became text: write each path as an item"
-        if wrong:
-            errors.append(f"`directories`: {wrong}")
-            continue
-        found.append(directory)
-    for directory in sorted({name for name in found if found.count(name) > 1}):
-        errors.append(f"`directories` lists {quoted(directory)} twice: remove one")
-    return tuple(found)
-
-
-def _directory_of(item: Mapping[Any, object], errors: list[str]) -> str:
-    directory = text_of(item, "directory", errors)
-    if directory is None:
-        return ""
-    wrong = relative_error(directory)
-    if wrong:
-        errors.append(f"`directory` {wrong}")
-    return directory
 
 
 def _metadata_of(item: Mapping[Any, object], key: str, errors: list[str]) -> Mapping[str, str]:
