@@ -111,7 +111,7 @@ def test_what_a_failed_run_has_built_stays_for_its_minimum_age() -> None:
 
 
 def test_keep_0_is_rejected() -> None:
-    with pytest.raises(ValueError, match="keep: 0 would delete the current release: set `keep` to 1 or more"):
+    with pytest.raises(ValueError, match="keep: 0 would delete the current release: set it to 1 or more"):
         decide(observed([manifest(A)]), settings(keep=0))
 
 

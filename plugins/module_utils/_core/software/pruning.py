@@ -85,7 +85,7 @@ def used_since(
 def decide(observed: Mapping[str, Any], settings: PruneSettings) -> Pruning:
     """Return what goes and what stays, given the result of the phase `observe`. Raises ValueError if that is unsafe."""
     if settings.keep < 1:
-        raise ValueError("keep: 0 would delete the current release: set `keep` to 1 or more")
+        raise ValueError(f"keep: {settings.keep} would delete the current release: set it to 1 or more")
     manifests = {str(release["id"]): release for release in observed["releases"]}
     kept = _kept_releases(observed, sorted(manifests), settings)
     removed = [

@@ -73,9 +73,12 @@ def pruning(run: ReleaseRun, params: Mapping[str, Any], oldest: Optional[datetim
     now = datetime.now(timezone.utc)
     try:
         age = parse_span(params["minimum_age"])
+    except ValueError as error:
+        raise PlanRejected([f"minimum_age: {error}"]) from error
+    try:
         decided = decide(tree.raw, PruneSettings(params["keep"], now, used_since(now, age, oldest, known), age))
     except ValueError as error:
-        raise PlanRejected([str(error) if str(error).startswith("keep") else f"minimum_age: {error}"]) from error
+        raise PlanRejected([str(error)]) from error
     request: dict[str, Any] = {**decided.request()}
     size = run.phase("prune", **request, dry_run=True)["bytes"] if decided.removed else 0
 
