@@ -33,7 +33,17 @@ def virtual_environment(place: Path, locked: Path, base: str, report: Callable[[
         report()
         shutil.rmtree(home, ignore_errors=True)
         _uv(lock, "venv", "--quiet", "--python", base, str(home))
-        _uv(lock, "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(locked))
+        _uv(
+            lock,
+            "pip",
+            "sync",
+            "--quiet",
+            "--require-hashes",
+            "--compile-bytecode",
+            "--python",
+            str(python),
+            str(locked),
+        )
         complete.touch()
     return python
 

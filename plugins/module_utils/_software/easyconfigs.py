@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
+
+#: How EasyBuild starts what it says of an easyconfig.
+_PATH = re.compile(r"^Failed to process easyconfig \S+: ")
 
 
 class EasyconfigFinder:
@@ -60,6 +64,7 @@ class EasyconfigFinder:
         return list(ordered.values())
 
     def _report(self, name: str, reason: str) -> None:
+        reason = " ".join(_PATH.sub("", reason).split())
         text = reason if reason.startswith(name) else f"{name}: {reason}"
         self.errors.append({"easyconfig": name, "message": text})
 

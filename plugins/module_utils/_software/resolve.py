@@ -9,17 +9,28 @@ Everything happens in this process, through EasyBuild's own API, and nothing on 
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import os
 import shutil
 import sys
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
-from .easybuild_session import arguments, entry_options, environment, hashed_options, new_scratch, reject_root
+from .easybuild_session import (
+    all_options,
+    arguments,
+    entry_options,
+    environment,
+    hashed_options,
+    new_scratch,
+    reject_root,
+)
 from .easyconfigs import EasyconfigFinder, modules_of, parameters_of, toolchain_name
 from .entry_hash import easyconfig_digest, entry_hash, first_hash, newer_build, store_path, with_rebuild
 from .errors import REJECTED, PhaseError
 from .host import architecture, operating_system
-from .sources import Files, easyblock_digest
+from .sources import Files, easyblock_digest, has_unchecked_patches
 from .store import read_entry
 from .tree_layout import TreeLayout
 
@@ -98,18 +109,27 @@ class _Resolver:
         from easybuild.tools.modules import modules_tool
         from easybuild.tools.options import set_up_configuration
 
-        modules = os.path.join(self.scratch, "modules")
+        given = arguments(self.request, self.scratch, os.path.join(self.scratch, "modules"), options)
+        said = io.StringIO()
         try:
-            given = [*arguments(self.request, self.scratch, modules, options), "--robot"]
-            set_up_configuration(args=given, silent=True, reconfigure=True)
-            tool = modules_tool()
+            with contextlib.redirect_stderr(said):
+                parser = set_up_configuration(args=[*given, "--robot"], silent=True, reconfigure=True)[0].parser
+                tool = modules_tool()
         except self.easybuild_error as error:
             raise PhaseError(f"EasyBuild rejects its options: {error.msg}", REJECTED) from error
-        except SystemExit as error:  # its parser has written why
-            named = ", ".join(sorted({**(self.request.get("easybuild_options") or {}), **options})) or "none"
+        except SystemExit as error:
+            reason = said.getvalue().strip().rpartition("error: ")[2]
             raise PhaseError(
-                f"EasyBuild {self.easybuild} rejects one of the options {named}: see the log, and correct it", REJECTED
+                f"EasyBuild {self.easybuild} rejects an option ({reason}): correct `easybuild_options`, or the `options` of "
+                "the entry",
+                REJECTED,
             ) from error
+        # Nobody reads the log of a plan, and a fifth of its time is for writing it.
+        logging.disable(logging.INFO)
+        # EasyBuild accepts the start of a name, so that `installp` would be `installpath`.
+        unknown = [key for key in all_options(self.request, options) if not parser.has_option(f"--{key}")]
+        if unknown:
+            raise PhaseError(f"EasyBuild {self.easybuild} has no option {unknown[0]}: correct its name", REJECTED)
         self.lmod = str(tool.version)
         return tool
 
@@ -145,12 +165,11 @@ class _Resolver:
         runtime, build = modules_of(ec)
         # Before Files, which lets the easyblock change the easyconfig.
         digest = easyconfig_digest(parameters_of(ec))
-        files: Optional[Files] = None
-        if ec["patches"] or ec["postinstallpatches"] or ec.get_ref("exts_list"):
-            files = Files(easyconfig)
+        files = Files(easyconfig) if has_unchecked_patches(ec) else None
         inputs: dict[str, Any] = {
             "easyconfig": digest,
-            "patches": files.patch_digests() if files else {},
+            # The others are part of the easyconfig, as checksums.
+            "patches": files.unchecked_patches() if files else {},
             "toolchain": toolchain_name(ec),
             "dependencies": {needed: self.entries[needed]["hash"] for needed in runtime},
             "build_dependencies": {needed: self.entries[needed]["hash"] for needed in build},

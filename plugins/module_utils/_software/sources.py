@@ -18,6 +18,28 @@ from .entry_hash import file_digest
 _CHECKSUM_FILE = "checksums.json"
 
 
+def has_unchecked_patches(ec: Any) -> bool:
+    """Return whether a patch of an easyconfig, of its components or extensions may have no checksum there.
+
+    It is the quick answer to what Files would find. It may be wrong in one direction only.
+    """
+    parts = [(ec["sources"], [*ec["patches"], *ec["postinstallpatches"]], ec["checksums"])]
+    for item in [*(ec.get_ref("exts_list") or []), *(ec.get("components") or [])]:
+        options = item[2] if isinstance(item, (list, tuple)) and len(item) > 2 else {}
+        patches = [*(options.get("patches") or []), *(options.get("postinstallpatches") or [])]
+        sources = options.get("sources") or [""]
+        parts.append((sources if isinstance(sources, (list, tuple)) else [sources], patches, options.get("checksums")))
+    return any(
+        patches
+        and not (
+            isinstance(checksums, (list, tuple))
+            and len(checksums) >= len(sources) + len(patches)
+            and all(checksums[: len(sources) + len(patches)])
+        )
+        for sources, patches, checksums in parts
+    )
+
+
 class Files:
     """What the easyblock of an easyconfig fetches. Nothing is downloaded."""
 
@@ -48,11 +70,9 @@ class Files:
             for name, checksum, path in [*self.sources, *self.patches]
         ]
 
-    def patch_digests(self) -> dict[str, str]:
-        """Return the SHA256 of each patch: of the file, or what the easyconfig says where the file is missing."""
-        return {
-            name: file_digest(path) if path else _sha256(checksum, name) or "" for name, checksum, path in self.patches
-        }
+    def unchecked_patches(self) -> dict[str, str]:
+        """Return the SHA256 of each patch without a checksum in the easyconfig, "" if it is missing."""
+        return {name: file_digest(path) if path else "" for name, checksum, path in self.patches if not checksum}
 
     def _record(self, filename: str, **options: Any) -> Optional[str]:
         """Stand in for EasyBuild's own search and download."""

@@ -1,0 +1,223 @@
+"""The phase `resolve` on the real EasyBuild: what it finds, what changes a hash, and what it says of errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._io.software.executor import PhaseFailed
+
+from testbed.software.sources import EASYCONFIGS, sources
+from testbed.software.stack import DemoStack
+from tests.support.phases import *  # noqa: F403
+from tests.support.phases import Phases, snapshot
+
+BZIP2 = "ab5a03176ee106d3f0fa90e381da478ddae405918153cca248e682cd0c4a2269"
+
+
+def test_stock_easyconfigs_and_our_own(phases: Phases) -> None:
+    phases.kept = {"robot_paths": [str(EASYCONFIGS)], "source_paths": [str(sources())]}
+    before = snapshot(phases.software.path)
+    entries = phases.resolve("tables-1.0.eb", "UnZip-6.0.eb", "hello-1.0.eb")
+    assert snapshot(phases.software.path) == before
+    assert list(entries).index("bzip2/1.0.8") < list(entries).index("UnZip/6.0")
+    assert {module: entry["requested"] for module, entry in entries.items()} == {
+        "tables/1.0": True,
+        "bzip2/1.0.8": False,
+        "UnZip/6.0": True,
+        "hello/1.0": True,
+    }
+    unzip, bzip2 = entries["UnZip/6.0"], entries["bzip2/1.0.8"]
+    assert unzip["dependencies"] == ["bzip2/1.0.8"]
+    assert unzip["build_dependencies"] == []  # filtered
+    assert unzip["inputs"]["dependencies"] == {"bzip2/1.0.8": bzip2["hash"]}
+    assert bzip2["path"] == f"bzip2/1.0.8-{bzip2['hash'][:12]}"
+    assert bzip2["sources"][0] == {
+        "file": "bzip2-1.0.8.tar.gz",
+        "sha256": BZIP2,
+        "found": str(sources() / "bzip2-1.0.8.tar.gz"),
+        "valid": True,
+        "urls": ["https://sourceware.org/pub/bzip2/bzip2-1.0.8.tar.gz"],
+    }
+    assert [(item["file"], item["valid"]) for item in bzip2["sources"]][1:] == [("bzip2-1.0.8-pkgconfig.patch", True)]
+    # Of an extension.
+    assert [(item["file"], item["valid"]) for item in entries["tables/1.0"]["sources"]] == [
+        ("tabulate-0.9.0-py3-none-any.whl", True)
+    ]
+
+
+def test_the_store_is_known(phases: Phases, demo: DemoStack) -> None:
+    """What is in the store needs no sources."""
+    demo.copy(phases.software.path, ["bzip2/1.0.8"])
+    phases.kept = {"robot_paths": [str(EASYCONFIGS)], "source_paths": ["/nonexistent"]}
+    entries = phases.resolve("bzip2-1.0.8.eb", "UnZip-6.0.eb")
+    assert entries["bzip2/1.0.8"]["path"] == demo.entries["bzip2/1.0.8"]["path"]
+    assert entries["bzip2/1.0.8"]["sources"] == []
+    assert entries["UnZip/6.0"]["sources"][0]["found"] is None
+
+
+def test_each_input_that_changes_a_build_changes_the_hash(phases: Phases) -> None:
+    software = phases.software
+    software.add("lib", "1.0", "patches = ['lib.patch']")
+    software.add("tool", "1.0", "dependencies = [('lib', '1.0')]")
+    software.add("other", "1.0")
+    patch = software.easyconfigs / "lib.patch"
+    patch.write_text("one\n")
+    names = ("lib-1.0.eb", "tool-1.0.eb", "other-1.0.eb")
+
+    def changed(**request: object) -> set[str]:
+        """Return the modules whose hash is another one than at first."""
+        now = phases.resolve(*names, **request)
+        return {module for module in now if now[module]["hash"] != first[module]["hash"]}
+
+    first = phases.resolve(*names)
+    assert phases.resolve(*reversed(names))["tool/1.0"]["hash"] == first["tool/1.0"]["hash"]
+    assert changed(easybuild_options={"optarch": "Intel:march=native"}) == {"lib/1.0", "tool/1.0", "other/1.0"}
+    assert changed(easybuild_options={"rpath": True}) == {"lib/1.0", "tool/1.0", "other/1.0"}
+    assert changed(easybuild_options={"filter-deps": ["binutils", "zlib"], "parallel": 2}) == set()
+
+    patch.write_text("another\n")
+    assert changed() == {"lib/1.0", "tool/1.0"}
+    patch.write_text("one\n")
+
+    easyconfig = software.easyconfigs / "tool-1.0.eb"
+    text = easyconfig.read_text()
+    easyconfig.write_text(f"# a comment\n\n{text}")
+    assert changed() == set()
+    easyconfig.write_text(text + "postinstallcmds = ['true']\n")
+    assert changed() == {"tool/1.0"}
+
+
+def test_options_of_an_entry_are_for_it_and_for_what_it_brings(phases: Phases) -> None:
+    phases.software.add("lib", "1.0")
+    phases.software.add("tool", "1.0", "dependencies = [('lib', '1.0')]")
+    phases.software.add("other", "1.0")
+    plain = phases.resolve("tool-1.0.eb", "other-1.0.eb")
+    # The shape of EESSI's stacks.
+    mixed = phases.resolve({"tool-1.0.eb": {"options": {"rpath": True, "rebuild": True}}}, "other-1.0")
+    assert mixed["tool/1.0"]["options"] == {"rpath": True}
+    assert {module for module in plain if plain[module]["hash"] != mixed[module]["hash"]} == {"lib/1.0", "tool/1.0"}
+
+
+def test_a_rebuild_is_offered_and_gets_a_path_of_its_own(phases: Phases, demo: DemoStack) -> None:
+    demo.copy(phases.software.path)
+    phases.kept = {"robot_paths": [str(EASYCONFIGS)], "source_paths": [str(sources())]}
+    built = demo.entries["bzip2/1.0.8"]
+    file = phases.installation(built) / ".odh-persistency/entry.json"
+    stored = json.loads(file.read_text())
+    stored["inputs"]["easybuild"] = "5.3.0"
+    subprocess.run(["chmod", "-R", "u+w", str(file.parent)], check=True)
+    file.write_text(json.dumps(stored))
+
+    entries = phases.resolve("bzip2-1.0.8.eb", "UnZip-6.0.eb")
+    assert entries["bzip2/1.0.8"]["rebuild_available"] == "EasyBuild 5.4.1 (built with 5.3.0)"
+    assert entries["bzip2/1.0.8"]["path"] == built["path"]
+    assert entries["UnZip/6.0"]["rebuild_available"] == ""
+
+    again = phases.resolve("bzip2-1.0.8.eb", "UnZip-6.0.eb", rebuild=["bzip2/1.0.8"])
+    new = again["bzip2/1.0.8"]
+    assert new["path"] != built["path"]
+    # What depends on it follows.
+    assert again["UnZip/6.0"]["path"] != entries["UnZip/6.0"]["path"]
+
+    # Once it is built, later runs use it without `rebuild`.
+    folder = phases.installation(new) / ".odh-persistency"
+    folder.mkdir(parents=True)
+    stored.update(hash=new["hash"], path=new["path"], inputs=new["inputs"], built_at="2099-01-01T00:00:00Z")
+    (folder / "entry.json").write_text(json.dumps(stored))
+    for request in ({}, {"rebuild": ["bzip2/1.0.8"]}):
+        later = phases.resolve("bzip2-1.0.8.eb", "UnZip-6.0.eb", **request)
+        assert later["bzip2/1.0.8"]["hash"] == new["hash"]
+        assert later["UnZip/6.0"]["hash"] == again["UnZip/6.0"]["hash"]
+        assert later["bzip2/1.0.8"]["rebuild_available"] == ""
+
+    with pytest.raises(PhaseFailed, match=r"rebuild: the stack has no module bzip2/1\.0\.9: correct it, or remove it"):
+        phases.resolve("bzip2-1.0.8.eb", rebuild=["bzip2/1.0.9"])
+
+
+def test_every_easyconfig_with_an_error_is_named(phases: Phases) -> None:
+    software = phases.software
+    software.add("good", "1.0")
+    software.add("needs", "1.0", "dependencies = [('absent', '7')]")
+    software.add("syntax", "1.0", "sources = [")
+    software.add("raises", "1.0", "1 / 0")
+    software.add("typo", "1.0", "dependencys = []")
+    software.add("block", "1.0")
+    software.add("system", "1.0", "osdependencies = ['no-such-package-anywhere']")
+    file = software.easyconfigs / "block-1.0.eb"
+    file.write_text(file.read_text().replace("Tarball", "NoSuchBlock"))
+    names = ["good", "goood", "needs", "syntax", "raises", "typo", "block", "system"]
+    result = phases.run("resolve", easystack=json.dumps({"easyconfigs": [f"{name}-1.0.eb" for name in names]}))
+    assert [entry["module"] for entry in result["entries"]] == ["good/1.0"]
+    errors = {error["easyconfig"]: error["message"] for error in result["errors"]}
+    assert sorted(errors) == sorted(f"{name}-1.0.eb" for name in names[1:])
+    assert errors["goood-1.0.eb"].startswith("goood-1.0.eb: there is no such easyconfig in ")
+    assert "(did you mean good-1.0.eb?): correct the name, or add its folder to `robot_paths`" in errors["goood-1.0.eb"]
+    assert "absent/7" in errors["needs-1.0.eb"]
+    assert "NoSuchBlock" in errors["block-1.0.eb"]
+    assert "no-such-package-anywhere" in errors["system-1.0.eb"]
+    for name, message in errors.items():
+        assert message.startswith(f"{name}: ")
+        assert "\n" not in message
+        assert message.count(name) == 1
+
+
+def test_missing_and_wrong_sources_are_all_listed(phases: Phases) -> None:
+    software = phases.software
+    software.add("absent", "1.0", "source_urls = ['https://example.org/files/']", source=False)
+    software.add("wrong", "1.0")
+    (software.sources / "wrong-1.0.tar").write_bytes(b"something else")
+    software.add("ok", "1.0")
+    entries = phases.resolve("absent-1.0.eb", "wrong-1.0.eb", "ok-1.0.eb")
+    [absent], [wrong], [right] = (entries[f"{name}/1.0"]["sources"] for name in ("absent", "wrong", "ok"))
+    assert (absent["file"], absent["found"], absent["valid"]) == ("absent-1.0.tar", None, None)
+    assert absent["urls"] == ["https://example.org/files/absent-1.0.tar"]
+    assert len(absent["sha256"]) == 64
+    assert (wrong["valid"], right["valid"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"installpath": "/tmp"}, "the EasyBuild option installpath belongs to the collection: remove it"),
+        ({"robot_paths": "/tmp"}, "the EasyBuild option robot-paths belongs to the collection: remove it"),
+        # EasyBuild would take the start of a name.
+        ({"optarc": "x"}, "EasyBuild 5.4.1 has no option optarc: correct its name"),
+        ({"no-such-option": "x"}, "EasyBuild 5.4.1 rejects an option (no such option: --no-such-option): correct "),
+    ],
+)
+def test_options_that_do_not_work(phases: Phases, options: dict[str, str], message: str) -> None:
+    phases.software.add("good", "1.0")
+    with pytest.raises(PhaseFailed) as error:
+        phases.resolve("good-1.0.eb", easybuild_options=options)
+    assert str(error.value).startswith(message)
+    assert error.value.kind == "rejected"
+
+
+def test_the_build_folder_is_not_on_the_tree(phases: Phases) -> None:
+    phases.software.add("good", "1.0")
+    with pytest.raises(PhaseFailed, match="is on the tree: set `build_path` to a folder of this machine"):
+        phases.resolve("good-1.0.eb", build_path=f"{phases.software.prefix}/store")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can try to build as root")
+def test_nothing_runs_as_root(phases: Phases) -> None:
+    phases.software.add("good", "1.0")
+    phases.executor.account = None
+    before = snapshot(phases.software.path)
+    for phase in ("resolve", "build"):
+        with pytest.raises(PhaseFailed, match="EasyBuild does not run as root: set `build_user`"):
+            phases.run(phase, easystack="easyconfigs: [good-1.0.eb]", entry={})
+    assert snapshot(phases.software.path) == before
+
+
+def test_settings_of_the_host_change_nothing(phases: Phases, monkeypatch: pytest.MonkeyPatch) -> None:
+    phases.software.add("good", "1.0")
+    first = phases.resolve("good-1.0.eb")
+    monkeypatch.setenv("EASYBUILD_OPTARCH", "Intel:march=native")
+    monkeypatch.setenv("EASYBUILD_SUBDIR_SOFTWARE", "elsewhere")
+    plain = phases.executor._environment()
+    monkeypatch.setattr(phases.executor, "_environment", lambda: {**os.environ, **plain})
+    assert phases.resolve("good-1.0.eb") == first
