@@ -46,6 +46,10 @@ class Server:
         self.port = server.port
         self._url = server.url
 
+    def address(self, path: str) -> str:
+        """Return the address of a folder for libnfs."""
+        return self._url(path)
+
     def get(self, path: str, uid: int | None = None, gid: int | None = None) -> bytes:
         """Return the content of a file. Raises NfsError."""
         return self._run("nfs-cat", self._url(path, uid, gid))
