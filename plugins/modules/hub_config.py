@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
+  - odh.persistency.result
 attributes:
   check_mode:
     support: full
@@ -247,6 +248,14 @@ changes:
     reason:
       description: Why, as a clause.
       type: str
+    before:
+      description: The line of the diff before the change, at most 200 characters of it.
+      returned: when the object exists
+      type: str
+    after:
+      description: The line of the diff after the change, at most 200 characters of it.
+      returned: when the object exists afterwards
+      type: str
   sample:
     - action: update
       kind: HelmValues
@@ -268,6 +277,12 @@ servers_namespace:
   returned: success
   type: str
   sample: notebooks
+omitted:
+  description: How many items of each list are left out because of O(max_changes).
+  returned: when a list was shortened
+  type: dict
+  sample:
+    changes: 9500
 unreconcilable:
   description: What the cluster does not keep as it is written.
   returned: always

@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
   - odh.persistency.software
+  - odh.persistency.result
 attributes:
   check_mode:
     support: full
@@ -288,6 +289,14 @@ changes:
     reason:
       description: The reason, as a sentence.
       type: str
+    before:
+      description: The line of the diff before the change, at most 200 characters of it.
+      returned: when the object exists
+      type: str
+    after:
+      description: The line of the diff after the change, at most 200 characters of it.
+      returned: when the object exists afterwards
+      type: str
   sample:
     - action: create
       kind: entry
@@ -299,6 +308,12 @@ summary:
   returned: always
   type: dict
   sample: {create: 3, keep: 12}
+omitted:
+  description: How many items of each list are left out because of O(max_changes).
+  returned: when a list was shortened
+  type: dict
+  sample:
+    changes: 9500
 unreconcilable:
   description: Empty.
   returned: always

@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
+  - odh.persistency.result
 options:
   namespace:
     description:
@@ -227,10 +228,24 @@ changes:
     reason:
       description: Why.
       type: str
+    before:
+      description: The line of the diff before the change, at most 200 characters of it.
+      returned: when the object exists
+      type: str
+    after:
+      description: The line of the diff after the change, at most 200 characters of it.
+      returned: when the object exists afterwards
+      type: str
 summary:
   description: The number of servers per action.
   returned: always
   type: dict
+omitted:
+  description: How many items of each list are left out because of O(max_changes).
+  returned: when a list was shortened
+  type: dict
+  sample:
+    changes: 9500
 unreconcilable:
   description: Annotations that a policy or webhook of the cluster removes, with the reason.
   returned: always

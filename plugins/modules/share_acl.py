@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - odh.persistency.connection
   - odh.persistency.shares
   - odh.persistency.shares.groups
+  - odh.persistency.result
 attributes:
   check_mode:
     support: full
@@ -218,6 +219,14 @@ changes:
     reason:
       description: What changes, or why, as a sentence.
       type: str
+    before:
+      description: The line of the diff before the change, at most 200 characters of it.
+      returned: when the object exists
+      type: str
+    after:
+      description: The line of the diff after the change, at most 200 characters of it.
+      returned: when the object exists afterwards
+      type: str
   sample:
     - action: create
       kind: acl
@@ -308,6 +317,12 @@ needs_consent:
     - option: declassify
       value: [shared-data-private]
       shares: [shared-data-private]
+omitted:
+  description: How many items of each list are left out because of O(max_changes).
+  returned: when a list was shortened
+  type: dict
+  sample:
+    changes: 9500
 unreconcilable:
   description: The shares that are left out, or granted as before although something is wrong, and Groups that cannot be read.
   returned: when the cluster was read

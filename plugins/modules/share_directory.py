@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - odh.persistency.attributes
   - odh.persistency.shares
+  - odh.persistency.result
 attributes:
   check_mode:
     support: full
@@ -146,6 +147,14 @@ changes:
     reason:
       description: The reason, as a sentence.
       type: str
+    before:
+      description: The line of the diff before the change, at most 200 characters of it.
+      returned: when the object exists
+      type: str
+    after:
+      description: The line of the diff after the change, at most 200 characters of it.
+      returned: when the object exists afterwards
+      type: str
   sample:
     - action: create
       kind: directory
@@ -157,6 +166,12 @@ summary:
   returned: always
   type: dict
   sample: {create: 3, keep: 12}
+omitted:
+  description: How many items of each list are left out because of O(max_changes).
+  returned: when a list was shortened
+  type: dict
+  sample:
+    changes: 9500
 unreconcilable:
   description: >-
     Directories inside a share that cannot become what its entry describes, because its members may change everything there,

@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
   - odh.persistency.shares
+  - odh.persistency.result
 attributes:
   check_mode:
     support: full
@@ -223,6 +224,14 @@ changes:
     reason:
       description: The reason, and what happens to the volume, as a sentence.
       type: str
+    before:
+      description: The line of the diff before the change, at most 200 characters of it.
+      returned: when the object exists
+      type: str
+    after:
+      description: The line of the diff after the change, at most 200 characters of it.
+      returned: when the object exists afterwards
+      type: str
   sample:
     - action: create
       kind: share
@@ -234,6 +243,12 @@ summary:
   returned: always
   type: dict
   sample: {create: 2, keep: 38}
+omitted:
+  description: How many items of each list are left out because of O(max_changes).
+  returned: when a list was shortened
+  type: dict
+  sample:
+    changes: 9500
 unreconcilable:
   description: What differs and the cluster cannot change. The warnings say the same.
   returned: when the cluster was read

@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
   - odh.persistency.users
+  - odh.persistency.result
 attributes:
   check_mode:
     support: full
@@ -205,6 +206,14 @@ changes:
     reason:
       description: The reason, as a sentence.
       type: str
+    before:
+      description: The line of the diff before the change, at most 200 characters of it.
+      returned: when the object exists
+      type: str
+    after:
+      description: The line of the diff after the change, at most 200 characters of it.
+      returned: when the object exists afterwards
+      type: str
   sample:
     - action: create
       kind: home
@@ -217,6 +226,12 @@ summary:
   returned: always
   type: dict
   sample: {create: 2, keep: 38}
+omitted:
+  description: How many items of each list are left out because of O(max_changes).
+  returned: when a list was shortened
+  type: dict
+  sample:
+    changes: 9500
 unreconcilable:
   description: What differs and the cluster cannot change, and users who are left out. The warnings say the same.
   returned: when the cluster was read

@@ -26,6 +26,7 @@ def test_results_omit_keeps_and_the_summary_counts_them():
         "name": "b",
         "owner": "bob",
         "reason": "because of b",
+        "after": "home b",
     }
     assert "owner" not in plan.results()[1]
     assert plan.summary() == {"create": 1, "update": 1, "keep": 1}

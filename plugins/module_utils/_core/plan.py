@@ -32,6 +32,8 @@ ACTIONS = (CREATE, UPDATE, ADOPT, KEEP, REFUSE, RETIRE, DELETE, STOP)
 MOST_REFUSALS = 25
 #: How many effects the diff lists. `changes` has all of them.
 MOST_EFFECTS = 1000
+#: How many characters of a line of the diff are repeated in `changes`.
+LONGEST_LINE = 200
 #: How many unreconcilable differences a run warns of. It counts the others, and `unreconcilable` has all of them.
 MOST_WARNINGS = 100
 
@@ -67,7 +69,10 @@ class Change:
             raise ValueError(f"an effect on {self.name} cannot have operations")
 
     def as_result(self) -> dict[str, Any]:
-        """Return the change as modules return it: action, kind, namespace, name, reason, and owner if there is one."""
+        """Return the change as modules return it.
+
+        That is action, kind, namespace, name and reason, the owner if there is one, and the lines of the diff.
+        """
         result = {
             "action": self.action,
             "kind": self.kind,
@@ -77,6 +82,9 @@ class Change:
         }
         if self.owner is not None:
             result["owner"] = self.owner
+        for key, line in (("before", self.before), ("after", self.after)):
+            if line is not None:
+                result[key] = visible(line) if len(line) <= LONGEST_LINE else visible(line[:LONGEST_LINE]) + "..."
         return result
 
 

@@ -24,6 +24,7 @@ from .._core.visible import (
     without_credentials,
 )
 from .errors import ExternalError
+from .options.result import limited, result_errors
 
 if TYPE_CHECKING:
     from .kubernetes.api import Api
@@ -56,6 +57,7 @@ class Module(AnsibleModule):
 
     def fail_json(self, msg: str, **result: Any) -> None:
         """End with a failure; also called by Ansible for options that are not valid."""
+        result = self._limited(result)
         masked = {key: options_without_credentials(value) for key, value in result.items() if key != "exception"}
         if "exception" in result:
             masked["exception"] = result["exception"]
@@ -63,11 +65,19 @@ class Module(AnsibleModule):
 
     def exit_json(self, **result: Any) -> None:
         """End with a result."""
-        super().exit_json(**{"invocation": self._invocation(), **result})
+        super().exit_json(**{"invocation": self._invocation(), **self._limited(result)})
 
     def warn(self, warning: str, **more: Any) -> None:
         """Add a warning to the result."""
         super().warn(self._safe(warning), **more)
+
+    def _limited(self, result: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return limited(getattr(self, "params", {}), result)
+        except OSError as error:
+            # What happened to the cluster must be reported in any case.
+            self.warn(f"report_file: {error}")
+            return limited({**self.params, "report_file": None}, result)
 
     def _invocation(self) -> dict[str, Any]:
         return {"module_args": options_without_credentials(getattr(self, "params", {}))}
@@ -148,7 +158,7 @@ def run(module: Any, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
 
 def _reject_texts(module: Any) -> None:
     """Raise PlanRejected for each option that is a list and got a text which looks like one, and for wrong numbers."""
-    errors = list(module.number_errors)
+    errors = [*module.number_errors, *result_errors(module.params)]
     for name, option in module.argument_spec.items():
         value = module.params.get(name)
         error = None

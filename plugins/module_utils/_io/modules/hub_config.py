@@ -30,12 +30,14 @@ from ..kubernetes.hub_objects import Target, TargetWriter, odh_targets, permissi
 from ..kubernetes.hub_observer import Allowed, HubObserver, ObservedState
 from ..kubernetes.namespaces import create_namespaces
 from ..module import PlanRejected, finish, open_api, refuse
+from ..options.result import RESULT_SPEC
 
 
 def argument_spec() -> dict[str, Any]:
     """Return the options of `hub_config`."""
     return {
         **connection_spec(),
+        **RESULT_SPEC,
         "namespace": {"type": "str", "required": True},
         "flavor": {"type": "str", "choices": list(FLAVORS), "default": Z2JH},
         "state": {"type": "str", "choices": [PRESENT, ABSENT], "default": PRESENT},

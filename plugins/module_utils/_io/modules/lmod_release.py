@@ -29,6 +29,7 @@ from ..._core.software.stack_parser import parse_stack
 from ..files.stack_file import read_stack
 from ..module import PlanRejected, finish, refuse, timings_result
 from ..options.connection import argument_spec as connection_spec
+from ..options.result import RESULT_SPEC
 from ..options.software import TREE_SPEC, open_executor
 from ..software.executor import PhaseFailed
 from ..software.progress import Progress
@@ -44,6 +45,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **connection_spec(),
         **TREE_SPEC,
+        **RESULT_SPEC,
         "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
         "stack": {"type": "dict"},
         "stack_file": {"type": "path"},

@@ -25,6 +25,7 @@ from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.readiness import Timings
 from ..kubernetes.shares import SharesRun
 from ..module import PlanRejected, finish, open_api, timings_result
+from ..options.result import RESULT_SPEC
 from ..software.tree_folder import FolderSettings, TreeFolder
 
 _TEXT = {"type": "str"}
@@ -51,6 +52,7 @@ def argument_spec() -> dict[str, Any]:
     """Return the options of `lmod_tree`."""
     return {
         **connection_spec(),
+        **RESULT_SPEC,
         "name": {"type": "str", "default": "software"},
         "state": {"type": "str", "default": PRESENT, "choices": list(STATES)},
         "namespaces": {"type": "list", "elements": "str", "default": []},

@@ -46,6 +46,7 @@ from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.facts import namespace_error
 from ..module import PlanRejected, finish, open_api, timings_result
 from ..options.hub import HUB_SPEC, hub_client
+from ..options.result import RESULT_SPEC
 from ..timings import Timings
 
 _SCOPES = (LIST_USERS, READ_GROUPS, READ_SERVERS)
@@ -55,6 +56,7 @@ def argument_spec() -> dict[str, Any]:
     """Return the options of `server_access`."""
     return {
         **connection_spec(),
+        **RESULT_SPEC,
         "namespace": {"type": "str", "required": True},
         "acl_namespace": {"type": "str"},
         "hub": {**HUB_SPEC, "required": True},

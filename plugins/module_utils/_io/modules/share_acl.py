@@ -34,6 +34,7 @@ from ..kubernetes.api import Api
 from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.openshift_groups import groups_in_use, readable_members
 from ..module import PlanRejected, finish, open_api, timings_result
+from ..options.result import RESULT_SPEC
 from ..options.shares import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_given, shares_of
 
 ACL = "acl"
@@ -45,6 +46,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **connection_spec(),
         **SHARES_SPEC,
+        **RESULT_SPEC,
         **GROUPS_SPEC,
         "namespace": {"type": "str", "required": True},
         "state": {"type": "str", "default": PRESENT, "choices": [PRESENT, ABSENT]},

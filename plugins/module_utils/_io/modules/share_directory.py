@@ -17,6 +17,7 @@ from ..filesystem.reading import read_directories, replan_in
 from ..filesystem.root import OpenedRoot, open_root
 from ..filesystem.tree import ACCOUNT_NAMES, credentials
 from ..module import PlanRejected, finish, refuse
+from ..options.result import RESULT_SPEC
 from ..options.shares import SHARES_SPEC, require_shares, shares_of
 
 
@@ -24,6 +25,7 @@ def argument_spec() -> dict[str, Any]:
     """Return the options of `share_directory`."""
     return {
         **SHARES_SPEC,
+        **RESULT_SPEC,
         "path": {"type": "path", "required": True},
         "export": {"type": "str"},
         "server": {"type": "str"},

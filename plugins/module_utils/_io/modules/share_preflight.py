@@ -10,12 +10,22 @@ from typing import Any, Callable, Optional
 
 from ..._core.metadata import ABSENT, PRESENT, RETIRED
 from ..._core.preflight import rejections
+from ..._core.report.result_size import MAX_CHANGES, shortened
 from ..module import PlanRejected, open_api, run
 from ..options.shares import shares_of
 from . import share_acl, share_pvc
 
 #: Options of the previewed modules that have no effect on a preview.
-NOT_OURS = ("state", "only_states", "wait", "wait_timeout", "wait_sleep", "volumes_results")
+NOT_OURS = (
+    "state",
+    "only_states",
+    "wait",
+    "wait_timeout",
+    "wait_sleep",
+    "volumes_results",
+    "max_changes",
+    "report_file",
+)
 
 
 def argument_spec() -> dict[str, Any]:
@@ -145,8 +155,8 @@ class Preview:
 
     def fail_json(self, msg: str = "", **result: Any) -> None:
         """End with a failure."""
-        raise _Ended({"msg": msg, **result})
+        raise _Ended({"msg": msg, **shortened(result, MAX_CHANGES)})
 
     def exit_json(self, **result: Any) -> None:
         """End with a result."""
-        raise _Ended(result)
+        raise _Ended(shortened(result, MAX_CHANGES))

@@ -20,6 +20,7 @@ from ..kubernetes.origins import BINDING_TIMEOUT
 from ..kubernetes.readiness import Timings
 from ..kubernetes.shares import SharesRun
 from ..module import PlanRejected, finish, open_api, refuse, timings_result
+from ..options.result import RESULT_SPEC
 from ..options.shares import SHARES_SPEC, require_shares, shares_of
 
 
@@ -28,6 +29,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **connection_spec(),
         **SHARES_SPEC,
+        **RESULT_SPEC,
         "namespaces": {"type": "list", "elements": "str", "default": []},
         "create_namespace": {"type": "bool", "default": False},
         "size": {"type": "str"},

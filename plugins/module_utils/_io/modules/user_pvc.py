@@ -13,6 +13,7 @@ from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.homes import HomesRun
 from ..kubernetes.readiness import Timings
 from ..module import finish, open_api, refuse, timings_result
+from ..options.result import RESULT_SPEC
 from ..options.users import SOURCE_SPEC, Sources, homes_of, settings_of, users_given
 
 
@@ -21,6 +22,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **connection_spec(),
         **SOURCE_SPEC,
+        **RESULT_SPEC,
         "create_namespace": {"type": "bool", "default": False},
         "size": {"type": "str", "default": "10Gi"},
         "storage_class": {"type": "str"},

@@ -1,0 +1,24 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options about the result, which every module that changes something has."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  max_changes:
+    description:
+      - How many items RV(ignore:changes), RV(ignore:unreconcilable), RV(ignore:failed_items) and RV(ignore:access.changes) have
+        at most. RV(ignore:omitted) says how many others there are, and RV(ignore:summary) counts all of them.
+      - AWX drops a result of more than 700,000 bytes. With the default, the result of 10,000 new homes stays below half of that.
+    type: int
+    default: 500
+  report_file:
+    description:
+      - A file on the host that runs the task, which is replaced by all items as JSON, in check mode too. Its directory must
+        exist.
+    type: path
+"""

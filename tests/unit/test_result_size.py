@@ -1,0 +1,72 @@
+"""Results that stay below the size at which AWX drops them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._core.report.result_size import (
+    MAX_CHANGES,
+    shortened,
+    whole_lists,
+)
+from ansible_collections.odh.persistency.plugins.module_utils._io.options.result import limited, result_errors
+
+AWX_LIMIT = 700_000
+
+
+def result(count):
+    items = [
+        {
+            "action": "create",
+            "kind": "home",
+            "namespace": "opendatahub",
+            "name": f"claim-user-{number:05}-at-example-org",
+            "reason": f"user-{number:05}@example.org has no home: 10Gi of the default class, ReadWriteOnce",
+            "owner": f"user-{number:05}@example.org",
+            "after": f"claim-user-{number:05}-at-example-org of user-{number:05}@example.org: 10Gi, ReadWriteOnce",
+        }
+        for number in range(count)
+    ]
+    return {"changed": True, "changes": items, "unreconcilable": list(items), "summary": {"create": count}}
+
+
+def test_ten_thousand_homes_fit_and_the_counts_stay_whole():
+    short = shortened(result(10_000), MAX_CHANGES)
+    assert len(json.dumps(short)) < AWX_LIMIT / 2
+    assert short["summary"] == {"create": 10_000}
+    assert short["omitted"] == {"changes": 9_500, "unreconcilable": 9_500}
+    assert short["changes"] == result(MAX_CHANGES)["changes"]
+
+
+def test_a_result_within_the_limit_is_not_touched():
+    assert shortened(result(MAX_CHANGES), MAX_CHANGES) == result(MAX_CHANGES)
+
+
+def test_the_changes_of_access_are_shortened_too():
+    data = {"access": {"gains": 3, "changes": [1, 2, 3]}}
+    assert shortened(data, 2) == {"access": {"gains": 3, "changes": [1, 2]}, "omitted": {"access": 1}}
+    assert data["access"]["changes"] == [1, 2, 3]
+
+
+def test_the_report_file_has_every_item(tmp_path):
+    path = tmp_path / "report.json"
+    params = {"max_changes": 2, "report_file": str(path)}
+    short = limited(params, result(5))
+    assert len(short["changes"]) == 2
+    assert json.loads(path.read_text()) == whole_lists(result(5))
+    limited(params, result(1))
+    assert len(json.loads(path.read_text())["changes"]) == 1
+    assert [item.name for item in tmp_path.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        ({"max_changes": -1}, "max_changes: -1 is negative: set 0 or more"),
+        ({"report_file": "/does/not/exist/x"}, "report_file: the directory /does/not/exist does not exist: "),
+        ({"report_file": "/tmp"}, "report_file: /tmp is a directory: name a file in it"),
+    ],
+)
+def test_wrong_options_are_rejected(params, error):
+    assert result_errors(params)[0].startswith(error)
