@@ -99,7 +99,7 @@ def test_two_runs_at_once_report_one_place_and_later_runs_too(
         assert not again.changed
         assert len(again.output["unreconcilable"]) == 1
         assert f"the share {name} in" in again.warnings[0]
-        assert "retire one of the two shares" in again.warnings[0]
+        assert "users of one can reach the other: retire one of the two" in again.warnings[0]
 
 
 def test_a_home_that_is_created_inside_a_share_later_is_reported(

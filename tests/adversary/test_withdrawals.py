@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.acl import read
 from tests.support.cluster import Cluster
+from tests.support.homes import make_home
 from tests.support.modules import Modules
 from tests.support.playbooks import Playbooks
 from tests.support.shares import KIND, SHARE, make_claim, nfs, share
@@ -164,19 +165,19 @@ def test_a_share_that_is_renamed_by_mistake_is_taken_from_nobody(cluster: Cluste
 
 
 def test_the_role_withdraws_and_then_fails(cluster: Cluster, namespace: str, role: Role, playbooks: Playbooks) -> None:
-    """A home with the marks of a share that is to be deleted, and another one on the list of the hub's users."""
+    """A home with the marks of a share that is to be deleted, and an entry of a user that names the home of another one."""
     role.run(hub(namespace, "ann", "ben"))
     becomes_a_home(cluster, namespace)
     less = hub(namespace, "ben", shares_absent=["data"])
     less["shares_list"].pop()
-    make_claim(cluster, namespace, "claim-eve", storageClassName="standard")
-    homes = {"homes_namespace": namespace, "homes_users": ["eve"], "homes_size": "1Gi"}
+    make_home(cluster, namespace, "claim-eve", "mallory")
+    homes = {"homes_namespace": namespace, "homes_users": [{"name": "eve", "claim": "claim-eve"}], "homes_size": "1Gi"}
     text = playbooks.run(SITE, {**less, **homes}).output
-    assert "claim claim-eve exists and names no owner" in text
+    assert "claim claim-eve belongs to mallory" in text
     assert "claim data is the home of bob and not a share" in text
     assert modes(cluster, namespace) == {"ann": None, "ben": "ro"}
     assert {"data", "claim-eve"} <= set(cluster.claims(namespace))
     cluster.delete("persistentvolumeclaims", "data", namespace)
     text = playbooks.refused(SITE, {**hub(namespace, "ann"), **homes})
-    assert "claim claim-eve exists and names no owner" in text
+    assert "claim claim-eve belongs to mallory" in text
     assert modes(cluster, namespace) == {"ann": "ro", "ben": None}
