@@ -87,6 +87,12 @@ options:
         built, with the expected file name and SHA256.
     type: bool
     default: false
+  build_path:
+    description:
+      - A folder for temporary files of builds on the host that builds, which the build user can write to. A build of a large
+        application needs several gigabytes. It cannot be on the tree.
+      - Defaults to the folder for temporary files of that host, usually C(/tmp).
+    type: path
   jobs:
     description: How many processes one build may run at a time. Defaults to the number of processors.
     type: int

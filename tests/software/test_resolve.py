@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._io.software.executor import PhaseFailed
@@ -56,6 +55,9 @@ def test_the_store_is_known(phases: Phases, demo: DemoStack) -> None:
     assert entries["bzip2/1.0.8"]["path"] == demo.entries["bzip2/1.0.8"]["path"]
     assert entries["bzip2/1.0.8"]["sources"] == []
     assert entries["UnZip/6.0"]["sources"][0]["found"] is None
+    rebuilt = phases.resolve("bzip2-1.0.8.eb", rebuild=["bzip2/1.0.8"])["bzip2/1.0.8"]
+    assert rebuilt["path"] == entries["bzip2/1.0.8"]["path"]
+    assert rebuilt["sources"][0]["file"] == "bzip2-1.0.8.tar.gz"
 
 
 def test_each_input_that_changes_a_build_changes_the_hash(phases: Phases) -> None:
@@ -99,42 +101,6 @@ def test_options_of_an_entry_are_for_it_and_for_what_it_brings(phases: Phases) -
     mixed = phases.resolve({"tool-1.0.eb": {"options": {"rpath": True, "rebuild": True}}}, "other-1.0")
     assert mixed["tool/1.0"]["options"] == {"rpath": True}
     assert {module for module in plain if plain[module]["hash"] != mixed[module]["hash"]} == {"lib/1.0", "tool/1.0"}
-
-
-def test_a_rebuild_is_offered_and_gets_a_path_of_its_own(phases: Phases, demo: DemoStack) -> None:
-    demo.copy(phases.software.path)
-    phases.kept = {"robot_paths": [str(EASYCONFIGS)], "source_paths": [str(sources())]}
-    built = demo.entries["bzip2/1.0.8"]
-    file = phases.installation(built) / ".odh-persistency/entry.json"
-    stored = json.loads(file.read_text())
-    stored["inputs"]["easybuild"] = "5.3.0"
-    subprocess.run(["chmod", "-R", "u+w", str(file.parent)], check=True)
-    file.write_text(json.dumps(stored))
-
-    entries = phases.resolve("bzip2-1.0.8.eb", "UnZip-6.0.eb")
-    assert entries["bzip2/1.0.8"]["rebuild_available"] == "EasyBuild 5.4.1 (built with 5.3.0)"
-    assert entries["bzip2/1.0.8"]["path"] == built["path"]
-    assert entries["UnZip/6.0"]["rebuild_available"] == ""
-
-    again = phases.resolve("bzip2-1.0.8.eb", "UnZip-6.0.eb", rebuild=["bzip2/1.0.8"])
-    new = again["bzip2/1.0.8"]
-    assert new["path"] != built["path"]
-    # What depends on it follows.
-    assert again["UnZip/6.0"]["path"] != entries["UnZip/6.0"]["path"]
-
-    # Once it is built, later runs use it without `rebuild`.
-    folder = phases.installation(new) / ".odh-persistency"
-    folder.mkdir(parents=True)
-    stored.update(hash=new["hash"], path=new["path"], inputs=new["inputs"], built_at="2099-01-01T00:00:00Z")
-    (folder / "entry.json").write_text(json.dumps(stored))
-    for request in ({}, {"rebuild": ["bzip2/1.0.8"]}):
-        later = phases.resolve("bzip2-1.0.8.eb", "UnZip-6.0.eb", **request)
-        assert later["bzip2/1.0.8"]["hash"] == new["hash"]
-        assert later["UnZip/6.0"]["hash"] == again["UnZip/6.0"]["hash"]
-        assert later["bzip2/1.0.8"]["rebuild_available"] == ""
-
-    with pytest.raises(PhaseFailed, match=r"rebuild: the stack has no module bzip2/1\.0\.9: correct it, or remove it"):
-        phases.resolve("bzip2-1.0.8.eb", rebuild=["bzip2/1.0.9"])
 
 
 def test_every_easyconfig_with_an_error_is_named(phases: Phases) -> None:

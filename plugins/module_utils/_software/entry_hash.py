@@ -20,8 +20,6 @@ SHORT = 12
 
 #: Inputs that are recorded and not hashed.
 RECORDED = ("easybuild", "easyblock")
-#: The input of an entry that is built although the store has it: the EasyBuild that it is built with.
-REBUILD = "rebuild"
 
 
 def entry_hash(inputs: Mapping[str, Any]) -> str:
@@ -29,25 +27,6 @@ def entry_hash(inputs: Mapping[str, Any]) -> str:
     hashed = {key: value for key, value in inputs.items() if key not in RECORDED}
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def first_hash(inputs: Mapping[str, Any]) -> str:
-    """Return the hash of an entry before any rebuild. Entries with the same one are interchangeable."""
-    return entry_hash({key: value for key, value in inputs.items() if key != REBUILD})
-
-
-def with_rebuild(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of an entry that is built again by this EasyBuild, beside the entry that the store has."""
-    return {**inputs, REBUILD: {key: inputs.get(key) for key in RECORDED}}
-
-
-def newer_build(installed: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return what a rebuild would be built with and the installed entry was not, "" if nothing changed."""
-    if installed.get("easybuild") != now.get("easybuild"):
-        return f"EasyBuild {now.get('easybuild')} (built with {installed.get('easybuild')})"
-    if installed.get("easyblock") != now.get("easyblock"):
-        return "another easyblock"
-    return ""
 
 
 def store_path(name: str, version: str, digest: str) -> str:

@@ -27,7 +27,7 @@ from .easybuild_session import (
     reject_root,
 )
 from .easyconfigs import EasyconfigFinder, modules_of, parameters_of, toolchain_name
-from .entry_hash import easyconfig_digest, entry_hash, first_hash, newer_build, store_path, with_rebuild
+from .entry_hash import easyconfig_digest, entry_hash, store_path
 from .errors import REJECTED, PhaseError
 from .host import architecture, operating_system
 from .sources import Files, easyblock_digest, has_unchecked_patches
@@ -65,6 +65,7 @@ class _Resolver:
         self.request = request
         self.scratch = scratch
         self.tree = TreeLayout(request["prefix"])
+        #: They are built although the store has them, so their sources are needed.
         self.rebuild = frozenset(request.get("rebuild") or [])
         self.easybuild_error = EasyBuildError
         self.easybuild = str(VERSION)
@@ -80,9 +81,6 @@ class _Resolver:
         for name, options in listed:
             if options:
                 self._resolve_group([name], options)
-        unknown = sorted(self.rebuild.difference(self.entries))
-        if unknown and not self.errors:
-            raise PhaseError(f"rebuild: the stack has no module {unknown[0]}: correct it, or remove it", REJECTED)
         return {
             "easybuild": self.easybuild,
             "lmod": self.lmod,
@@ -179,15 +177,9 @@ class _Resolver:
             "easybuild": self.easybuild,
             "easyblock": easyblock_digest(ec),
         }
-        installed: dict[str, Any] = {}
-        if module in self.rebuild:
-            inputs = with_rebuild(inputs)
-            hashed = entry_hash(inputs)
-        else:
-            installed = self._installed(ec.name, version, first_hash(inputs))
-            hashed = installed.get("hash") or entry_hash(inputs)
+        hashed = entry_hash(inputs)
         path = store_path(ec.name, version, hashed)
-        built = bool(installed) or bool(read_entry(self.tree, path))
+        built = module not in self.rebuild and read_entry(self.tree, path)
         return {
             "module": module,
             "name": ec.name,
@@ -201,17 +193,5 @@ class _Resolver:
             "build_dependencies": build,
             "options": options,
             "inputs": inputs,
-            "rebuild_available": newer_build(installed["inputs"], inputs) if installed else "",
             "sources": [] if built else (files or Files(easyconfig)).describe(),
         }
-
-    def _installed(self, name: str, version: str, first: str) -> dict[str, Any]:
-        """Return the newest entry of the store with the same inputs, built again or not, or {}."""
-        folder = os.path.join(self.tree.store, name)
-        if not os.path.isdir(folder):
-            return {}
-        entries = [
-            read_entry(self.tree, f"{name}/{item}") for item in os.listdir(folder) if item.startswith(version + "-")
-        ]
-        same = [entry for entry in entries if entry and first_hash(entry.get("inputs") or {}) == first]
-        return max(same, key=lambda entry: str(entry["built_at"]), default={})

@@ -12,10 +12,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._software.entry_ha
     RECORDED,
     easyconfig_digest,
     entry_hash,
-    first_hash,
-    newer_build,
     store_path,
-    with_rebuild,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,19 +89,6 @@ def test_a_file_that_moves_from_one_input_to_another_changes_the_hash() -> None:
 @given(TEXT, TEXT)
 def test_a_newer_easybuild_or_easyblock_rebuilds_nothing(easybuild: str, easyblock: str) -> None:
     assert entry_hash({**INPUTS, "easybuild": easybuild, "easyblock": easyblock}) == entry_hash(INPUTS)
-
-
-def test_a_rebuild_has_a_hash_of_its_own_for_each_easybuild() -> None:
-    newer = {**INPUTS, "easybuild": "5.5.0"}
-    hashes = [entry_hash(INPUTS), entry_hash(with_rebuild(INPUTS)), entry_hash(with_rebuild(newer))]
-    assert len(set(hashes)) == 3
-    assert {first_hash(inputs) for inputs in (INPUTS, with_rebuild(INPUTS), with_rebuild(newer))} == {hashes[0]}
-
-
-def test_what_is_newer() -> None:
-    assert newer_build(INPUTS, INPUTS) == ""
-    assert newer_build(INPUTS, {**INPUTS, "easybuild": "5.5.0"}) == "EasyBuild 5.5.0 (built with 5.4.1)"
-    assert newer_build(INPUTS, {**INPUTS, "easyblock": "1" * 64}) == "another easyblock"
 
 
 def test_the_hash_stays_what_it_is() -> None:

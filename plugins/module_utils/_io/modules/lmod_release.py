@@ -53,6 +53,7 @@ def argument_spec() -> dict[str, Any]:
         "robot_paths": {"type": "list", "elements": "path", "default": []},
         "source_paths": {"type": "list", "elements": "path", "default": []},
         "download": {"type": "bool", "default": False},
+        "build_path": {"type": "path"},
         "jobs": {"type": "int"},
         "rebuild": {"type": "list", "elements": "str", "default": []},
         "verify": {"type": "str", "choices": ["changed", "all"], "default": "changed"},
@@ -147,6 +148,8 @@ def _request(params: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
         "robot_paths": [*stack.robot_paths, *params["robot_paths"]],
         "source_paths": params["source_paths"],
         "download": params["download"],
+        "rebuild": params["rebuild"],
+        "build_path": params["build_path"],
         "jobs": params["jobs"],
         "lmod_cmd": params["lmod_cmd"],
     }
