@@ -81,7 +81,7 @@ def test_an_optional_entry_that_fails_is_left_out_and_not_tried_again(software: 
     assert software.progress == []
     assert [item["module"] for item in again.output["failed"]] == ["bad/1.0", "needs/1.0"]
     assert software.ok(rebuild=["bad/1.0"]).output["failed"]
-    assert software.progress[0] == "bad/1.0: build 1 of 1"
+    assert "bad/1.0: build 1 of 1" in software.progress
 
 
 def test_the_last_good_one_of_an_optional_entry_is_kept(software: Software) -> None:
@@ -131,8 +131,7 @@ def test_a_test_that_fails_publishes_nothing(software: Software) -> None:
     assert "is not published" in result.msg
     assert software.current == first
     software.stack(lib_stack("  - tool-1.1.eb:", "      tests: [tool | grep 1.1]"))
-    result = software.ok()
-    assert result.current != first if hasattr(result, "current") else software.current != first
+    assert software.ok().release == software.current != first
 
 
 def test_missing_sources_are_listed_before_anything_is_built(software: Software) -> None:
@@ -197,8 +196,7 @@ def test_a_run_that_is_killed_is_continued(software: Software) -> None:
     software.add("slow", "1.0", "postinstallcmds = ['touch %(installdir)s/started && sleep 60']")
     software.stack(lib_stack("  - slow-1.0.eb"))
     running = software.start()
-    while not list(software.path.glob("store/slow/*/started")):
-        assert running.process.poll() is None, running.wait().output
+    software.wait_for("store/slow/*/started")
     running.kill()
     assert software.current == first
     software.add("slow", "1.0")
@@ -210,8 +208,7 @@ def test_of_two_runs_the_second_waits_or_is_rejected(software: Software) -> None
     software.add("slow", "1.0", "postinstallcmds = ['touch %(installdir)s/started && sleep 5']")
     software.stack(lib_stack("  - slow-1.0.eb"))
     first = software.start()
-    while not list(software.path.glob("store/slow/*/started")):
-        assert first.process.poll() is None, first.wait().output
+    software.wait_for("store/slow/*/started")
     rejected = software.run(when_locked="reject")
     assert rejected.failed
     assert "another run changes" in rejected.msg

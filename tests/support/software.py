@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,13 @@ class Software:
                 status = os.lstat(os.path.join(parent, name))
                 found[os.path.join(parent, name)] = (status.st_ino, status.st_mtime)
         return found
+
+    def wait_for(self, pattern: str, within: float = 120) -> None:
+        """Wait until the tree has a path."""
+        deadline = time.monotonic() + within
+        while not any(self.path.glob(pattern)):
+            assert time.monotonic() < deadline, f"no {pattern} in {within} s"
+            time.sleep(0.05)
 
     def shell(self, commands: str) -> str:
         """Run commands in a shell of a server: Lmod's, with the tree at its prefix and the environment of servers."""
