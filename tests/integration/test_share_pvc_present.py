@@ -7,6 +7,7 @@ import pytest
 from tests.support.shares import (
     KIND,
     NFS_CSI,
+    OWNER,
     RETIRED,
     SERVER,
     SHARE,
@@ -60,8 +61,9 @@ def test_each_static_backend_is_created_bound_and_unchanged(cluster, namespace, 
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
     assert claim["spec"]["storageClassName"] == ""
     volume = volume_of(cluster, namespace, "data")
+    assert claim["metadata"]["labels"] == {KIND: "share", SHARE: "data", OWNER: "shares", "team": "a"}
+    assert volume["metadata"]["labels"] == {KIND: "share", SHARE: "data", "team": "a"}
     for item in (claim, volume):
-        assert item["metadata"]["labels"] == {KIND: "share", SHARE: "data", "team": "a"}
         assert item["metadata"]["annotations"][SHARE] == "data"
         assert item["metadata"]["annotations"]["contact"] == "x@y"
     spec = volume["spec"]
@@ -193,6 +195,18 @@ def test_labels_annotations_and_mount_options_are_updated(cluster, namespace, mo
     assert "mountOptions" not in volume["spec"]
     assert volume["metadata"]["labels"]["team"] == "b"
     assert not modules.ok("share_pvc", run([namespace], share("data", nfs()))).changed
+
+
+def test_a_share_from_before_the_label_of_the_owner_gets_it_once(cluster, namespace, modules, share_volumes):
+    options = run([namespace], share("data"))
+    modules.ok("share_pvc", options)
+    cluster.patch("persistentvolumeclaims", "data", {"metadata": {"labels": {OWNER: None}}}, namespace)
+    result = modules.ok("share_pvc", options)
+    assert [(one["action"], one["reason"]) for one in result.changes] == [
+        ("update", f"it lacked the label {OWNER}=shares")
+    ]
+    assert cluster.claims(namespace)["data"]["metadata"]["labels"][OWNER] == "shares"
+    assert not modules.ok("share_pvc", options).changed
 
 
 def test_a_missing_or_terminating_namespace(cluster, namespace, modules, audit, share_volumes):

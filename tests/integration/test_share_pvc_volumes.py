@@ -12,6 +12,7 @@ from tests.support.shares import (
     CLONE,
     KIND,
     NFS_CSI,
+    OWNER,
     SERVER,
     SHARE,
     bound,
@@ -231,7 +232,7 @@ def test_a_manually_created_share_is_adopted(cluster, namespace, other, modules,
     for where, name in ((namespace, volume), (other, copy)):
         claim = cluster.claims(where)["library"]
         assert claim["spec"]["volumeName"] == name
-        assert claim["metadata"]["labels"] == {KIND: "share", SHARE: "library"}
+        assert claim["metadata"]["labels"] == {KIND: "share", SHARE: "library", OWNER: "shares"}
         found = volume_of(cluster, where, "library")
         assert found["metadata"]["labels"][SHARE] == "library"
         assert policy(found) == "Retain"
@@ -364,7 +365,7 @@ def test_an_existing_claim(cluster, namespace, other, modules, audit):
     assert any("one-node" in w and "without ReadWriteMany" in w for w in result.warnings)
     for where in (namespace, other):
         claim = cluster.claims(where)["by-hand"]
-        assert claim["metadata"]["labels"] == {KIND: "share", SHARE: "data"}
+        assert claim["metadata"]["labels"] == {KIND: "share", SHARE: "data", OWNER: "shares"}
         # In several namespaces they may be one and the same data, so none of them may take it.
         assert policy(volume_of(cluster, where, "by-hand")) == "Retain"
     with audit(user_agent="odh.persistency/") as log:

@@ -120,9 +120,10 @@ class RealSpawns:
 
 
 def make_share(cluster: Cluster, namespace: str, name: str) -> None:
-    """Create the claim of a share."""
+    """Create the claim of a share as our modules do."""
     cluster.make_claim(namespace, name, accessModes=["ReadWriteMany"])
-    mark(cluster, namespace, name, {"odh.persistency/kind": "share"}, {"odh.persistency/share": name})
+    labels = {"odh.persistency/kind": "share", "odh.persistency/owner": "shares"}
+    mark(cluster, namespace, name, labels, {"odh.persistency/share": name})
 
 
 def mark(

@@ -11,6 +11,7 @@ from tests.support.cluster import TEST_LABEL, Cluster, wait_for
 
 KIND = "odh.persistency/kind"
 SHARE = "odh.persistency/share"
+OWNER = "odh.persistency/owner"
 RETIRED = "odh.persistency/retired-at"
 CLONE = "odh.persistency/clone-of"
 PROVISIONED = "pv.kubernetes.io/provisioned-by"

@@ -122,7 +122,14 @@ def test_whatever_exists_a_home_is_the_owners_and_in_use(claims):
 
 
 def test_the_keys_are_those_of_the_modules():
-    for name in ("KIND_LABEL", "OWNER_LABEL", "SHARE_KEY", "PRIMARY_ANNOTATION", "RETIRED_ANNOTATION"):
+    for name in (
+        "KIND_LABEL",
+        "OWNER_LABEL",
+        "OWNER_OF_SHARES",
+        "SHARE_KEY",
+        "PRIMARY_ANNOTATION",
+        "RETIRED_ANNOTATION",
+    ):
         assert getattr(observed_claims, name) == getattr(metadata, name)
     assert (observed_claims.USERNAME, observed_claims.SERVERNAME) == (
         metadata.USERNAME_ANNOTATION,

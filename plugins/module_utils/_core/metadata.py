@@ -11,6 +11,8 @@ from typing import Optional
 OUR_PREFIX = "odh.persistency/"
 KIND_LABEL = OUR_PREFIX + "kind"
 OWNER_LABEL = OUR_PREFIX + "owner"
+#: The owner of the claims of shares: with one list, the spawn hook reads them and the homes of a user.
+OWNER_OF_SHARES = "shares"
 PRIMARY_ANNOTATION = OUR_PREFIX + "primary"
 RETIRED_ANNOTATION = OUR_PREFIX + "retired-at"
 KIND_HOME = "home"

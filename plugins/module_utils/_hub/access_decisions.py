@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional
 
 from .access import ASK, Decision, SpawnRequest, Verdict, decide
 from .acl_reader import AclReader, AclUnreadable
@@ -31,18 +31,20 @@ class AccessDecisions:
         self._settings, self._runtime = settings, runtime
         self._reader = AclReader()
 
-    async def decide(self, spawner: Any) -> tuple[Outcome, Mapping[str, Claim]]:
-        """Return what a server gets, and the claims of all shares by name if they were read. Raises AclUnreadable."""
+    async def decide(self, spawner: Any, known: dict[str, Optional[Claim]]) -> Outcome:
+        """Return what a server gets. `known` are claims that were read, and gets those of shares. Raises AclUnreadable."""
         digest, decision = await self._decision(spawner, requested_shares(spawner))
         left_out = {
             verdict.share: verdict.rule for verdict in decision.verdicts if verdict.visible and verdict.outcome == "-"
         }
         if not decision.mounts:
-            return Outcome(digest, [], left_out), {}
-        claims = await _share_claims(KubernetesClient(spawner, spawner.namespace, self._settings.timeout))
-        mounts, unusable = verify_mounts(decision.mounts, claims)
+            return Outcome(digest, [], left_out)
+        client = KubernetesClient(spawner, spawner.namespace, self._settings.timeout)
+        await _read_claims([mount.claim for mount in decision.mounts if mount.claim not in known], client, known)
+        shares = {name: claim for name, claim in known.items() if claim is not None and claim.kind == SHARE}
+        mounts, unusable = verify_mounts(decision.mounts, shares)
         secret = frozenset(verdict.share for verdict in decision.verdicts if verdict.level == "secret")
-        return Outcome(digest, mounts, {**left_out, **unusable}, secret=secret), claims
+        return Outcome(digest, mounts, {**left_out, **unusable}, secret=secret)
 
     async def offered(self, spawner: Any) -> list[Verdict]:
         """Return the secret shares that the owner of a server may request. Raises AclUnreadable."""
@@ -64,8 +66,12 @@ class AccessDecisions:
         return acl.digest, decision
 
 
-async def _share_claims(client: KubernetesClient) -> dict[str, Claim]:
+async def _read_claims(names: Sequence[str], client: KubernetesClient, known: dict[str, Optional[Claim]]) -> None:
+    """Read claims of shares that the list with the homes did not have: one, or the list of all shares. Raises AclUnreadable."""
     try:
-        return {claim.name: claim for claim in await client.claims(f"{KIND_LABEL}={SHARE}")}
+        if len(names) == 1:
+            known[names[0]] = await client.claim(names[0])
+        elif names:
+            known.update((claim.name, claim) for claim in await client.claims(f"{KIND_LABEL}={SHARE}"))
     except ApiFailure as error:
         raise AclUnreadable(f"the claims of shares cannot be read: {error}") from error

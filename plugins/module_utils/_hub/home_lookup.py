@@ -13,14 +13,23 @@ from typing import Any, NamedTuple
 
 from .home_rules import Server, owns, select_home
 from .kubernetes_client import KubernetesClient, selector_of
-from .observed_claims import HOME, KIND_LABEL, OWNER_LABEL, USERNAME, Claim, owner_hash, username_labels
+from .observed_claims import (
+    HOME,
+    KIND_LABEL,
+    OWNER_LABEL,
+    OWNER_OF_SHARES,
+    USERNAME,
+    Claim,
+    owner_hash,
+    username_labels,
+)
 
 
 class HomeChoice(NamedTuple):
-    """The home of a server. `claims` are those that were read. `computed` are the names that the hub computes."""
+    """The name of the claim that is the home of a server. `claims` are those that were read: they need not include it."""
 
     name: str
-    computed: Sequence[str]
+    server: Server
     claims: Sequence[Claim]
 
 
@@ -28,20 +37,40 @@ async def choose_home(spawner: Any, client: KubernetesClient) -> HomeChoice:
     """Return the home of a server. Raises HomeRefused and ApiFailure.
 
     A home in use with our owner label settles the matter with one request: that is what administrators manage. Otherwise
-    the claims that only KubeSpawner has labelled count as well.
+    the claims that only KubeSpawner has labelled count as well, and then those with a name that it computed before. The
+    claims of shares come with the first request.
+
+    The claim with the name that the hub computes now is not read here. KubeSpawner creates it, or finds that it exists, and
+    then it is in the pod and `check_home` judges it: one request instead of two, and nobody can create it in between.
     """
     server = _server_of(spawner)
-    found = await client.claims(f"{OWNER_LABEL}={owner_hash(server.user)}")
+    found = await client.claims(selector_of(OWNER_LABEL, [owner_hash(server.user), OWNER_OF_SHARES]))
     labels = username_labels(server.user, _own_label(spawner))
     if labels and not any(owns(claim, server) and not claim.terminating and not claim.is_retired for claim in found):
         found += await client.claims(selector_of(USERNAME, labels))
-    if not any(owns(claim, server) and not claim.terminating for claim in found):
-        known = {claim.name for claim in found}
-        for name in server.computed:
-            claim = None if name in known else await client.claim(name)
-            if claim is not None:
-                found.append(claim)
-    return HomeChoice(select_home(found, server) or server.computed[0], server.computed, found)
+    present, *earlier = server.computed
+    if not _has_home(found, server):
+        # The name from before KubeSpawner 7: otherwise a home without labels would be lost in an upgrade.
+        found += await _with_names(client, earlier, found)
+        if _has_home(found, server):
+            found += await _with_names(client, [present], found)
+    return HomeChoice(select_home(found, server) or present, server, found)
+
+
+def check_home(choice: HomeChoice, claim: Claim) -> None:
+    """Check the claim of the home that was not read when it was chosen. Raises HomeRefused."""
+    select_home([*choice.claims, claim], choice.server)
+
+
+def _has_home(claims: Sequence[Claim], server: Server) -> bool:
+    return any(owns(claim, server) and not claim.terminating for claim in claims)
+
+
+async def _with_names(client: KubernetesClient, names: Sequence[str], found: Sequence[Claim]) -> list[Claim]:
+    """Return the claims with these names that exist and were not found before."""
+    known = {claim.name for claim in found}
+    claims = [await client.claim(name) for name in names if name not in known]
+    return [claim for claim in claims if claim is not None]
 
 
 def apply_home(spawner: Any, choice: HomeChoice) -> None:

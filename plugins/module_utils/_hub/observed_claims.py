@@ -22,6 +22,8 @@ SERVERNAME = "hub.jupyter.org/servername"
 #: The chart labels its objects with their component: its hub has a database, whose name depends on `fullnameOverride`.
 COMPONENT = "component"
 HUB = "hub"
+#: The owner of the claims of shares, so that one list has them and the homes of a user.
+OWNER_OF_SHARES = "shares"
 HOME = "home"
 SHARE = "share"
 
@@ -71,7 +73,8 @@ class Claim(NamedTuple):
     @property
     def is_somebodys(self) -> bool:
         """Whether it is marked as a home, by us or by KubeSpawner."""
-        return self.kind == HOME or OWNER_LABEL in self.labels or USERNAME in self.labels or self.user is not None
+        owner = self.labels.get(OWNER_LABEL, OWNER_OF_SHARES)
+        return self.kind == HOME or owner != OWNER_OF_SHARES or USERNAME in self.labels or self.user is not None
 
 
 def claim_from(item: Mapping[str, Any]) -> Claim:

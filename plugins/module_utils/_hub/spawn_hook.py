@@ -13,7 +13,7 @@ from typing import Any, Optional
 from .access_decisions import AccessDecisions, without_acl
 from .acl_reader import AclUnreadable
 from .claim_policy import reason_not_software, reason_to_remove
-from .home_lookup import HomeChoice, apply_home, choose_home, configured_homes
+from .home_lookup import HomeChoice, apply_home, check_home, choose_home, configured_homes
 from .home_rules import HomeRefused
 from .hub_settings import Runtime, Settings
 from .kubernetes_client import ApiFailure, KubernetesClient
@@ -92,9 +92,13 @@ class SpawnHook:
         plain = spawner.api.api_client.sanitize_for_serialization(pod)
         metadata = plain.get("metadata") or {}
         name = str(metadata.get("name") or spawner.pod_name)
-        outcome, claims = await self._decide(spawner)
-        known: dict[str, Optional[Claim]] = dict(claims)
-        spec = await self._verified_spec(spawner, {**plain, "metadata": {**metadata, "name": name}}, known)
+        home = await self._home(spawner)
+        known: dict[str, Optional[Claim]] = {claim.name: claim for claim in home.claims} if home else {}
+        outcome = await self._decide(spawner, known)
+        spec = plain.get("spec") or {}
+        if home:
+            spec = await self._with_home(spawner, spec, home, known)
+        spec = await self._verified_spec(spawner, spec, name, known)
         spec = with_shares(spec, outcome.mounts)
         spec, outcome = await self._with_software(spawner, spec, outcome, known)
         if self._settings.mount_points == "init":
@@ -122,30 +126,46 @@ class SpawnHook:
         setattr(spawner, _CHOICE, choice)
         return choice
 
-    async def _decide(self, spawner: Any) -> tuple[Outcome, Mapping[str, Claim]]:
+    async def _home(self, spawner: Any) -> Optional[HomeChoice]:
+        """Return the home that was chosen before KubeSpawner created a claim, None if the hook chooses none."""
+        if self._settings.home != "claim":
+            return None
+        return getattr(spawner, _CHOICE, None) or await self._choose_home(spawner)
+
+    async def _decide(self, spawner: Any, known: dict[str, Optional[Claim]]) -> Outcome:
         try:
-            return await self._access.decide(spawner)
+            return await self._access.decide(spawner, known)
         except AclUnreadable as error:
             if self._settings.policy == "deny":
                 self._refuse(spawner, _UNREADABLE_ACL, str(error))
             spawner.log.warning("odh.persistency: no shares for %r: %s", spawner.user.name, error)
-            return without_acl(), {}
+            return without_acl()
+
+    async def _with_home(
+        self, spawner: Any, spec: Mapping[str, Any], home: HomeChoice, known: dict[str, Optional[Claim]]
+    ) -> dict[str, Any]:
+        """Return the pod's spec with the home, whose claim is read unless it was when it was chosen."""
+        changed = with_home(spec, home.server.computed, home.name)
+        if home.name in claims_of(changed, spawner.pod_name):
+            was_read = home.name in known
+            reason = await self._reason_to_remove(spawner, home.name, known)
+            claim = known.get(home.name)
+            try:
+                if claim is not None and not was_read:
+                    check_home(home, claim)
+            except HomeRefused as error:
+                self._refuse(spawner, error.message, error.detail)
+            if reason:
+                self._refuse(spawner, _HOME_LOST, f"the home {home.name} of {spawner.user.name!r}: {reason}")
+        return changed
 
     async def _verified_spec(
-        self, spawner: Any, pod: Mapping[str, Any], known: dict[str, Optional[Claim]]
+        self, spawner: Any, spec: Mapping[str, Any], pod_name: str, known: dict[str, Optional[Claim]]
     ) -> dict[str, Any]:
-        """Return the pod's spec with the home, and without claims that this user must not mount. `known` are read claims."""
-        spec, pod_name, home = pod.get("spec") or {}, pod["metadata"]["name"], ""
-        if self._settings.home == "claim":
-            choice = getattr(spawner, _CHOICE, None) or await self._choose_home(spawner)
-            home = choice.name
-            spec = with_home(spec, choice.computed, home)
-            known.update((claim.name, claim) for claim in choice.claims)
+        """Return the pod's spec without claims that this user must not mount. `known` are read claims."""
         removed = {}
         for name in claims_of(spec, pod_name):
             reason = await self._reason_to_remove(spawner, name, known)
-            if reason and name == home:
-                self._refuse(spawner, _HOME_LOST, f"the home {home} of {spawner.user.name!r}: {reason}")
             if reason:
                 removed[name] = reason
                 spawner.log.warning(

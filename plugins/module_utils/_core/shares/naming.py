@@ -10,7 +10,17 @@ import hashlib
 from typing import Optional
 
 from ..._hub.acl_format import HUB_DATABASES, is_dashboard_home, is_spawner_home
-from ..metadata import KIND_LABEL, KIND_SHARE, KIND_TREE, SHARE_KEY, TREE_KEY, TREE_PREFIX, label_value_error
+from ..metadata import (
+    KIND_LABEL,
+    KIND_SHARE,
+    KIND_TREE,
+    OWNER_LABEL,
+    OWNER_OF_SHARES,
+    SHARE_KEY,
+    TREE_KEY,
+    TREE_PREFIX,
+    label_value_error,
+)
 
 #: Selects the claims, or the volumes, of all shares and software trees.
 SELECTOR = f"{KIND_LABEL} in ({KIND_SHARE},{KIND_TREE})"
@@ -71,6 +81,11 @@ def name_key(share: str) -> str:
 def describe_share(share: str) -> str:
     """Return a share or a tree in words: `the share data`."""
     return f"the software tree {plain_name(share)}" if kind_of(share) == KIND_TREE else f"the share {share}"
+
+
+def owner_labels(share: str) -> dict[str, str]:
+    """Return the label that a claim of this share has besides: with one list, the spawn hook reads homes and shares."""
+    return {OWNER_LABEL: OWNER_OF_SHARES} if kind_of(share) == KIND_SHARE else {}
 
 
 def reserved_name(claim: str) -> Optional[str]:

@@ -30,7 +30,7 @@ from ...metadata import (
 from ...plan import DELETE, KEEP, RETIRE, UPDATE, Change, Rejected, Unchanged
 from ...text import did_you_mean, quote_list
 from ...times import format_span, format_time, parse_time
-from ..naming import describe_share, name_key, plain_name, share_labels
+from ..naming import describe_share, name_key, owner_labels, plain_name, share_labels
 from .changes import change_share, describe_location, share_line
 from .context import PlanContext
 from .desired import Share, ShareTarget
@@ -249,7 +249,8 @@ class DeletionPlanner(TargetPlanner):
         annotations = [name_key(self.share.name), RETIRED_ANNOTATION, FOUND_ANNOTATION, CLAIM_UID_ANNOTATION]
         if claim.annotations.get(LEVEL_ANNOTATION) in (None, LEVELS[0]):
             annotations.append(LEVEL_ANNOTATION)
-        metadata = {"labels": dict.fromkeys(share_labels(self.share.name)), "annotations": dict.fromkeys(annotations)}
+        labels = dict.fromkeys((*share_labels(self.share.name), *owner_labels(self.share.name)))
+        metadata = {"labels": labels, "annotations": dict.fromkeys(annotations)}
         body = {"metadata": metadata}
         patch_claim = requests.patch(
             requests.CLAIMS, self.target.namespace, claim.name, body, requests.Precondition(claim.version)

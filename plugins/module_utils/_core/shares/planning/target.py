@@ -22,7 +22,7 @@ from ...metadata import FOUND_ANNOTATION, KIND_LABEL, LEVEL_ANNOTATION
 from ...plan import ADOPT, CREATE, KEEP, Change, Rejected, Unchanged
 from ...quantity import format_size
 from ...text import quote_list
-from ..naming import describe_share, name_key, plain_name, share_label
+from ..naming import describe_share, name_key, owner_labels, plain_name, share_label
 from .changes import change_share, describe_location, keep_share, refuse_share, share_line
 from .context import PlanContext
 from .copies import copy_problem
@@ -298,6 +298,12 @@ class TargetPlanner:
                 annotations[FOUND_ANNOTATION] = "true"
             update.adopt("the claim existed without this collection's labels", f"not labelled as a {share.kind}")
             update.set_metadata(labels, annotations)
+        for key, value in owner_labels(share.name).items():
+            if claim.labels.get(key) != value:
+                update.set_metadata({key: value})
+                if update.action != ADOPT:
+                    update.reasons.append(f"it lacked the label {key}={value}")
+                    update.after.append(f"label {key}={value}")
         level = share.annotations.get(LEVEL_ANNOTATION)
         before = claim.annotations.get(LEVEL_ANNOTATION)
         if level and before != level:

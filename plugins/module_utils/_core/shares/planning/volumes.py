@@ -14,6 +14,7 @@ from ... import requests
 from ...kubernetes.claims import LOST, Claim
 from ...kubernetes.volumes import RETAIN, Volume, VolumeSource
 from ...metadata import CLAIM_UID_ANNOTATION, CLONE_ANNOTATION, RETIRED_ANNOTATION
+from ..naming import owner_labels
 from .desired import ShareTarget
 
 _CLAIM_UID = ("spec", "claimRef", "uid")
@@ -56,7 +57,11 @@ def claim_manifest(target: ShareTarget, size: str, storage_class: Optional[str],
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": target.claim, "labels": target.share.labels, "annotations": target.share.annotations},
+        "metadata": {
+            "name": target.claim,
+            "labels": {**target.share.labels, **owner_labels(target.share.name)},
+            "annotations": target.share.annotations,
+        },
         "spec": spec,
     }
 
