@@ -53,7 +53,8 @@ class Runtime(NamedTuple):
 
     `http_error` is tornado's HTTPError. `clock` returns the time in UTC.
     `schedule` is asyncio's ensure_future: old hubs accept futures from hooks, but no coroutines. `hub_version` is
-    JupyterHub's. `has_trait` tells whether the hub's spawner class has a trait.
+    JupyterHub's. `has_trait` tells whether the hub's spawner class has a trait. `sleep` is asyncio's: without it, what the init
+    container of mount points has reported is no Event.
     """
 
     http_error: Any
@@ -61,6 +62,7 @@ class Runtime(NamedTuple):
     schedule: Callable[[Any], Any]
     hub_version: tuple[int, ...]
     has_trait: Callable[[str], bool]
+    sleep: Optional[Callable[[float], Any]] = None
 
 
 def settings_errors(data: Any) -> list[str]:
@@ -69,7 +71,7 @@ def settings_errors(data: Any) -> list[str]:
         return [f"the settings are {shown(data)}, not a mapping"]
     errors = [f"unknown setting {shown(key)}" for key in data if key not in Settings._fields]
     values = {**Settings()._asdict(), **data}
-    roots = values["mount_roots"]
+    home, roots = values["home_path"], values["mount_roots"]
     if not isinstance(values["namespace"], str):
         errors.append(f"`namespace` is {shown(values['namespace'])}, not a name")
     for key, known in (("home", HOMES), ("policy", POLICIES), ("mount_points", MOUNT_POINTS)):
@@ -84,8 +86,8 @@ def settings_errors(data: Any) -> list[str]:
         wrong = path_error(normalised(root)) if isinstance(root, str) else f"is {shown(root)}, not a path"
         if wrong:
             errors.append(f"a root in `mount_roots` {wrong}")
-        elif not errors and (values["home_path"] + "/").startswith(normalised(root) + "/"):
-            errors.append(f"the root {root} in `mount_roots` is the home {values['home_path']}, or above it")
+        elif not errors and covering_root_error(home, root):
+            errors.append(covering_root_error(home, root))
     timeout = values["timeout"]
     if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= 60:
         errors.append(f"`timeout` is {shown(timeout)}, not a number of seconds from 1 to 60")
@@ -93,6 +95,12 @@ def settings_errors(data: Any) -> list[str]:
         places = () if errors else (values["home_path"], *map(normalised, roots))
         errors += _software_errors(data["software"], places)
     return errors
+
+
+def covering_root_error(home: str, root: str) -> str:
+    """Return the error of a mount root below which a share could cover the home, or ""."""
+    covers = (home + "/").startswith(normalised(root).rstrip("/") + "/")
+    return f"the root {root} in `mount_roots` is the home {home}, or above it" if covers else ""
 
 
 def _software_errors(data: Any, places: Sequence[str]) -> list[str]:
