@@ -170,3 +170,52 @@ def test_traits_that_lose_homes_are_off_where_the_version_has_them(namespace, pu
     assert answer["traits"] == {"delete_pvc": False, **({"remember_pvc_name": False} if remembers else {})}
     # traitlets warns of traits that a version does not have.
     assert "not recognized" not in spawns.log()[before:]
+
+
+REMOVED = {"function": "removing_hook"}
+HOOKS = {
+    "removed": ({"modify_pod_hook": REMOVED, "pre_spawn_hook": REMOVED}, False),
+    "replaced": (
+        {
+            "modify_pod_hook": {"function": "overriding_modify_pod"},
+            "pre_spawn_hook": {"function": "overriding_pre_spawn"},
+        },
+        True,
+    ),
+}
+
+
+def overridden(spawns, namespace, **config):
+    """Start kim's server, whose home has another name, and return the pod."""
+    named = {"pre_spawn_hook": "async_pre_spawn", "modify_pod_hook": "async_modify_pod"}
+    answer = spawns.start(namespace, "kim", groups=["visitors"], hooks=named, config=config)
+    assert "pod" in answer, (answer, spawns.log()[-3000:])
+    assert claims_in(answer["pod"]) == {"home-of-kim": False, "public-data": True, "notebooks": True}
+    return answer["pod"]
+
+
+@pytest.mark.parametrize(("override", "chains"), HOOKS.values(), ids=HOOKS)
+def test_a_profile_that_replaces_hooks_does_not_replace_ours(cluster, namespace, published, spawns, override, chains):
+    make_home(cluster, namespace, "home-of-kim", "kim")
+    profile = {"display_name": "greedy", "slug": "greedy", "kubespawner_override": override}
+    pod = overridden(spawns, namespace, profile_list=[profile])
+    # The hook of the profile runs in place of the configured one.
+    assert pod["metadata"]["labels"].get("chained") == ("sync" if chains else None)
+
+
+@pytest.mark.parametrize(("override", "chains"), HOOKS.values(), ids=HOOKS)
+def test_a_group_that_replaces_hooks_does_not_replace_ours(cluster, namespace, published, spawns, override, chains):
+    if spawns.version < "7":
+        pytest.skip("JupyterHub before 5 has no overrides for groups")
+    make_home(cluster, namespace, "home-of-kim", "kim")
+    groups = {"1": {"groups": ["visitors"], "spawner_override": override}}
+    pod = overridden(spawns, namespace, group_overrides=groups)
+    assert pod["metadata"]["labels"].get("chained") == ("sync" if chains else None)
+    variables = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
+    assert variables.get("CHAINED") == ("async" if chains else None)
+
+
+@pytest.mark.parametrize("hooks", ["sync", "async"])
+def test_a_configured_auth_state_hook_runs(namespace, published, spawns, hooks):
+    pod = spawns.start(namespace, "kim", hooks={"auth_state_hook": f"{hooks}_auth_state"})["pod"]
+    assert {"name": "AUTH_STATE", "value": hooks} in pod["spec"]["containers"][0]["env"]

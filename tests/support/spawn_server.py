@@ -54,6 +54,14 @@ async def async_pre_spawn(spawner):
     spawner.environment = {**spawner.environment, "CHAINED": "async"}
 
 
+def sync_auth_state(spawner, auth_state, chained="sync"):
+    spawner.environment = {**spawner.environment, "AUTH_STATE": chained}
+
+
+async def async_auth_state(spawner, auth_state):
+    sync_auth_state(spawner, auth_state, "async")
+
+
 def sync_modify_pod(spawner, pod):
     pod.metadata.labels["chained"] = "sync"
     return pod
@@ -72,6 +80,19 @@ async def async_form(spawner):
     return sync_form(spawner)
 
 
+def removing_hook(spawner):
+    """A callable in an override returns the value of the trait."""
+    return
+
+
+def overriding_pre_spawn(spawner):
+    return async_pre_spawn
+
+
+def overriding_modify_pod(spawner):
+    return sync_modify_pod
+
+
 def options_of_site(form):
     return {name: values[0] for name, values in form.items()}
 
@@ -84,11 +105,21 @@ def dynamic_profiles(spawner):
     return [{"display_name": f"for {spawner.user.name}", "slug": "dynamic"}]
 
 
+def with_functions(value):
+    """Return a value of the configuration with functions of this file for {"function": NAME}."""
+    if isinstance(value, dict):
+        if [*value] == ["function"]:
+            return globals()[value["function"]]
+        return {key: with_functions(one) for key, one in value.items()}
+    return [with_functions(one) for one in value] if isinstance(value, list) else value
+
+
 def runtime_of(spawner_class):
     return Runtime(
         http_error=HTTPError,
         clock=lambda: datetime.datetime.now(datetime.timezone.utc),
         schedule=asyncio.ensure_future,
+        sleep=asyncio.sleep,
         hub_version=jupyterhub.version_info[:2],
         has_trait=spawner_class.class_trait_names().__contains__,
     )
@@ -108,7 +139,7 @@ def configured(text):
     """Return a hub's configuration and its class of spawners. Starts with the same one share it, and so the hook's cache."""
     request = json.loads(text)
     config = Config()
-    config.KubeSpawner.update(request["config"])
+    config.KubeSpawner.update(with_functions(request["config"]))
     for name, hook in (request.get("hooks") or {}).items():
         config.Spawner[name] = globals().get(hook, hook)
     spawner_class = spawner_class_of(request, config)
@@ -180,11 +211,8 @@ async def launch(request):
     sent, took = [], {}
     spawner = spawner_for(request)
     began = time.perf_counter(), time.process_time()
-    ours = spawner.modify_pod_hook
 
-    async def send(spawner, pod):
-        if ours is not None:
-            pod = await maybe_future(ours(spawner, pod))
+    async def send(pod, _timeout):
         took.update(seconds=time.perf_counter() - began[0], cpu=time.process_time() - began[1])
         created = spawner.api.create_namespaced_pod(spawner.namespace, pod, dry_run="All")
         if inspect.isawaitable(created):  # the client of KubeSpawner 1.1 is synchronous
@@ -198,8 +226,11 @@ async def launch(request):
         if {"fields", "uri"} & {*request}:
             spawner.user_options = await maybe_future(form_options(spawner))
         spawner.load_state(request.get("state") or {})
-        # KubeSpawner 1.1 accepts futures from the hook, but no coroutines.
-        spawner.modify_pod_hook = lambda spawner, pod: asyncio.ensure_future(send(spawner, pod))
+        spawner._make_create_pod_request = send
+        # The order of the hub.
+        await spawner.run_auth_state_hook(None)
+        if hasattr(spawner, "apply_group_overrides"):  # since JupyterHub 5
+            await spawner.apply_group_overrides()
         await maybe_future(spawner.run_pre_spawn_hook())
         await spawner.start()
     except Launched:

@@ -272,11 +272,32 @@ def test_a_spawn_hook_of_another_version():
         ),
         ({"zz-odh-persistency": hook(), "zzz": "c.Spawner.modify_pod_hook = None"}, "ok", "has the last word"),
         ({"zz-odh-persistency": hook(), "zzz": "c.KubeSpawner.options_form = 1"}, "warning", "extraConfig zzz, line 1"),
+        (
+            {"zz-odh-persistency": hook(), "zzz": "c.KubeSpawner.auth_state_hook = None"},
+            "warning",
+            "extraConfig zzz, line 1",
+        ),
         ({"zz-odh-persistency": hook(), "zzz": "f(c)"}, "unknown", "may be replaced"),
         (
             {"zz-odh-persistency": f"if x:\n    {hook().splitlines()[1]}", "a": hook().splitlines()[0]},
             "unknown",
             "zz-odh-persistency, line 2",
+        ),
+        (
+            {
+                "a": "c.KubeSpawner.profile_list = [{'kubespawner_override': {'modify_pod_hook': None}}]",
+                "zz-odh-persistency": hook(),
+            },
+            "warning",
+            "profile_list[0].kubespawner_override.modify_pod_hook replaces the hooks that are configured before the spawn hook",
+        ),
+        (
+            {
+                "a": "c.Spawner.group_overrides = {'x': {'spawner_override': {'pre_spawn_hook': None}}}",
+                "zz-odh-persistency": hook(),
+            },
+            "warning",
+            "group_overrides.x.spawner_override.pre_spawn_hook replaces the hooks",
         ),
         (
             {"a": "class My(KubeSpawner): pass\nc.My.modify_pod_hook = None", "zz": hook()},

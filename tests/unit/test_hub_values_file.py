@@ -144,6 +144,19 @@ def test_a_folder_is_no_file_of_values(tmp_path):
             "`hub.config.Spawner.pre_spawn_hook` in line 4 is 'my.hook'",
         ),
         (
+            "singleuser:\n  profileList:\n    - display_name: a\n      kubespawner_override:\n        modify_pod_hook: null\n",
+            "`singleuser.profileList[0].kubespawner_override.modify_pod_hook`, below line 2, replaces a hook, and a hook is a",
+        ),
+        (
+            "hub:\n  config:\n    KubeSpawner:\n      profile_list:\n        - profile_options:\n            a:\n"
+            "              choices:\n                b:\n                  kubespawner_override: {pre_spawn_hook: x}\n",
+            "`hub.config.KubeSpawner.profile_list[0].profile_options.a.choices.b.kubespawner_override.pre_spawn_hook`, below",
+        ),
+        (
+            "hub:\n  config:\n    Spawner:\n      group_overrides:\n        x: {spawner_override: {modify_pod_hook: x}}\n",
+            "`hub.config.Spawner.group_overrides.x.spawner_override.modify_pod_hook`, below line 4, replaces a hook",
+        ),
+        (
             "singleuser:\n  storage:\n    homeMountPath: /home/x\n",
             "`singleuser.storage.homeMountPath` in line 3 is '/home/x', but `hub_home_path` is /home/jovyan",
         ),

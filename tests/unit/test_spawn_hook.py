@@ -443,6 +443,10 @@ def test_the_hook_of_the_section_that_wins_is_chained():
     client = SimpleNamespace(sanitize_for_serialization=lambda value: value)
     spawner = SimpleNamespace(volumes=[], volume_mounts={}, _expand_all=lambda value: value, progress=None)
     spawner.api = SimpleNamespace(api_client=client)
+    spawner.observe = lambda _handler, names: None
+    spawner.pre_spawn_hook, spawner.modify_pod_hook = (
+        config["KubeSpawner"][name] for name in ("pre_spawn_hook", "modify_pod_hook")
+    )
     config["KubeSpawner"]["pre_spawn_hook"](spawner)
     assert calls == ["KubeSpawner"]
     configure(config, {"home": "none"}, runtime(), section="OpenShiftSpawner")

@@ -27,12 +27,13 @@ def configure(config: Any, settings: Mapping[str, Any], runtime: Runtime, sectio
     sections = list(dict.fromkeys((section, *_SECTIONS)))
     previous = {
         name: hook
-        for name in ("pre_spawn_hook", "modify_pod_hook", "options_form", "options_from_form")
+        for name in ("auth_state_hook", "pre_spawn_hook", "modify_pod_hook", "options_form", "options_from_form")
         for hook in [_configured(config, sections, name)]
         if hook is not None
     }
     hook = SpawnHook(settings_from(settings), runtime, previous)
     target = config[section]
+    target.auth_state_hook = hook.auth_state
     target.pre_spawn_hook = hook.pre_spawn
     target.modify_pod_hook = hook.modify_pod
     target.options_form = hook.options_form

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Callable, Optional
 
 from .access_decisions import AccessDecisions, without_acl
 from .acl_reader import AclUnreadable
@@ -16,6 +16,7 @@ from .claim_policy import reason_not_software, reason_to_remove
 from .home_lookup import HomeChoice, apply_home, check_home, choose_home, configured_homes
 from .home_rules import HomeRefused
 from .hub_settings import Runtime, Settings
+from .kept_hooks import keep_hooks
 from .kubernetes_client import ApiFailure, KubernetesClient
 from .mount_points import with_mount_points
 from .observed_claims import Claim
@@ -58,15 +59,33 @@ class SpawnHook:
 
     def pre_spawn(self, spawner: Any) -> Any:
         """Be the hub's `pre_spawn_hook`: choose the home."""
-        return self._runtime.schedule(self._pre_spawn(spawner))
+        return self._pre_spawn_after(self._previous.get("pre_spawn_hook"), spawner)
 
     def modify_pod(self, spawner: Any, pod: Any) -> Any:
         """Be the hub's `modify_pod_hook`: return the pod with the home and the shares of its owner."""
-        return self._runtime.schedule(self._modify_pod(spawner, pod))
+        return self._modify_pod_after(self._previous.get("modify_pod_hook"), spawner, pod)
+
+    def _keep_hooks(self, spawner: Any) -> None:
+        hooks: dict[str, Callable[..., Any]] = {
+            "pre_spawn_hook": self._pre_spawn_after,
+            "modify_pod_hook": self._modify_pod_after,
+        }
+        keep_hooks(spawner, self, hooks)
+
+    def _pre_spawn_after(self, previous: Any, spawner: Any) -> Any:
+        return self._runtime.schedule(self._pre_spawn(previous, spawner))
+
+    def _modify_pod_after(self, previous: Any, spawner: Any, pod: Any) -> Any:
+        return self._runtime.schedule(self._modify_pod(previous, spawner, pod))
 
     def options_form(self, spawner: Any) -> Any:
         """Be the hub's `options_form`: return the form that it has without us, with the secret shares to choose from."""
         return self._runtime.schedule(self._options_form(spawner))
+    def auth_state(self, spawner: Any, auth_state: Any) -> Any:
+        """Be the hub's `auth_state_hook`, which runs before overrides of groups: keep the other hooks."""
+        self._keep_hooks(spawner)
+        return self._runtime.schedule(_run(self._previous.get("auth_state_hook"), spawner, auth_state))
+
 
     async def _options_form(self, spawner: Any) -> str:
         form = await form_without_us(spawner, self._previous.get("options_form"))
@@ -77,16 +96,17 @@ class SpawnHook:
             return with_notice(form)
         return with_secret_shares(form, offered)
 
-    async def _pre_spawn(self, spawner: Any) -> None:
-        await self._run_previous("pre_spawn_hook", spawner)
+    async def _pre_spawn(self, previous: Any, spawner: Any) -> None:
+        self._keep_hooks(spawner)
+        await _run(previous, spawner)
         if self._settings.home == "claim":
             apply_home(spawner, await self._choose_home(spawner))
         else:
             setattr(spawner, _CONFIGURED, configured_homes(spawner, self._settings.home_path))
         explain_progress(spawner)
 
-    async def _modify_pod(self, spawner: Any, pod: Any) -> Any:
-        changed = await self._run_previous("modify_pod_hook", spawner, pod)
+    async def _modify_pod(self, previous: Any, spawner: Any, pod: Any) -> Any:
+        changed = await _run(previous, spawner, pod)
         pod = pod if changed is None else changed
         # What the API client would send: whatever hooks and profiles left, typed objects or plain dictionaries.
         plain = spawner.api.api_client.sanitize_for_serialization(pod)
@@ -224,9 +244,8 @@ class SpawnHook:
         spare_failure_count(spawner, self._runtime.hub_version)
         raise refusal(self._runtime.http_error, message)  # pylint: disable=raising-non-exception
 
-    async def _run_previous(self, name: str, *arguments: Any) -> Any:
-        hook = self._previous.get(name)
-        if hook is None:
-            return None
-        result = hook(*arguments)
-        return await result if inspect.isawaitable(result) else result
+
+async def _run(hook: Any, *arguments: Any) -> Any:
+    """Run a hook that something else has set, which may be asynchronous, or None."""
+    result = None if hook is None else hook(*arguments)
+    return await result if inspect.isawaitable(result) else result

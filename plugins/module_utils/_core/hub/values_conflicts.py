@@ -13,19 +13,20 @@ from typing import Any
 from ..._hub.acl_format import shown
 from .helm_values import SNIPPET, Entries, is_ours
 from .hub_python import GROUP_TRAITS
+from .overrides import HOOKS, PROFILES, TRAITS, overridden_hooks
 from .values_merge import BLOCK, YamlNode
 
 #: The hooks that the spawn hook sets. It chains what is set before it, and what is set after it replaces it.
-_HOOKS = ("pre_spawn_hook", "modify_pod_hook", "options_form", "options_from_form")
+_HOOKS = ("auth_state_hook", "pre_spawn_hook", "modify_pod_hook", "options_form", "options_from_form")
 _HOOK = re.compile(r"(?<!\w)({})(?!\w)".format("|".join(_HOOKS)))
 _SECTIONS = ("KubeSpawner", "Spawner")
-_OUR_HOOKS = ("pre_spawn_hook", "modify_pod_hook")
 _HOMES = {"dynamic": "claim", "static": "static", "none": "none"}
 
 
 def conflicts(root: YamlNode, entries: Entries, settings: Mapping[str, Any], manages_groups: bool) -> list[str]:
     """Return a sentence without a full stop for each conflict with the keys of others. `root` is without our lines."""
-    found = [*_keys_in_use(root, entries), *_later_hooks(root), *_text_hooks(root), *_homes(root, settings)]
+    hooks = [*_later_hooks(root), *_text_hooks(root), *_overridden_hooks(root)]
+    found = [*_keys_in_use(root, entries), *hooks, *_homes(root, settings)]
     return [*found, *_groups(root)] if manages_groups else found
 
 
@@ -57,13 +58,24 @@ def _later_hooks(root: YamlNode) -> Iterator[str]:
 
 def _text_hooks(root: YamlNode) -> Iterator[str]:
     for section in _SECTIONS:
-        for trait in _OUR_HOOKS:
+        for trait in HOOKS:
             child = root.get("hub", "config", section, trait)
             if child is not None and child.value is not None:
                 yield (
                     f"`hub.config.{section}.{trait}` in line {child.line + 1} is {shown(child.value)}, and a hook is a Python "
                     "function: set it in `hub.extraConfig`"
                 )
+
+
+def _overridden_hooks(root: YamlNode) -> Iterator[str]:
+    places = [PROFILES, *(("hub", "config", section, trait) for section in _SECTIONS for trait in TRAITS)]
+    for place in places:
+        child = root.get(*place)
+        for path in overridden_hooks(child.value, ".".join(place)) if child is not None else ():
+            yield (
+                f"`{path}`, below line {child.line + 1 if child else 0}, replaces a hook, and a hook is a Python function: "
+                "remove it, or set the hook in `hub.extraConfig`"
+            )
 
 
 def _homes(root: YamlNode, settings: Mapping[str, Any]) -> Iterator[str]:

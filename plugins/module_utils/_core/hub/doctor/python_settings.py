@@ -23,7 +23,7 @@ ANY = "*"
 
 PACKAGE_MODULE = "odh_persistency.hub_configuration"
 #: What `configure` of this collection sets (`_hub/hub_configuration.py`).
-OUR_HOOKS = ("pre_spawn_hook", "modify_pod_hook", "options_form")
+OUR_HOOKS = ("pre_spawn_hook", "modify_pod_hook", "options_form", "auth_state_hook")
 OUR_TRAITS = {"delete_pvc": False, "remember_pvc_name": False}
 
 SET, APPEND, EXTEND = "set", "append", "extend"

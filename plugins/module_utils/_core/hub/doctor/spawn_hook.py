@@ -7,20 +7,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...._hub.spawn_stamp import GRANTED_ANNOTATION
 from ...text import quote_list
+from ..overrides import PROFILES, TRAITS, overridden_hooks
 from .finding import ERROR, OK, UNKNOWN, WARNING, Finding, Read, Unread, unknown
 from .observed import ObservedHub, Place
 from .python_settings import OUR_HOOK, OUR_HOOKS
-from .settings import HubSettings
+from .settings import HubSettings, mapping_at
 
 SPAWN_HOOK = "spawn_hook"
 RUNNING = "running_servers"
-#: Without our form, secret shares can be requested by the API only.
-_FORM = "options_form"
+#: Without our form, secret shares can be requested by the API only. Without the other, overrides of groups may replace hooks.
+_FORM, _KEEPER = "options_form", "auth_state_hook"
 _APPLY = "Run the playbook hub.yml, and apply what it writes."
 
 
@@ -30,7 +31,7 @@ def check_spawn_hook(hub: ObservedHub) -> list[Finding]:
         return [unknown(SPAWN_HOOK, "hub", hub.settings), _marks(hub, is_installed=True)]
     if not hub.settings.hooks:
         return [_absent(hub.settings), _marks(hub, is_installed=False)]
-    return [_package(hub), *_chain(hub.settings), _marks(hub, is_installed=True)]
+    return [_package(hub), *_chain(hub.settings), *_overrides(hub.settings), _marks(hub, is_installed=True)]
 
 
 def hook_settings(settings: HubSettings) -> Mapping[str, Any]:
@@ -101,6 +102,8 @@ def _chain(settings: HubSettings) -> list[Finding]:
     for trait in OUR_HOOKS:
         effective = settings.spawner(trait)
         if effective.value is OUR_HOOK:
+            if trait == _KEEPER:
+                continue
             others = [
                 one.place for one in settings.assignments if one.trait == trait and one.value not in (OUR_HOOK, None)
             ]
@@ -111,12 +114,26 @@ def _chain(settings: HubSettings) -> list[Finding]:
             Finding(
                 SPAWN_HOOK,
                 trait,
-                UNKNOWN if not effective.is_known else WARNING if trait == _FORM else ERROR,
+                UNKNOWN if not effective.is_known else WARNING if trait in (_FORM, _KEEPER) else ERROR,
                 f"The spawn hook {'is' if effective.is_known else 'may be'} replaced by a later source: {effective.place}.",
                 "Move that source before the one of this collection, which chains the hooks that are set before it.",
             )
         )
     return found
+
+
+def _overrides(settings: HubSettings) -> Iterator[Finding]:
+    values = [(PROFILES[-1], mapping_at(settings.values, PROFILES[0]).get(PROFILES[-1]))]
+    values += [(trait, settings.spawner(trait).value) for trait in TRAITS]
+    for place, value in values:
+        for path in overridden_hooks(value, place):
+            yield Finding(
+                SPAWN_HOOK,
+                place,
+                WARNING,
+                f"{path} replaces the hooks that are configured before the spawn hook, which still runs last.",
+                "Remove it, or make it part of a hook in the configuration.",
+            )
 
 
 def _marks(hub: ObservedHub, is_installed: bool) -> Finding:
