@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hub.rig import ENVIRONMENTS, RealHub
+from tests.support.hub_fixtures import direct  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session", params=[*ENVIRONMENTS])
@@ -21,11 +22,3 @@ def hub(running_hub: RealHub) -> Iterator[RealHub]:
     """A JupyterHub without users, of each version in turn."""
     yield running_hub
     running_hub.remove_all()
-
-
-@pytest.fixture(autouse=True)
-def direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connect to the hub without an HTTP proxy."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)

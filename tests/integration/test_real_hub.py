@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 from datetime import timedelta
 
 import pytest
 
-from tests.hub.rig import NEWEST, PAGE, RealHub, now, numbered
+from tests.hub.rig import PAGE, now, numbered
 from tests.support.homes import RETIRED, SERVERNAME, USERNAME, annotations, as_written, make_home, size
+from tests.support.hub_fixtures import *  # noqa: F403
+from tests.support.hub_fixtures import shows_no_token
 from tests.support.playbooks import Playbooks
 
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(scope="module")
-def hub(request):
+@pytest.fixture
+def hub(running_hub):
     """One hub for all tests here: each has users of its own in it."""
-    terminal = request.config.pluginmanager.getplugin("terminalreporter")
-    with RealHub(NEWEST, terminal.write_line if terminal else print) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def direct(monkeypatch):
-    """No HTTP proxy of the environment is between the modules and the hub."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    return running_hub
 
 
 @pytest.fixture
@@ -39,9 +30,7 @@ def ask(modules, namespace, hub):
     def run(module, *, token=None, url=None, **options):
         given = {"url": url or hub.url, "token": hub.tokens["full"] if token is None else token}
         result = modules.run(module, {"namespace": namespace, "hub": given, **options}, diff=True)
-        text = json.dumps(result.output)
-        assert not [name for name, secret in hub.tokens.items() if secret in text]
-        assert given["token"] not in text
+        assert shows_no_token(result, hub, given["token"])
         assert result.output["invocation"]["module_args"]["hub"]["url"] == given["url"]
         return result
 

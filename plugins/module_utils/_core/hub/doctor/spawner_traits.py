@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .finding import ERROR, OK, UNKNOWN, WARNING, Finding, Unread, unknown
 from .observed import ObservedHub
@@ -18,6 +18,24 @@ USER_NAMESPACES = "user_namespaces"
 FAILURE_LIMIT = "failure_limit"
 
 _APPLY = "Run the playbook hub.yml, and apply what it writes"
+
+
+class _Trait(NamedTuple):
+    """A trait that must be off. `on` and `off` say what happens then, `severity` is that of `on`."""
+
+    name: str
+    severity: str
+    off: str
+    on: str
+
+
+_DELETE = _Trait(DELETE_PVC, ERROR, "Deleting a user keeps the home", "Deleting a user of the hub deletes the home")
+_REMEMBER = _Trait(
+    REMEMBER_PVC_NAME,
+    WARNING,
+    "The hub does not prefer a remembered name",
+    "The hub mounts the home whose name it remembers, also if the claim was replaced or belongs to somebody else",
+)
 #: KubeSpawner 7, the first with `remember_pvc_name`, came with JupyterHub 5 in the chart.
 _FIRST_WITH_MEMORY = (5, 0)
 #: From this version on, refusals do not count as failures of the hub.
@@ -38,40 +56,30 @@ def check_spawner_traits(hub: ObservedHub) -> list[Finding]:
 
 
 def _delete_pvc(settings: HubSettings) -> Finding:
-    found = settings.spawner(DELETE_PVC)
-    target = "KubeSpawner.delete_pvc"
-    if found.value is False:
-        return Finding(DELETE_PVC, target, OK, f"Deleting a user keeps the home ({found.place}).")
-    if not found.is_known:
-        return computed(DELETE_PVC, target, found, f"{_APPLY}, or set `c.{target} = False` after that.")
+    found = _must_be_off(settings, _DELETE)
     culls = mapping_at(settings.values, "cull").get("users") is True
-    more = " The hub also culls users (cull.users)." if culls else ""
-    return Finding(
-        DELETE_PVC,
-        target,
-        ERROR,
-        f"Deleting a user of the hub deletes the home, because the trait is {described(found, 'true')}.{more}",
-        f"{_APPLY}, or set `c.{target} = False`.",
-    )
+    if found.severity == ERROR and culls:
+        return found._replace(reason=f"{found.reason} The hub also culls users (cull.users).")
+    return found
 
 
 def _remember(settings: HubSettings) -> Finding:
-    target = "KubeSpawner.remember_pvc_name"
     if settings.hub_version and settings.hub_version < _FIRST_WITH_MEMORY:
-        return Finding(REMEMBER_PVC_NAME, target, OK, "This version of KubeSpawner has no such trait.")
-    found = settings.spawner(REMEMBER_PVC_NAME)
+        reason = "This version of KubeSpawner has no such trait."
+        return Finding(REMEMBER_PVC_NAME, f"KubeSpawner.{REMEMBER_PVC_NAME}", OK, reason)
+    return _must_be_off(settings, _REMEMBER)
+
+
+def _must_be_off(settings: HubSettings, trait: _Trait) -> Finding:
+    """Return the finding about a trait that is on by default, and that the spawn hook switches off."""
+    found = settings.spawner(trait.name)
+    target = f"KubeSpawner.{trait.name}"
     if found.value is False:
-        return Finding(REMEMBER_PVC_NAME, target, OK, f"The hub does not prefer a remembered name ({found.place}).")
+        return Finding(trait.name, target, OK, f"{trait.off} ({found.place}).")
     if not found.is_known:
-        return computed(REMEMBER_PVC_NAME, target, found, f"{_APPLY}, or set `c.{target} = False` after that.")
-    return Finding(
-        REMEMBER_PVC_NAME,
-        target,
-        WARNING,
-        "The hub mounts the home whose name it remembers, also if the claim was replaced or belongs to somebody else, because "
-        f"the trait is {described(found, 'true')}.",
-        f"{_APPLY}, or set `c.{target} = False`.",
-    )
+        return computed(trait.name, target, found, f"{_APPLY}, or set `c.{target} = False` after that.")
+    reason = f"{trait.on}, because the trait is {described(found, 'true')}."
+    return Finding(trait.name, target, trait.severity, reason, f"{_APPLY}, or set `c.{target} = False`.")
 
 
 def _user_namespaces(settings: HubSettings) -> Finding:
