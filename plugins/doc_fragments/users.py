@@ -80,32 +80,6 @@ options:
       - Users whose homes are deleted, a list of what O(users) takes. The same as O(users) with O(users[].state) set to
         V(absent), and rejected if an entry says something else.
     type: raw
-  hub:
-    description:
-      - The JupyterHub that is asked for its users, and for the time when they were last active.
-      - The token belongs to a service with the scopes C(list:users), C(read:users:name), C(read:users:activity) and
-        C(read:servers).
-    type: dict
-    suboptions:
-      url:
-        description:
-          - URL of the hub or of its API, such as V(https://hub.example.org/hub/api).
-        type: str
-        required: true
-      token:
-        description:
-          - API token.
-        type: str
-        required: true
-      validate_certs:
-        description:
-          - Whether to verify the hub's certificate.
-        type: bool
-        default: true
-      ca_cert:
-        description:
-          - File with the CA certificates that verify the hub's certificate, instead of the system's.
-        type: path
   naming:
     description:
       - How the hub names claims.

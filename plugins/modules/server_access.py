@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
   - odh.persistency.result
+  - odh.persistency.hub.servers
 options:
   namespace:
     description:
@@ -38,35 +39,6 @@ options:
     description:
       - The namespace of the access list. Defaults to O(namespace).
     type: str
-  hub:
-    description:
-      - The JupyterHub that started the servers.
-      - The token belongs to a service with the scopes C(list:users), C(read:users:groups) and C(read:servers), and with
-        O(state=revoked) also C(delete:servers). JupyterHub 1.5 has no scopes and needs the token of an administrator.
-      - The scope C(admin:server_state) is optional. With it the hub says which pod belongs to which server. Without it the
-        module compares the time when the server was started with the creation of the pod.
-    type: dict
-    required: true
-    suboptions:
-      url:
-        description:
-          - URL of the hub or of its API, such as V(https://hub.example.org/hub/api).
-        type: str
-        required: true
-      token:
-        description:
-          - API token.
-        type: str
-        required: true
-      validate_certs:
-        description:
-          - Whether to verify the hub's certificate.
-        type: bool
-        default: true
-      ca_cert:
-        description:
-          - File with the CA certificates that verify the hub's certificate, instead of the system's.
-        type: path
   state:
     description:
       - V(reported) lists excess, missing and stale access.
@@ -102,10 +74,35 @@ options:
     type: str
   mount_roots:
     description:
-      - Other paths below which the hub mounts shares. Needs O(home_path).
+      - Other paths below which the hub mounts shares. Needs O(home_path), and must not be that path or above it.
     type: list
     elements: str
     default: []
+  static_home:
+    description:
+      - For a hub that mounts a folder of one claim as the home of each user, so that the role C(hub) has C(hub_home=static).
+      - The folder of another user, and a folder that has homes of others, are excess. Folders that are nobody's home are not
+        compared. Without this option, the folders of a claim are not compared.
+    type: dict
+    suboptions:
+      claim:
+        description:
+          - The claim with the homes.
+        type: str
+        required: true
+      sub_path:
+        description:
+          - The template of C(subPath) that the hub has, such as C(singleuser.storage.static.subPath) of Zero to JupyterHub.
+          - It may have the fields of KubeSpawner for the user and the server, without formats.
+        type: str
+        default: "{username}"
+      naming:
+        description:
+          - How the hub writes names. V(safe) is KubeSpawner 7 (C(slug_scheme=safe)). V(escape) is KubeSpawner 6 and earlier, and
+            version 7 with C(slug_scheme=escape).
+        type: str
+        choices: [safe, escape]
+        default: safe
 attributes:
   check_mode:
     support: full

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - odh.persistency.connection
   - odh.persistency.users
   - odh.persistency.result
+  - odh.persistency.hub
 attributes:
   check_mode:
     support: full

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
   - odh.persistency.users
+  - odh.persistency.hub
 options:
   namespace:
     description:

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import sys
 from urllib.parse import urlsplit
 
 
@@ -16,5 +17,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-address = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
+# JupyterHub 1.5 passes the port as an argument only.
+ports = [argument[len("--port=") :] for argument in sys.argv if argument.startswith("--port=")]
+address = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL") or f"http://127.0.0.1:{ports[0]}")
 http.server.ThreadingHTTPServer((address.hostname, address.port), Answer).serve_forever()

@@ -13,21 +13,16 @@ import yaml
 
 from testbed.faults import Rule, call, status
 from testbed.proxy import FaultProxy
-from tests.hub.rig import NEWEST, PAGE, RealHub, numbered, proxied
+from tests.hub.rig import CLASSIC, NEWEST, PAGE, numbered, proxied
 from tests.support.acl import AGENT, INDEX, share
+from tests.support.hub_fixtures import *  # noqa: F403
+from tests.support.hub_fixtures import shows_no_token
 from tests.support.playbooks import Playbooks
 from tests.support.servers import home_claim, mount, server_pod, share_claim
 
 MARK = "odh.persistency/excess-since"
 HOME = "/home/jovyan"
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-@pytest.fixture(scope="module")
-def running_hub(request):
-    terminal = request.config.pluginmanager.getplugin("terminalreporter")
-    with RealHub(NEWEST, terminal.write_line if terminal else print) as running:
-        yield running
 
 
 @pytest.fixture
@@ -39,14 +34,6 @@ def hub(running_hub):
     for group in running_hub.api("GET", "/groups"):
         running_hub.api("DELETE", f"/groups/{group['name']}")
     running_hub.remove_all()
-
-
-@pytest.fixture(autouse=True)
-def direct(monkeypatch):
-    """No HTTP proxy of the environment is between the modules and the hub."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
@@ -82,13 +69,14 @@ def publish(cluster, modules, namespace):
 def access(modules, namespace, hub):
     """`access(state="revoked")`: run the module, and see that it shows no token."""
 
-    def run(*, token="access", url=None, ca_cert=None, check=False, kubeconfig=None, **options):
+    # JupyterHub 1.5 has no scopes: what is no administrator may do nothing.
+    may = "admin" if hub.version in CLASSIC else "access"
+
+    def run(*, token=may, url=None, ca_cert=None, check=False, kubeconfig=None, **options):
         given = {"url": url or hub.url, "token": hub.tokens.get(token, token), "ca_cert": ca_cert}
         chosen = {"namespace": namespace, "hub": given, **options}
         result = modules.run("server_access", chosen, diff=True, check=check, kubeconfig=kubeconfig)
-        text = json.dumps(result.output)
-        assert not [name for name, secret in hub.tokens.items() if secret in text]
-        assert given["token"] not in text
+        assert shows_no_token(result, hub, given["token"])
         return result
 
     return run
@@ -164,6 +152,7 @@ def claim(metadata):
     return {"metadata": metadata, "spec": spec}
 
 
+@pytest.mark.parametrize("running_hub", [NEWEST, *CLASSIC], indirect=True)
 def test_a_withdrawn_grant_is_marked_and_enforced_after_the_grace(
     cluster, namespace, hub, publish, start, access, audit
 ):
@@ -225,6 +214,23 @@ def test_regained_access_removes_the_mark(cluster, namespace, hub, publish, star
     assert mark_of(cluster, namespace, "jupyter-bob") is None
     assert running(hub) == {("bob", "")}
     assert not access(state="revoked").changed
+
+
+@pytest.mark.parametrize("running_hub", CLASSIC, indirect=True)
+def test_jupyterhub_1_5_has_groups_and_needs_an_administrator(cluster, namespace, hub, publish, start, access, audit):
+    publish(GROUP)
+    start("ann", mount("team"), server="lab")
+    start("bob", mount("team"))
+    hub.api("POST", "/groups/team")
+    hub.api("POST", "/groups/team/users", {"users": ["ann"]})
+    with audit(user_agent=AGENT, namespace=namespace) as log:
+        refused = access(token="access", state="revoked", grace="0s")
+    assert refused.failed
+    assert "administrator" in refused.msg
+    assert not log.writes, log
+    result = access(state="revoked", grace="0s")
+    assert result.actions() == {"jupyter-bob": "stop"}
+    assert running(hub) == {("ann", "lab")}
 
 
 def test_an_expired_share_and_one_that_the_acl_lost(cluster, namespace, hub, publish, start, access):
@@ -350,6 +356,15 @@ def test_nobody_is_stopped_because_the_acl_is_unreadable_or_empty(
         ({"namespace": "odhp-nowhere"}, "Namespace odhp-nowhere does not exist"),
         ({"mount_roots": ["/data"]}, "`mount_roots` without `home_path`"),
         ({"home_path": "here"}, "home_path: "),
+        (
+            {"home_path": HOME, "mount_roots": ["/home"]},
+            "the root /home in `mount_roots` is the home /home/jovyan, or above",
+        ),
+        (
+            {"home_path": HOME, "mount_roots": ["/"]},
+            "the root / in `mount_roots` is the home /home/jovyan, or above it",
+        ),
+        ({"static_home": {"claim": "homes", "sub_path": "homes"}}, "sub_path 'homes' is the same folder for all users"),
     ],
 )
 def test_bad_input_is_one_sentence_before_anything_is_written(
@@ -388,6 +403,34 @@ def test_names_with_special_characters(cluster, namespace, hub, publish, start, 
     result = access(state="revoked", grace="0s")
     assert result.actions() == {"jupyter-odd": "stop"}
     assert running(hub) == set()
+
+
+def test_the_folder_of_another_user_in_the_claim_with_all_homes_is_excess(
+    cluster, namespace, hub, publish, start, access
+):
+    publish(PAPERS)
+    cluster.create("persistentvolumeclaims", claim({"name": "homes"}), namespace)
+    hub.add("eve@example.org")  # whose server does not run
+
+    def home(folder, path=HOME):
+        volume, place = mount("homes", "rw", path)
+        return volume, {**place, "subPath": folder}
+
+    _volume, theirs = home("eve-example-org---39f2b0c7", "/theirs")
+    start("ann", home("ann"))
+    start("bob", home("bob"), server="lab")
+    spec = server_pod("cat", mounts=[home("cat")])["spec"]
+    spec["initContainers"] = [{"name": "fix", "image": "x", "volumeMounts": [theirs]}]
+    start("cat", spec=spec)
+    start("dan", home("ann"))
+    assert of(access(), "excess") == {}
+    static = {"claim": "homes", "sub_path": "{username}"}
+    result = access(state="revoked", grace="0s", static_home=static)
+    assert of(result, "excess") == {
+        "jupyter-cat": ["mounts folder 'eve-example-org---39f2b0c7' of claim homes, the home of 'eve@example.org'"],
+        "jupyter-dan": ["mounts folder 'ann' of claim homes, the home of 'ann'"],
+    }
+    assert running(hub) == {("ann", ""), ("bob", "lab")}
 
 
 def test_the_cost_does_not_depend_on_the_number_of_servers(cluster, namespace, hub, publish, start, access, audit):

@@ -25,6 +25,7 @@ from ..access.model import RO, RW, Acl
 from ..report.access import AccessReport, ReportContext
 from ..validation import quoted
 from .pods import MountedClaim, ServerPod
+from .static_homes import StaticHomes
 
 #: Every path is below it, so an AccessReport with it decides about grants alone.
 _ANYWHERE = "/"
@@ -58,12 +59,13 @@ class Grants:
     """What people may mount now: the ACL, the claims of the namespace by name, and what the ACL does not say.
 
     `context` has the groups of the hub, the day, and where the hub mounts shares. Without a home path there, shares may be
-    mounted everywhere.
+    mounted everywhere. `homes` is None unless the hub mounts a folder of one claim for each user.
     """
 
     acl: Acl
     claims: Mapping[str, Claim]
     context: ReportContext
+    homes: Optional[StaticHomes] = None
 
     @cached_property
     def shares(self) -> dict[str, str]:
@@ -93,6 +95,13 @@ class Grants:
             reason = self._never(pod.user, claim, name)
             if reason:
                 excess.append(Finding(claim, "", mount.mode, "", reason))
+            elif self.homes is not None and claim == self.homes.home.claim:
+                for folder in mount.folders:
+                    reason = self.homes.reason(pod.user, pod.server, folder)
+                    if reason:
+                        excess.append(Finding(claim, "", mount.mode, "", reason))
+                    elif "$(" in folder:
+                        stale.append(Finding(claim, "", mount.mode, "", _unknown_folder(claim, folder)))
             elif name is None:
                 stale += self._unknown(claim, mount)
             else:
@@ -156,6 +165,12 @@ class Grants:
             if mount.claim not in pod.mounts:
                 reason = f"does not mount share {mount.share}, which is granted {verdicts[mount.share].rule}"
                 yield Finding(mount.claim, mount.share, "", mount.mode, reason)
+
+
+def _unknown_folder(claim: str, folder: str) -> str:
+    return (
+        f"mounts folder {quoted(folder)} of claim {claim}, which depends on variables whose values are not in the pod"
+    )
 
 
 def _annotations(pod: ServerPod) -> Iterator[Finding]:

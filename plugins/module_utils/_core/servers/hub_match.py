@@ -41,6 +41,11 @@ class HubServers:
         users = {pod.user for pod in self._pods} & set(self._hub.users)
         return {name: self._hub.users[name].groups for name in users}
 
+    @property
+    def servers(self) -> list[tuple[str, str]]:
+        """The servers that the hub knows, as (user, server). Everybody has the default server."""
+        return [(name, server) for name, user in self._hub.users.items() for server in {"", *user.servers}]
+
     def reason_not_to_stop(self, pod: ServerPod) -> str:
         """Return why a pod is not certainly the running server of its user, as a clause, or ""."""
         reason = self._mismatch(pod)

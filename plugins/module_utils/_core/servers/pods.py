@@ -23,19 +23,25 @@ from ..._hub.spawn_stamp import GRANTED_ANNOTATION
 from ..access.model import RO, RW
 from ..metadata import EXCESS_ANNOTATION, SERVERNAME_ANNOTATION, USERNAME_ANNOTATION
 from ..times import parse_time
+from .static_homes import folder_of
 
 #: JupyterHub sets these for every server (`Spawner.get_env`, JupyterHub 1.5 to 6).
 USER_VARIABLE = "JUPYTERHUB_USER"
 SERVER_VARIABLE = "JUPYTERHUB_SERVER_NAME"
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _FINISHED = ("Succeeded", "Failed")
+_ALL = ""
 
 
 class MountedClaim(NamedTuple):
-    """A claim that a pod mounts: `mode` is rw if one container can write to it, and `paths` are sorted."""
+    """A claim that a pod mounts: `mode` is rw if one container can write to it, and `paths` are sorted.
+
+    `folders` are those of the claim that are mounted, "" for all of it. $(NAME) in one is a variable without a known value.
+    """
 
     mode: str
     paths: tuple[str, ...]
+    folders: tuple[str, ...] = (_ALL,)
 
 
 @dataclass(frozen=True)
@@ -92,24 +98,35 @@ def mounted_claims(spec: Mapping[str, Any]) -> dict[str, MountedClaim]:
         source = volume.get("persistentVolumeClaim") or {}
         if source.get("claimName"):
             volumes[volume["name"]] = (source["claimName"], bool(source.get("readOnly")))
-    found: dict[str, tuple[set[str], set[str]]] = {}
-    for mount in _volume_mounts(spec):
+    found: dict[str, tuple[set[str], set[str], set[str]]] = {}
+    for mount, folder in _volume_mounts(spec):
         if mount.get("name") in volumes:
             claim, is_read_only = volumes[mount["name"]]
-            modes, paths = found.setdefault(claim, (set(), set()))
+            modes, paths, folders = found.setdefault(claim, (set(), set(), set()))
             modes.add(RO if is_read_only or mount.get("readOnly") else RW)
             paths.add(posixpath.normpath(str(mount.get("mountPath") or mount.get("devicePath"))))
+            folders.add(folder)
     return {
-        claim: MountedClaim(RW if RW in modes else RO, tuple(sorted(paths)))
-        for claim, (modes, paths) in sorted(found.items())
+        claim: MountedClaim(RW if RW in modes else RO, tuple(sorted(paths)), tuple(sorted(folders)))
+        for claim, (modes, paths, folders) in sorted(found.items())
     }
 
 
-def _volume_mounts(spec: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _volume_mounts(spec: Mapping[str, Any]) -> Iterable[tuple[Mapping[str, Any], str]]:
+    """Return the mounts of all containers, each with the folder of the volume that is mounted."""
     for kind in _CONTAINERS:
         for container in spec.get(kind) or ():
-            yield from container.get("volumeMounts") or ()
-            yield from container.get("volumeDevices") or ()
+            for mount in (*(container.get("volumeMounts") or ()), *(container.get("volumeDevices") or ())):
+                yield mount, _folder(mount, container)
+
+
+def _folder(mount: Mapping[str, Any], container: Mapping[str, Any]) -> str:
+    text = str(mount.get("subPath") or mount.get("subPathExpr") or "")
+    if mount.get("subPathExpr"):
+        for variable in container.get("env") or ():
+            if isinstance(variable.get("value"), str):
+                text = text.replace(f"$({variable.get('name')})", variable["value"])
+    return folder_of(text)
 
 
 def _environment_of(spec: Mapping[str, Any]) -> Optional[tuple[str, str]]:

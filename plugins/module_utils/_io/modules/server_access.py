@@ -32,9 +32,11 @@ from ..._core.servers.plan import (
     plan_revocation,
 )
 from ..._core.servers.pods import ServerPod, server_pod_from
+from ..._core.servers.static_homes import SCHEMES, StaticHome, StaticHomes, static_home_errors
 from ..._core.shares.paths import place_errors
 from ..._core.times import parse_span
 from ..._hub.acl_format import AccessError
+from ..._hub.hub_settings import covering_root_error
 from ..._hub.observed_claims import claim_from
 from ..errors import ExternalError
 from ..hub.client import DELETE_SERVERS, LIST_USERS, READ_GROUPS, READ_SERVERS
@@ -66,6 +68,14 @@ def argument_spec() -> dict[str, Any]:
         "allow_empty": {"type": "bool", "default": False},
         "home_path": {"type": "str"},
         "mount_roots": {"type": "list", "elements": "str", "default": []},
+        "static_home": {
+            "type": "dict",
+            "options": {
+                "claim": {"type": "str", "required": True},
+                "sub_path": {"type": "str", "default": "{username}"},
+                "naming": {"type": "str", "default": SCHEMES[0], "choices": list(SCHEMES)},
+            },
+        },
     }
 
 
@@ -114,9 +124,13 @@ def _grace_of(params: dict[str, Any]) -> timedelta:
             f"max_stops is {params['max_stops']}: set the number of servers that one run may stop, or {NO_LIMIT} for no limit"
         )
     if params["home_path"] is not None:
-        errors += place_errors(params["home_path"], params["mount_roots"])
+        wrong = place_errors(params["home_path"], params["mount_roots"])
+        covering = (covering_root_error(params["home_path"], root) for root in params["mount_roots"])
+        errors += wrong or [error for error in covering if error]
     elif params["mount_roots"]:
         errors.append("`mount_roots` without `home_path` has no effect: set `home_path` to the hub's home path")
+    if params["static_home"] is not None:
+        errors += static_home_errors(params["static_home"])
     if errors:
         raise PlanRejected(errors)
     return grace
@@ -146,7 +160,9 @@ class Observed:
         """Return the servers with their differences, sorted by user and server."""
         known = HubServers(self._users, self.pods)
         context = ReportContext(self.today, self._params["home_path"] or "", self._params["mount_roots"], known.groups)
-        grants = Grants(self.acl.acl, {claim.name: claim for claim in self._claims}, context)
+        option = self._params["static_home"]
+        homes = None if option is None else StaticHomes(StaticHome(**option), known.servers)
+        grants = Grants(self.acl.acl, {claim.name: claim for claim in self._claims}, context, homes)
         try:
             return [
                 ComparedServer(pod, grants.compare(pod), known.reason_not_to_stop(pod))
