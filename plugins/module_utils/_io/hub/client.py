@@ -73,6 +73,12 @@ class HubClient:
             users = self._http.get("/users", {})
             if isinstance(users, list):
                 return HubUsers({user.name: user for user in self._users(users)})
+        if "scopes" not in account and account.get("admin") is False:
+            raise HubError(
+                f"The token for the hub at {self.api} is not that of an administrator, and JupyterHub 1 has no scopes: set "
+                "`admin` for its service in `c.JupyterHub.services`",
+                retryable=False,
+            )
         return self._listing(account, need)
 
     def stop(self, user: str, server: str) -> None:
