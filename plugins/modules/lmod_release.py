@@ -284,7 +284,8 @@ changes:
       description: V(create), V(update), V(delete) or V(refuse).
       type: str
     kind:
-      description: V(entry) (of the store), V(module) (of the release), V(release), V(store), V(incomplete) or V(staging).
+      description: V(entry) (of the store), V(module) (of the release), V(release), V(store), V(incomplete),
+        V(staging) or V(logs) (of a run).
       type: str
     namespace:
       description: Empty, because these have no namespace.

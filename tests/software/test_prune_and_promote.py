@@ -32,13 +32,20 @@ def test_prune_what_nothing_needs(software_tree: SoftwareTree) -> None:
     software_tree.add("tool/2.0", needs=("library/1.0",))
     releases = [software_tree.publish(*modules) for modules in (["old/1.0"], ["tool/1.0"], ["tool/2.0", "library/1.0"])]
     path = {module: entry["path"] for module, entry in software_tree.entries.items()}
+    log = Path(software_tree.tree.logs("first"), "tool.log")
+    log.parent.mkdir(parents=True)
+    log.write_text("== building\n")
     observed = software_tree.observe()
     start = datetime.now(timezone.utc)
-    assert (
-        decide(observed, prune_settings(1, oldest_server=start)).removed == ()
-    )  # a server that may have seen them all
+    seen = decide(observed, prune_settings(1, oldest_server=start))  # a server that may have seen them all
+    assert seen.names("release", "store") == []
     decision = decide(observed, prune_settings(2))
-    assert decision.request() == {"releases": releases[:1], "store": [path["old/1.0"]], "staging": []}
+    assert decision.request() == {
+        "releases": releases[:1],
+        "store": [path["old/1.0"]],
+        "staging": [],
+        "runs": ["first"],
+    }
     before = software_tree.names()
     size = software_tree.run("prune", dry_run=True, **decision.request())["bytes"]
     assert software_tree.names() == before
@@ -49,6 +56,7 @@ def test_prune_what_nothing_needs(software_tree: SoftwareTree) -> None:
         + [f"store/{path[module]}" for module in ("library/1.0", "tool/1.0", "tool/2.0")]
     )
     assert not Path(software_tree.tree.store, "old").exists()
+    assert not Path(software_tree.tree.work("first")).exists()
     assert decide(software_tree.observe(), prune_settings(2)).removed == ()
     software_tree.assert_whole()
 
@@ -73,6 +81,7 @@ def test_what_must_stay_is_not_pruned(software_tree: SoftwareTree) -> None:
         ({"store": ["tool/.."]}, "is not the path of a store entry"),
         ({"store": ["/etc"]}, "is not the path of a store entry"),
         ({"staging": [".."]}, "is not a release"),
+        ({"runs": ["../../store"]}, "is not a run"),
         ({"releases": [first, "../store"]}, "is not a release"),
     ):
         with pytest.raises(PhaseEnded, match=message) as rejected:

@@ -201,6 +201,20 @@ def test_bad_input(software_tree: SoftwareTree, tmp_path: Path) -> None:
         with pytest.raises(PhaseEnded, match=message) as rejected:
             software_tree.run("roll_back", release=wrong)
         assert rejected.value.kind == "rejected"
+    for key, wrong in (
+        ("module", "tool/1.0;touch /tmp/x"),
+        ("module", "tool/$(id)"),
+        ("module", "tool/.."),
+        ("module", "/tmp/tool"),
+        ("module", "tool"),
+        ("path", "../../tmp"),
+        ("path", "/tmp/x"),
+    ):
+        manifest = software_tree.manifest("tool/1.0")
+        manifest["entries"][0][key] = wrong
+        with pytest.raises(PhaseEnded, match=r"is not a module such as|is not the path of a store entry") as rejected:
+            software_tree.run("assemble", release=software_tree.new_id(), manifest=manifest)
+        assert rejected.value.kind == "rejected"
     with pytest.raises(PhaseEnded, match=r"lacks tool/3.0, a default version: correct `default`"):
         software_tree.stage("tool/1.0", defaults={"tool": "3.0"})
     (tmp_path / "link").symlink_to(software_tree.prefix)

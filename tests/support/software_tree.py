@@ -209,7 +209,7 @@ class SoftwareTree:
         folders = [self.path, *(self.path / name for name in SKELETON), *(self.path / "store").iterdir()]
         found = {str(path.relative_to(self.path)) for folder in folders for path in folder.iterdir()}
         names = {str(folder.relative_to(self.path)) for folder in folders}
-        return sorted(found - names - {"releases/.journal", "locks/.breaking", "locks/.reserve"})
+        return sorted(found - names - {"releases/.journal", "locks/.breaking", "locks/.reserve", "locks/work"})
 
 
 class Loading(threading.Thread):

@@ -17,7 +17,7 @@ from .lmod import default_version, lmodrc
 from .locks import hold
 from .releases import check_release_id, open_tree
 from .reserve import keep_reserve
-from .store import read_entry
+from .store import check_module, check_store_path, read_entry
 from .tree_layout import ReleaseLayout, TreeLayout
 
 DEFAULTS_FILE = ".modulerc.lua"
@@ -51,7 +51,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
 
 def _completed(tree: TreeLayout, entry: dict[str, Any]) -> dict[str, Any]:
     """Return an entry of the manifest with what the store knows about it."""
-    module, path = entry["module"], entry["path"]
+    module, path = check_module(entry["module"]), check_store_path(entry["path"])
     details = {"module": module, "path": path}
     stored = read_entry(tree, path)
     if not stored or stored["module"] != module or stored["hash"] != entry["hash"]:

@@ -11,4 +11,9 @@ import time
 
 def utc_now() -> str:
     """Return the time as RFC 3339 in UTC, in whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return rfc3339(time.time())
+
+
+def rfc3339(seconds: float) -> str:
+    """Return a time of the system as RFC 3339 in UTC, in whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

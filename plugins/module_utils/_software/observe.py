@@ -14,6 +14,7 @@ from .journal import previous_release, publications
 from .lmod import lmod_version
 from .locks import read_lock
 from .releases import current_release, list_releases, list_staging, open_tree, read_manifest
+from .runs import list_runs
 from .store import content_of, list_store
 from .tree_layout import TreeLayout
 
@@ -25,6 +26,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
     releases = []
     for release in list_releases(tree):
         manifest = read_manifest(tree.release(release)) or {"id": release, "entries": [], "damaged": True}
+        manifest["id"] = release
         manifest["current_from"] = [line.at for line in journal if line.release == release]
         releases.append(manifest)
     store = list_store(tree)
@@ -37,6 +39,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
         "store": store.entries,
         "incomplete": store.incomplete,
         "staging": list_staging(tree),
+        "runs": list_runs(tree),
         "journal": [line._asdict() for line in journal],
         "lock": read_lock(tree),
         "free": status.f_bavail * status.f_frsize,

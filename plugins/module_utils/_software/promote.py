@@ -17,7 +17,7 @@ from .errors import NO_SPACE, REJECTED, PhaseError
 from .files import as_json, make_folders, make_read_only, move, remove_folder, replace_file, sync_file_system, sync_path
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, require_manifest
-from .store import COPY_PREFIX, check_store_path, content_of, read_entry
+from .store import COPY_PREFIX, check_module, check_store_path, content_of, read_entry
 from .tree_layout import ENTRY_FOLDER, ReleaseLayout, TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
@@ -61,8 +61,8 @@ def _check_manifest(tree: TreeLayout, source: TreeLayout, manifest: dict[str, An
         )
     layout = ReleaseLayout(source.release(release))
     for entry in manifest["entries"]:
-        path = layout.modulefile(entry["module"])
-        if os.path.normpath(path) != path or not os.path.isfile(path) or _sha256(path) != entry["modulefile_digest"]:
+        path = layout.modulefile(check_module(entry["module"]))
+        if not os.path.isfile(path) or _sha256(path) != entry["modulefile_digest"]:
             raise PhaseError(
                 f"the modulefile of {entry['module']} in release {release} of {source.prefix} changed since it was published: "
                 "publish a new release there",

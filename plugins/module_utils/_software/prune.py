@@ -16,6 +16,7 @@ from .files import allocated_bytes, remove_folder
 from .locks import hold
 from .releases import check_release_id, current_release, list_releases, open_tree, read_manifest
 from .reserve import keep_reserve, use_reserve
+from .runs import check_run
 from .store import check_store_path
 from .tree_layout import TreeLayout
 
@@ -23,7 +24,10 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """Delete `releases`, then `store` (paths below the store), then `staging`. With `dry_run` only count their bytes."""
+    """Delete `releases`, then `store` (paths below the store), `staging`, and the logs of `runs`.
+
+    With `dry_run` only count their bytes.
+    """
     tree = open_tree(request["prefix"])
     if request.get("dry_run"):
         return {"bytes": sum(allocated_bytes(path) for path in _check(tree, request))}
@@ -47,6 +51,7 @@ def _check(tree: TreeLayout, request: dict[str, Any]) -> list[str]:
     """Return the folders to delete that exist. Raises PhaseError if one of them must stay."""
     releases = [check_release_id(release) for release in request.get("releases", [])]
     staging = [check_release_id(release) for release in request.get("staging", [])]
+    runs = [check_run(run) for run in request.get("runs", [])]
     store = [check_store_path(path) for path in request.get("store", [])]
     current = current_release(tree)
     if current in releases:
@@ -60,6 +65,7 @@ def _check(tree: TreeLayout, request: dict[str, Any]) -> list[str]:
         *(tree.release(release) for release in releases),
         *(tree.installation(path) for path in store),
         *(tree.staging(release) for release in staging),
+        *(tree.work(run) for run in runs),
     ]
     return [folder for folder in folders if os.path.isdir(folder)]
 

@@ -29,6 +29,9 @@ BLOCK = 1 << 20
 #: Where an entry is, below the store: its name, then its version and hash.
 STORE_PATH = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]*/[A-Za-z0-9_.+-]+\Z")
 
+#: A module. Servers pass its name to a shell, so it has no character that means something there.
+MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)+\Z")
+
 
 class Content(NamedTuple):
     """What an installation contains: the digest of its tree, bytes in its files, and their number."""
@@ -93,6 +96,16 @@ def check_store_path(path: Any) -> str:
     if not isinstance(path, str) or not STORE_PATH.match(path) or path.endswith(("/.", "/..")):
         raise PhaseError(f"{path!r} is not the path of a store entry, such as bzip2/1.0.8-0123456789ab", REJECTED)
     return path
+
+
+def check_module(module: Any) -> str:
+    """Return the name of a module. Raises PhaseError for anything else, such as a path or a command."""
+    if not isinstance(module, str) or not MODULE.match(module):
+        raise PhaseError(
+            f"{module!r} is not a module such as bzip2/1.0.8: its name has letters, digits, and `._+-` after the first one",
+            REJECTED,
+        )
+    return module
 
 
 def read_entry(tree: TreeLayout, path: str) -> dict[str, Any]:

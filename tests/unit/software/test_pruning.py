@@ -47,7 +47,7 @@ def observed(releases: list[dict[str, Any]], current: str | None = None, **value
     ids = [release["id"] for release in releases]
     lines = [{"release": one, "at": format_time(NOW - DAY * (len(ids) - index))} for index, one in enumerate(ids)]
     base = {"releases": releases, "current": current or (ids[-1] if ids else None), "journal": lines}
-    return {**base, "store": [], "incomplete": [], "staging": [], **values}
+    return {**base, "store": [], "incomplete": [], "staging": [], "runs": [], **values}
 
 
 def settings(keep: int = 1, since: datetime = NOW, **values: Any) -> PruneSettings:
@@ -60,7 +60,7 @@ A, B, C = (release_id(number, NOW - 10 * DAY + number * DAY) for number in range
 def test_releases_beyond_keep_go_with_the_entries_that_nothing_needs() -> None:
     store = [entry("old"), entry("shared"), entry("new", ("library",)), entry("library")]
     found = decide(observed([manifest(A, "old", "shared"), manifest(B, "shared", "new")], store=store), settings())
-    assert found.request() == {"releases": [A], "store": ["old/1-0"], "staging": []}
+    assert found.request() == {"releases": [A], "store": ["old/1-0"], "staging": [], "runs": []}
     assert [(item.name, item.reason) for item in found.kept] == [(B, "is current")]
     assert sum(item.size for item in found.removed) == 10
 
@@ -70,7 +70,7 @@ def test_a_release_stays_while_a_server_that_saw_it_runs() -> None:
     # B was current from two days ago until yesterday.
     start = NOW - 1.5 * DAY
     found = decide(tree, settings(since=used_since(NOW, DAY, start, servers_known=True)))
-    assert found.request() == {"releases": [A], "store": ["a/1-0"], "staging": []}
+    assert found.request() == {"releases": [A], "store": ["a/1-0"], "staging": [], "runs": []}
     assert {item.name: item.reason for item in found.kept}[B].endswith("a running server may use it")
     assert decide(tree, settings()).names("release") == [A, B]
 
@@ -101,6 +101,7 @@ def test_what_runs_left_behind_goes() -> None:
         "releases": [],
         "store": ["tool/.tmp-1-0", "tool/2-0"],
         "staging": [B],
+        "runs": [],
     }
 
 
@@ -108,6 +109,12 @@ def test_what_a_failed_run_has_built_stays_for_its_minimum_age() -> None:
     store = [entry("young", built=NOW - DAY), entry("old", built=NOW - 3 * DAY)]
     found = decide(observed([manifest(A)], store=store), settings(minimum_age=2 * DAY))
     assert found.names("store") == ["old/1-0"]
+
+
+def test_logs_of_runs_stay_for_the_minimum_age() -> None:
+    runs = [{"run": "young", "ended": format_time(NOW - DAY)}, {"run": "old", "ended": format_time(NOW - 3 * DAY)}]
+    found = decide(observed([manifest(A)], runs=runs), settings(minimum_age=2 * DAY))
+    assert found.request()["runs"] == ["old"]
 
 
 def test_keep_0_is_rejected() -> None:
@@ -154,8 +161,14 @@ class World:
 
     def observe(self) -> dict[str, Any]:
         lines = [line._asdict() for line in journal.publications(self.tree)]
-        base = {"releases": self.releases, "current": self.current(), "journal": lines, "incomplete": [], "staging": []}
-        return {**base, "store": list(self.store.values())}
+        base = {
+            "releases": self.releases,
+            "current": self.current(),
+            "journal": lines,
+            "incomplete": [],
+            "staging": [],
+        }
+        return {**base, "runs": [], "store": list(self.store.values())}
 
     def prune(self, keep: int, minimum_age: timedelta) -> Pruning:
         oldest = min((start for start, _seen in self.servers), default=None)

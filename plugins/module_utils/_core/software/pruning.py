@@ -24,6 +24,7 @@ RELEASE = "release"
 STORE = "store"
 INCOMPLETE = "incomplete"
 STAGING = "staging"
+LOGS = "logs"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class PruneSettings:
     """How much stays. Releases that were current at or after `used_since` may be in use.
 
     An entry of the store that no release needs stays until it is `minimum_age` old: a failed run may have built it, and the
-    next one needs it.
+    next one needs it. Logs of runs stay as long.
     """
 
     keep: int
@@ -67,6 +68,7 @@ class Pruning:
             "releases": self.names(RELEASE),
             "store": self.names(STORE, INCOMPLETE),
             "staging": self.names(STAGING),
+            "runs": self.names(LOGS),
         }
 
 
@@ -95,6 +97,11 @@ def decide(observed: Mapping[str, Any], settings: PruneSettings) -> Pruning:
     ]
     removed += [Item(STAGING, str(release), "a run that ended early left it") for release in observed["staging"]]
     removed += [Item(INCOMPLETE, str(path), "its build or copy did not end") for path in observed["incomplete"]]
+    removed += [
+        Item(LOGS, str(run["run"]), "the logs of a run")
+        for run in observed["runs"]
+        if _is_older(str(run["ended"]), settings)
+    ]
     removed += _unused_entries(observed["store"], [manifests[release] for release in kept], settings)
     return Pruning(tuple(removed), tuple(Item(RELEASE, release, kept[release]) for release in sorted(kept)))
 
@@ -158,10 +165,11 @@ def _unused_entries(
     return [
         Item(STORE, path, "no release that stays needs it", int(entry.get("size", 0)))
         for path, entry in sorted(by_path.items())
-        if path not in used and not _is_young(entry, settings)
+        if path not in used and _is_older(str(entry.get("built_at", "")), settings)
     ]
 
 
-def _is_young(entry: Mapping[str, Any], settings: PruneSettings) -> bool:
-    built = parse_time(str(entry.get("built_at", "")))
-    return built is not None and built > settings.now - settings.minimum_age
+def _is_older(moment: str, settings: PruneSettings) -> bool:
+    """Return whether a time is longer ago than the minimum age. One that cannot be read is."""
+    time = parse_time(moment)
+    return time is None or time <= settings.now - settings.minimum_age
