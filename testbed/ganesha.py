@@ -38,8 +38,10 @@ NFS_KRB5 {{ Active_krb5 = false; }}
 NFSV4 {{ Graceless = true; RecoveryBackend = fs; RecoveryRoot = "{recovery}"; Only_Numeric_Owners = true; }}
 EXPORT_DEFAULTS {{ SecType = sys; Protocols = 4; Transports = TCP; }}
 """
+#: The server caches names and attributes of what it exports. With 0 it sees at once what is changed beside it.
 _EXPORT = """\
 EXPORT {{ Export_Id = {number}; Path = "{path}"; Pseudo = "{pseudo}"; Access_Type = {access}; Squash = {squash};
+  Attr_Expiration_Time = 0;
   FSAL {{ Name = VFS; }} }}
 """
 

@@ -37,6 +37,7 @@ PHASES = (
     "prune",
     "promote",
     "adopt",
+    "sync",
 )
 
 

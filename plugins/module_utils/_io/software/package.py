@@ -30,6 +30,7 @@ from ..._software import (  # noqa: F401
     publish,
     resolve,
     roll_back,
+    sync,
     unlock,
     verify,
 )

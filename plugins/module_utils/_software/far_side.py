@@ -1,0 +1,219 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A tree on another host, reached over SSH. That host needs a POSIX shell, GNU or BusyBox tools, and rsync."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from typing import Any, NamedTuple, Optional
+
+from .errors import FAILED, NO_SPACE, REJECTED, PhaseError
+from .tree_layout import RELEASE_ID, RELEASES, SKELETON
+
+#: `host:/path` with a user or without, and nothing that a shell reads in another way.
+TARGET = re.compile(
+    r"(?P<login>(?:[A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>/[A-Za-z0-9._+/@-]*[A-Za-z0-9._+@-])\Z"
+)
+#: Where what is sent waits until it is complete. It is on the same file system as the store.
+STAGING = "locks/sync"
+#: Seconds without an answer after which a connection is given up.
+SILENCE = 120
+SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=30")
+#: The end of a message, in characters.
+SHOWN = 500
+
+_OBSERVE = """
+cd -- "$1" 2>/dev/null || { echo "no-folder"; exit 0; }
+for name in store releases locks; do [ -d "$name" ] || echo "lacks $name"; done
+[ -L current ] && echo "current $(readlink current)"
+[ -e current ] && [ ! -L current ] && echo "no-link"
+command -v rsync >/dev/null || echo "lacks-program rsync"
+[ -w locks ] || echo "read-only"
+find releases -mindepth 2 -maxdepth 2 -name manifest.json -exec sha256sum {} + 2>/dev/null
+find store -mindepth 4 -maxdepth 4 -path '*/.odh-persistency/entry.json' -exec sha256sum {} + 2>/dev/null
+echo done
+"""
+#: Moves what was sent to its place. A folder that is read-only cannot be moved to another one.
+_MOVE = """
+set -e
+umask 022
+cd -- "$1"
+shift
+for path; do
+  for complete in .odh-persistency/entry.json manifest.json; do
+    [ -e "$path/$complete" ] && continue 2
+  done
+  if [ -e "$path" ]; then chmod -R u+w "$path"; rm -rf "$path"; fi
+  mkdir -p "$(dirname "$path")"
+  chmod u+w "locks/sync/$path"
+  mv -T "locks/sync/$path" "$path"
+  chmod a-w "$path"
+done
+"""
+_PUBLISH = """
+set -e
+umask 022
+cd -- "$1"
+if [ "$(readlink current)" != "$2" ]; then
+  printf '%s\\n' "$3" >> releases/.journal
+  sync
+  ln -sfn "$2" current.new-sync
+  mv -T current.new-sync current
+fi
+readlink current
+if [ -e locks/sync ]; then chmod -R u+w locks/sync; rm -rf locks/sync; fi
+"""
+
+
+class Observed(NamedTuple):
+    """What is on the other host: digests of `entry.json` by path below the store and of manifests by release; what is current."""
+
+    entries: dict[str, str]
+    releases: dict[str, str]
+    current: Optional[str]
+
+
+class FarSide:
+    """A tree at `HOST:PATH`. Within `with`, all commands use one connection."""
+
+    def __init__(self, target: str, ssh_args: list[str]) -> None:
+        found = TARGET.match(target)
+        if not found:
+            raise PhaseError(
+                f"target {target!r} is not a directory of another host: write [USER@]HOST:/PATH, with letters, digits and `.`, "
+                "`_`, `+`, `@`, `-`",
+                REJECTED,
+            )
+        self.target = target
+        self.login, self.path = found.group("login"), found.group("path")
+        self.ssh = [*SSH, *ssh_args]
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> FarSide:
+        """Connect. The connection ends with this process, because then the other side's `cat` has no more input."""
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="odhp-"))
+        shared = ["-o", "ControlMaster=no", "-S", os.path.join(folder, "ssh")]
+        command = [*self.ssh, "-o", "ControlMaster=yes", "-S", shared[-1], self.login, "echo connected; exec cat"]
+        errors = self._stack.enter_context(open(os.path.join(folder, "errors"), "w+b"))
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        except OSError as error:
+            self._stack.close()
+            raise PhaseError(f"{command[0]} cannot be run ({error.strerror}): install it", REJECTED) from error
+        self._stack.callback(process.wait)
+        self._stack.callback(process.terminate)
+        assert process.stdout is not None
+        if b"connected" not in process.stdout.readline():
+            process.wait()
+            errors.seek(0)
+            failed = self._failed("ssh", process.returncode, errors.read().decode("utf-8", "replace"))
+            self._stack.close()
+            raise failed
+        self.ssh += shared
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End the connection."""
+        self._stack.close()
+
+    def observe(self) -> Observed:
+        """Return what is there. Raises PhaseError if it is no tree that can be written to."""
+        lines = self._shell(_OBSERVE, self.path).splitlines()
+        if lines[-1:] == ["no-folder"]:
+            raise PhaseError(f"{self.target} does not exist: create it, or correct the path", REJECTED)
+        lacks = [line.partition(" ")[2] for line in lines if line.startswith("lacks ")]
+        if lacks:
+            raise PhaseError(
+                f"{self.target} is not a software tree (no {', '.join(lacks)}): create it with lmod_tree on that host",
+                REJECTED,
+            )
+        if "lacks-program rsync" in lines:
+            raise PhaseError(f"{self.login} has no rsync: install it there", REJECTED)
+        if "read-only" in lines:
+            raise PhaseError(
+                f"{self.target} may not be written to by this login: give it the tree, or use another login", REJECTED
+            )
+        if "no-link" in lines:
+            raise PhaseError(f"{self.target}/current is not a link to a release: move it away", REJECTED)
+        entries, releases, current = {}, {}, None
+        for line in lines:
+            digest, _blank, path = line.partition("  ")
+            parts = path.split("/")
+            if line.startswith("current "):
+                current = line[len("current ") :].rpartition("/")[2]
+            elif parts[0] == RELEASES and RELEASE_ID.match(parts[1]):
+                releases[parts[1]] = digest
+            elif parts[0] == SKELETON[0]:
+                entries["/".join(parts[1:3])] = digest
+        return Observed(entries, releases, current)
+
+    def send(self, base: str, paths: list[str], emit: Any) -> None:
+        """Copy folders, given by paths below `base`, to the staging folder. What an interrupted run sent is not sent again."""
+        command = [
+            *("rsync", "-rlptH", "--partial", "--relative", "--from0", "--files-from=-", "--delete"),
+            *(f"--timeout={SILENCE}", "--out-format=%n", "-e", shlex.join(self.ssh)),
+            *(base + "/", f"{self.login}:{self.path}/{STAGING}/"),
+        ]
+        with tempfile.TemporaryFile() as names, tempfile.TemporaryFile() as errors:
+            names.write(b"\0".join(path.encode() for path in paths))
+            names.seek(0)
+            try:
+                process = subprocess.Popen(command, stdin=names, stdout=subprocess.PIPE, stderr=errors)
+            except OSError as error:
+                raise PhaseError(
+                    f"rsync cannot be run ({error.strerror}): install it on this host", REJECTED
+                ) from error
+            self._report(process, paths, emit)
+            if process.wait():
+                errors.seek(0)
+                raise self._failed("rsync", process.returncode, errors.read().decode("utf-8", "replace"))
+
+    def _report(self, process: subprocess.Popen[bytes], paths: list[str], emit: Any) -> None:
+        """Emit an event for each folder that rsync sends, given the names of files that it prints."""
+        assert process.stdout is not None
+        known, last = set(paths), ""
+        for line in process.stdout:
+            entry = "/".join(line.decode("utf-8", "replace").strip().split("/")[:3])
+            if entry in known and entry != last:
+                emit({"entry": entry, "step": "send"})
+                last = entry
+
+    def move(self, paths: list[str]) -> None:
+        """Move complete folders from the staging folder to their place."""
+        # One command line has room for some thousand paths.
+        for start in range(0, len(paths), 500):
+            self._shell(_MOVE, self.path, *paths[start : start + 500])
+
+    def publish(self, release: str, line: str) -> str:
+        """Rename `current`, remove the staging folder, and return the release that `current` leads to then."""
+        return self._shell(_PUBLISH, self.path, f"{RELEASES}/{release}", line).strip().rpartition("/")[2]
+
+    def _shell(self, script: str, *arguments: str) -> str:
+        """Run a script with the shell of the other host and return its output."""
+        command = [*self.ssh, self.login, shlex.join(["sh", "-s", "--", *arguments])]
+        done = subprocess.run(command, input=script.encode(), capture_output=True, check=False)
+        if done.returncode:
+            raise self._failed("ssh", done.returncode, done.stderr.decode("utf-8", "replace"))
+        return done.stdout.decode("utf-8", "replace")
+
+    def _failed(self, program: str, code: int, errors: str) -> PhaseError:
+        said = " ".join(errors.strip().splitlines()[-3:])[-SHOWN:] or f"exit code {code}"
+        details = {"output": errors[-4000:], "code": code}
+        if "No space left" in errors or "Disk quota exceeded" in errors:
+            return PhaseError(
+                f"the file system of {self.target} is full: free some space there, and run again", NO_SPACE, details
+            )
+        if code == 255 or (program == "rsync" and "ssh" in errors and code in (12, 255)):
+            return PhaseError(
+                f"{self.login} cannot be reached over SSH ({said}): correct the login or its key", FAILED, details
+            )
+        return PhaseError(
+            f"{program} to {self.target} failed ({said}): run again, which sends only what is missing", FAILED, details
+        )

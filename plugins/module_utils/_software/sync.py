@@ -1,0 +1,102 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bring a release to a file server that this host has not mounted, with rsync over SSH.
+
+Store entries that are missing there come first, then the release, then the link `current`. Each is complete before it has
+its name, so servers never see a half, and a run that was interrupted goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Callable
+
+from .errors import REJECTED, PhaseError
+from .far_side import FarSide, Observed
+from .journal import PUBLISHED, Publication, utc_now
+from .locks import hold
+from .releases import check_release_id, current_release, open_tree, require_manifest
+from .store import check_store_path, read_entry
+from .tree_layout import RELEASES, STORE, ReleaseLayout, TreeLayout
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Bring `release`, by default the current one, to `target`. With `plan`, only return what would be sent."""
+    tree = open_tree(request["prefix"])
+    release = request.get("release") or current_release(tree)
+    if release is None:
+        raise PhaseError(f"{tree.prefix} has no current release: publish one first", REJECTED)
+    manifest = require_manifest(tree, check_release_id(release))
+    with FarSide(request["target"], request.get("ssh_args") or []) as far:
+        if request.get("plan"):
+            return _planned(tree, manifest, far.observe())
+        with hold(tree, request, "sync"):
+            return _send(tree, manifest, far, emit)
+
+
+def _send(tree: TreeLayout, manifest: dict[str, Any], far: FarSide, emit: Emit) -> dict[str, Any]:
+    release = manifest["id"]
+    planned = _planned(tree, manifest, far.observe())
+    entries = [f"{STORE}/{entry['path']}" for entry in planned["entries"]]
+    for folders in (entries, [] if planned["has_release"] else [f"{RELEASES}/{release}"]):
+        if folders:
+            far.send(tree.prefix, folders, emit)
+            far.move(folders)
+    line = json.dumps(Publication(release, utc_now(), PUBLISHED)._asdict(), sort_keys=True)
+    seen = far.publish(release, line)
+    after = far.observe()
+    if seen != release or after.current != release or _planned(tree, manifest, after)["entries"]:
+        raise PhaseError(
+            f"{far.target} shows release {after.current}, not {release}: another run published it, so run again"
+        )
+    return planned
+
+
+def _planned(tree: TreeLayout, manifest: dict[str, Any], far: Observed) -> dict[str, Any]:
+    """Return what the other side lacks. Raises PhaseError if it has something else under the same name."""
+    release = manifest["id"]
+    missing = []
+    for entry in manifest["entries"]:
+        path = check_store_path(entry["path"])
+        there, here = far.entries.get(path), _sha256(tree.entry_file(path))
+        if there is None:
+            if read_entry(tree, path).get("adopted"):
+                raise PhaseError(
+                    f"{entry['module']} was adopted and is not in the store, so it cannot be sent: build it with a stack first",
+                    REJECTED,
+                    {"module": entry["module"], "path": path},
+                )
+            missing.append({"module": entry["module"], "path": path, "size": entry.get("size") or 0})
+        elif there != here:
+            raise PhaseError(
+                f"store entry {path} on the other side is another build than the one here: delete it there once no release "
+                "uses it, or build it again here",
+                REJECTED,
+                {"module": entry["module"], "path": path},
+            )
+    there = far.releases.get(release)
+    if there is not None and there != _sha256(ReleaseLayout(tree.release(release)).manifest):
+        raise PhaseError(
+            f"release {release} on the other side is another one than here: publish a new release", REJECTED
+        )
+    return {
+        "release": release,
+        "entries": missing,
+        "bytes": sum(entry["size"] for entry in missing),
+        "has_release": there is not None,
+        "modules": len(manifest["entries"]),
+        "current": far.current,
+    }
+
+
+def _sha256(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError as error:
+        raise PhaseError(f"{path} cannot be read ({error.strerror}): build the release again") from error
