@@ -81,11 +81,11 @@ class SpawnHook:
     def options_form(self, spawner: Any) -> Any:
         """Be the hub's `options_form`: return the form that it has without us, with the secret shares to choose from."""
         return self._runtime.schedule(self._options_form(spawner))
+
     def auth_state(self, spawner: Any, auth_state: Any) -> Any:
         """Be the hub's `auth_state_hook`, which runs before overrides of groups: keep the other hooks."""
         self._keep_hooks(spawner)
         return self._runtime.schedule(_run(self._previous.get("auth_state_hook"), spawner, auth_state))
-
 
     async def _options_form(self, spawner: Any) -> str:
         form = await form_without_us(spawner, self._previous.get("options_form"))

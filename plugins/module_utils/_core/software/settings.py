@@ -44,6 +44,15 @@ def place_errors(params: Mapping[str, Any], names: tuple[str, ...]) -> list[str]
     return [error for error in errors if error is not None]
 
 
+def number_errors(params: Mapping[str, Any], least: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each of these options that is less than it may be."""
+    return [
+        f"{name}: {params[name]} is too small: set {minimum} or more"
+        for name, minimum in least.items()
+        if params.get(name) is not None and params[name] < minimum
+    ]
+
+
 def release_error(release: Optional[str], known: Mapping[str, Any], name: str = "release") -> Optional[str]:
     """Return what is wrong with the id of a release, None if the tree has it or it is None."""
     if release is None:

@@ -11,10 +11,12 @@ import pwd
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..._core.software.settings import place_errors
+from ..._core.software.settings import number_errors, place_errors
 from ..module import PlanRejected
 from ..software.local import LocalExecutor, LocalSettings
 
+_PLACES = ("prefix", "path", "source", "easybuild", "lmod_cmd", "build_path")
+_LEAST = {"jobs": 1, "keep": 1, "lock_timeout": 0}
 SKELETON = ("store", "releases", "locks")
 
 TREE_SPEC: dict[str, Any] = {
@@ -31,10 +33,10 @@ def open_executor(params: Mapping[str, Any], errors: Sequence[str] = (), path: s
 
     Raises PlanRejected with these errors and those of the options.
     """
-    found = [*errors, *place_errors(params, ("prefix", "path", "source", "easybuild", "lmod_cmd"))]
+    found = [*errors, *place_errors(params, _PLACES), *number_errors(params, _LEAST)]
     path = path or params["path"] or params["prefix"]
     if not found:
-        found += _tree_errors(params["prefix"], path)
+        found += _tree_errors(params["prefix"], path, "source" if path == params.get("source") else "path")
     python = os.path.join(params["easybuild"], "bin", "python") if params["easybuild"] else "/usr/bin/python3"
     if params["easybuild"] and not found and not os.access(python, os.X_OK):
         found.append(
@@ -52,7 +54,7 @@ def open_executor(params: Mapping[str, Any], errors: Sequence[str] = (), path: s
     return LocalExecutor(LocalSettings(path, params["prefix"], python, user))
 
 
-def _tree_errors(prefix: str, path: str) -> list[str]:
+def _tree_errors(prefix: str, path: str, option: str) -> list[str]:
     """Return why there is no tree at `path` that could be shown at `prefix`."""
     missing = [name for name in SKELETON if not os.path.isdir(os.path.join(path, name))]
     if os.path.realpath(prefix) != prefix and os.path.lexists(prefix):
@@ -62,10 +64,10 @@ def _tree_errors(prefix: str, path: str) -> list[str]:
         ]
     if not os.path.isdir(path):
         return [
-            f"path: the directory {path} does not exist on the host that runs the task: mount it, or correct the path"
+            f"{option}: the directory {path} does not exist on the host that runs the task: mount it, or correct the path"
         ]
     if missing:
-        return [f"path: {path} is no software tree (it has no {', '.join(missing)}): create it with lmod_tree"]
+        return [f"{option}: {path} is no software tree (it has no {', '.join(missing)}): create it with lmod_tree"]
     if path != prefix and not os.path.isdir(prefix):
         return [
             f"prefix: the directory {prefix} does not exist on the host that runs the task: create it, empty, because builds "
