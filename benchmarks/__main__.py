@@ -19,7 +19,7 @@ import psutil
 
 from testbed.paths import ROOT
 
-from . import acl, homes, hook, servers, shares
+from . import acl, builds, homes, hook, servers, shares
 from . import software as trees
 from .bench import FULL, QUICK, Bench, opened, say
 from .report import Row, markdown, text
@@ -53,6 +53,8 @@ SERVERS: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "servers-reporting": ("A report about running servers", servers.reporting),
 }
 SOFTWARE: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
+    "software-nothing-to-do": ("Nothing to do", builds.nothing_to_do),
+    "software-changed": ("One changed package", builds.changed_package),
     "software-lmod": ("Commands of Lmod", trees.lmod),
     "software-publishing": ("Publishing a release", trees.publishing),
     "software-rollback": ("Rolling back", trees.rolling_back),

@@ -62,7 +62,7 @@ def publishing(bench: Bench) -> list[Row]:
         names = _fill(tree, bench.sizes.tree_files)
         tree.publish(*names)
         copy = folder / "copy"
-        _rsync(tree.path, copy)
+        rsync(tree.path, copy)
         changes = iter(range(1000))
 
         def ours() -> dict[str, float]:
@@ -73,7 +73,7 @@ def publishing(bench: Bench) -> list[Row]:
             return {"ours": time.perf_counter() - started}
 
         def theirs() -> dict[str, float]:
-            return {"theirs": _rsync(tree.path, copy)}
+            return {"theirs": rsync(tree.path, copy)}
 
         took = rounds(max(3, bench.sizes.rounds), [ours, theirs])
     label = f"One of {len(names)} packages changed, {bench.sizes.tree_files:,} files"
@@ -140,7 +140,7 @@ def _promoted(bench: Bench, count: int) -> tuple[float, float]:
         release = staging.publish(*names)
         production.run("promote", source=str(staging.path))
         production.run("publish", release=release)
-        _rsync(staging.path, copy)
+        rsync(staging.path, copy)
         changes = iter(range(1000))
 
         def ours() -> dict[str, float]:
@@ -154,7 +154,7 @@ def _promoted(bench: Bench, count: int) -> tuple[float, float]:
             assert len(copied) == 1, copied
             return {"ours": took}
 
-        found = rounds(max(3, bench.sizes.rounds), [ours, lambda: {"theirs": _rsync(staging.path, copy)}])
+        found = rounds(max(3, bench.sizes.rounds), [ours, lambda: {"theirs": rsync(staging.path, copy)}])
         return found["ours"], found["theirs"]
 
 
@@ -171,7 +171,8 @@ def _files() -> dict[str, str]:
     return {f"lib/python3.11/part{number % 20}/file{number}": f"{number}\n" * 100 for number in range(FILES - 1)}
 
 
-def _rsync(source: Path, target: Path) -> float:
+def rsync(source: Path, target: Path) -> float:
+    """Make a folder equal to another one, and return the seconds."""
     started = time.perf_counter()
     subprocess.run(["rsync", "-a", "--delete", f"{source}/", target], check=True)
     return time.perf_counter() - started
