@@ -87,7 +87,7 @@ gates: ## Sanity, documentation, changelog; the artifact is built, imported, ins
 
 ##@ Measure it, build it
 .PHONY: bench build docs lock
-bench: ## Compare durations with named peers and write docs/benchmarks/; ARGS=homes, shares, access, hook or servers for one
+bench: ## Compare durations with named peers and write docs/benchmarks/; ARGS=homes, shares, access, hook, servers or software for one
 	@bin/dev python -m benchmarks $(ARGS)
 
 build: ## Build the collection's artifact in build/

@@ -190,6 +190,10 @@ def test_a_lock_of_another_host_is_nobodys_after_ten_minutes_without_a_sign(soft
     with pytest.raises(PhaseEnded, match="another run changes"):
         software_tree.run("lock", run="second", pid=os.getpid())
     os.utime(lock, (time.time() - 601, time.time() - 601))
+    assert software_tree.run("lock", run="first")["token"]  # a sign
+    with pytest.raises(PhaseEnded, match="another run changes"):
+        software_tree.run("lock", run="second", pid=os.getpid())
+    os.utime(lock, (time.time() - 601, time.time() - 601))
     software_tree.run("lock", run="second", pid=os.getpid())
     assert software_tree.observe()["lock"]["run"] == "second"
 

@@ -93,11 +93,12 @@ def test_a_cache_is_valid_whatever_the_clocks_say(software_tree: SoftwareTree) -
     software_tree.add("tool/1.0")
     software_tree.publish("tool/1.0")
     cache = software_tree.prefix / "current/.lmod/cache"
-    # A copy that keeps no times, in the worst order, by a file server whose clock is years behind.
-    for name in ("spiderT.lua", "spiderT.luac_5.3"):
-        os.utime(cache / name, (1e9, 1e9))
-    assert _cached(software_tree)
-    # A copy that makes the time stamp new is seen as stale by Lmod's own rule: this is why its time is the oldest possible.
+    # The clock of the builder or the file server is years behind that of the servers, or ahead of it.
+    for seconds in (time.time() + 1e8, 1e9):
+        for name in ("spiderT.lua", "spiderT.luac_5.3"):
+            os.utime(cache / name, (seconds, seconds))
+        assert _cached(software_tree)
+    # By Lmod's rule a cache is stale that is older than its time stamp: this is why that has the oldest time.
     os.utime(cache / "timestamp", (1e9 + 1, 1e9 + 1))
     assert not _cached(software_tree)
 

@@ -6,13 +6,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable
 
-from .locks import acquire, run_holder
+from .locks import acquire, read_lock, run_holder
 from .releases import open_tree
 
 
 def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Lock the tree for `run`. `pid` is the process on this host that ends with the run, if there is one."""
+    """Lock the tree for `run`. `pid` is the process on this host that ends with the run, if there is one.
+
+    A run that holds the lock renews it. One without a process on this host must do so every few minutes while no phase runs.
+    """
     tree = open_tree(request["prefix"])
+    holder = read_lock(tree)
+    if holder and holder["run"] == request["run"]:
+        os.utime(tree.run_lock)
+        return {"token": holder["token"]}
     return {"token": acquire(tree, run_holder(request["run"], request.get("pid")), request)}
