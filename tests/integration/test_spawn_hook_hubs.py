@@ -37,7 +37,8 @@ def hub(request, cluster, proxy):
     Modules(cluster).ok("share_acl", options(namespace, SHARES, groups=GROUPS, home_path="/home/jovyan"))
     for spec in SHARES:
         make_share(cluster, namespace, spec["name"])
-    with HookedHub(request.param, namespace, proxy.kubeconfig, policy="deny", timeout=10) as running:
+    settings = {"policy": "deny", "timeout": 10, "mount_points": "init"}
+    with HookedHub(request.param, namespace, proxy.kubeconfig, **settings) as running:
         yield running
     cluster.remove_namespace(namespace)
 
@@ -72,6 +73,30 @@ def test_refusals_are_no_failures_of_the_hub(cluster, hub, proxy):
     assert start(hub, "rob")[0] == 403
     assert hub.failure_count == 1
     assert hub.is_running
+
+
+def test_a_file_that_was_renamed_is_announced(cluster, hub):
+    """The kubelet sets this status, with what the init container has written. Nobody looks at the progress page."""
+    hub.add("fay")
+    said = "/home/jovyan/public-data is now /home/jovyan/public-data.before-share, because a share is mounted there."
+    ended = {"exitCode": 0, "reason": "Completed", "message": f"{said}\n"}
+    image = {"name": "odh-mount-points", "image": "x", "imageID": "", "ready": True, "restartCount": 0}
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(start, hub, "fay")
+        wait_for(lambda: cluster.get("pods", "jupyter-fay", hub.namespace), "the pod of fay", 60)
+        status_of_init = {"status": {"initContainerStatuses": [{**image, "state": {"terminated": ended}}]}}
+        cluster.patch("pods", "jupyter-fay", status_of_init, hub.namespace, subresource="status")
+
+        def told():
+            events = cluster.list("events", hub.namespace)
+            return [one for one in events if one["reason"] == "MountPoint" and one["message"] == said]
+
+        [event] = wait_for(told, "an Event", 60)
+        assert event["involvedObject"]["name"] == "jupyter-fay"
+        assert event["type"] == "Warning"
+        messages = hub.progress("fay", seconds=5)
+        assert len([message for message in messages if said in message]) == 1, messages
+    assert said in hub.log()
 
 
 @pytest.mark.parametrize("hub", ["7.0", "1.1"], indirect=True)

@@ -172,6 +172,35 @@ def test_traits_that_lose_homes_are_off_where_the_version_has_them(namespace, pu
     assert "not recognized" not in spawns.log()[before:]
 
 
+@pytest.mark.parametrize("override", [{"volumes": [], "volume_mounts": []}, {"volume_mounts": []}])
+def test_a_home_that_a_profile_drops_is_announced(cluster, namespace, published, spawns, override):
+    make_home(cluster, namespace, "home-of-kim", "kim")
+    profile = {"display_name": "careless", "slug": "careless", "kubespawner_override": override}
+    answer = spawns.start(namespace, "kim", config={"profile_list": [profile]})
+    assert "pod" in answer, answer
+    assert set(mounts_in(answer["pod"])) == {"/home/jovyan/public-data"}
+    notice = granted(answer["pod"])["notice"]
+    assert notice.startswith("Your home is not mounted, because the profile that you chose")
+    events = [event for event in cluster.list("events", namespace) if event.get("message") == notice]
+    assert [event["type"] for event in events] == ["Warning"]
+    assert "notice" not in granted(spawns.start(namespace, "kim")["pod"])
+
+
+def test_a_static_home_that_a_profile_drops_is_announced(cluster, namespace, published, spawns):
+    cluster.make_claim(namespace, "all-homes", accessModes=["ReadWriteMany"])
+    config = {
+        "storage_pvc_ensure": False,
+        "volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": "all-homes"}}],
+        "volume_mounts": [{"name": "home", "mountPath": "/home/jovyan", "subPath": "{username}"}],
+    }
+    kept = spawns.start(namespace, "sam", config=config, settings={"home": "static"})["pod"]
+    assert "notice" not in granted(kept)
+    override = {"volumes": [{"name": "home", "emptyDir": {}}]}
+    config["profile_list"] = [{"display_name": "x", "slug": "x", "kubespawner_override": override}]
+    pod = spawns.start(namespace, "sam", config=config, settings={"home": "static"})["pod"]
+    assert granted(pod)["notice"].startswith("Your home is not mounted")
+
+
 REMOVED = {"function": "removing_hook"}
 HOOKS = {
     "removed": ({"modify_pod_hook": REMOVED, "pre_spawn_hook": REMOVED}, False),

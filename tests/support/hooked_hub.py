@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
+import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,13 +22,18 @@ VERSIONS = {kubespawner: hub for hub, kubespawner in {**ENVIRONMENTS, **CLASSIC}
 
 
 class HookedHub(RealHub):
-    """A hub with the hook's `settings`, for servers in a namespace. It reaches the API server through a kubeconfig."""
+    """A hub with the hook's `settings`, for servers in a namespace. It reaches the API server through a kubeconfig.
 
-    def __init__(self, kubespawner: str, namespace: str, kubeconfig: Path, **settings: Any) -> None:
+    If `installed` is False, it has no hook of ours.
+    """
+
+    def __init__(
+        self, kubespawner: str, namespace: str, kubeconfig: Path, *, installed: bool = True, **settings: Any
+    ) -> None:
         require_environment(kubespawner)
         super().__init__(VERSIONS[kubespawner])
-        self.namespace = namespace
-        self._hook = {"namespace": namespace, "settings": settings}
+        self.kubespawner, self.namespace = kubespawner, namespace
+        self._hook = {"namespace": namespace, "settings": settings if installed else None}
         self._configuration = Path(__file__).with_name("hooked_hub_config.py")
         self._environment = {"KUBECONFIG": str(kubeconfig), "ODHP_BASE_CONFIG": str(HERE / "jupyterhub_config.py")}
 
@@ -41,6 +48,21 @@ class HookedHub(RealHub):
         with opener.open(f"{self.url}/hub{path}", timeout=30) as answer:
             content: bytes = answer.read()
         return content
+
+    def progress(self, user: str, seconds: float) -> list[str]:
+        """Return the messages that the progress page of a server that starts shows within this time."""
+        token = {"Authorization": f"token {self.tokens['admin']}"}
+        request = urllib.request.Request(f"{self.url}/hub/api/users/{user}/server/progress", headers=token)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        messages = []
+        with contextlib.suppress(TimeoutError), opener.open(request, timeout=seconds) as answer:
+            deadline = time.monotonic() + seconds
+            for line in answer:
+                if line.startswith(b"data: "):
+                    messages.append(json.loads(line[len(b"data: ") :]).get("message", ""))
+                if time.monotonic() > deadline:
+                    break
+        return messages
 
     @property
     def failure_count(self) -> int:

@@ -56,14 +56,16 @@ c.KubeSpawner.volume_mounts = [{"name": "home", "mountPath": "/home/jovyan"}]
 if "k8s_api_threadpool_workers" in KubeSpawner.class_trait_names():
     c.KubeSpawner.k8s_api_threadpool_workers = 50  # KubeSpawner 1.1 has ten on this machine, and is much slower then
 c.KubeSpawner.pre_spawn_hook = fail_for_one_user
-configure(
-    c,
-    hook["settings"],
-    Runtime(
-        http_error=HTTPError,
-        clock=lambda: datetime.datetime.now(datetime.timezone.utc),
-        schedule=asyncio.ensure_future,
-        hub_version=jupyterhub.version_info[:2],
-        has_trait=KubeSpawner.class_trait_names().__contains__,
-    ),
-)
+if hook["settings"] is not None:
+    configure(
+        c,
+        hook["settings"],
+        Runtime(
+            http_error=HTTPError,
+            clock=lambda: datetime.datetime.now(datetime.timezone.utc),
+            schedule=asyncio.ensure_future,
+            sleep=asyncio.sleep,
+            hub_version=jupyterhub.version_info[:2],
+            has_trait=KubeSpawner.class_trait_names().__contains__,
+        ),
+    )

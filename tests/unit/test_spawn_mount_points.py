@@ -18,6 +18,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.progress_page
     explain_progress,
     failures,
     notes,
+    notes_of_init_container,
     remember_mounts,
 )
 from hypothesis import given, settings
@@ -198,3 +199,40 @@ def test_the_progress_page_explains_each_thing_once():
         "Started",
     ]
     assert notes({}) == []
+
+
+def test_an_event_with_a_sentence_that_is_on_the_page_is_not_shown_again():
+    async def progress():
+        for message in ("Scheduled", "2026-11-29 [Warning] a is now b", "Started"):
+            yield {"progress": 50, "message": message}
+
+    status = {"name": "odh-mount-points", "state": {"terminated": {"message": "a is now b\n"}}}
+    reflector = SimpleNamespace(pods={"ns/p": {"status": {"initContainerStatuses": [status]}}})
+    spawner = SimpleNamespace(progress=progress, pod_reflector=reflector, namespace="ns", pod_name="p")
+    explain_progress(spawner)
+
+    async def shown():
+        return [entry["message"] async for entry in spawner.progress()]
+
+    assert asyncio.run(shown()) == ["Scheduled", "a is now b", "Started"]
+
+
+def test_the_notes_are_those_of_this_start():
+    def pod(uid, state):
+        return {
+            "metadata": {"uid": uid},
+            "status": {"initContainerStatuses": [{"name": "odh-mount-points", "state": state}]},
+        }
+
+    ended = {"terminated": {"message": "a is now b\n"}}
+    seen = [pod("old", ended), None, pod("new", {"waiting": {}}), pod("new", {"running": {}}), pod("new", ended)]
+    reflector = SimpleNamespace(pods={})
+    spawner = SimpleNamespace(start_timeout=60, pod_reflector=reflector, namespace="ns", pod_name="p")
+
+    async def sleep(_seconds):
+        reflector.pods = {"ns/p": seen.pop(0)} if seen else {}
+
+    assert asyncio.run(notes_of_init_container(spawner, "old", sleep)) == ["a is now b"]
+    assert seen == []
+    # It ends when the start is given up.
+    assert asyncio.run(notes_of_init_container(spawner, "old", sleep)) == []

@@ -83,6 +83,11 @@ def with_mount_points(spec: Mapping[str, Any], mounts: Sequence[Mount], home: st
     return {**changed, "initContainers": [*others, container]}
 
 
+def makes_mount_points(spec: Mapping[str, Any]) -> bool:
+    """Return whether a pod has our init container."""
+    return any(container.get("name") == MOUNT_POINTS_CONTAINER for container in spec.get("initContainers") or ())
+
+
 def _home_mount(main: Mapping[str, Any], home: str) -> Optional[dict[str, Any]]:
     """Return the mount with the home: the longest path that is the home, or above it."""
     found = [

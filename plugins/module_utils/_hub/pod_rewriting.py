@@ -134,6 +134,12 @@ def main_container(spec: Mapping[str, Any]) -> dict[str, Any]:
     return dict(containers[_place_of_main(containers)]) if containers else {}
 
 
+def mounts_claim(spec: Mapping[str, Any], claims: Iterable[str]) -> bool:
+    """Return whether the main container mounts one of these claims."""
+    names = {volume.get("name") for volume in spec.get("volumes") or () if _claim(volume) in frozenset(claims)}
+    return any(mount.get("name") in names for mount in main_container(spec).get("volumeMounts") or ())
+
+
 def _claims(volume: Mapping[str, Any], pod_name: str) -> list[str]:
     """Return the claims of a volume. One that is created for the pod may copy another."""
     names = [_claim(volume)]

@@ -41,9 +41,12 @@ def explained(progress: Callable[[], Any], explain: Callable[[str], Iterable[str
     async def entries() -> Any:
         shown: set[str] = set()
         async for entry in progress():
+            message = str(entry.get("message", ""))
+            if any(message.endswith(sentence) for sentence in shown):
+                continue  # An Event with a sentence that is on the page.
             yield entry
-            for sentence in explain(str(entry.get("message", ""))):
-                if sentence not in shown:
+            for sentence in explain(message):
+                if sentence not in shown and not message.endswith(sentence):
                     shown.add(sentence)
                     yield {"progress": entry.get("progress", 0), "message": sentence}
 
@@ -68,9 +71,34 @@ def failures(message: str, mounts: Iterable[Mount]) -> list[str]:
 
 def notes(pod: Mapping[str, Any]) -> list[str]:
     """Return what the init container of the mount points has reported."""
+    return [
+        line
+        for state in _states(pod)
+        for line in str((state.get("terminated") or {}).get("message") or "").splitlines()
+    ]
+
+
+async def notes_of_init_container(spawner: Any, earlier: Any, sleep: Callable[[float], Any]) -> list[str]:
+    """Wait for the init container of the mount points, and return what it has reported. No request is sent.
+
+    `earlier` is the UID of the pod that had the name before, None if there was none.
+    """
+    for _ in range(int(spawner.start_timeout)):
+        await sleep(1)
+        pod = _pod(spawner)
+        if pod_uid(spawner) != earlier and any("terminated" in state for state in _states(pod)):
+            return notes(pod)
+    return []
+
+
+def pod_uid(spawner: Any) -> Any:
+    """Return the UID of the pod that KubeSpawner sees, None if there is none."""
+    return (_pod(spawner).get("metadata") or {}).get("uid")
+
+
+def _states(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     statuses = (pod.get("status") or {}).get("initContainerStatuses") or ()
-    ours = [status.get("state") or {} for status in statuses if status.get("name") == MOUNT_POINTS_CONTAINER]
-    return [line for state in ours for line in str((state.get("terminated") or {}).get("message") or "").splitlines()]
+    return [status.get("state") or {} for status in statuses if status.get("name") == MOUNT_POINTS_CONTAINER]
 
 
 def _pod(spawner: Any) -> Mapping[str, Any]:

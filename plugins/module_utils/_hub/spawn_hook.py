@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from .access_decisions import AccessDecisions, without_acl
@@ -18,20 +18,31 @@ from .home_rules import HomeRefused
 from .hub_settings import Runtime, Settings
 from .kept_hooks import keep_hooks
 from .kubernetes_client import ApiFailure, KubernetesClient
-from .mount_points import with_mount_points
+from .mount_points import makes_mount_points, with_mount_points
 from .observed_claims import Claim
 from .options_form import form_without_us, with_notice, with_secret_shares
-from .pod_rewriting import claims_of, with_environment, with_home, with_shares, with_software, without_claims
-from .progress_page import explain_progress, remember_mounts
+from .pod_rewriting import (
+    claims_of,
+    mounts_claim,
+    with_environment,
+    with_home,
+    with_shares,
+    with_software,
+    without_claims,
+)
+from .progress_page import explain_progress, notes_of_init_container, pod_uid, remember_mounts
 from .refusals import refusal, spare_failure_count
 from .requested_shares import requester
 from .spawn_stamp import (
     GRANTED_ANNOTATION,
     GRANTED_VARIABLE,
+    NO_HOME,
     NO_SOFTWARE,
+    Message,
     Outcome,
     event,
     messages_of,
+    messages_of_notes,
     secret_record,
     stamp,
 )
@@ -57,6 +68,11 @@ class SpawnHook:
         """Return the hook itself: traitlets copies configured values for each spawner, and the cache would be lost."""
         return self
 
+    def auth_state(self, spawner: Any, auth_state: Any) -> Any:
+        """Be the hub's `auth_state_hook`, which runs before overrides of groups: keep the other hooks."""
+        self._keep_hooks(spawner)
+        return self._runtime.schedule(_run(self._previous.get("auth_state_hook"), spawner, auth_state))
+
     def pre_spawn(self, spawner: Any) -> Any:
         """Be the hub's `pre_spawn_hook`: choose the home."""
         return self._pre_spawn_after(self._previous.get("pre_spawn_hook"), spawner)
@@ -81,11 +97,6 @@ class SpawnHook:
     def options_form(self, spawner: Any) -> Any:
         """Be the hub's `options_form`: return the form that it has without us, with the secret shares to choose from."""
         return self._runtime.schedule(self._options_form(spawner))
-
-    def auth_state(self, spawner: Any, auth_state: Any) -> Any:
-        """Be the hub's `auth_state_hook`, which runs before overrides of groups: keep the other hooks."""
-        self._keep_hooks(spawner)
-        return self._runtime.schedule(_run(self._previous.get("auth_state_hook"), spawner, auth_state))
 
     async def _options_form(self, spawner: Any) -> str:
         form = await form_without_us(spawner, self._previous.get("options_form"))
@@ -121,8 +132,15 @@ class SpawnHook:
         spec = await self._verified_spec(spawner, spec, name, known)
         spec = with_shares(spec, outcome.mounts)
         spec, outcome = await self._with_software(spawner, spec, outcome, known)
+        homes = [home.name] if home else getattr(spawner, _CONFIGURED, ())
+        if homes and not mounts_claim(spec, homes):
+            outcome = outcome.noted(NO_HOME)
         if self._settings.mount_points == "init":
             spec = with_mount_points(spec, outcome.mounts, self._settings.home_path)
+            sleep = self._runtime.sleep
+            if makes_mount_points(spec) and sleep is not None:
+                said = notes_of_init_container(spawner, pod_uid(spawner), sleep)
+                self._runtime.schedule(self._report_mount_points(spawner, name, said))
         text = stamp(outcome)
         # Kubernetes expands $(NAME) in variables, and replaces $$ by $.
         spec = with_environment(spec, GRANTED_VARIABLE, text.replace("$", "$$"))
@@ -220,16 +238,26 @@ class SpawnHook:
         if not reason:
             return with_software(spec, software), outcome
         spawner.log.warning("odh.persistency: no software for %r: %s", spawner.user.name, reason)
-        return spec, outcome._replace(notice=f"{outcome.notice} {NO_SOFTWARE}".strip())
+        return spec, outcome.noted(NO_SOFTWARE)
 
     async def _report(self, spawner: Any, outcome: Outcome, pod_name: str) -> None:
         """Show the outcome on the progress page. The server starts without this if the hub may not create Events."""
         for mount in outcome.secret_mounts:
             record = secret_record(spawner.user.name, spawner.name, mount, outcome.digest, requester(spawner))
             spawner.log.info("odh.persistency secret share mounted %s", record)
+        await self._create_events(spawner, pod_name, messages_of(outcome))
+
+    async def _report_mount_points(self, spawner: Any, pod_name: str, notes: Awaitable[Sequence[str]]) -> None:
+        """Report what the init container of the mount points says, while the server starts."""
+        found = await notes
+        for note in found:
+            spawner.log.info("odh.persistency mount point user=%r server=%r %s", spawner.user.name, spawner.name, note)
+        await self._create_events(spawner, pod_name, messages_of_notes(found))
+
+    async def _create_events(self, spawner: Any, pod_name: str, messages: Sequence[Message]) -> None:
         pod = {"name": pod_name, "namespace": spawner.namespace}
         client, time = self._client(spawner), self._runtime.clock()
-        bodies = [event(pod, message, time) for message in messages_of(outcome)]
+        bodies = [event(pod, message, time) for message in messages]
         for request in [self._runtime.schedule(client.create_event(body)) for body in bodies]:  # all at once
             try:
                 await request

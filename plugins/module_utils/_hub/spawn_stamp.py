@@ -22,6 +22,10 @@ NOTICE = (
 NO_SOFTWARE = (
     "The shared software is not mounted, because its volume is not available. Ask the administrator of this hub."
 )
+NO_HOME = (
+    "Your home is not mounted, because the profile that you chose, or the configuration of this hub, leaves it out. Files that "
+    "you save outside of shares are lost when the server stops. Ask the administrator of this hub."
+)
 #: The API server accepts 1024 bytes in the message of an Event.
 _MOST_MESSAGE = 1000
 
@@ -37,6 +41,10 @@ class Outcome(NamedTuple):
     left_out: Mapping[str, str]
     notice: str = ""
     secret: frozenset[str] = frozenset()
+
+    def noted(self, sentence: str) -> Outcome:
+        """Return the outcome with a sentence more in the notice."""
+        return self._replace(notice=f"{self.notice} {sentence}".strip())
 
     @property
     def secret_mounts(self) -> list[Mount]:
@@ -95,6 +103,11 @@ def messages_of(outcome: Outcome) -> list[Message]:
     if outcome.notice:
         messages.append(Message("Incomplete", "Warning", outcome.notice))
     return messages
+
+
+def messages_of_notes(notes: Sequence[str]) -> list[Message]:
+    """Return the Events of what the init container of the mount points has reported."""
+    return [Message("MountPoint", "Warning", note) for note in notes]
 
 
 def event(pod: Mapping[str, str], message: Message, time: datetime) -> dict[str, Any]:

@@ -46,6 +46,7 @@ configure(
         http_error=HTTPError,
         clock=lambda: datetime.datetime.now(datetime.timezone.utc),
         schedule=asyncio.ensure_future,
+        sleep=asyncio.sleep,
         hub_version=jupyterhub.version_info[:2],
         has_trait=kubespawner.KubeSpawner.class_trait_names().__contains__,
     ),
