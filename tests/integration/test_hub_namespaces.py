@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
+import yaml
 
 from testbed.faults import Rule, call, status
 from testbed.paths import ROOT
 from testbed.proxy import FaultProxy
-from tests.support.cluster import TEST_LABEL, ClusterError, wait_for
+from tests.support.cluster import PROJECT_REQUESTS, TEST_LABEL, ClusterError, wait_for
 from tests.support.shares import share
 
 NAME = "odh-persistency-hub"
@@ -139,7 +138,7 @@ def openshift(cluster, testbed):
     The API server stores the requests. A proxy in front of it does what OpenShift does with them, and like OpenShift it takes a
     dry run for a request.
     """
-    subprocess.run(["kubectl", "apply", "-f", REQUESTS], check=True, capture_output=True, env=cluster.environment)
+    cluster.create("customresourcedefinitions", yaml.safe_load(REQUESTS.read_text()))
     requests = "/apis/project.openshift.io/v1/projectrequests"
 
     def is_served():
@@ -158,7 +157,7 @@ def openshift(cluster, testbed):
 
     with FaultProxy(cluster.kubeconfig, [Rule(call(fulfil), method="POST", path="/projectrequests")]) as proxy:
         yield proxy.kubeconfig
-    subprocess.run(["kubectl", "delete", "-f", REQUESTS], check=True, capture_output=True, env=cluster.environment)
+    cluster.delete("customresourcedefinitions", PROJECT_REQUESTS)
 
 
 def creates(result):

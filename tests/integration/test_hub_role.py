@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from tests.support.acl import share
 from tests.support.playbooks import Playbooks
 
 HUB = "odh.persistency.hub"
 NAME = "odh-persistency-hub"
+PROFILES_KEY = "jupyterhub-singleuser-profiles.yaml"
 
 
 @pytest.fixture
@@ -76,6 +78,33 @@ def test_servers_mount_the_tree_of_the_role_software_unless_the_hub_says_otherwi
     ):
         assert text in rendered.replace(": ", ":"), rendered
     assert "MODULEPATH" not in settings(hub_software={})
+
+
+def test_a_hub_of_open_data_hub_whose_servers_run_in_another_namespace(cluster, namespace, other, playbooks, audit):
+    """NOTEBOOK_NAMESPACE of its Deployment says where. It reads profiles beside itself, and claims are where the servers run."""
+    cluster.create("serviceaccounts", {"metadata": {"name": "jupyterhub-hub"}}, namespace)
+    container = {"name": "hub", "image": "x:1", "env": [{"name": "NOTEBOOK_NAMESPACE", "value": other}]}
+    template = {"metadata": {"labels": {"app": "hub"}}, "spec": {"containers": [container]}}
+    template["spec"]["serviceAccountName"] = "jupyterhub-hub"
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "hub"}}, "template": template}
+    cluster.create("deployments", {"metadata": {"name": "jupyterhub"}, "spec": spec}, namespace)
+    theirs = {"metadata": {"name": "jupyter-singleuser-profiles"}, "data": {PROFILES_KEY: "profiles: []\n"}}
+    cluster.create("configmaps", theirs, namespace)
+    shares = [share("papers", read={"users": ["ann"]}, namespaces=[other])]
+    inventory = playbooks.inventory({"hub_namespace": namespace, "hub_flavor": "odh", "shares_list": shares})
+    played = playbooks.ok(HUB, inventory)
+    assert f"oc rollout restart deployment/jupyterhub --namespace {namespace}" in played.output
+    profiles = cluster.get("configmaps", "odh-persistency-shares-profiles", namespace)["data"][PROFILES_KEY]
+    assert yaml.safe_load(profiles)["profiles"][0]["users"] == ["ann"]
+    assert cluster.get("configmaps", "odh-persistency-shares-profiles", other) is None
+    assert cluster.get("configmaps", "jupyter-singleuser-profiles", namespace)["data"] == theirs["data"]
+    assert cluster.get("rolebindings", NAME, other) is not None
+    with audit(user_agent="odh.persistency/") as log:
+        assert playbooks.ok(HUB, inventory).recap["changed"] == 0
+    assert not log.writes, log
+    playbooks.ok(HUB, inventory, extra={"hub_state": "absent"})
+    assert cluster.get("configmaps", "odh-persistency-shares-profiles", namespace) is None
+    assert cluster.get("rolebindings", NAME, other) is None
 
 
 def test_errors_are_reported_before_anything_is_written(cluster, namespace, playbooks, tmp_path):

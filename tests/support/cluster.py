@@ -50,11 +50,16 @@ APIS = {
     "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
     "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "groups": "/apis/user.openshift.io/v1",
+    "customresourcedefinitions": "/apis/apiextensions.k8s.io/v1",
     "deployments": "/apis/apps/v1",
     "deploymentconfigs": "/apis/apps.openshift.io/v1",
     "projects": "/apis/project.openshift.io/v1",
     "securitycontextconstraints": "/apis/security.openshift.io/v1",
 }
+
+
+#: The type of OpenShift's requests for Projects, which a test creates for a moment.
+PROJECT_REQUESTS = "projectrequests.project.openshift.io"
 
 
 class ClusterError(Exception):
@@ -434,6 +439,9 @@ class Cluster:
 
     def sweep(self, older_than: datetime.timedelta = datetime.timedelta(hours=2)) -> None:
         """Remove what killed test runs left behind."""
+        if self.testbed is not None:
+            # With it, modules request Projects, which nothing here creates.
+            self.delete("customresourcedefinitions", PROJECT_REQUESTS)
         before = (datetime.datetime.now(datetime.timezone.utc) - older_than).strftime("%Y-%m-%dT%H:%M:%SZ")
         for resource in ("namespaces", *CLUSTER_WIDE):
             if resource == "groups" and not self.serves_groups():
