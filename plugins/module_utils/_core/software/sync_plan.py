@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..plan import CREATE, KEEP, UPDATE, Change, Plan
-from ..quantity import format_size
 from .plan import KIND_ENTRY, KIND_RELEASE
 
 KIND_LINK = "link"
@@ -27,22 +26,20 @@ def plan_sync(target: str, planned: Mapping[str, Any]) -> Plan:
             KIND_ENTRY,
             "",
             entry["module"],
-            f"{target} lacks it, {format_size(entry['size'])}",
-            after=f"{entry['path']}, {format_size(entry['size'])}",
+            f"{target} lacks it ({entry['size']} bytes)",
+            after=f"{entry['path']}, {entry['size']} bytes",
             operations=SEND,
         )
         for entry in planned["entries"]
     ]
     if not planned["has_release"]:
-        reason = f"{target} lacks it, {planned['modules']} modules"
+        reason = f"{target} lacks it"
         changes.append(Change(CREATE, KIND_RELEASE, "", release, reason, after=f"release {release}", operations=SEND))
     current = planned["current"]
     if current == release:
         changes.append(Change(KEEP, KIND_LINK, "", "current", f"is up to date: {release}"))
     else:
         reason = f"{target} has {current}" if current else f"{target} has no release yet"
-        before = f"current: {current}" if current else None
-        changes.append(
-            Change(UPDATE, KIND_LINK, "", "current", reason, before, f"current: {release}", operations=PUBLISH)
-        )
+        before, after = f"current: {current}" if current else None, f"current: {release}"
+        changes.append(Change(UPDATE, KIND_LINK, "", "current", reason, before=before, after=after, operations=PUBLISH))
     return Plan(tuple(changes))
