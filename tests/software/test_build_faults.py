@@ -36,7 +36,7 @@ def scratch_folders(phases: Phases) -> list[str]:
     return sorted(path.name for path in Path(phases.kept["build_path"]).iterdir())
 
 
-@pytest.mark.parametrize("step", ["building and installing", "unpacking", "postprocessing", "creating module"])
+@pytest.mark.parametrize("step", ["unpacking", "postprocessing", "creating module"])
 def test_a_killed_build_is_built_again(phases: Phases, step: str) -> None:
     software = phases.software
     held = software.folder / "held"
@@ -56,7 +56,7 @@ def test_a_killed_build_is_built_again(phases: Phases, step: str) -> None:
     assert phases.build(entry, run="next")["module"] == "tool/1.0"
     assert left(phases) == []
     assert scratch_folders(phases) == []
-    assert list((software.path / "locks/easybuild").iterdir()) == []
+    assert list(software.path.glob("locks/easybuild/[!.]*")) == []
     assert phases.shell("module load tool; tool", entry) == "tool 1.0\n"
 
 

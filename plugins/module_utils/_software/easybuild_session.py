@@ -22,7 +22,7 @@ RESERVED = re.compile(
     r"(disable-)?(allow-use-as-root.*|buildpath|bwrap.*|cleanup-.*|container.*|copy-ec|dry-run.*|extended-dry-run.*|fetch"
     r"|fixed-installdir-naming-scheme|force|ignore-?.*|include-module-naming-schemes|inject-.*|installpath.*|job.*|locks-dir"
     r"|logfile-format|missing.*|module-.*|modules-tool|new-.*|prefix|rebuild|repository.*|robot.*|sanity-check-only|skip"
-    r"|sourcepath.*|stop|subdir-.*|suffix-modules-path|terse|tmp-logdir|tmpdir|umask)\Z"
+    r"|sourcepath.*|stop|subdir-.*|suffix-modules-path|terse|test-report-env-filter|tmp-logdir|tmpdir|umask)\Z"
 )
 
 #: Options that change how a build runs and not what it gives, or that the hashes of dependencies show.
@@ -40,26 +40,19 @@ HARMLESS |= {
 IGNORED = frozenset(("force", "rebuild", "robot"))
 
 #: What phases keep of their environment. EASYBUILD_*, MODULEPATH and loaded modules of the host must not change a build.
-_KEPT = (
-    "PATH",
-    "USER",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-)
+_KEPT = ("PATH", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+#: What downloads need besides. They may contain a password, so EasyBuild's reports in an installation leave them out.
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def environment(request: dict[str, Any], scratch: str) -> dict[str, str]:
     """Return the environment of EasyBuild. `scratch` is a temporary folder."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    names = [*_KEPT, *(_PROXIES if request.get("download") else ())]
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     # EasyBuild finds its stock easyconfigs beside `eb`.
     folders = [os.path.dirname(sys.executable), kept.get("PATH", os.defpath)]
     return {
+        "USER": "odh-persistency",  # a container may run as a user without a name
         **kept,
         "PATH": os.pathsep.join(folders),
         "HOME": scratch,
@@ -98,6 +91,7 @@ def arguments(request: dict[str, Any], scratch: str, modules: str, options: dict
         "--modules-tool=Lmod",
         "--module-syntax=Lua",
         "--umask=022",
+        "--test-report-env-filter=proxy",
         *(_option(key, value) for key, value in sorted(all_options(request, options).items())),
     ]
 
