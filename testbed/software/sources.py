@@ -33,8 +33,8 @@ KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 def sources(report: Callable[[str], object] = print) -> Path:
     """Return the folder with the sources, which everybody can read."""
-    files = [PACKAGES, Path(__file__), *sorted(path for path in APPLICATIONS.rglob("*") if path.is_file())]
-    key = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    files = [PACKAGES, *sorted(path for path in APPLICATIONS.rglob("*") if path.is_file())]
+    key = hashlib.sha256(f"{SUITE} {DEBIAN}".encode() + b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
     home = shared_cache() / f"software-sources-{key}"
     if home.exists():
         return home
@@ -52,7 +52,7 @@ def _download(home: Path) -> None:
         new = Path(temporary, "sources")
         new.mkdir(mode=0o755)
         for application in sorted(APPLICATIONS.iterdir()):
-            _pack(application, new / f"{application.name}.tar")
+            pack(application, new / f"{application.name}.tar")
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q", "download", "--no-deps"]
         _run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(PACKAGES), "-d", str(new)])
         _from_debian(Path(temporary, "debian"), new)
@@ -61,7 +61,7 @@ def _download(home: Path) -> None:
         new.rename(home)
 
 
-def _pack(folder: Path, archive: Path) -> None:
+def pack(folder: Path, archive: Path) -> None:
     """Pack a folder so that the archive is the same everywhere: no times, no owners, and no compression."""
     with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as file:
         for path in sorted(folder.iterdir()):

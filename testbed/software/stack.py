@@ -7,7 +7,6 @@ on which phases mount their tree in a namespace of their own (`_io/software/loca
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.odh.persistency.plugins.module_utils import _software
 from ansible_collections.odh.persistency.plugins.module_utils._io.software.local import LocalExecutor, LocalSettings
+from ansible_collections.odh.persistency.plugins.module_utils._software.store import content_of
 
 from .environment import LMOD_CMD, easybuild, shared_cache
 from .sources import EASYCONFIGS, STACK, sources
@@ -30,8 +29,8 @@ EASYCONFIGS_BUILT = ("bzip2-1.0.8.eb", "UnZip-6.0.eb", "hello-1.0.eb", "hello-1.
 OPTIONS: Mapping[str, Any] = {"filter-deps": ["binutils"]}
 #: Who builds if the caller is root, because EasyBuild does not run as root.
 BUILD_USER = "nobody"
-#: The phases' files that define what an installation of the store contains.
-_FORMAT = ("build.py", "store.py", "files.py", "tree_layout.py")
+#: Part of the cache's name. Raise it when an `entry.json` gets other fields.
+FORMAT = 1
 
 
 def build_user() -> str | None:
@@ -99,7 +98,7 @@ def demo_stack(report: Callable[[str], object] = print) -> DemoStack:
     """
     python = easybuild(report)
     needed = request(report=report)
-    tree = shared_cache() / f"software-stack-{_format()}"
+    tree = shared_cache() / f"software-stack-{FORMAT}"
     tree.parent.mkdir(parents=True, exist_ok=True)
     with open(tree.with_name(tree.name + ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -112,13 +111,19 @@ def demo_stack(report: Callable[[str], object] = print) -> DemoStack:
             entries = {entry["module"]: entry for entry in found["entries"]}
             built: list[Mapping[str, Any]] = []  # what an entry needs comes before it
             for module, entry in entries.items():
-                if not (tree / "store" / entry["path"] / ".odh-persistency" / "entry.json").exists():
+                if not _is_whole(tree / "store" / entry["path"]):
                     report(f"building {module} of the demo stack, once per user")
                     executor.run("build", {**needed, "run": "demo", "entry": entry, "store": built})
                 built.append(entry)
     return DemoStack(python, prefix(), tree, entries)
 
 
-def _format() -> str:
-    folder = Path(str(_software.__file__)).parent
-    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in _FORMAT)).hexdigest()[:12]
+def _is_whole(folder: Path) -> bool:
+    """Return whether an installation is complete, and its content what its digest says. Otherwise it is built again."""
+    entry = folder / ".odh-persistency" / "entry.json"
+    if entry.exists():
+        if content_of(str(folder)).digest == json.loads(entry.read_text())["digest"]:
+            return True
+        subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
+        shutil.rmtree(folder)
+    return False

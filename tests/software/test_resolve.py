@@ -80,6 +80,13 @@ def test_each_input_that_changes_a_build_changes_the_hash(phases: Phases) -> Non
     assert changed(easybuild_options={"rpath": True}) == {"lib/1.0", "tool/1.0", "other/1.0"}
     assert changed(easybuild_options={"filter-deps": ["binutils", "zlib"], "parallel": 2}) == set()
 
+    hooks = software.easyconfigs / "hooks.py"
+    hooks.write_text("def start_hook(): pass\n")
+    hooked = phases.resolve(*names, easybuild_options={"hooks": str(hooks)})
+    hooks.write_text("def end_hook(): pass\n")
+    changed_hooks = phases.resolve(*names, easybuild_options={"hooks": str(hooks)})
+    assert len({item["other/1.0"]["hash"] for item in (first, hooked, changed_hooks)}) == 3
+
     patch.write_text("another\n")
     assert changed() == {"lib/1.0", "tool/1.0"}
     patch.write_text("one\n")
@@ -112,9 +119,12 @@ def test_every_easyconfig_with_an_error_is_named(phases: Phases) -> None:
     software.add("typo", "1.0", "dependencys = []")
     software.add("block", "1.0")
     software.add("system", "1.0", "osdependencies = ['no-such-package-anywhere']")
+    software.add("dots", "1.0")
+    dots = software.easyconfigs / "dots-1.0.eb"
+    dots.write_text(dots.read_text().replace("version = '1.0'", "version = '../../1.0'"))
     file = software.easyconfigs / "block-1.0.eb"
     file.write_text(file.read_text().replace("Tarball", "NoSuchBlock"))
-    names = ["good", "goood", "needs", "syntax", "raises", "typo", "block", "system"]
+    names = ["good", "goood", "needs", "syntax", "raises", "typo", "block", "system", "dots"]
     result = phases.run("resolve", easystack=json.dumps({"easyconfigs": [f"{name}-1.0.eb" for name in names]}))
     assert [entry["module"] for entry in result["entries"]] == ["good/1.0"]
     errors = {error["easyconfig"]: error["message"] for error in result["errors"]}
@@ -124,6 +134,7 @@ def test_every_easyconfig_with_an_error_is_named(phases: Phases) -> None:
     assert "absent/7" in errors["needs-1.0.eb"]
     assert "NoSuchBlock" in errors["block-1.0.eb"]
     assert "no-such-package-anywhere" in errors["system-1.0.eb"]
+    assert "may only have letters, digits, '.', '_', '+' and '-'" in errors["dots-1.0.eb"]
     for name, message in errors.items():
         assert message.startswith(f"{name}: ")
         assert "\n" not in message

@@ -10,14 +10,14 @@ written last. So whatever ends a build, the next one removes what it left and bu
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import shutil
 import socket
 from typing import Any, Callable
 
 from . import leftovers
-from .build_errors import reject_missing_sources
+from .build_errors import disk_full, reject_missing_sources
 from .easybuild_process import EasyBuildProcess
 from .easybuild_session import new_scratch, reject_root
 from .entry_hash import file_digest
@@ -26,7 +26,7 @@ from .files import READ_ONLY, as_json, make_folders, make_read_only, replace_fil
 from .host import architecture, operating_system
 from .journal import utc_now
 from .locks import hold
-from .store import content_of, read_entry
+from .store import check_module, check_store_path, content_of, read_entry
 from .tree_layout import ENTRY_FOLDER, TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
@@ -36,6 +36,8 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Build the entry of a request. Return its `entry.json`."""
     reject_root()
     tree, entry = TreeLayout(request["prefix"]), request["entry"]
+    check_module(entry["module"])
+    check_store_path(entry["path"])
     if not request.get("download"):
         reject_missing_sources(entry)
     make_folders(tree.easybuild_locks)
@@ -59,42 +61,48 @@ class _EntryLock(TreeLayout):
 def _build(tree: TreeLayout, request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     scratch = new_scratch(request)
     try:
-        _show_dependencies(tree, request)
-        EasyBuildProcess(tree, request, scratch).run(emit)
-        return _complete(tree, request)
+        return _build_in(tree, request, scratch, emit)
     except BaseException:
         leftovers.remove(tree, request["entry"]["path"])
         raise
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        leftovers.remove_all(scratch)
 
 
-def _show_dependencies(tree: TreeLayout, request: dict[str, Any]) -> None:
-    """Copy the modulefiles of the store entries that the entry needs to the module path of the run."""
-    modules = os.path.join(tree.work_modules(request["run"]), "all")
-    make_folders(modules)
-    # Of an earlier attempt in the same run. EasyBuild would skip the entry.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(modules, request["entry"]["module"] + ".lua"))
+def _build_in(tree: TreeLayout, request: dict[str, Any], scratch: str, emit: Emit) -> dict[str, Any]:
+    try:
+        process = EasyBuildProcess(tree, request, scratch)
+        _show_dependencies(tree, request, process.modules)
+        process.run(emit)
+        return _complete(tree, request["entry"], _modulefile(process.modules, request["entry"]["module"]))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise disk_full(request["entry"]["module"], (tree.store, scratch), {}) from error
+
+
+def _show_dependencies(tree: TreeLayout, request: dict[str, Any], modules: str) -> None:
+    """Copy the modulefiles of the store entries that the entry needs to the module path of its build."""
     for needed in request.get("store") or []:
         if not read_entry(tree, needed["path"]):
             raise PhaseError(
                 f"{request['entry']['module']}: the store has no {needed['path']}, which it needs: build that first",
                 REJECTED,
             )
-        with open(tree.entry_modulefile(needed["path"]), "rb") as file:
-            modulefile = file.read()
-        target = os.path.join(modules, needed["module"] + ".lua")
+        target = _modulefile(modules, needed["module"])
         make_folders(os.path.dirname(target))
-        replace_file(target, modulefile)
+        shutil.copyfile(tree.entry_modulefile(needed["path"]), target)
 
 
-def _complete(tree: TreeLayout, request: dict[str, Any]) -> dict[str, Any]:
-    """Make the installation immutable and write its entry, last."""
-    entry, inputs = request["entry"], request["entry"]["inputs"]
+def _modulefile(modules: str, module: str) -> str:
+    return os.path.join(modules, "all", module + ".lua")
+
+
+def _complete(tree: TreeLayout, entry: dict[str, Any], built: str) -> dict[str, Any]:
+    """Make the installation immutable and write its entry, last. `built` is the modulefile that EasyBuild wrote."""
+    inputs = entry["inputs"]
     folder = tree.installation(entry["path"])
     ours = os.path.join(folder, ENTRY_FOLDER)
-    built = os.path.join(tree.work_modules(request["run"]), "all", entry["module"] + ".lua")
     if not os.path.isdir(folder) or not os.path.isfile(built):
         raise PhaseError(f"{entry['module']}: EasyBuild ended without an installation: see its log", FAILED)
     make_folders(ours)

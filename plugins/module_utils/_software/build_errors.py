@@ -71,12 +71,7 @@ def build_error(module: str, code: int, step: str, logs: Logs) -> PhaseError:
         "last_lines": text.splitlines()[-_LAST_LINES:],
     }
     if _FULL.search(text) or _FULL.search(_tail(logs.debug)):
-        place = min(logs.places, key=_free)
-        return PhaseError(
-            f"{module}: the file system of {place} is full: free some space, or raise its quota, and run again",
-            NO_SPACE,
-            {**details, "path": place},
-        )
+        return disk_full(module, logs.places, details)
     if code < 0:
         message = f"EasyBuild was ended by signal {-code} in the step {step!r}: run again"
         return PhaseError(f"{module}: {message} (log: {logs.output})", FAILED, details)
@@ -84,6 +79,16 @@ def build_error(module: str, code: int, step: str, logs: Logs) -> PhaseError:
     reasons = _REASON.findall(text)
     reason = f" ({_shortened(reasons[-1])})" if reasons else f" in the step {step!r} with exit code {code}"
     return PhaseError(f"{module}: {meaning}{reason}: {way_out} (log: {logs.output})", FAILED, details)
+
+
+def disk_full(module: str, places: Iterable[str], details: Mapping[str, Any]) -> PhaseError:
+    """Return the error of a build for which a file system is full: of the folders that it writes to, the fullest."""
+    place = min(places, key=_free)
+    return PhaseError(
+        f"{module}: the file system of {place} is full: free some space, or raise its quota, and run again",
+        NO_SPACE,
+        {**details, "path": place},
+    )
 
 
 def reject_missing_sources(entry: Mapping[str, Any]) -> None:

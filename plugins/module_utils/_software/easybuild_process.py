@@ -42,6 +42,8 @@ class EasyBuildProcess:
         self.request = request
         self.entry = request["entry"]
         self.scratch = scratch
+        #: The module path, of this build alone.
+        self.modules = os.path.join(scratch, "modules")
         name = self.entry["module"].replace("/", "-")
         self.log = os.path.join(tree.logs(request["run"]), name + ".log")
         self.debug_log = os.path.join(tree.logs(request["run"]), name + ".debug.log")
@@ -84,8 +86,7 @@ class EasyBuildProcess:
             raise build_error(self.entry["module"], code, self.step, self._keep_logs())
 
     def _command(self) -> list[str]:
-        modules = self.tree.work_modules(self.request["run"])
-        given = arguments(self.request, self.scratch, modules, self.entry.get("options") or {})
+        given = arguments(self.request, self.scratch, self.modules, self.entry.get("options") or {})
         jobs = self.request.get("jobs")
         return [
             sys.executable,

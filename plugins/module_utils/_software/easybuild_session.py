@@ -12,6 +12,7 @@ import sys
 import tempfile
 from typing import Any, Optional
 
+from .entry_hash import file_digest
 from .errors import REJECTED, PhaseError
 from .leftovers import remove_scratch, scratch_name
 from .store_naming_scheme import StoreNamingScheme
@@ -25,16 +26,13 @@ RESERVED = re.compile(
     r"|sourcepath.*|stop|subdir-.*|suffix-modules-path|terse|test-report-env-filter|tmp-logdir|tmpdir|umask)\Z"
 )
 
-#: Options that change how a build runs and not what it gives, or that the hashes of dependencies show.
-HARMLESS = frozenset(("color", "debug", "download-timeout", "filter-deps", "filter-ecs", "http-header-fields-urlpat"))
-HARMLESS |= {
-    "max-parallel",
-    "parallel",
-    "parallel-extensions-install",
-    "show-progress-bar",
-    "trace",
-    "wait-on-lock-limit",
-}
+#: Options that change how a build runs and not what it gives, or that other inputs of the hash show.
+HARMLESS = re.compile(
+    r"accept-eula-for|color|debug|download-timeout|filter-(deps|ecs)|http-header-fields-urlpat|include-easyblocks.*"
+    r"|max-parallel|parallel.*|show-progress-bar|trace|wait-on-lock-.*"
+)
+#: Options that name a file whose content is what counts.
+FILES = ("hooks", "modules-footer", "modules-header")
 
 #: Options of entries in public stacks that have no effect here.
 IGNORED = frozenset(("force", "rebuild", "robot"))
@@ -50,11 +48,11 @@ def environment(request: dict[str, Any], scratch: str) -> dict[str, str]:
     names = [*_KEPT, *(_PROXIES if request.get("download") else ())]
     kept = {name: os.environ[name] for name in names if name in os.environ}
     # EasyBuild finds its stock easyconfigs beside `eb`.
-    folders = [os.path.dirname(sys.executable), kept.get("PATH", os.defpath)]
+    beside, path = os.path.dirname(sys.executable), kept.get("PATH", os.defpath)
     return {
         "USER": "odh-persistency",  # a container may run as a user without a name
         **kept,
-        "PATH": os.pathsep.join(folders),
+        "PATH": path if path.split(os.pathsep)[0] == beside else beside + os.pathsep + path,
         "HOME": scratch,
         "XDG_CONFIG_HOME": scratch,  # no configuration files of EasyBuild
         "XDG_CONFIG_DIRS": scratch,
@@ -117,10 +115,16 @@ def all_options(request: dict[str, Any], options: dict[str, Any]) -> dict[str, A
 def hashed_options(request: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that change what a build gives, each in one form."""
     return {
-        key: sorted(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        for key, value in all_options(request, options).items()
-        if key not in HARMLESS
+        key: _hashed(key, value) for key, value in all_options(request, options).items() if not HARMLESS.fullmatch(key)
     }
+
+
+def _hashed(key: str, value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return sorted(map(str, value))
+    if key in FILES and os.path.isfile(str(value)):
+        return file_digest(str(value))
+    return str(value)
 
 
 def entry_options(options: Optional[dict[str, Any]]) -> dict[str, Any]:

@@ -48,7 +48,13 @@ def remove_scratch(folder: str) -> None:
         if match and started(int(match[1])) != match[2]:
             with contextlib.suppress(OSError):
                 if os.lstat(path).st_uid == os.geteuid():
-                    remove_folder(path)
+                    remove_all(path)
+
+
+def remove_all(scratch: str) -> None:
+    """Remove a temporary folder. What cannot be removed is left, because the build itself is done."""
+    with contextlib.suppress(OSError):
+        remove_folder(scratch)
 
 
 def started(pid: int) -> str:

@@ -13,10 +13,10 @@ import contextlib
 import io
 import logging
 import os
-import shutil
 import sys
 from typing import Any, Callable
 
+from . import leftovers
 from .easybuild_session import (
     all_options,
     arguments,
@@ -31,7 +31,7 @@ from .entry_hash import easyconfig_digest, entry_hash, store_path
 from .errors import REJECTED, PhaseError
 from .host import architecture, operating_system
 from .sources import Files, easyblock_digest, has_unchecked_patches
-from .store import read_entry
+from .store import MODULE, STORE_PATH, read_entry
 from .tree_layout import TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
@@ -47,7 +47,7 @@ def run(request: dict[str, Any], _emit: Emit) -> dict[str, Any]:
         os.environ.update(variables)
         return _Resolver(request, scratch).resolve()
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        leftovers.remove_all(scratch)
 
 
 class _Resolver:
@@ -160,6 +160,11 @@ class _Resolver:
 
         ec = easyconfig["ec"]
         module, version = str(ec.full_mod_name), str(det_full_ec_version(ec))
+        if not MODULE.match(module) or not STORE_PATH.match(f"{ec.name}/{version}"):
+            raise self.easybuild_error(
+                f"its name {ec.name!r} and version {version!r} may only have letters, digits, '.', '_', '+' and '-', because "
+                "they become a folder and the name of a module"
+            )
         runtime, build = modules_of(ec)
         # Before Files, which lets the easyblock change the easyconfig.
         digest = easyconfig_digest(parameters_of(ec))

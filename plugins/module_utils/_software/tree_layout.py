@@ -61,12 +61,8 @@ class TreeLayout:
         return os.path.join(self.store, path, ENTRY_FOLDER, ENTRY_MODULEFILE)
 
     def work(self, run: str) -> str:
-        """Return the folder of a run: its modulefiles while it builds (`modules`) and its logs (`logs`)."""
+        """Return the folder of a run, with its logs (`logs`)."""
         return os.path.join(self.locks, "work", run)
-
-    def work_modules(self, run: str) -> str:
-        """Return the module path that EasyBuild uses during a run."""
-        return os.path.join(self.work(run), "modules")
 
     def logs(self, run: str) -> str:
         """Return the folder with one log file for each entry that a run builds."""
