@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import subprocess
 
+import pytest
+
+from tests.support.modules import Running
 from tests.support.software import *  # noqa: F403
 from tests.support.software import Software, lib_stack
 
@@ -215,3 +221,59 @@ def test_of_two_runs_the_second_waits_or_is_rejected(software: Software) -> None
     second = software.start()
     assert first.wait().changed
     assert not second.wait().changed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_an_unprivileged_user_builds_in_a_user_namespace(software: Software) -> None:
+    """Without root and without the tree at its prefix. Where the host allows that, it works, and else the reason is said."""
+    account = pwd.getpwnam("nobody")
+    software.add("tool", "1.1")
+    software.stack(lib_stack("  - tool-1.1.eb"))
+    options = software.stack_options(build_user=None, progress_file=None)
+    user = {"user": [account.pw_uid, account.pw_gid, []]}
+    options = {name: value for name, value in options.items() if value is not None}
+    result = Running("lmod_release", options, dict(os.environ), False, False, user).wait()
+    allowed = subprocess.run(
+        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "unshare", "--user", "--mount", "true"]
+    )
+    if allowed.returncode:
+        assert "this host does not let an unprivileged user show the tree at its prefix" in result.msg
+    else:
+        assert result.changed
+        assert software.shell("module load tool/1.1; tool") == "tool 1.1\n"
+
+
+def test_info(software: Software) -> None:
+    first = software.current
+    software.add("tool", "1.1")
+    software.stack("easyconfigs:\n  - tool-1.1.eb: {default: true}\n")
+    second = software.ok().release
+    before = software.files()
+    info = software.module("lmod_release_info", keep=1, minimum_age="0s")
+    assert not info.failed, info.output
+    assert (info.current, info.previous) == (second, first)
+    assert [release["id"] for release in info.releases] == [second, first]
+    assert [release["modules"] for release in info.releases] == [1, 2]
+    assert [entry["module"] for entry in info.content["entries"]] == ["tool/1.1"]
+    difference = info.difference
+    assert (difference["from"], difference["to"]) == (first, second)
+    assert (difference["added"], difference["removed"]) == (["tool/1.1"], ["lib/1.0", "tool/1.0"])
+    assert difference["defaults"] == {"tool": [None, "1.1"]}
+    assert info.reclaimable["releases"] == [first]
+    assert [path.split("-")[0] for path in info.reclaimable["store"]] == ["lib/1.0", "tool/1.0"]
+    assert info.reclaimable["bytes"] > 0
+    assert software.files() == before
+    assert software.module("lmod_release_info", release="20261129T101500Z-0a1b2c3d").failed
+
+    assert software.module("lmod_release_info", digests=True).changed_entries == []
+    [tool] = software.path.glob("store/tool/1.1-*/bin/tool")
+    tool.write_text("#!/bin/sh\necho changed\n")
+    changed = software.module("lmod_release_info", digests=True).changed_entries
+    assert [path.split("-")[0] for path in changed] == ["tool/1.1"]
+    # Only naming it builds it again, elsewhere.
+    assert not software.ok().changed
+    rebuilt = software.ok(rebuild=["tool/1.1"])
+    assert rebuilt.actions()["tool/1.1"] == "update"
+    assert software.shell("module load tool; tool") == "tool 1.1\n"
+    assert len(list(software.path.glob("store/tool/1.1-*"))) == 2
+    assert not software.ok(rebuild=["tool/1.1"]).changed

@@ -1,0 +1,76 @@
+"""The playbook `software`: each of its tags, and a second run that changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+from tests.support.playbooks import LOCAL, Played
+from tests.support.software import *  # noqa: F403
+from tests.support.software import BUILD_USER, Software, lib_stack
+
+
+def play(software: Software, *flags: str, **variables: Any) -> Played:
+    """Run the playbook on a tree."""
+    options = software.stack_options()
+    inventory = {
+        "software_install": False,
+        "software_build_user": BUILD_USER or "",
+        **{f"software_{name}": options[name] for name in ("prefix", "path", "easybuild", "stack_file", "lmod_cmd")},
+        **{f"software_{name}": options[name] for name in ("robot_paths", "source_paths")},
+        **variables,
+    }
+    hosts = software.folder / "hosts.json"
+    hosts.write_text(json.dumps({"persistency": {"hosts": {"hub": {**LOCAL, **inventory}}}}))
+    words = ["ansible-playbook", "-i", str(hosts), *flags, "odh.persistency.software"]
+    environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000"}
+    answer = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=software.folder)
+    return Played(answer.returncode, answer.stdout + answer.stderr)
+
+
+def ok(software: Software, *flags: str, **variables: Any) -> Played:
+    played = play(software, *flags, **variables)
+    assert played.code == 0, played.output
+    return played
+
+
+def test_the_tags(software: Software) -> None:
+    first = software.current
+    software.add("tool", "1.1")
+    software.stack(lib_stack("  - tool-1.1.eb"))
+    before = software.files()
+    planned = ok(software, "--tags", "plan", "--diff")
+    assert "software: create 2, keep 2, update 1" in planned.output
+    assert "+tool/1.1, " in planned.output
+    assert planned.recap["changed"] == 0
+    assert software.files() == before
+
+    built = ok(software, "--tags", "build")
+    assert "[hub] tool/1.1: build 1 of 1" in built.output
+    assert "[hub] tool/1.1: built" in built.output
+    assert (len(software.installations()), software.current) == (3, first)
+
+    published = ok(software)
+    assert "software: create 1, keep 3, update 1" in published.output
+    assert published.recap["changed"] == 1
+    second = software.current
+    assert second != first
+    assert ok(software).recap["changed"] == 0
+
+    assert ok(software, "--tags", "rollback").recap["changed"] == 1
+    assert software.current == first
+    assert ok(software, "--tags", "rollback").recap["changed"] == 0
+    assert ok(software, "--tags", "rollback", software_release=second).recap["changed"] == 1
+    assert ok(software, "--tags", "prune", software_keep=1, software_minimum_age="0s").recap["changed"] == 1
+    assert [path.name for path in (software.path / "releases").glob("2*")] == [second]
+
+
+def test_a_variable_that_does_not_exist(software: Software) -> None:
+    played = play(software, software_stackfile="stack.yml")
+    assert played.code
+    assert (
+        "software_stackfile is not a variable of the role software (did you mean `software_stack_file`?)"
+        in played.output
+    )
