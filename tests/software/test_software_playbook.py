@@ -41,10 +41,9 @@ def test_the_tags(software: Software) -> None:
     software.add("tool", "1.1")
     software.stack(lib_stack("  - tool-1.1.eb"))
     before = software.files()
-    planned = ok(software, "--tags", "plan", "--diff")
+    planned = ok(software, "--tags", "plan")
     assert "software: create 2, keep 2, update 1" in planned.output
     assert "+tool/1.1, " in planned.output
-    assert planned.recap["changed"] == 0
     assert software.files() == before
 
     built = ok(software, "--tags", "build")

@@ -173,7 +173,7 @@ class Software:
                 found[os.path.join(parent, name)] = (status.st_ino, status.st_mtime)
         return found
 
-    def wait_for(self, pattern: str, within: float = 120) -> None:
+    def wait_for(self, pattern: str, within: float = 300) -> None:
         """Wait until the tree has a path."""
         deadline = time.monotonic() + within
         while not any(self.path.glob(pattern)):
