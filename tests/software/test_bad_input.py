@@ -141,3 +141,14 @@ def test_the_current_release_cannot_be_pruned(tree: Software) -> None:
     message = rejected(tree, state="pruned", keep=1, minimum_age="0s")
     assert "has no readable manifest" in message
     assert Path(release).is_dir()
+
+
+def test_a_tree_that_an_earlier_task_may_create_is_previewed_as_an_empty_one(tree: Software) -> None:
+    options = {"stack": {"easyconfigs": ["bzip2-1.0.8.eb"]}, "easybuild_options": {"filter-deps": "binutils"}}
+    result = tree.module("lmod_release", check=True, path=str(tree.folder / "later"), download=True, **options)
+    assert not result.failed, result.output
+    assert [change["name"] for change in result.changes] == ["bzip2/1.0.8", "bzip2/1.0.8", f"{tree.prefix}/current"]
+    [warning] = result.warnings
+    assert warning.startswith(f"path: the directory {tree.folder}/later does not exist")
+    assert warning.endswith("; an earlier task may do that, so the plan is that for an empty tree")
+    assert not (tree.folder / "later").exists()

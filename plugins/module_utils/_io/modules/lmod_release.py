@@ -118,10 +118,12 @@ def _to_stack(module: Any, progress: Progress) -> dict[str, Any]:
     params, timings = module.params, Timings()
     errors: list[str] = []
     stack = _stack(params, errors)
-    with open_executor(params, errors) as executor:
+    with open_executor(params, errors, is_preview=module.check_mode) as executor:
+        missing = executor.settings.missing
+        notes = (f"{missing}; an earlier task may do that, so the plan is that for an empty tree",) if missing else ()
         timings.note("options")
         run = ReleaseRun(executor, _request(params, stack), progress)
-        planned = _plan(run, stack, params)
+        planned = _plan(run, stack, params, notes)
         timings.note("plan")
         if module.check_mode or not planned.plan.changed:
             return _finish(module, Outcome(planned.plan), planned, planned.tree.current, timings=timings)
@@ -143,7 +145,6 @@ def _stack(params: Mapping[str, Any], errors: list[str]) -> Stack:
 def _request(params: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
     """Return what every phase of EasyBuild and Lmod gets."""
     return {
-        "prefix": params["prefix"],
         "easybuild_options": params["easybuild_options"],
         "robot_paths": [*stack.robot_paths, *params["robot_paths"]],
         "source_paths": params["source_paths"],
@@ -155,7 +156,7 @@ def _request(params: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
     }
 
 
-def _plan(run: ReleaseRun, stack: Stack, params: Mapping[str, Any]) -> ReleasePlan:
+def _plan(run: ReleaseRun, stack: Stack, params: Mapping[str, Any], notes: tuple[str, ...] = ()) -> ReleasePlan:
     """Return the plan. Raises PlanRejected."""
     with _as_rejection():
         tree, resolved = run.read(stack.easystack(), digests=bool(params["rebuild"]))
@@ -165,7 +166,9 @@ def _plan(run: ReleaseRun, stack: Stack, params: Mapping[str, Any]) -> ReleasePl
     found = wanted(stack, resolved, errors)
     if errors:
         raise PlanRejected(errors)
-    settings = PlanSettings(params["prefix"], params["state"] == PRESENT, tuple(params["rebuild"]), params["download"])
+    settings = PlanSettings(
+        params["prefix"], params["state"] == PRESENT, tuple(params["rebuild"]), params["download"], notes
+    )
     planned = plan_release(found, tree, settings)
     refuse(planned.plan)
     return planned

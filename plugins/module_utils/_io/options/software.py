@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._core.software.settings import number_errors, place_errors
+from ..._software.tree_layout import SKELETON
 from ..module import PlanRejected
 from ..software.local import LocalExecutor, LocalSettings
 
 _PLACES = ("prefix", "path", "source", "easybuild", "lmod_cmd", "build_path")
 _LEAST = {"jobs": 1, "keep": 1, "lock_timeout": 0}
-SKELETON = ("store", "releases", "locks")
 
 TREE_SPEC: dict[str, Any] = {
     "prefix": {"type": "path", "required": True},
@@ -28,15 +28,23 @@ TREE_SPEC: dict[str, Any] = {
 }
 
 
-def open_executor(params: Mapping[str, Any], errors: Sequence[str] = (), path: str = "") -> LocalExecutor:
+def open_executor(
+    params: Mapping[str, Any], errors: Sequence[str] = (), path: str = "", is_preview: bool = False
+) -> LocalExecutor:
     """Return the executor of a tree, which is at `path` if that is set.
 
-    Raises PlanRejected with these errors and those of the options.
+    A preview of a tree that does not exist yet gets an empty one. Raises PlanRejected with these errors and those of the
+    options.
     """
     found = [*errors, *place_errors(params, _PLACES), *number_errors(params, _LEAST)]
     path = path or params["path"] or params["prefix"]
+    missing = ""
     if not found:
-        found += _tree_errors(params["prefix"], path, "source" if path == params.get("source") else "path")
+        option = "source" if path == params.get("source") else "path"
+        found += _link_errors(params["prefix"])
+        missing = _missing(params["prefix"], path, option)
+        if missing and not is_preview:
+            found.append(missing)
     python = os.path.join(params["easybuild"], "bin", "python") if params["easybuild"] else "/usr/bin/python3"
     if params["easybuild"] and not found and not os.access(python, os.X_OK):
         found.append(
@@ -51,26 +59,28 @@ def open_executor(params: Mapping[str, Any], errors: Sequence[str] = (), path: s
             found.append(f"build_user: this host has no user {user}: create it (the role `software` does)")
     if found:
         raise PlanRejected(found)
-    return LocalExecutor(LocalSettings(path, params["prefix"], python, user))
+    return LocalExecutor(LocalSettings(path, params["prefix"], python, user, missing))
 
 
-def _tree_errors(prefix: str, path: str, option: str) -> list[str]:
-    """Return why there is no tree at `path` that could be shown at `prefix`."""
-    missing = [name for name in SKELETON if not os.path.isdir(os.path.join(path, name))]
+def _link_errors(prefix: str) -> list[str]:
     if os.path.realpath(prefix) != prefix and os.path.lexists(prefix):
         return [
             f"prefix: {prefix} is, or is below, a symbolic link to {os.path.realpath(prefix)}: set that path, because "
             "modules contain the prefix"
         ]
+    return []
+
+
+def _missing(prefix: str, path: str, option: str) -> str:
+    """Return why there is no tree at `path` that could be shown at `prefix`, "" if there is one."""
+    missing = [name for name in SKELETON if not os.path.isdir(os.path.join(path, name))]
     if not os.path.isdir(path):
-        return [
-            f"{option}: the directory {path} does not exist on the host that runs the task: mount it, or correct the path"
-        ]
+        return f"{option}: the directory {path} does not exist on the host that runs the task: mount it, or correct the path"
     if missing:
-        return [f"{option}: {path} is no software tree (it has no {', '.join(missing)}): create it with lmod_tree"]
+        return f"{option}: {path} is no software tree (it has no {', '.join(missing)}): create it with lmod_tree"
     if path != prefix and not os.path.isdir(prefix):
-        return [
+        return (
             f"prefix: the directory {prefix} does not exist on the host that runs the task: create it, empty, because builds "
             f"see {path} there"
-        ]
-    return []
+        )
+    return ""

@@ -15,10 +15,11 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
+from ..._software.tree_layout import SKELETON
 from ..errors import ExternalError
 from .executor import RELEASE, TREE, EventReader, OnEvent
 from .package import PACKAGE, write_package
@@ -29,12 +30,16 @@ _LAST_LINES = 5
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """Where the tree is on this host, and who builds. `python` is that of EasyBuild's environment."""
+    """Where the tree is on this host, and who builds. `python` is that of EasyBuild's environment.
+
+    `missing` says why there is no tree yet. The executor then shows an empty one, for a preview.
+    """
 
     path: str
     prefix: str
     python: str
     build_user: Optional[str] = None
+    missing: str = ""
 
 
 class LocalExecutor:
@@ -50,6 +55,16 @@ class LocalExecutor:
         self.folder = Path(tempfile.mkdtemp(prefix="odh-persistency-"))
         self.folder.chmod(0o755)
         write_package(self.folder)
+        if settings.missing:
+            self.settings = self._empty_tree()
+
+    def _empty_tree(self) -> LocalSettings:
+        tree = self.folder / "tree"
+        for path in (tree, *(tree / name for name in SKELETON)):
+            path.mkdir(mode=0o755)
+            if self.account is not None:
+                os.chown(path, self.account.pw_uid, self.account.pw_gid)
+        return replace(self.settings, path=str(tree), prefix=str(tree))
 
     def close(self) -> None:
         """Remove the package."""
