@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.cluster import Cluster
 from tests.support.modules import Modules
@@ -12,6 +14,7 @@ from tests.support.shares import NFS_CSI, RETIRED, SERVER, make_claim, make_volu
 
 pytestmark = pytest.mark.usefixtures("share_volumes")
 
+ROOT = Path(__file__).resolve().parents[2]
 KIND, TREE = "odh.persistency/kind", "odh.persistency/tree"
 BACKENDS: dict[str, dict[str, Any]] = {
     "nfs": {"type": "nfs", "server": SERVER, "path": "/exports/software", "mount_options": ["nfsvers=4.1"]},
@@ -134,6 +137,34 @@ def test_a_claim_that_was_created_by_hand_over_the_same_data_is_adopted(
     again = modules.ok("lmod_tree", tree(namespace))
     assert not again.changed
     assert again.warnings == []
+
+
+def test_the_permissions_of_the_example_suffice(
+    cluster: Cluster, namespace: str, modules: Modules, restricted_user: Any
+) -> None:
+    documents = list(yaml.safe_load_all((ROOT / "examples/rbac/software.yml").read_text()))
+    rules = {document["kind"]: document["rules"] for document in documents if "rules" in document}
+    login = restricted_user(rules["Role"], cluster_rules=rules["ClusterRole"])
+    assert not modules.run("lmod_tree", tree(namespace), check=True, kubeconfig=login).failed
+    for options, action in (
+        (tree(namespace, wait=True), "create"),
+        ({"namespaces": [namespace], "state": "retired"}, "retire"),
+        ({"namespaces": [namespace], "state": "absent", "retention": "0s"}, "delete"),
+    ):
+        result = modules.ok("lmod_tree", options, kubeconfig=login)
+        assert result.actions() == {"software": action}
+        assert result.warnings == []
+
+
+def test_data_of_a_private_share_is_no_tree(namespace: str, other: str, modules: Modules) -> None:
+    """Every server reads a tree, so not even data of a share that was retired becomes one."""
+    options = share_over(other, "/exports/software")
+    options["shares"][0]["level"] = "private"
+    modules.ok("share_pvc", options)
+    modules.ok("share_pvc", {"namespaces": [other], "state": "retired", "shares": [{"name": "data"}]})
+    message = modules.refused("lmod_tree", tree(namespace))
+    assert "its data is private" in message
+    assert "give the tree a separate place" in message
 
 
 def test_a_home_of_that_name_is_no_tree(namespace: str, cluster: Cluster, modules: Modules) -> None:

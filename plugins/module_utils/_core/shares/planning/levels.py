@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 from ...._hub.acl_format import LEVELS
 from ...kubernetes.claims import Claim
 from ...kubernetes.volumes import Volume
-from ...metadata import LEVEL_ANNOTATION, PRESENT, RETIRED_ANNOTATION
+from ...metadata import KIND_TREE, LEVEL_ANNOTATION, PRESENT, RETIRED_ANNOTATION
 from ...plan import REFUSE, UPDATE, Change
 from ..places import MAY_BE
 from .changes import refuse_share
@@ -56,9 +56,12 @@ class _LevelGuard:
             return change
         for mark in self._marks(change):
             if mark.level in LEVELS and LEVELS.index(mark.level) > LEVELS.index(level) and mark.share not in consent:
+                data = f"its data is {mark.level} ({mark.subject})"
                 reason = (
-                    f"its data is {mark.level} ({mark.subject}), and the entry says {level}: set "
-                    f"`declassify: [{target.share.name}]` to lower the level, or write the level {mark.level}"
+                    f"{data}, and every server reads a tree: give the tree a separate place"
+                    if target.share.kind == KIND_TREE
+                    else f"{data}, and the entry says {level}: set `declassify: [{target.share.name}]` to lower the level, or "
+                    f"write the level {mark.level}"
                 )
                 return refuse_share(target, reason, change.name)
         return change
