@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from .cleaning import clean_releases
 from .errors import REJECTED, PhaseError
-from .files import as_json, make_folders, write_new
+from .files import READ_ONLY, as_json, in_threads, make_folders, write_new
 from .lmod import default_version, lmodrc
 from .locks import hold
 from .releases import check_release_id, open_tree
@@ -22,7 +22,7 @@ from .tree_layout import ReleaseLayout, TreeLayout
 
 DEFAULTS_FILE = ".modulerc.lua"
 #: What an entry of a manifest takes from the store.
-FROM_STORE = ("hash", "path", "modulefile_digest", "digest", "size")
+FROM_STORE = ("hash", "path", "modulefile_digest", "digest", "size", "toolchain")
 
 
 def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
     tree = open_tree(request["prefix"])
     release, manifest = check_release_id(request["release"]), request["manifest"]
     with hold(tree, request, "assemble"):
-        entries = [_completed(tree, entry) for entry in manifest["entries"]]
+        entries = in_threads(lambda entry: _completed(tree, entry), manifest["entries"])
         _check_defaults(manifest["defaults"], entries)
         if os.path.exists(tree.release(release)):
             raise PhaseError(f"release {release} exists already: run again, for a release with a new id", REJECTED)
@@ -39,8 +39,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
         staging = ReleaseLayout(tree.staging(release))
         make_folders(staging.modules)
         make_folders(staging.lmod)
-        for entry in entries:
-            _add_module(tree, staging, entry)
+        in_threads(lambda entry: _add_module(tree, staging, entry), entries)
         for name, version in sorted(manifest["defaults"].items()):
             _add_default(staging, name, version)
         write_new(staging.lmodrc, lmodrc(tree).encode("utf-8"))
@@ -63,7 +62,7 @@ def _completed(tree: TreeLayout, entry: dict[str, Any]) -> dict[str, Any]:
             raise PhaseError(
                 f"store entry {path} of {module} is not the one that was planned: run again", details=details
             )
-    return {**entry, **{key: stored[key] for key in FROM_STORE}}
+    return {**entry, **{key: stored[key] for key in FROM_STORE if key in stored}}
 
 
 def _check_defaults(defaults: dict[str, str], entries: list[dict[str, Any]]) -> None:
@@ -85,7 +84,7 @@ def _add_module(tree: TreeLayout, staging: ReleaseLayout, entry: dict[str, Any])
         )
     path = staging.modulefile(entry["module"])
     make_folders(os.path.dirname(path))
-    write_new(path, content)
+    write_new(path, content, READ_ONLY)
     if entry.get("featured"):
         _add_link(staging, path)
 

@@ -13,12 +13,25 @@ import json
 import os
 import shutil
 import stat
-from typing import Any, Optional
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Optional, TypeVar
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: How many calls wait at once.
+THREADS = 16
 #: What everybody can read. Servers run as any user.
 READABLE = 0o644
 READ_ONLY = 0o444
 FOLDER = 0o755
+
+
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Call a function for many items, and return the results in their order. Calls wait for the disk or the network."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(function, items))
 
 
 def make_folders(path: str) -> None:
@@ -106,11 +119,11 @@ def as_json(content: Any) -> bytes:
 
 
 def make_read_only(folder: str) -> None:
-    """Take the right to write from everybody, for everything in a folder and then for the folder."""
-    for parent, _folders, files in os.walk(folder, topdown=False):
-        for name in files:
-            _clear_write(os.path.join(parent, name))
-        _clear_write(parent)
+    """Take the right to write from everybody, for a folder and everything in it."""
+    paths = [folder]
+    for parent, folders, files in os.walk(folder):
+        paths += [os.path.join(parent, name) for name in (*folders, *files)]
+    in_threads(_clear_write, paths)
 
 
 def _clear_write(path: str) -> None:

@@ -14,7 +14,17 @@ from typing import Any, Callable
 
 from .cleaning import clean_releases, clean_store
 from .errors import NO_SPACE, REJECTED, PhaseError
-from .files import as_json, make_folders, make_read_only, move, remove_folder, replace_file, sync_file_system, sync_path
+from .files import (
+    as_json,
+    in_threads,
+    make_folders,
+    make_read_only,
+    move,
+    remove_folder,
+    replace_file,
+    sync_file_system,
+    sync_path,
+)
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, require_manifest
 from .store import COPY_PREFIX, check_module, check_store_path, content_of, read_entry
@@ -36,7 +46,7 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     with hold(tree, request, "promote"):
         clean_releases(tree)
         clean_store(tree)
-        entries = [_present_or_missing(tree, source, entry) for entry in manifest["entries"]]
+        entries = in_threads(lambda entry: _present_or_missing(tree, source, entry), manifest["entries"])
         missing = [entry for entry in entries if not entry.pop("present")]
         _check_space(tree, missing)
         for entry in missing:
@@ -60,7 +70,8 @@ def _check_manifest(tree: TreeLayout, source: TreeLayout, manifest: dict[str, An
             REJECTED,
         )
     layout = ReleaseLayout(source.release(release))
-    for entry in manifest["entries"]:
+
+    def check(entry: dict[str, Any]) -> None:
         path = layout.modulefile(check_module(entry["module"]))
         if not os.path.isfile(path) or _sha256(path) != entry["modulefile_digest"]:
             raise PhaseError(
@@ -69,6 +80,8 @@ def _check_manifest(tree: TreeLayout, source: TreeLayout, manifest: dict[str, An
                 REJECTED,
                 {"module": entry["module"]},
             )
+
+    in_threads(check, manifest["entries"])
 
 
 def _present_or_missing(tree: TreeLayout, source: TreeLayout, entry: dict[str, Any]) -> dict[str, Any]:
@@ -147,24 +160,25 @@ def _copy_release(tree: TreeLayout, source: TreeLayout, manifest: dict[str, Any]
 
 def copy_folder(source: str, target: str) -> None:
     """Copy a folder with modes, times, links, and hard links among its files."""
-    names: dict[tuple[int, int], str] = {}
     folders: list[tuple[str, str]] = []
-    for parent, subfolders, files in os.walk(source):
+    files: dict[tuple[int, int], tuple[str, str]] = {}
+    links: list[tuple[str, str]] = []
+    for parent, subfolders, names in os.walk(source):
         folder = os.path.normpath(os.path.join(target, os.path.relpath(parent, source)))
         os.mkdir(folder, 0o700)
         folders.append((parent, folder))
-        for name in [*subfolders, *files]:
+        for name in [*subfolders, *names]:
             path, copy = os.path.join(parent, name), os.path.join(folder, name)
             status = os.lstat(path)
-            if stat.S_ISDIR(status.st_mode):
-                continue
-            first = names.setdefault((status.st_dev, status.st_ino), copy)
-            if first != copy:
-                os.link(first, copy, follow_symlinks=False)
-            elif stat.S_ISLNK(status.st_mode):
+            if stat.S_ISLNK(status.st_mode):
                 os.symlink(os.readlink(path), copy)
-            else:
-                shutil.copy2(path, copy, follow_symlinks=False)
+            elif not stat.S_ISDIR(status.st_mode):
+                first = files.setdefault((status.st_dev, status.st_ino), (path, copy))
+                if first[1] != copy:
+                    links.append((first[1], copy))
+    in_threads(lambda pair: shutil.copy2(*pair), files.values())
+    for first_copy, copy in links:
+        os.link(first_copy, copy)
     for original, folder in reversed(folders):
         shutil.copystat(original, folder)
 

@@ -10,19 +10,16 @@ import hashlib
 import os
 import re
 import stat
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from .errors import REJECTED, PhaseError
-from .files import read_json
+from .files import in_threads, read_json
 from .tree_layout import ENTRY_FOLDER, TreeLayout
 
 #: Starts the name of an installation that a promotion is still copying.
 COPY_PREFIX = ".tmp-"
 #: What a digest covers of a file's mode. The store takes the right to write away, and a copy may set special bits.
 DIGEST_MODE = 0o555
-#: Threads that read at once. They wait for the disk or the network most of the time.
-READERS = 16
 BLOCK = 1 << 20
 
 
@@ -70,10 +67,9 @@ def content_of(folder: str) -> Content:
                 kind = b"folder" if stat.S_ISDIR(mode) else b"special"
                 lines.append((relative, b"%s %o" % (kind, mode & DIGEST_MODE)))
     size = 0
-    with ThreadPoolExecutor(READERS) as pool:
-        for (relative, mode, _path), (digest, length) in zip(files, pool.map(_file_digest, [f[2] for f in files])):
-            lines.append((relative, b"file %o %s" % (mode & DIGEST_MODE, digest.encode())))
-            size += length
+    for (relative, mode, _path), (digest, length) in zip(files, in_threads(_file_digest, [item[2] for item in files])):
+        lines.append((relative, b"file %o %s" % (mode & DIGEST_MODE, digest.encode())))
+        size += length
     total = hashlib.sha256()
     for relative, line in sorted(lines):
         total.update(relative + b"\0" + line + b"\0")
@@ -120,8 +116,7 @@ def list_store(tree: TreeLayout) -> StoreEntries:
         for name in _folders_in(tree.store)
         for version in _folders_in(os.path.join(tree.store, name))
     ]
-    with ThreadPoolExecutor(READERS) as pool:
-        found = list(zip(paths, pool.map(lambda path: read_entry(tree, path), paths)))
+    found = list(zip(paths, in_threads(lambda path: read_entry(tree, path), paths)))
     return StoreEntries(
         [entry for path, entry in found if entry.get("path") == path],
         [path for path, entry in found if entry.get("path") != path],
