@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 from plugins.module_utils._software.errors import PhaseError
 from plugins.module_utils._software.promote import _present_or_missing
 from plugins.module_utils._software.tree_layout import TreeLayout
+from testbed.software.environment import easybuild
 from tests.support.directories import mounts, open_folder, snapshot
 from tests.support.modules import Result, Running
 from tests.support.release_tree import LMOD
+from tests.support.software import BUILD_USER, Software, public_folder, remove
 
 pytestmark = [mounts, pytest.mark.skipif(not LMOD.exists(), reason="needs Debian's package lmod")]
 
@@ -221,3 +224,51 @@ def test_what_no_release_can_have_is_rejected(prefix: Prefix, spoil: Any, messag
 
 def test_without_lmod_there_is_no_release(prefix: Prefix) -> None:
     assert "/no/lmod cannot be run" in prefix.rejected(lmod_cmd="/no/lmod")
+
+
+def test_what_the_real_easybuild_installed_is_adopted_replaced_and_comes_back() -> None:
+    """EasyBuild's own layout becomes release zero, a stack is built and published beside it, and a rollback leads back."""
+    folder = public_folder()
+    try:
+        software = Software(folder, folder / "apps", folder / "apps")
+        software.path.mkdir()
+        if BUILD_USER is not None:
+            account = pwd.getpwnam(BUILD_USER)
+            os.chown(software.path, account.pw_uid, account.pw_gid)
+        software.add("lib", "1.0")
+        software.add("tool", "1.0", more="dependencies = [('lib', '1.0')]")
+        _install_with_easybuild(software, "tool-1.0.eb")
+        before = snapshot(software.path / "software") | snapshot(software.path / "modules")
+        adopted = software.module("lmod_tree", adopt=True, easybuild=None)
+        assert not adopted.failed, adopted.output["msg"]
+        assert adopted.warnings == []
+        zero = software.current
+        assert software.shell("module load tool; tool; lib") == "tool 1.0\nlib 1.0\n"
+        assert f"{software.prefix}/software/tool/1.0" in software.shell("module load tool; command -v tool")
+        software.stack("easyconfigs:\n  - tool-1.0.eb\n")
+        software.ok()
+        assert software.current != zero
+        assert f"{software.prefix}/store/tool/1.0-" in software.shell("module load tool; command -v tool")
+        assert not software.switch("rolled_back").failed
+        assert software.current == zero
+        assert software.shell("module load tool; tool; lib") == "tool 1.0\nlib 1.0\n"
+        assert snapshot(software.path / "software") | snapshot(software.path / "modules") == before
+    finally:
+        remove(folder)
+
+
+def _install_with_easybuild(software: Software, easyconfig: str) -> None:
+    build = software.folder / "build"
+    build.mkdir()
+    command = [
+        *([] if BUILD_USER is None else ["setpriv", f"--reuid={BUILD_USER}", "--regid=nogroup", "--clear-groups"]),
+        *(str(easybuild()), "-m", "easybuild.main", str(software.easyconfigs / easyconfig)),
+        *(f"--robot={software.easyconfigs}", f"--sourcepath={software.sources}", f"--installpath={software.path}"),
+        *(f"--buildpath={build}", f"--repositorypath={build}/repository", f"--tmpdir={build}"),
+    ]
+    if BUILD_USER is not None:
+        os.chown(build, pwd.getpwnam(BUILD_USER).pw_uid, -1)
+    path = f"{easybuild().parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "HOME": str(build), "LMOD_CMD": str(LMOD), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, env=environment, cwd=build, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -15,7 +16,7 @@ from tests.support.modules import Result, Running
 from tests.support.nfs import *  # noqa: F403
 from tests.support.nfs import Export, Nfs, NfsError
 from tests.support.software_tree import *  # noqa: F403
-from tests.support.software_tree import PhaseEnded, SoftwareTree
+from tests.support.software_tree import Killed, PhaseEnded, SoftwareTree
 from tests.support.ssh import *  # noqa: F403
 from tests.support.ssh import SshServer
 
@@ -147,15 +148,22 @@ def test_a_connection_that_breaks_leaves_current_alone_and_what_was_sent_is_not_
     assert {name: (installed / name).stat().st_ino for name in sent} == sent
 
 
-def test_a_run_that_is_killed_anywhere_leaves_a_whole_tree(synced: Synced) -> None:
+@pytest.mark.parametrize("start", [3, 5])
+def test_a_run_that_is_killed_leaves_a_whole_tree(synced: Synced, start: int) -> None:
     synced.near.add("tool/1.0")
     first = synced.near.publish("tool/1.0")
     synced.phase()
     synced.near.add("tool/2.0")
     second = synced.near.publish("tool/1.0", "tool/2.0")
-    for _kill in synced.near.kill_everywhere("sync", **synced.options()):
-        assert synced.far.current in (first, second)
-        synced.far.assert_whole()
+    for number in itertools.count(start, 4):
+        try:
+            synced.near.run("sync", kill_at=number, **synced.options())
+        except Killed:
+            assert synced.far.current in (first, second)
+            synced.far.assert_whole()
+        else:
+            break
+    assert number > start + 4
     assert synced.far.current == second
     assert synced.differences() == ""
 
