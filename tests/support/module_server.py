@@ -78,12 +78,15 @@ def fork(name: str, how: dict[str, Any], environment: dict[str, str], stdin: IO[
 
 
 def can_serve(environment: dict[str, str]) -> bool:
-    """Return whether a fork equals a new interpreter in this environment. PYTHONPATH and the like change imports."""
+    """Return whether a fork equals a new interpreter in this environment. PYTHONPATH and the like change imports.
+
+    Libraries of LD_PRELOAD are loaded when a program starts.
+    """
 
     def of_python(variables: Any) -> dict[str, str]:
         return {name: value for name, value in variables.items() if name.startswith("PYTHON")}
 
-    return of_python(environment) == of_python(os.environ)
+    return of_python(environment) == of_python(os.environ) and "LD_PRELOAD" not in environment
 
 
 @functools.cache

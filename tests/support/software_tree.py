@@ -19,8 +19,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -36,7 +34,9 @@ from ansible_collections.odh.persistency.plugins.module_utils._software.tree_lay
     TreeLayout,
 )
 
-__all__ = ["LMOD", "Loading", "PhaseEnded", "SoftwareTree", "software_tree", "software_trees"]
+from tests.support.repeated import Repeated
+
+__all__ = ["LMOD", "Loading", "PhaseEnded", "SoftwareTree", "assert_whole", "software_tree", "software_trees"]
 
 LMOD = "/usr/share/lmod/lmod/libexec/lmod"
 #: Audit events of Python before it changes a file system. `open` counts if it is for writing.
@@ -193,16 +193,7 @@ class SoftwareTree:
 
     def assert_whole(self) -> None:
         """Assert that the current release and everything that it uses is complete."""
-        layout = ReleaseLayout(self.volume.release(self.current))
-        manifest = json.loads(Path(layout.manifest).read_text())
-        assert manifest["id"] == self.current
-        cache = Path(layout.cache, "spiderT.lua")
-        assert int(cache.stat().st_mtime) >= int(Path(layout.cache, "timestamp").stat().st_mtime)
-        for entry in manifest["entries"]:
-            content = Path(layout.modulefile(entry["module"])).read_bytes()
-            assert hashlib.sha256(content).hexdigest() == entry["modulefile_digest"]
-            assert store.read_entry(self.volume, entry["path"])["digest"] == entry["digest"]
-            assert store.content_of(self.volume.installation(entry["path"])).digest == entry["digest"]
+        assert_whole(self.volume)
 
     def names(self) -> list[str]:
         """Return what is in the tree besides its skeleton: the link, releases, store entries, locks and what runs left."""
@@ -212,37 +203,31 @@ class SoftwareTree:
         return sorted(found - names - {"releases/.journal", "locks/.breaking", "locks/.reserve", "locks/work"})
 
 
-class Loading(threading.Thread):
+def assert_whole(volume: TreeLayout) -> None:
+    """Assert that the current release of a volume and everything that it uses is complete."""
+    current = os.path.basename(os.readlink(volume.current))
+    layout = ReleaseLayout(volume.release(current))
+    manifest = json.loads(Path(layout.manifest).read_text())
+    assert manifest["id"] == current
+    cache = Path(layout.cache, "spiderT.lua")
+    assert int(cache.stat().st_mtime) >= int(Path(layout.cache, "timestamp").stat().st_mtime)
+    for entry in manifest["entries"]:
+        content = Path(layout.modulefile(entry["module"])).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == entry["modulefile_digest"]
+        assert store.read_entry(volume, entry["path"])["digest"] == entry["digest"]
+        assert store.content_of(volume.installation(entry["path"])).digest == entry["digest"]
+
+
+class Loading(Repeated):
     """Load a module again and again, and remember what failed."""
 
     def __init__(self, tree: SoftwareTree, module: str) -> None:
-        super().__init__()
-        self.tree, self.module = tree, module
-        self.loads = 0
-        self.failures: list[str] = []
-        self.ended = threading.Event()
+        variable = f"VERSION_{module.split('/')[0].upper()}"
 
-    def run(self) -> None:
-        variable = f"VERSION_{self.module.split('/')[0].upper()}"
-        while not self.ended.wait(0.05):
-            try:
-                assert variable in self.tree.load(self.module)
-            except AssertionError as error:
-                self.failures.append(str(error))
-            self.loads += 1
+        def load() -> None:
+            assert variable in tree.load(module)
 
-    def __enter__(self) -> Loading:
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        deadline = time.monotonic() + 30
-        while self.loads < 3 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.ended.set()
-        self.join()
-        assert self.loads >= 3
-        assert not self.failures, self.failures[0]
+        super().__init__(load)
 
 
 def _run_in_child(writer: int, view: dict[str, Any], phase: str, request: dict[str, Any], kill_at: int | None) -> None:

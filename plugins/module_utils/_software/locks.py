@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Optional
 
 from .clock import utc_now
 from .errors import LOCKED, REJECTED, PhaseError
-from .files import READABLE, move, read_json, write_new
+from .files import READABLE, move, read_json, sync_path, write_new
 from .reserve import FULL, use_reserve
 from .tree_layout import TreeLayout
 
@@ -87,6 +87,8 @@ def acquire(tree: TreeLayout, holder: dict[str, Any], request: dict[str, Any]) -
                 os.unlink(mine)
             try:
                 write_new(mine, json.dumps(holder, sort_keys=True).encode("utf-8"))
+                # After a power failure, an empty lock would be anybody's, and a run would wait for it.
+                sync_path(mine)
             except OSError as error:
                 if error.errno in FULL and use_reserve(tree):
                     continue

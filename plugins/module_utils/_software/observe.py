@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Any, Callable
 
@@ -54,6 +55,10 @@ def _changed(tree: TreeLayout, entries: list[dict[str, Any]], emit: Callable[[di
         emit({"entry": entry["module"], "step": "digest"})
         try:
             same = content_of(tree.installation(entry["path"])).digest == entry["digest"]
+            with open(tree.entry_modulefile(entry["path"]), "rb") as file:
+                same = same and hashlib.sha256(file.read()).hexdigest() == entry["modulefile_digest"]
+        except FileNotFoundError:
+            same = False
         except OSError as error:
             raise PhaseError(
                 f"{error.filename} cannot be read ({error.strerror}): give the build user the right to read it"
