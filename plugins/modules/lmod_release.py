@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
   - odh.persistency.software
+  - odh.persistency.software_builder
   - odh.persistency.result
 attributes:
   check_mode:
@@ -31,6 +32,7 @@ attributes:
     details:
       - Check mode resolves the stack with EasyBuild, and shows what would be built and which modules would change.
       - Whether builds and checks succeed shows only when they run.
+      - With O(builder=job), check mode creates Jobs that only read the tree, and ConfigMaps for them, and deletes them.
   diff_mode:
     support: full
   idempotent:
@@ -94,7 +96,10 @@ options:
       - Defaults to the folder for temporary files of that host, usually C(/tmp).
     type: path
   jobs:
-    description: How many processes one build may run at a time. Defaults to the number of processors.
+    description:
+      - How many processes one build may run at a time. Defaults to the number of processors.
+      - With O(builder=job), how many Jobs build at a time, one by default. Each builds one entry whose dependencies are built.
+        See O(builder_resources) for the processes of each.
     type: int
   rebuild:
     description:
@@ -154,7 +159,12 @@ options:
       - If it is not set, the lines are shown in the output of the task.
     type: path
 notes:
-  - The connection options are used only with O(server_namespaces), which needs C(list) on C(pods) there.
+  - The connection options are used only with O(builder=job), and with O(server_namespaces), which needs C(list) on C(pods)
+    there.
+  - With O(builder=job), O(robot_paths), O(source_paths) and C(robot_paths) of the stack are paths that the pods see, so they are
+    on the tree or in the image. O(source_paths) defaults to the folder C(sources) of the tree.
+  - A Job that failed stays for a week, with its log. All others are deleted when they end. A run that is cancelled deletes its
+    Jobs, and the next run deletes those of a run that was killed.
 seealso:
   - module: odh.persistency.lmod_tree
   - module: odh.persistency.lmod_release_info
@@ -164,7 +174,7 @@ requirements:
   - PyYAML >= 5.1, for O(stack_file)
   - EasyBuild 5, in the environment O(easybuild)
   - Lmod >= 8.6
-  - kubernetes >= 24.2.0, for O(server_namespaces)
+  - kubernetes >= 24.2.0, for O(builder=job) and O(server_namespaces)
 """
 
 EXAMPLES = r"""
@@ -204,6 +214,20 @@ EXAMPLES = r"""
     stack_file: /etc/persistency/stack.yml
     rebuild: [zlib/1.3.1]
   become: true
+
+- name: Build and publish in Jobs, with sources that lie in the folder sources of the tree
+  odh.persistency.lmod_release:
+    prefix: /opt/apps
+    easybuild: /opt/easybuild
+    stack_file: stack.yml
+    builder: job
+    builder_namespace: software
+    builder_claim: apps
+    builder_image: registry.example.org/builder:2026.11
+    builder_resources:
+      requests: {cpu: 2, memory: 4Gi}
+      limits: {cpu: 4, memory: 8Gi}
+    jobs: 3
 
 - name: Roll back to the release before
   odh.persistency.lmod_release:

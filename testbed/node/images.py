@@ -1,8 +1,8 @@
 """The images of a node: `pause`, and the notebook image, whose files are bind-mounted when a node starts.
 
 No registry is needed. The notebook image is a root file system in the per-user cache, built once for each recipe
-(`build-image` and requirements/singleuser.txt). containerd imports an image of one file, and the supervisor mounts the
-root file system read-only over the folder that it unpacked it to, so that nothing is copied.
+(`build-image`, requirements/singleuser.txt and requirements/easybuild.txt). containerd imports an image of one file, and the
+supervisor mounts the root file system read-only over the folder that it unpacked it to, so that nothing is copied.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from .support import PATH
 
 RECIPE = HERE / "node" / "build-image"
 REQUIREMENTS = ROOT / "requirements" / "singleuser.txt"
+EASYBUILD = ROOT / "requirements" / "easybuild.txt"
 PAUSE = "odh.persistency/pause:testbed"
-#: JupyterLab, jupyterhub-singleuser, Lmod, jupyterlmod and ipykernel.
+#: JupyterLab, jupyterhub-singleuser, Lmod, jupyterlmod and ipykernel; also EasyBuild and a compiler, for Jobs that build.
 NOTEBOOK = "odh.persistency/singleuser:testbed"
 #: The one file of the notebook image that containerd unpacks.
 PLACEHOLDER = ".bound-image"
@@ -53,7 +54,9 @@ _NOTEBOOK_CONFIG = {
 
 def notebook_root() -> Path:
     """Return the path of the notebook image's root file system, built or not. It depends on everything in the image."""
-    recipe = b"\0".join([RECIPE.read_bytes(), REQUIREMENTS.read_bytes(), platform.machine().encode()])
+    recipe = b"\0".join(
+        [*(path.read_bytes() for path in (RECIPE, REQUIREMENTS, EASYBUILD)), platform.machine().encode()]
+    )
     return cache_dir() / "images" / hashlib.sha256(recipe).hexdigest()[:12]
 
 
@@ -82,7 +85,7 @@ def _build(root: Path, lock: int) -> None:
     Path(cache).mkdir(parents=True, exist_ok=True)
     # In its own namespaces, so that no mount and no process is left, however it ends.
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
-    command += [str(RECIPE), str(temporary), str(REQUIREMENTS), uv, cache]
+    command += [str(RECIPE), str(temporary), str(REQUIREMENTS), str(EASYBUILD), uv, cache]
     complaints: deque[str] = deque(maxlen=25)
     began = time.monotonic()
     with subprocess.Popen(

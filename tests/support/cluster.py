@@ -52,6 +52,7 @@ APIS = {
     "groups": "/apis/user.openshift.io/v1",
     "customresourcedefinitions": "/apis/apiextensions.k8s.io/v1",
     "deployments": "/apis/apps/v1",
+    "jobs": "/apis/batch/v1",
     "deploymentconfigs": "/apis/apps.openshift.io/v1",
     "projects": "/apis/project.openshift.io/v1",
     "securitycontextconstraints": "/apis/security.openshift.io/v1",

@@ -20,6 +20,7 @@ class Resource:
     version: str
     plural: str
     namespaced: bool = True
+    subresource: str = ""
 
     def path(self, namespace: Optional[str] = None, name: Optional[str] = None) -> str:
         """Return the URL path of the collection, or of one object in it when a name is given."""
@@ -28,7 +29,7 @@ class Resource:
             parts += ["namespaces", quote(namespace, safe="")]
         parts.append(self.plural)
         if name is not None:
-            parts.append(quote(name, safe=""))
+            parts += [quote(name, safe=""), *([self.subresource] if self.subresource else ())]
         return "/".join(parts)
 
 
@@ -36,6 +37,9 @@ CLAIMS = Resource("", "v1", "persistentvolumeclaims")
 VOLUMES = Resource("", "v1", "persistentvolumes", namespaced=False)
 CONFIG_MAPS = Resource("", "v1", "configmaps")
 PODS = Resource("", "v1", "pods")
+POD_LOGS = Resource("", "v1", "pods", subresource="log")
+EVENTS = Resource("", "v1", "events")
+JOBS = Resource("batch", "v1", "jobs")
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 QUOTAS = Resource("", "v1", "resourcequotas")
 STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", namespaced=False)

@@ -74,6 +74,15 @@ def _system_error(phase: str, error: OSError) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     """Run the phase of the command line. Return 0 if it has a result."""
     phase, source = arguments
+    if source == "-":
+        return serve(phase, json.load(sys.stdin))
+    with open(source, encoding="utf-8") as file:
+        request = json.load(file)
+    return serve(phase, request)
+
+
+def serve(phase: str, request: dict[str, Any], last: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> int:
+    """Run a phase and write its events; `last` gets the last one and returns how it is written."""
     # What libraries print must not come between the events.
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -82,14 +91,9 @@ def main(arguments: list[str]) -> int:
         events.write(json.dumps(event, sort_keys=True) + "\n")
         events.flush()
 
-    if source == "-":
-        request = json.load(sys.stdin)
-    else:
-        with open(source, encoding="utf-8") as file:
-            request = json.load(file)
-    last = run_phase(phase, request, lambda progress: write({"event": "progress", **progress}))
-    write(last)
-    return 0 if last["event"] == "result" else 1
+    ended = run_phase(phase, request, lambda progress: write({"event": "progress", **progress}))
+    write(last(ended))
+    return 0 if ended["event"] == "result" else 1
 
 
 if __name__ == "__main__":

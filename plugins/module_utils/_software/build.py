@@ -25,7 +25,7 @@ from .errors import FAILED, REJECTED, PhaseError
 from .files import READ_ONLY, as_json, make_folders, make_read_only, replace_file, sync_file_system
 from .host import architecture, operating_system
 from .journal import utc_now
-from .locks import hold
+from .locks import hold, renewed
 from .store import check_module, check_store_path, content_of, read_entry
 from .tree_layout import ENTRY_FOLDER, TreeLayout
 
@@ -41,7 +41,7 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     if not request.get("download"):
         reject_missing_sources(entry)
     make_folders(tree.easybuild_locks)
-    with hold(_EntryLock(tree.prefix, entry["path"]), request, "build"):
+    with renewed(tree, request["run"]), hold(_EntryLock(tree.prefix, entry["path"]), request, "build"):
         complete = read_entry(tree, entry["path"])
         if not complete:
             leftovers.remove(tree, entry["path"])

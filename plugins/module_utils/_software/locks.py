@@ -71,6 +71,17 @@ def hold(tree: TreeLayout, request: dict[str, Any], phase: str) -> Iterator[None
         release(tree, token)
 
 
+@contextlib.contextmanager
+def renewed(tree: TreeLayout, run: str) -> Iterator[None]:
+    """Renew the lock if the run holds it, for a phase that needs no lock of its own on the whole tree."""
+    holder = read_lock(tree)
+    if holder and holder["run"] == run:
+        with _renewed(tree):
+            yield
+    else:
+        yield
+
+
 def read_lock(tree: TreeLayout) -> Optional[dict[str, Any]]:
     """Return who holds the lock, or None."""
     return read_json(tree.run_lock)
@@ -104,7 +115,8 @@ def acquire(tree: TreeLayout, holder: dict[str, Any], request: dict[str, Any]) -
             found = _inspect(tree, mine)
             if found is None:
                 continue
-            if _is_stale(found):
+            # Whoever started a run in Jobs sees that it has ended long before its lock is old.
+            if _is_stale(found) or found.holder.get("run") in (request.get("dead_runs") or ()):
                 _break(tree, found)
                 continue
             if request.get("when_locked") != WAIT or time.monotonic() > deadline:
@@ -228,13 +240,17 @@ def _clean(tree: TreeLayout, mine: str) -> None:
 
 def _is_stale(lock: _Lock) -> bool:
     """Return whether nobody holds the lock any more: its process ended, or it was not renewed for long."""
-    holder = lock.holder
+    return is_ended(lock.holder, lock.age)
+
+
+def is_ended(holder: dict[str, Any], age: float) -> bool:
+    """Return whether the process of a holder ended, or it cannot be seen from here and its last renewal is `age` seconds old."""
     if holder.get("pid") and holder.get("machine") == _machine():
         if holder.get("boot") != _text("/proc/sys/kernel/random/boot_id"):
             return True
         if holder.get("pids") == _pid_namespace():
             return _started(int(holder["pid"])) != holder.get("started")
-    return lock.age > NOBODY_AFTER
+    return age > NOBODY_AFTER
 
 
 def _break(tree: TreeLayout, lock: _Lock) -> None:
@@ -276,7 +292,8 @@ def _started(pid: int) -> Optional[str]:
 
 
 def _machine() -> str:
-    return _text("/etc/machine-id") or socket.gethostname()
+    # All containers of an image may have the same id.
+    return f"{_text('/etc/machine-id')} {socket.gethostname()}"
 
 
 def _pid_namespace() -> str:

@@ -34,6 +34,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
     status = os.statvfs(tree.prefix)
     return {
         "current": current_release(tree),
+        "folders": sorted(entry.name for entry in os.scandir(tree.prefix) if entry.is_dir(follow_symlinks=False)),
         "current_by": journal[-1].how if journal else None,
         "previous": previous_release(tree, journal),
         "releases": releases,

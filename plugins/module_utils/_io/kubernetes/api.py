@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 from urllib.parse import urlencode
 
-from ..._core.requests import CLAIMS, CREATE, DELETE, PATCH, ApiRequest, Resource
+from ..._core.requests import CLAIMS, CREATE, DELETE, PATCH, POD_LOGS, ApiRequest, Resource
 from ..errors import ExternalError
 from ..http import Retrier
 from ..version import USER_AGENT
@@ -137,6 +137,10 @@ class Api:
         if (answer.get("metadata") or {}).get("continue"):
             return None
         return [convert(item) for item in answer.get("items") or ()]
+
+    def read_log(self, namespace: str, pod: str, query: Mapping[str, str]) -> bytes:
+        """Return the log of a pod; `query` has the parameters of the API, such as `tailLines` and `limitBytes`."""
+        return self._send(ApiCall(GET, POD_LOGS, namespace, pod), query=query).data
 
     def post(self, resource: Resource, body: Mapping[str, Any], namespace: Optional[str] = None) -> dict[str, Any]:
         """Send an object that is not stored, such as an access review, and return the answer."""

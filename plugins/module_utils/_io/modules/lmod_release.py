@@ -28,9 +28,10 @@ from ..._core.software.stack import Stack
 from ..._core.software.stack_parser import parse_stack
 from ..files.stack_file import read_stack
 from ..module import PlanRejected, finish, refuse, timings_result
+from ..options.builder import BUILDER_SPEC, open_builder
 from ..options.connection import argument_spec as connection_spec
 from ..options.result import RESULT_SPEC
-from ..options.software import TREE_SPEC, open_executor
+from ..options.software import TREE_SPEC
 from ..software.executor import PhaseFailed
 from ..software.progress import Progress
 from ..software.release_run import ReleaseRun
@@ -45,6 +46,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **connection_spec(),
         **TREE_SPEC,
+        **BUILDER_SPEC,
         **RESULT_SPEC,
         "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
         "stack": {"type": "dict"},
@@ -80,7 +82,7 @@ def manage_release(module: Any) -> dict[str, Any]:
 def _switch(module: Any, progress: Progress) -> dict[str, Any]:
     """Roll back, promote or prune."""
     params = module.params
-    with open_executor(params) as executor:
+    with open_builder(module) as executor:
         run = ReleaseRun(executor, {"prefix": params["prefix"], "lmod_cmd": params["lmod_cmd"]}, progress)
         if params["state"] == PRUNED:
             servers = params["server_namespaces"]
@@ -118,8 +120,8 @@ def _to_stack(module: Any, progress: Progress) -> dict[str, Any]:
     params, timings = module.params, Timings()
     errors: list[str] = []
     stack = _stack(params, errors)
-    with open_executor(params, errors, is_preview=module.check_mode) as executor:
-        missing = executor.settings.missing
+    with open_builder(module, errors, is_preview=module.check_mode) as executor:
+        missing = executor.missing
         notes = (f"{missing}; an earlier task may do that, so the plan is that for an empty tree",) if missing else ()
         timings.note("options")
         run = ReleaseRun(executor, _request(params, stack), progress)

@@ -16,8 +16,8 @@ from ..._software.tree_layout import SKELETON
 from ..module import PlanRejected
 from ..software.local import LocalExecutor, LocalSettings
 
-_PLACES = ("prefix", "path", "source", "easybuild", "lmod_cmd", "build_path")
-_LEAST = {"jobs": 1, "keep": 1, "lock_timeout": 0}
+PLACES = ("prefix", "path", "source", "easybuild", "lmod_cmd", "build_path")
+LEAST = {"jobs": 1, "keep": 1, "lock_timeout": 0}
 
 TREE_SPEC: dict[str, Any] = {
     "prefix": {"type": "path", "required": True},
@@ -36,7 +36,7 @@ def open_executor(
     A preview of a tree that does not exist yet gets an empty one. Raises PlanRejected with these errors and those of the
     options.
     """
-    found = [*errors, *place_errors(params, _PLACES), *number_errors(params, _LEAST)]
+    found = [*errors, *place_errors(params, PLACES), *number_errors(params, LEAST)]
     path = path or params["path"] or params["prefix"]
     missing = ""
     if not found:

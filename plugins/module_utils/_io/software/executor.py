@@ -31,9 +31,10 @@ class PhaseFailed(ExternalError):
 
 
 class Executor(Protocol):
-    """Runs phases where the tree is. `parallel`: how many builds it runs at a time."""
+    """Runs phases where the tree is. `parallel`: how many builds it runs at a time; `missing`: why there is no tree yet."""
 
     parallel: int
+    missing: str
 
     def run(self, phase: str, request: Mapping[str, Any], view: str = TREE, on_event: Optional[OnEvent] = None) -> Any:
         """Run a phase and return its result. Raises PhaseFailed."""

@@ -55,6 +55,7 @@ class LocalExecutor:
         self.folder = Path(tempfile.mkdtemp(prefix="odh-persistency-"))
         self.folder.chmod(0o755)
         write_package(self.folder)
+        self.missing = settings.missing
         if settings.missing:
             self.settings = self._empty_tree()
 

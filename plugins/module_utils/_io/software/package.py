@@ -22,6 +22,7 @@ from ..._software import (  # noqa: F401
     assemble,
     build,
     cache,
+    job,
     lock,
     mounted_view,
     observe,
