@@ -34,7 +34,13 @@ def options(inventory: Path, folder: Path, with_hub: bool) -> dict[str, Any]:
     Servers of the hub mount the folder itself, because the machine may have no client of NFS.
     """
     export = folder / "export"
-    found = {"shares_path": str(export), "hub_values_file": str(folder / "hub-values.yaml")}
+    (folder / "hub-values.yaml").write_text(lifecycle.OWN_VALUES)
+    # The hub's service account gets its rights from the role, and so it cannot delete a claim.
+    found = {
+        "shares_path": str(export),
+        "hub_values_file": str(folder / "hub-values.yaml"),
+        "hub_rbac": "replace",
+    }
     if not with_hub:
         return found
     variables = yaml.safe_load((inventory / "group_vars" / "all" / "shares.yml").read_text())

@@ -1,7 +1,8 @@
 """A hub outside of the cluster, configured as the chart Zero to JupyterHub does it.
 
 Runs inside the hub. The file in ODHP_HUB_SETTINGS has the addresses, and `values`: the Helm values that the role `hub`
-rendered. `hub.extraFiles` are beside this file already. `hub.extraConfig` runs last, in the order of its keys.
+rendered. `hub.extraFiles` are beside this file already, and the keys of the chart's Secret are in the folder `secret`.
+`hub.extraConfig` runs last, in the order of its keys.
 """
 
 # mypy: ignore-errors
@@ -11,13 +12,24 @@ import os
 import sys
 
 from jupyterhub.auth import DummyAuthenticator
+from jupyterhub.utils import exponential_backoff
 
 with open(os.environ["ODHP_HUB_SETTINGS"]) as file:
     settings = json.load(file)
 values = settings["values"]
 
+# The hub looks for a server less and less often, every five seconds in the end. Tests wait for nothing else most of the time.
+start_wait, scale_factor, _max_wait, *others = exponential_backoff.__defaults__
+exponential_backoff.__defaults__ = (start_wait, scale_factor, 0.25, *others)
+
 # The chart's configuration puts its own folder on sys.path.
 sys.path.insert(0, settings["folder"])
+
+
+def secret(key):
+    """Return a key of the chart's Secret."""
+    with open(os.path.join(settings["folder"], "secret", key)) as file:
+        return file.read()
 
 
 class AnyPassword(DummyAuthenticator):
@@ -74,7 +86,7 @@ hub = values["hub"]
 c.JupyterHub.services = [
     {"name": key, **{name: value for name, value in service.items() if name != "apiToken"}, "api_token": token}
     for key, service in {**settings["services"], **hub.get("services", {})}.items()
-    for token in [service.get("apiToken") or settings["tokens"][key]]
+    for token in [secret(f"hub.services.{key}.apiToken")]
 ]
 c.JupyterHub.load_roles = [
     {"name": key, **role} for key, role in {**settings["roles"], **hub.get("loadRoles", {})}.items()

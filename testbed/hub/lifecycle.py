@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import socket
 import sys
@@ -22,13 +21,15 @@ from ..node.status import Node
 from ..node.support import PATH
 from ..paths import HERE
 from ..progress import Heartbeat, TestbedError, say
-from . import proxy_program
+from . import chart_secret, proxy_program
 from .cleanup import folder_of, stop
 from .environments import environment
 
 KUBESPAWNER = "7.0"  # with JupyterHub 5.5, as in version 4.4 of the chart
 #: The folder of the chart's configuration, where `hub.extraFiles` are mounted.
 CHART_FOLDER = Path("/usr/local/etc/jupyterhub")
+#: What the operator of such a hub has in the file of Helm values: it has no other parts of the chart.
+OWN_VALUES = "scheduling:\n  userScheduler: {enabled: false}\nprePuller:\n  hook: {enabled: false}\n"
 CONFIGURATION = HERE / "hub" / "jupyterhub_config.py"
 SUPERVISOR = HERE / "hub" / "supervisor.py"
 READY_WITHIN = 120.0  # seconds; three on an idle machine
@@ -40,7 +41,8 @@ class Configuration:
 
     `values` are the Helm values that the role `hub` rendered, `kubeconfig` is that of the hub's service account. `volumes` is
     the folder for the volumes of its claims, which get `labels`. `services` and `roles` are those of the site, in the form of
-    the chart's `hub.services` and `hub.loadRoles`. `port` is the one of the public address, 0 for a free one.
+    the chart's `hub.services` and `hub.loadRoles`. `secret` is the name of the chart's Secret. `port` is the one of the public
+    address, 0 for a free one.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Configuration:
     profiles: Sequence[Mapping[str, Any]] = ()
     services: Mapping[str, Any] = field(default_factory=dict)
     roles: Mapping[str, Any] = field(default_factory=dict)
+    secret: str = "hub"
     port: int = 0
 
 
@@ -88,9 +91,13 @@ def up(node: Node, configuration: Configuration) -> Hub:
     stop(data, configuration.name)
     folder = folder_of(data, configuration.name)
     folder.mkdir(parents=True)
-    tokens = {name: secrets.token_hex(16) for name in {**configuration.services, **_services(configuration)}}
-    settings = _settings(configuration, node, folder) | {"proxy": str(proxy), "tokens": tokens}
+    services = {**configuration.services, **_services(configuration)}
+    place = (configuration.namespace, configuration.secret)
+    secret = chart_secret.write(node.testbed.client(), place, configuration.values, services)
+    tokens = {name: secret[chart_secret.token_key(name)] for name in services}
+    settings = _settings(configuration, node, folder) | {"proxy": str(proxy)}
     _write_files(folder, configuration, settings)
+    _mount(folder / "secret", secret)
     plan = {
         "command": [str(python), "-m", "jupyterhub", "-f", str(folder / CONFIGURATION.name)],
         "folder": str(folder),
@@ -98,7 +105,7 @@ def up(node: Node, configuration: Configuration) -> Hub:
             "PATH": PATH,
             "ODHP_HUB_SETTINGS": str(folder / "settings.json"),
             "KUBECONFIG": str(configuration.kubeconfig),
-            "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(16),
+            "CONFIGPROXY_AUTH_TOKEN": secret[chart_secret.PROXY_TOKEN],
         },
         "data": str(data),
         "namespace": configuration.namespace,
@@ -150,6 +157,13 @@ def _write_files(folder: Path, configuration: Configuration, settings: Mapping[s
         path = folder / Path(entry["mountPath"]).relative_to(CHART_FOLDER)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(entry["stringData"])
+
+
+def _mount(folder: Path, secret: Mapping[str, str]) -> None:
+    """Write the keys of a Secret as files, as in the hub's pod."""
+    folder.mkdir(mode=0o700)
+    for key, text in secret.items():
+        (folder / key).write_text(text)
 
 
 def read_values(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from testbed.paths import DEV
 
@@ -83,11 +83,3 @@ class Visitor:
 
     def _prompt(self, number: int) -> Locator:
         return self.page.locator(".jp-Notebook .jp-Cell .jp-InputPrompt").nth(number)
-
-
-def quiet(page: Page) -> None:
-    """Close JupyterLab's question about news, which covers a part of the page."""
-    try:
-        page.get_by_role("button", name="No", exact=True).click(timeout=5000)
-    except Error:
-        return

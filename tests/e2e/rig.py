@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import time
 import urllib.error
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from testbed.paths import ROOT
 from testbed.proxy import FaultProxy
 from tests.hub.rig import SCOPES, RealHub
 from tests.support.cluster import TEST_LABEL, Cluster, wait_for
+from tests.support.modules import Modules
 from tests.support.playbooks import Playbooks, Played
 
 DEMO = ROOT / "examples" / "inventories" / "demo"
@@ -64,8 +66,9 @@ class Site:
         self.export = folder / "export"
         self.volumes = folder / "volumes"
         self.values = folder / "values.yaml"
-        self._playbooks = Playbooks(cluster, folder)
+        self._playbooks = Playbooks(cluster, folder, pipelining=True)
         shutil.copytree(DEMO, self.inventory)
+        self.values.write_text(lifecycle.OWN_VALUES)
         self._shares_file = self.inventory / "group_vars" / "all" / "shares.yml"
         self.shares: dict[str, Any] = yaml.safe_load(self._shares_file.read_text())
         for made in (self.export, self.volumes):
@@ -82,6 +85,8 @@ class Site:
             "shares_export": str(self.export),
             "shares_overrides": {share["name"]: self._on_this_machine(share) for share in on_the_server},
             "hub_values_file": str(self.values),
+            # The service account has no rights but those that the role gives it.
+            "hub_rbac": "replace",
         }
 
     def _on_this_machine(self, share: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,6 +97,19 @@ class Site:
         """Run a playbook of the collection that must not fail."""
         self._shares_file.write_text(yaml.safe_dump(self.shares, sort_keys=False))
         return self._playbooks.ok(f"odh.persistency.{playbook}", self.inventory, *flags, extra={**self.extra, **extra})
+
+    def publish(self) -> None:
+        """Publish the access list as `play("shares")` does, and nothing else, for changes that are not the subject of a test."""
+        shares = json.dumps(self.shares["shares_list"]).replace("{{ homes_namespace }}", self.namespace)
+        common = yaml.safe_load((self.inventory / "group_vars" / "all" / "common.yml").read_text())
+        options = {
+            "namespace": self.namespace,
+            "shares": json.loads(shares),
+            "overrides": self.extra["shares_overrides"],
+            "groups": common["persistency_groups"],
+            "home_path": HOME,
+        }
+        Modules(self.cluster).ok("share_acl", options)
 
     def provision(self) -> None:
         """Create the volumes of all claims that wait for a storage driver. Claims of a hub get theirs while it runs."""
@@ -140,6 +158,12 @@ class Site:
                 self.cluster.delete("persistentvolumes", volume["metadata"]["name"])
 
 
+def in_parallel(function: Callable[[str], None], names: Sequence[str]) -> None:
+    """Call a function for each name at once, and wait for all."""
+    with ThreadPoolExecutor(max(len(names), 1)) as pool:
+        list(pool.map(function, names))
+
+
 def dict_of(found: Any) -> dict[str, Any]:
     assert isinstance(found, dict)
     return found
@@ -174,6 +198,7 @@ class HubOnNode(RealHub):
             admins=["administrator"],
             services={"admin": {}},
             roles={"role-of-admin": admin},
+            secret="hub" if name == "e2e" else f"hub-{name}",
         )
         self.configuration = replace(base, **parameters)
         self.hub: Hub
@@ -207,10 +232,12 @@ class HubOnNode(RealHub):
 
     def launch(self, *users: str, **options: Any) -> None:
         """Start the default servers of users with these options, and wait until all are ready. Running ones are stopped first."""
-        for user in users:
+
+        def start(user: str) -> None:
             self.stop(user)
-        for user in users:
-            self.request_start(user, **options)
+            self.request_start(user, **options)  # answers only when the server is ready, or after ten seconds
+
+        in_parallel(start, users)
         self.wait_until_ready(users)
 
     def wait_until_ready(self, users: Iterable[str]) -> None:
@@ -234,10 +261,13 @@ class HubOnNode(RealHub):
 
     def stop(self, *users: str) -> None:
         """Stop the default servers of users, and wait until their pods are gone."""
-        for user in users:
+
+        def stop(user: str) -> None:
             if (server := self.server_of(user)) and not server["stopped"]:
                 self.stop_server(user)
-            wait_for(lambda user=user: self._site.pod_of(user) is None, f"the pod of {user} is gone", within=60)
+            wait_for(lambda: self._site.pod_of(user) is None, f"the pod of {user} is gone", within=60)
+
+        in_parallel(stop, users)
 
     def refused(self, user: str, **options: Any) -> str:
         """Ask for a start that is refused with status 403; return the answer."""

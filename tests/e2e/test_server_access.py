@@ -28,7 +28,7 @@ def access(site, hub):
 def test_a_withdrawn_grant_is_reported_and_enforced_and_nobody_else_is_stopped(site, hub, access):
     share = site.share(PRIVATE)
     share["write"]["users"] += [LEAVER, STAYER]
-    site.play("shares")
+    site.publish()
     hub.launch(LEAVER, STAYER)
     assert site.granted(LEAVER)["shares"][PRIVATE] == "rw"
     leaver, stayer = (f"of '{user}' (pod {site.pod_of(user)['metadata']['name']})" for user in (LEAVER, STAYER))
@@ -37,7 +37,7 @@ def test_a_withdrawn_grant_is_reported_and_enforced_and_nobody_else_is_stopped(s
     assert leaver not in played.output
 
     share["write"]["users"].remove(LEAVER)
-    site.play("shares")
+    site.publish()
     played = access()
     assert played.recap["changed"] == 0
     assert (
@@ -64,5 +64,5 @@ def test_a_withdrawn_grant_is_reported_and_enforced_and_nobody_else_is_stopped(s
     assert PRIVATE not in site.granted(LEAVER)["shares"]
     assert access(**revoke, server_access_grace="0s").recap["changed"] == 0
     share["write"]["users"].remove(STAYER)
-    site.play("shares")
+    site.publish()
     hub.stop(LEAVER, STAYER)

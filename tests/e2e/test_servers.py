@@ -99,7 +99,7 @@ class TestShares:
         hub.launch(reader)
         assert write(reader, PRIVATE) == ""
         share["write"]["users"].remove(reader)
-        site.play("shares")
+        site.publish()
         hub.stop(reader)
         hub.launch(reader)
         assert PRIVATE not in site.granted(reader)["shares"]

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from testbed.faults import Rule, slow, status
+from testbed.hub.lifecycle import OWN_VALUES
 from tests.e2e.rig import HOME, HubOnNode
 
 INDEX = "odh-persistency-acl"
@@ -32,6 +33,7 @@ def denying_hub(node, site, hub):
     """A hub with the policy `deny`. Besides, it is configured like the other one."""
     values = site.values
     site.values = values.with_name("deny.yaml")
+    site.values.write_text(OWN_VALUES)
     site.play("hub", hub_policy="deny")
     with HubOnNode(node, site, "deny") as running:
         site.values = values
