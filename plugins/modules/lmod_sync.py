@@ -18,6 +18,7 @@ description:
   - What an interrupted run sent is not sent again.
 extends_documentation_fragment:
   - odh.persistency.attributes
+  - odh.persistency.result
 attributes:
   check_mode:
     support: full
@@ -125,6 +126,12 @@ summary:
   returned: always
   type: dict
   sample: {create: 2, update: 1, keep: 0}
+omitted:
+  description: How many items of each list are left out because of O(max_changes).
+  returned: when a list was shortened
+  type: dict
+  sample:
+    changes: 9500
 release:
   description: The release that was sent.
   returned: success

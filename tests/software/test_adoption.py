@@ -20,6 +20,7 @@ from tests.support.directories import mounts, open_folder, snapshot
 from tests.support.modules import Result, Running
 from tests.support.release_tree import LMOD
 from tests.support.software import BUILD_USER, Software, public_folder, remove
+from tests.support.software_tree import SoftwareTree
 
 pytestmark = [mounts, pytest.mark.skipif(not LMOD.exists(), reason="needs Debian's package lmod")]
 
@@ -177,6 +178,17 @@ def test_a_module_that_does_not_load_is_a_warning(prefix: Prefix) -> None:
     prefix.install("broken/1", "no-such/1")
     made = prefix.adopted()
     assert any(warning.startswith("broken/1: ") for warning in made.warnings), made.warnings
+
+
+def test_an_adoption_that_is_killed_anywhere_leaves_servers_alone_and_is_completed(prefix: Prefix) -> None:
+    before = snapshot(prefix.path / "software") | snapshot(prefix.path / "modules")
+    tree = SoftwareTree(prefix.path)
+    for _kill in tree.kill_everywhere("adopt", lmod_cmd=str(LMOD)):
+        assert not (prefix.path / "current").exists()
+    prefix.adopted()
+    assert prefix.module("module load bzip2; bzip2; zlib") == "bzip2/1.0.8\nzlib/1.2.11\n"
+    tree.assert_whole()
+    assert snapshot(prefix.path / "software") | snapshot(prefix.path / "modules") == before
 
 
 def test_an_interrupted_adoption_is_completed(prefix: Prefix) -> None:

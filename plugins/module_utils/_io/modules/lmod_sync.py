@@ -13,6 +13,7 @@ from ..._core.outcome import Outcome
 from ..._core.plan import Failure, Plan
 from ..._core.software.sync_plan import plan_sync
 from ..module import PlanRejected, finish
+from ..options.result import RESULT_SPEC
 from ..options.software import open_executor
 from ..software.executor import PhaseFailed
 from ..software.local import LocalExecutor
@@ -21,6 +22,7 @@ from ..software.local import LocalExecutor
 def argument_spec() -> dict[str, Any]:
     """Return the options of `lmod_sync`."""
     return {
+        **RESULT_SPEC,
         "prefix": {"type": "path", "required": True},
         "path": {"type": "path"},
         "build_user": {"type": "str"},
