@@ -39,18 +39,20 @@ def scratch_folders(phases: Phases) -> list[str]:
 @pytest.mark.parametrize("step", ["unpacking", "postprocessing", "creating module"])
 def test_a_killed_build_is_built_again(phases: Phases, step: str) -> None:
     software = phases.software
-    held = software.folder / "held"
-    builds = software.folder / "builds"
-    builds.mkdir()
-    builds.chmod(0o777)
+    builds, marks = software.folder / "builds", software.folder / "marks"
+    for folder in (builds, marks):
+        folder.mkdir()
+        folder.chmod(0o777)
     phases.kept["build_path"] = str(builds)
-    # Ends at the second attempt. What it starts goes on if nobody stops it.
-    command = f"[ -e {held} ] || sleep 300"
-    software.add("tool", "1.0", f'postinstallcmds = ["{command}"]')
+    started, held = marks / "started", marks / "held"
+    # Ends at the second attempt. What EasyBuild starts goes on when EasyBuild is killed.
+    software.add("tool", "1.0", f'postinstallcmds = ["touch {started}; [ -e {held} ] || sleep 300"]')
     entry = phases.resolve("tool-1.0.eb")["tool/1.0"]
-    if step == "creating module":
+    in_command = step == "postprocessing"
+    if not in_command:
         held.touch()
-    phases.build_killed_at(entry, step)
+    phases.build_killed_at(entry, step, started if in_command else None)
+    assert bool(left(phases)) >= in_command
     held.touch()
     assert not (phases.installation(entry) / ".odh-persistency/entry.json").exists()
     assert len(scratch_folders(phases)) == 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,17 @@ class Phases:
         """Build an entry and return its `entry.json`."""
         return dict(self.run("build", entry=entry, **request)["entry"])
 
-    def build_killed_at(self, entry: Mapping[str, Any], step: str, signal_: int = signal.SIGKILL) -> None:
-        """Build an entry, and end the phase, and nothing else, when it reports a step."""
+    def build_killed_at(self, entry: Mapping[str, Any], step: str, after: Path | None = None) -> None:
+        """Build an entry, and kill -9 the phase, and nothing else, when it reports a step, or then when a file exists."""
 
         def kill(event: Mapping[str, Any]) -> None:
             if event["step"].startswith(step):
+                deadline = time.monotonic() + 60
+                while after is not None and not after.exists() and time.monotonic() < deadline:
+                    time.sleep(0.05)
                 for process in psutil.Process().children():
                     if "build" in process.cmdline():
-                        process.send_signal(signal_)
+                        process.kill()
 
         with pytest.raises(PhaseFailed, match="ended without a result"):
             self.executor.run("build", self.request(entry), on_event=kill)
