@@ -320,6 +320,14 @@ class TestScope:
         release_tree.manifest["tests"] = {"other/1.0": ["true"]}
         assert self.checked(release_tree, old) == 1
 
+    def test_a_gate_keeps_other_runs_out(self, release_tree: ReleaseTree, tmp_path: Path) -> None:
+        lock = tmp_path / "lock"
+        release_tree.add("tool/1.0", GOOD)
+        release_tree.manifest["tests"] = {"tool/1.0": [f"cp {release_tree.tree.run_lock} {lock}"]}
+        assert release_tree.verify(run="first") == []
+        assert json.loads(lock.read_text())["run"] == "first"
+        assert not os.path.exists(release_tree.tree.run_lock)
+
     def test_an_unknown_scope(self, release_tree: ReleaseTree) -> None:
         with pytest.raises(PhaseError, match="the scope some is unknown: it is changed or all"):
             release_tree.verify(scope="some")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The phase `verify`: check a release before it is published. It runs in the view `release`, and writes nothing there.
+"""The phase `verify`: check a release before it is published. It runs in the view `release`, and changes nothing there.
 
 A release with a failure must not be published. A check that fails hides no other, except that modulefiles that do not parse
 get no further.
@@ -21,8 +21,9 @@ from typing import Any, Callable, TypeVar
 from .errors import REJECTED, PhaseError
 from .gate import cache_validity, collections, content, kernel, listing, loading, module_tests, scope, syntax
 from .gate.subject import Failure, Limits, Subject
+from .locks import hold
 from .releases import check_release_id, current_release, open_tree, read_manifest
-from .tree_layout import ReleaseLayout
+from .tree_layout import ReleaseLayout, TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
 Item = TypeVar("Item")
@@ -35,7 +36,12 @@ INTERVAL = 2.0
 
 def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Check the release at `<prefix>/current`, and return what failed."""
-    subject = _subject(request)
+    tree = open_tree(request["prefix"])
+    with hold(tree, request, "verify"):
+        return _verify(_subject(tree, request), emit)
+
+
+def _verify(subject: Subject, emit: Emit) -> dict[str, Any]:
     used = kernel.without_modules(subject) if subject.python else None
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         workers = _Workers(pool, emit)
@@ -59,8 +65,7 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     return {"checked": len(subject.modules), "failures": [failure._asdict() for failure in failures]}
 
 
-def _subject(request: dict[str, Any]) -> Subject:
-    tree = open_tree(request["prefix"])
+def _subject(tree: TreeLayout, request: dict[str, Any]) -> Subject:
     release, previous = check_release_id(request["release"]), request.get("previous")
     if current_release(tree) != release:
         raise PhaseError(f"{tree.current} does not show release {release}: run this phase in its view", REJECTED)
