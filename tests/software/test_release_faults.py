@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._software.tree_layout import ReleaseLayout
 
 from tests.support.software_tree import *  # noqa: F403
 from tests.support.software_tree import LMOD, Loading, PhaseEnded, SoftwareTree
@@ -71,8 +72,12 @@ def test_kill_9_while_the_tree_is_pruned(software_tree: SoftwareTree) -> None:
     with Loading(software_tree, "tool/1.0"):
         for _ in software_tree.kill_everywhere("prune", **request):
             software_tree.assert_whole()
-            observed = software_tree.observe()
-            assert all("damaged" not in release for release in observed["releases"])
+            for release in software_tree.observe()["releases"]:
+                layout = ReleaseLayout(software_tree.tree.release(release["id"]))
+                assert all(Path(layout.modulefile(entry["module"])).exists() for entry in release["entries"])
+                assert "damaged" not in release
+                assert Path(layout.cache, "spiderT.lua").exists()
+                assert Path(layout.lmodrc).exists()
     assert size > 4096
     kept = software_tree.entries["tool/1.0"]["path"]
     assert software_tree.names() == ["current", f"releases/{current}", f"store/{kept}"]

@@ -141,7 +141,10 @@ def test_the_cache_is_built_from_the_release_and_not_from_a_users_settings(
     software_tree.add("tool/2.0")
     monkeypatch.setenv("LMOD_RC", f"{software_tree.prefix}/current/.lmod/lmodrc.lua")
     monkeypatch.setenv("MODULEPATH", "/somewhere")
-    monkeypatch.setenv("LMOD_IGNORE_CACHE", "yes")
+    hidden = software_tree.prefix.parent / "modulerc.lua"
+    hidden.write_text('hide_version("tool/2.0")\n')
+    monkeypatch.setenv("LMOD_MODULERCFILE", str(hidden))
+    monkeypatch.setenv("MODULERCFILE", str(hidden))
     software_tree.publish("tool/1.0", "tool/2.0")
     assert software_tree.available() == ["tool/1.0", "tool/2.0"]
 

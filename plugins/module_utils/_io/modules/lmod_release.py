@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..._core.outcome import Outcome
 from ..._core.plan import Failure
 from ..._core.software.manifest import release_manifest, wanted
+from ..._core.software.observed import ObservedTree, Resolved
 from ..._core.software.placed import placed
 from ..._core.software.plan import (
     KIND_ENTRY,
@@ -38,6 +40,8 @@ from ..software.release_run import ReleaseRun
 from ..software.switching import Switching, oldest_server, promotion, pruning, rollback
 from ..timings import Timings
 
+#: Seconds. A run that had to wait longer for the lock asks EasyBuild again.
+_LONG_WAIT = 10.0
 BUILT, PRESENT, ROLLED_BACK, PROMOTED, PRUNED = STATES = ("built", "present", "rolled_back", "promoted", "pruned")
 
 
@@ -125,13 +129,18 @@ def _to_stack(module: Any, progress: Progress) -> dict[str, Any]:
         notes = (f"{missing}; an earlier task may do that, so the plan is that for an empty tree",) if missing else ()
         timings.note("options")
         run = ReleaseRun(executor, _request(params, stack), progress)
-        planned = _plan(run, stack, params, notes)
+        read = _read(run, stack, params)
+        planned = _plan(stack, params, read, notes)
         timings.note("plan")
         if module.check_mode or not planned.plan.changed:
             return _finish(module, Outcome(planned.plan), planned, planned.tree.current, timings=timings)
+        began = time.monotonic()
         with run.locked(params["when_locked"], params["lock_timeout"]):
-            # Another run may have changed the tree before this one had the lock.
-            planned = _plan(run, stack, params)
+            # Another run may have changed the tree before this one had the lock, and somebody the easyconfigs while it waited.
+            waited = time.monotonic() - began
+            read = _read(run, stack, params) if waited > _LONG_WAIT else (run.observe(bool(params["rebuild"])), read[1])
+            planned = _plan(stack, params, read)
+            timings.note("lock")
             return _apply(module, run, planned, timings)
 
 
@@ -158,10 +167,17 @@ def _request(params: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
     }
 
 
-def _plan(run: ReleaseRun, stack: Stack, params: Mapping[str, Any], notes: tuple[str, ...] = ()) -> ReleasePlan:
-    """Return the plan. Raises PlanRejected."""
+def _read(run: ReleaseRun, stack: Stack, params: Mapping[str, Any]) -> tuple[ObservedTree, Resolved]:
+    """Return what is in the tree, and what EasyBuild makes of the stack. Raises PlanRejected."""
     with _as_rejection():
-        tree, resolved = run.read(stack.easystack(), digests=bool(params["rebuild"]))
+        return run.read(stack.easystack(), digests=bool(params["rebuild"]))
+
+
+def _plan(
+    stack: Stack, params: Mapping[str, Any], read: tuple[ObservedTree, Resolved], notes: tuple[str, ...] = ()
+) -> ReleasePlan:
+    """Return the plan. Raises PlanRejected."""
+    tree, resolved = read
     errors: list[str] = []
     if not resolved.errors:
         resolved = with_rebuilds(resolved, tree, params["rebuild"], errors)
