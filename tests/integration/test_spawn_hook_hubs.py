@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +13,7 @@ from tests.hub.rig import numbered
 from tests.support.acl import options
 from tests.support.cluster import wait_for
 from tests.support.hooked_hub import VERSIONS, HookedHub
+from tests.support.latency import measured
 from tests.support.modules import Modules
 from tests.support.real_spawns import GROUPS, SHARES, make_home, make_share
 
@@ -99,33 +98,35 @@ def test_a_file_that_was_renamed_is_announced(cluster, hub):
     assert said in hub.log()
 
 
-@pytest.mark.parametrize("hub", ["7.0", "1.1"], indirect=True)
-def test_fifty_starts_over_a_slow_api_do_not_block_the_hub(hub, proxy):
-    """KubeSpawner 1.1 has a synchronous client, whose requests must stay in threads."""
-    users = numbered("user", 50)
-    hub.add("first", *users)
-    latencies = []
+def worst_answer(hub, proxy, stem):
+    """Start fifty servers at once over a slow API, and return the longest time that the hub's health page took meanwhile."""
+    users = numbered(stem, 50)
+    hub.add(f"first-{stem}", *users)
     with ThreadPoolExecutor(1 + len(users)) as threads:
         # The first start of a hub takes longer.
         before = proxy.count("POST", "/pods$")
-        threads.submit(start, hub, "first")
+        threads.submit(start, hub, f"first-{stem}")
         pods = wait_for(lambda: (found := proxy.count("POST", "/pods$")) > before and found, "a first pod", 60)
-        requests = proxy.count(path=CLAIMS_AND_ACL)
         proxy.add(Rule(slow(DELAY), path=CLAIMS_AND_ACL))
-        for user in users:
-            threads.submit(start, hub, user)
-        # JupyterHub itself takes nearly a second to accept fifty requests at once.
-        everybody = requests + len(users)
-        wait_for(lambda: proxy.count(path=CLAIMS_AND_ACL) >= everybody, "a request of the hook in each start", 60)
-        deadline = time.monotonic() + 120
-        while proxy.count("POST", "/pods$") < pods + len(users):
-            assert time.monotonic() < deadline, hub.log()[-4000:]
-            before = time.monotonic()
-            hub.page("/health")
-            latencies.append(time.monotonic() - before)
-            time.sleep(0.05)
+        with measured(f"{hub.url}/hub/health") as latencies:
+            for user in users:
+                threads.submit(start, hub, user)
+            wait_for(lambda: proxy.count("POST", "/pods$") >= pods + len(users), "a pod of each start", 600)
         proxy.clear()
-    assert proxy.parallel >= len(users)
-    assert len(latencies) > 10
-    # Requests that block the hub delay nearly every response by more than this. A busy machine delays single ones.
-    assert statistics.quantiles(latencies, n=20)[-1] < 1.0, latencies
+    assert latencies, hub.log()[-4000:]
+    return max(latencies)
+
+
+@pytest.mark.parametrize("hub", ["7.0", "1.1"], indirect=True)
+def test_fifty_starts_over_a_slow_api_do_not_block_the_hub(hub, proxy):
+    """KubeSpawner 1.1 has a synchronous client, whose requests must stay in threads.
+
+    JupyterHub itself takes about a second to accept fifty requests at once, and much longer on a busy machine, which the same
+    hub without the hook shows.
+    """
+    with HookedHub(hub.kubespawner, hub.namespace, proxy.kubeconfig, installed=False) as bare:
+        without = worst_answer(bare, proxy, "bare")
+    proxy.parallel = 0
+    worst = worst_answer(hub, proxy, "user")
+    assert proxy.parallel >= 50
+    assert worst < max(1.0, 2 * without), (worst, without)

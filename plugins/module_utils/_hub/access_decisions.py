@@ -17,6 +17,7 @@ from .kubernetes_client import ApiFailure, KubernetesClient
 from .observed_claims import KIND_LABEL, SHARE, Claim
 from .requested_shares import requested_shares
 from .spawn_stamp import NOTICE, Outcome
+from .turns import Turns
 
 
 def without_acl() -> Outcome:
@@ -27,8 +28,8 @@ def without_acl() -> Outcome:
 class AccessDecisions:
     """Decides about servers. `settings` and `runtime` are those of the hub."""
 
-    def __init__(self, settings: Settings, runtime: Runtime) -> None:
-        self._settings, self._runtime = settings, runtime
+    def __init__(self, settings: Settings, runtime: Runtime, turns: Turns) -> None:
+        self._settings, self._runtime, self._turns = settings, runtime, turns
         self._reader = AclReader()
 
     async def decide(self, spawner: Any, known: dict[str, Optional[Claim]]) -> Outcome:
@@ -39,7 +40,7 @@ class AccessDecisions:
         }
         if not decision.mounts:
             return Outcome(digest, [], left_out)
-        client = KubernetesClient(spawner, spawner.namespace, self._settings.timeout)
+        client = KubernetesClient(spawner, spawner.namespace, self._settings.timeout, self._turns)
         await _read_claims([mount.claim for mount in decision.mounts if mount.claim not in known], client, known)
         shares = {name: claim for name, claim in known.items() if claim is not None and claim.kind == SHARE}
         mounts, unusable = verify_mounts(decision.mounts, shares)
@@ -55,7 +56,7 @@ class AccessDecisions:
         """Return the digest of the ACL, and its decision about the owner of a server, whoever starts it."""
         settings = self._settings
         person = spawner.user.name
-        client = KubernetesClient(spawner, settings.namespace or spawner.namespace, settings.timeout)
+        client = KubernetesClient(spawner, settings.namespace or spawner.namespace, settings.timeout, self._turns)
         acl = await self._reader.read(client, person)
         groups = [group.name for group in getattr(spawner.user, "groups", None) or ()]
         today = self._runtime.clock().date()

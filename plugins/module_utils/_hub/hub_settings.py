@@ -53,8 +53,8 @@ class Runtime(NamedTuple):
 
     `http_error` is tornado's HTTPError. `clock` returns the time in UTC.
     `schedule` is asyncio's ensure_future: old hubs accept futures from hooks, but no coroutines. `hub_version` is
-    JupyterHub's. `has_trait` tells whether the hub's spawner class has a trait. `sleep` is asyncio's: without it, what the init
-    container of mount points has reported is no Event.
+    JupyterHub's. `has_trait` tells whether the hub's spawner class has a trait. `sleep` is asyncio's: without it, starts
+    do not take turns, and what the init container of mount points has reported is no Event.
     """
 
     http_error: Any

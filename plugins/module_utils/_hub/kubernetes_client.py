@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from .observed_claims import Claim, claim_from
+from .turns import Turns
 
 NOT_FOUND = 404
 
@@ -25,15 +26,15 @@ class ApiFailure(Exception):
 
 
 class KubernetesClient:
-    """Requests in one namespace, each with a time limit.
+    """Requests in one namespace, each with a time limit. Starts that wait for responses go on in `turns`.
 
     KubeSpawner 2 and newer have the client `kubernetes_asyncio`. Older ones have the synchronous client `kubernetes`, and
     `spawner.asynchronize`, which calls it in a thread. Responses are decoded as plain JSON: typed objects of 200 claims
     would block the hub for a tenth of a second.
     """
 
-    def __init__(self, spawner: Any, namespace: str, timeout: int) -> None:
-        self._spawner, self._namespace, self._timeout = spawner, namespace, timeout
+    def __init__(self, spawner: Any, namespace: str, timeout: int, turns: Optional[Turns] = None) -> None:
+        self._spawner, self._namespace, self._timeout, self._turns = spawner, namespace, timeout, turns
 
     async def config_map(self, name: str) -> Mapping[str, Any]:
         """Return a ConfigMap. Raises ApiFailure."""
@@ -60,8 +61,10 @@ class KubernetesClient:
 
     async def _read(self, method: str, *arguments: Any, **options: Any) -> Mapping[str, Any]:
         options.update(_preload_content=False, _request_timeout=self._timeout)
+        await self._turn()
         try:
             text, status = await self._response(getattr(self._spawner.api, method), arguments, options)
+            await self._turn()
             decoded = json.loads(text)
         except Exception as error:  # Each client has its own exceptions, and both raise those of their transports.
             code = getattr(error, "status", None)
@@ -72,6 +75,10 @@ class KubernetesClient:
         if not isinstance(decoded, dict):
             raise ApiFailure(status, f"{method}: the response is not an object")
         return decoded
+
+    async def _turn(self) -> None:
+        if self._turns is not None:
+            await self._turns.take()
 
     async def _response(self, call: Any, arguments: Sequence[Any], options: Mapping[str, Any]) -> tuple[Any, int]:
         """Return the body and the status of a response."""

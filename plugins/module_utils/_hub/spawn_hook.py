@@ -46,6 +46,7 @@ from .spawn_stamp import (
     secret_record,
     stamp,
 )
+from .turns import Turns
 
 _LATER = "cannot be read at the moment. Try again in a few minutes, or ask the administrator of this hub."
 _UNREADABLE_HOMES = f"The list of home volumes {_LATER}"
@@ -62,7 +63,8 @@ class SpawnHook:
 
     def __init__(self, settings: Settings, runtime: Runtime, previous: Mapping[str, Any]) -> None:
         self._settings, self._runtime, self._previous = settings, runtime, dict(previous)
-        self._access = AccessDecisions(settings, runtime)
+        self._turns = Turns(runtime.schedule, runtime.sleep)
+        self._access = AccessDecisions(settings, runtime, self._turns)
 
     def __deepcopy__(self, _memo: Any) -> SpawnHook:
         """Return the hook itself: traitlets copies configured values for each spawner, and the cache would be lost."""
@@ -265,7 +267,7 @@ class SpawnHook:
                 spawner.log.warning("odh.persistency: no Event for %r: %s", spawner.user.name, error)
 
     def _client(self, spawner: Any) -> KubernetesClient:
-        return KubernetesClient(spawner, spawner.namespace, self._settings.timeout)
+        return KubernetesClient(spawner, spawner.namespace, self._settings.timeout, self._turns)
 
     def _refuse(self, spawner: Any, message: str, detail: str) -> Any:
         spawner.log.warning("odh.persistency: start of %r refused: %s", spawner.user.name, detail)
