@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -130,3 +133,19 @@ def test_each_failure_is_one_sentence(phases: Phases) -> None:
     assert "in postprocessing step" in str(error) or "in post_processing step" in str(error) or "echo" in str(error)
     debug = software.path / "locks/work/test/logs/command-1.0.debug.log"
     assert "no such luck" in debug.read_text()
+
+
+def test_a_missing_source_is_downloaded_if_the_run_may(phases: Phases, tmp_path: Path) -> None:
+    """By EasyBuild itself, from the address in the easyconfig, into a temporary folder if `source_paths` is read-only."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        phases.software.add("tool", "1.0", f"source_urls = ['http://127.0.0.1:{server.server_port}']")
+        os.rename(phases.software.sources / "tool-1.0.tar", tmp_path / "tool-1.0.tar")
+        entry = phases.resolve("tool-1.0.eb", download=True)["tool/1.0"]
+        assert entry["sources"][0]["urls"] == [f"http://127.0.0.1:{server.server_port}/tool-1.0.tar"]
+        with pytest.raises(PhaseFailed, match=r"tool-1\.0\.tar is missing"):
+            phases.build(entry)
+        assert phases.build(entry, download=True)["module"] == "tool/1.0"
+        assert list(phases.software.sources.iterdir()) == []
+        server.shutdown()

@@ -26,6 +26,8 @@ from .package import PACKAGE, write_package
 
 #: How much of what a phase printed a message quotes.
 _LAST_LINES = 5
+#: What `download` needs of the host's environment.
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class LocalExecutor:
         account = self.account or pwd.getpwuid(os.getuid())
         binaries = os.path.dirname(self.settings.python)
         return {
+            **{name: os.environ[name] for name in _PROXIES if name in os.environ},
             "PATH": f"{binaries}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "PYTHONPATH": str(self.folder),
             "HOME": account.pw_dir,
