@@ -114,13 +114,14 @@ class Software:
 
     def stack_options(self, **more: Any) -> dict[str, Any]:
         """Return the options of a run for the stack."""
-        return self.options(
-            stack_file=str(self.stack_file),
-            robot_paths=[str(self.easyconfigs)],
-            source_paths=[str(self.sources)],
-            progress_file=str(self.progress_file),
+        return {
+            **self.options(),
+            "stack_file": str(self.stack_file),
+            "robot_paths": [str(self.easyconfigs)],
+            "source_paths": [str(self.sources)],
+            "progress_file": str(self.progress_file),
             **more,
-        )
+        }
 
     def start(self, check: bool = False, **more: Any) -> Running:
         """Start the module for the stack."""
