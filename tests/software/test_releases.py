@@ -247,6 +247,18 @@ def test_a_link_that_leads_elsewhere_is_not_trusted(software_tree: SoftwareTree)
         software_tree.run("publish", release=release)
 
 
+def test_a_staging_folder_that_somebody_made_current_by_hand_stays(software_tree: SoftwareTree) -> None:
+    software_tree.add("tool/1.0")
+    by_hand = software_tree.stage("tool/1.0")
+    os.symlink(f"releases/.new-{by_hand}", software_tree.tree.current)
+    with pytest.raises(PhaseEnded, match=f"release {by_hand} is current"):
+        software_tree.run("prune", staging=[by_hand])
+    release = software_tree.stage("tool/1.0")
+    assert software_tree.load("tool/1.0")
+    software_tree.run("publish", release=release)
+    assert software_tree.current == release
+
+
 def test_a_rollback_is_a_few_changes_however_many_modules_there_are(software_tree: SoftwareTree) -> None:
     modules = [f"package{number}/1.0" for number in range(50)]
     for module in modules:

@@ -28,9 +28,14 @@ def set_aside(path: str) -> str:
 
 
 def clean_releases(tree: TreeLayout) -> None:
-    """Remove staging folders, releases that a run began to delete, and a link that was not renamed."""
+    """Remove staging folders, releases that a run began to delete, and a link that was not renamed.
+
+    A staging folder that somebody made current by hand stays.
+    """
+    shown = os.path.realpath(tree.current)
     for release in list_staging(tree):
-        remove_folder(tree.staging(release))
+        if os.path.realpath(tree.staging(release)) != shown:
+            remove_folder(tree.staging(release))
     for name in _names(tree.releases, DELETED_PREFIX):
         remove_folder(os.path.join(tree.releases, name))
     for name in _names(tree.prefix, NEW_LINK_PREFIX):

@@ -54,7 +54,7 @@ def _check(tree: TreeLayout, request: dict[str, Any]) -> list[str]:
     runs = [check_run(run) for run in request.get("runs", [])]
     store = [check_store_path(path) for path in request.get("store", [])]
     current = current_release(tree)
-    if current in releases:
+    if current in (*releases, *staging):
         raise PhaseError(
             f"release {current} is current: publish or roll back to another one before you prune it", REJECTED
         )
