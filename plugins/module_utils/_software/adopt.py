@@ -51,7 +51,7 @@ class Modulefile(NamedTuple):
 
     @property
     def hash(self) -> str:
-        """What stands for the content that EasyBuild would have computed: the modulefile and where the software is."""
+        """The hash of the entry, of its modulefile and of where the software is: what EasyBuild built it from is unknown."""
         return hashlib.sha256(f"adopted\0{self.module}\0{self.installation}\0{self.digest}".encode()).hexdigest()
 
     @property
