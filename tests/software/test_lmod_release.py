@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import subprocess
 
-import pytest
-
-from tests.support.modules import Running
 from tests.support.software import *  # noqa: F403
 from tests.support.software import Software, lib_stack
 
@@ -221,26 +215,6 @@ def test_of_two_runs_the_second_waits_or_is_rejected(software: Software) -> None
     second = software.start()
     assert first.wait().changed
     assert not second.wait().changed
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_an_unprivileged_user_builds_in_a_user_namespace(software: Software) -> None:
-    """Without root and without the tree at its prefix. Where the host allows that, it works, and else the reason is said."""
-    account = pwd.getpwnam("nobody")
-    software.add("tool", "1.1")
-    software.stack(lib_stack("  - tool-1.1.eb"))
-    options = software.stack_options(build_user=None, progress_file=None)
-    user = {"user": [account.pw_uid, account.pw_gid, []]}
-    options = {name: value for name, value in options.items() if value is not None}
-    result = Running("lmod_release", options, dict(os.environ), False, False, user).wait()
-    allowed = subprocess.run(
-        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "unshare", "--user", "--mount", "true"]
-    )
-    if allowed.returncode:
-        assert "this host does not let an unprivileged user show the tree at its prefix" in result.msg
-    else:
-        assert result.changed
-        assert software.shell("module load tool/1.1; tool") == "tool 1.1\n"
 
 
 def test_info(software: Software) -> None:

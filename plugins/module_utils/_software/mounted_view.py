@@ -109,10 +109,13 @@ def _call(what: str, function: Any, *arguments: Any) -> None:
 
 
 def _not_allowed(what: str, reason: str) -> PhaseError:
-    user = "root" if os.getuid() == 0 else "an unprivileged user"
+    if os.getuid() == 0:
+        user, way_out = "root", "run the task outside of the container, or give it CAP_SYS_ADMIN"
+    else:
+        user, way_out = "an unprivileged user", "run the task as root (`become: true`), or allow user namespaces"
     return PhaseError(
-        f"this host does not let {user} show the tree at its prefix ({what}: {reason}): run the task as root "
-        "(`become: true`), allow user namespaces, or mount the tree at the prefix itself",
+        f"this host does not let {user} show the tree at its prefix ({what}: {reason}): {way_out}, or mount the tree at the "
+        "prefix itself",
         REJECTED,
     )
 

@@ -1,0 +1,108 @@
+"""The views that phases get: as root and without any privilege, in a mount namespace of the process alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._io.software.package import PACKAGE, write_package
+
+from tests.support.software import Software, public_folder, remove
+
+RELEASE = "20261129T101500Z-0a1b2c3d"
+NOBODY = pwd.getpwnam("nobody")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture
+def tree() -> Iterator[Software]:
+    """A tree with a release in staging, and the package of the phases beside it."""
+    folder = public_folder()
+    software = Software(folder, folder / "apps", folder / "tree")
+    software.prefix.mkdir()
+    software.make_tree()
+    (software.path / "releases" / f".new-{RELEASE}").mkdir()
+    write_package(folder)
+    yield software
+    remove(folder)
+
+
+def observe(tree: Software, start: list[str], **view: Any) -> dict[str, Any]:
+    """Run the phase `observe` in a view, and return its last event."""
+    asked = {"path": str(tree.path), "prefix": str(tree.prefix), "release": None, "mount": True, "uid": None, **view}
+    # The parent of the process must be the one that the view names.
+    code = f"""
+import json, os, subprocess, sys
+view = {{**json.loads({json.dumps(json.dumps(asked))}), "parent": os.getpid()}}
+command = ["/usr/bin/python3", "-m", "{PACKAGE}.mounted_view", json.dumps(view), "observe"]
+sys.exit(subprocess.run(command, input=json.dumps({{"prefix": view["prefix"]}}), text=True).returncode)
+"""
+    answer = subprocess.run(
+        [*start, "/usr/bin/python3", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tree.folder)},
+    )
+    lines = answer.stdout.splitlines()
+    assert lines, answer.stderr
+    event: dict[str, Any] = json.loads(lines[-1])
+    return event
+
+
+UNPRIVILEGED = ["setpriv", "--reuid=nobody", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
+BUILD_USER = {"uid": NOBODY.pw_uid, "gid": NOBODY.pw_gid, "groups": [NOBODY.pw_gid]}
+
+
+def namespaces_allowed() -> bool:
+    return subprocess.run([*UNPRIVILEGED, "unshare", "--user", "--mount", "true"]).returncode == 0
+
+
+@pytest.mark.parametrize(("start", "view"), [([], BUILD_USER), (UNPRIVILEGED, {})], ids=["root", "unprivileged"])
+@pytest.mark.parametrize(("release", "current"), [(None, None), (RELEASE, RELEASE)], ids=["tree", "release"])
+def test_a_phase_sees_the_tree_at_its_prefix(
+    tree: Software, start: list[str], view: dict[str, Any], release: str | None, current: str | None
+) -> None:
+    if start and not namespaces_allowed():
+        pytest.skip("this host lets no user create user namespaces")
+    event = observe(tree, start, release=release, **view)
+    assert event["event"] == "result", event
+    assert (event["result"]["current"], event["result"]["staging"]) == (current, [RELEASE])
+    # Nobody else sees that.
+    assert list(tree.prefix.iterdir()) == []
+    assert not (tree.path / "current").exists()
+
+
+def test_without_the_right_to_mount_the_reason_is_said(tree: Software) -> None:
+    event = observe(tree, ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"])
+    assert (event["event"], event["kind"]) == ("error", "rejected")
+    assert event["message"] == (
+        "this host does not let root show the tree at its prefix (unshare: Operation not permitted): run the task outside of "
+        "the container, or give it CAP_SYS_ADMIN, or mount the tree at the prefix itself"
+    )
+
+
+def test_a_phase_ends_with_the_module_that_started_it(tree: Software) -> None:
+    asked = {
+        "path": str(tree.path),
+        "prefix": str(tree.prefix),
+        "release": None,
+        "mount": True,
+        "uid": None,
+        "parent": 1,
+    }
+    answer = subprocess.run(
+        ["/usr/bin/python3", "-m", f"{PACKAGE}.mounted_view", json.dumps(asked), "observe"],
+        input="{}",
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(tree.folder)},
+    )
+    assert json.loads(answer.stdout)["message"] == "the module that started the phase has ended: run it again"
+    assert Path(tree.prefix).is_dir()
