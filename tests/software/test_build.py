@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._io.software.executor import PhaseFailed
 from ansible_collections.odh.persistency.plugins.module_utils._software.store import content_of
 
+from testbed.software.sources import EASYCONFIGS, sources
 from testbed.software.stack import DemoStack
 from tests.support.phases import *  # noqa: F403
 from tests.support.phases import Phases, snapshot
@@ -67,7 +68,7 @@ def test_an_entry_is_built_once_and_immutable(phases: Phases) -> None:
 
 
 def test_the_demo_stack_works(make_phases: Callable[..., Phases], demo: DemoStack) -> None:
-    """Stock easyconfigs, a dependency between them, our own application, and Python packages."""
+    """Stock easyconfigs, a dependency between them, our own application, and Python packages. The optional entry fails."""
     phases = make_phases(prefix=demo.prefix)
     demo.copy(phases.software.path)
     commands = """
@@ -83,6 +84,13 @@ def test_the_demo_stack_works(make_phases: Callable[..., Phases], demo: DemoStac
     assert "Version 1.0.8" in printed[1]
     assert any("USE_BZIP2" in line for line in printed)
     assert printed[-1] == "0.9.0"
+
+    phases.kept = {"robot_paths": [str(EASYCONFIGS)], "source_paths": [str(sources())]}
+    broken = phases.resolve("broken-1.0.eb")["broken/1.0"]
+    with pytest.raises(PhaseFailed) as error:
+        phases.build(broken)
+    assert error.value.details["exit_code"] == 45
+    assert "no file found at 'bin/missing'" in str(error.value)
 
 
 def test_each_failure_is_one_sentence(phases: Phases) -> None:
