@@ -272,9 +272,8 @@ def _break(tree: TreeLayout, lock: _Lock) -> None:
 
 def _locked(tree: TreeLayout, lock: _Lock) -> PhaseError:
     holder = lock.holder
-    who = "host {host}, process {pid}, phase {phase}, since {at}".format_map(
-        {**dict.fromkeys(SHOWN, "unknown"), **holder}
-    )
+    host, pid, phase, at = (holder.get(key, "unknown") for key in SHOWN)
+    who = f"host {host}, process {pid}, phase {phase}, since {at}"
     return PhaseError(
         f"another run changes {tree.prefix} ({who}): wait for it with `when_locked: wait`, or end it",
         LOCKED,

@@ -34,7 +34,7 @@ with open("/proc/self/maps") as maps:
 with open("used", "w") as file:
     for kind, names in ("library", libraries), ("package", {name.partition(".")[0] for name in sys.modules}):
         for name in names:
-            file.write(f"{kind} {name}\n")
+            file.write(kind + " " + name + "\n")
 """
 #: Variables that change what Python does, by how their names start.
 _RELEVANT = ("PYTHON", "LD_", "JUPYTER", "IPYTHON")

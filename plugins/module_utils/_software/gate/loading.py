@@ -29,7 +29,7 @@ _SCRIPT = r"""
 environment() {
   local name
   for name in $(compgen -e); do printf '%s=%s\0' "$name" "${!name}"; done
-  for name in $(compgen -a); do printf 'alias %s=%s\0' "$name" "${BASH_ALIASES[$name]}"; done
+  for name in $(compgen -a); do printf 'alias %s=\0' "$name"; done
   for name in $(compgen -A function); do printf 'function %s=\0' "$name"; done
 }
 environment >before
