@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._io.software.executor import PhaseFailed
+from ansible_collections.odh.persistency.plugins.module_utils._io.software.local import LocalExecutor, LocalSettings
 from ansible_collections.odh.persistency.plugins.module_utils._io.software.package import PACKAGE, write_package
 
 from tests.support.software import Software, public_folder, remove
 
-RELEASE = "20261129T101500Z-0a1b2c3d"
+RELEASE, PROMOTED = "20261129T101500Z-0a1b2c3d", "20261130T101500Z-0a1b2c3d"
 NOBODY = pwd.getpwnam("nobody")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -27,7 +29,9 @@ def tree() -> Iterator[Software]:
     software = Software(folder, folder / "apps", folder / "tree")
     software.prefix.mkdir()
     software.make_tree()
-    (software.path / "releases" / f".new-{RELEASE}").mkdir()
+    staging = software.path / "releases" / f".new-{RELEASE}"
+    staging.mkdir()
+    os.chown(staging, NOBODY.pw_uid, NOBODY.pw_gid)
     write_package(folder)
     yield software
     remove(folder)
@@ -77,6 +81,25 @@ def test_a_phase_sees_the_tree_at_its_prefix(
     # Nobody else sees that.
     assert list(tree.prefix.iterdir()) == []
     assert not (tree.path / "current").exists()
+
+
+def test_a_source_that_the_tree_hides_is_seen(tree: Software) -> None:
+    """Staging is at the prefix, and production elsewhere: a promotion needs both."""
+    staging = Software(tree.folder, tree.prefix, tree.prefix)
+    for name in ("store", "releases", "locks"):
+        (staging.path / name).mkdir()
+    (staging.path / "releases" / PROMOTED).mkdir()
+    with LocalExecutor(LocalSettings(str(tree.path), str(tree.prefix), "/usr/bin/python3", "nobody")) as executor:
+        with pytest.raises(PhaseFailed) as caught:
+            executor.run("promote", {"source": str(tree.prefix), "release": PROMOTED})
+        missing = f"release {PROMOTED} does not exist: name one of {tree.prefix}/releases"
+        assert str(caught.value).startswith(missing)  # it has no manifest
+        (staging.path / "releases" / PROMOTED / "manifest.json").write_text(
+            json.dumps({"id": PROMOTED, "prefix": str(tree.prefix), "entries": [], "defaults": {}})
+        )
+        promoted = executor.run("promote", {"source": str(tree.prefix), "release": PROMOTED})
+    assert promoted["release"] == PROMOTED
+    assert (tree.path / "releases" / f".new-{PROMOTED}" / "manifest.json").is_file()
 
 
 def test_without_the_right_to_mount_the_reason_is_said(tree: Software) -> None:

@@ -44,6 +44,9 @@ def enter(view: dict[str, Any]) -> None:
             _write("/proc/self/uid_map", f"{uid} {uid} 1")
             _write("/proc/self/gid_map", f"{gid} {gid} 1")
         _mount("none", "/", None, MS_REC | MS_PRIVATE)
+        if view.get("source"):
+            # Before the tree hides it.
+            _mount(view["source"], view["source_at"], None, MS_BIND | MS_REC)
         # Only now: the kernel binds no folder of another namespace.
         folders = _open_folders(view["path"])
         if view["release"] is None:

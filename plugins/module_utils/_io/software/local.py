@@ -21,7 +21,7 @@ from typing import Any, Optional
 
 from ..._software.tree_layout import SKELETON
 from ..errors import ExternalError
-from .executor import RELEASE, TREE, EventReader, OnEvent
+from .executor import RELEASE, TREE, EventReader, OnEvent, PhaseFailed
 from .package import PACKAGE, write_package
 
 #: How much of what a phase printed a message quotes.
@@ -81,10 +81,27 @@ class LocalExecutor:
 
     def run(self, phase: str, request: Mapping[str, Any], view: str = TREE, on_event: Optional[OnEvent] = None) -> Any:
         """Run a phase and return its result. Raises PhaseFailed."""
+        source = request.get("source")
+        if source is None or not self._is_hidden(source):
+            return self._run(phase, request, self._view(view, request), on_event)
+        shown = self.folder / "source"
+        shown.mkdir(exist_ok=True)
+        more = {"source": source, "source_at": str(shown)}
+        try:
+            return self._run(phase, {**request, "source": str(shown)}, {**self._view(view, request), **more}, on_event)
+        except PhaseFailed as error:
+            raise PhaseFailed(phase, str(error).replace(str(shown), source), error.kind, error.details) from error
+
+    def _is_hidden(self, path: str) -> bool:
+        """Whether a path is not seen while the tree is shown at its prefix: that of a tree that is really there."""
+        prefix = self.settings.prefix
+        return self.settings.path != prefix and f"{path}/".startswith(f"{prefix}/")
+
+    def _run(self, phase: str, request: Mapping[str, Any], view: Mapping[str, Any], on_event: Optional[OnEvent]) -> Any:
         reader = EventReader(phase, on_event)
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
-                [self.settings.python, "-m", f"{PACKAGE}.mounted_view", json.dumps(self._view(view, request)), phase],
+                [self.settings.python, "-m", f"{PACKAGE}.mounted_view", json.dumps(view), phase],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
