@@ -12,6 +12,7 @@ prune, a release counts as used for too long, never for too short a time.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from typing import Any, NamedTuple, Optional
@@ -83,7 +84,8 @@ def _append(tree: TreeLayout, lines: list[Publication]) -> None:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             text = b"\n" + text  # a crash cut the last line off
-        os.write(descriptor, text)
+        if os.write(descriptor, text) != len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
