@@ -60,7 +60,6 @@ def environment(request: dict[str, Any], scratch: str) -> dict[str, str]:
         "LMOD_CMD": request["lmod_cmd"],
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",  # progress while it runs
-        "PYTHONOPTIMIZE": "1",  # as `eb` does
         "FANCYLOGGER_IGNORE_MPI4PY": "1",
     }
 
