@@ -6,6 +6,7 @@ Tests that run playbooks cover what depends on Ansible itself, such as packing a
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from typing import Any
 
 from tests.support import module_server, run_module
 from tests.support.cluster import Cluster
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 @dataclass
@@ -40,6 +43,14 @@ class Result:
         # ansible-core 2.19 returns objects; older versions return text.
         found = self.output.get("warnings", [])
         return [item["event"]["msg"] if isinstance(item, dict) else item for item in found]
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """The changes; `before` and `after` without times, because a check and the run after it are seconds apart."""
+        return [
+            {key: TIME.sub("TIME", value) if key in ("before", "after") else value for key, value in change.items()}
+            for change in self.output["changes"]
+        ]
 
     def actions(self) -> dict[str, str]:
         """Return the action of each change, by the name of its object."""

@@ -51,8 +51,8 @@ def test_the_adoption_list_keeps_every_home(claims, people, scheme):
 
 
 @given(namespaces(), st.lists(st.sampled_from(PEOPLE), unique=True), st.sampled_from(SCHEMES))
-def test_every_takeover_is_reported_and_rejected(claims, people, scheme):
-    """What KubeSpawner would mount by name alone, and user_pvc rejects, is a takeover in the census."""
+def test_every_takeover_is_reported_and_left_out(claims, people, scheme):
+    """What KubeSpawner would mount by name alone, and user_pvc leaves out, is a takeover in the census."""
     template = Template.parse(scheme)
     found = census(people, claims, template)
     reported = {(row["name"], row["server"]) for row in found["moves"]["given"]["takeovers"]}
@@ -65,13 +65,14 @@ def test_every_takeover_is_reported_and_rejected(claims, people, scheme):
         if foreign:
             assert tuple(person) in reported
         users = [{"name": person.user, "server": person.server}]
-        refused = plan_for(users, claims, template).refusals
+        plan = plan_for(users, claims, template)
         owns = any(
             item.user == person.user and (item.server == person.server or not template.has_server) for item in claims
         )
         if foreign and not owns:
-            assert refused
-            assert f"taken by the home of {mounted.user}" in refused[0].reason
+            assert not plan.changed
+            assert [item.owner for item in plan.unreconcilable] == [person.user]
+            assert f"home of {mounted.user}" in plan.unreconcilable[0].reason
 
 
 def test_duplicates_orphans_and_undecided():
