@@ -127,6 +127,11 @@ options:
       - The path of another tree on the host that runs the task, for O(state=promoted). Its releases must be for the same
         O(prefix).
     type: path
+  source_claim:
+    description:
+      - The claim of another tree in O(builder_namespace), for O(state=promoted) with O(builder=job). It takes the place of
+        O(source).
+    type: str
   keep:
     description: How many releases stay, the current one included. Required for O(state=pruned).
     type: int

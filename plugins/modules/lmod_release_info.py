@@ -16,9 +16,13 @@ description:
     C(state=pruned) would delete.
   - With O(digests), reads every installation and reports those that have changed since they were built.
 extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
   - odh.persistency.attributes.info
+  - odh.persistency.attributes.k8s
+  - odh.persistency.connection
   - odh.persistency.software
+  - odh.persistency.software_builder
 options:
   release:
     description: The release whose content is returned. Defaults to the current one.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from testbed.node import images
+from testbed.paths import ROOT
 from tests.support.cluster import Cluster
 from tests.support.modules import Result, Running
-from tests.support.node import host_path_claim
+from tests.support.node import Pods, host_path_claim
 from tests.support.software import Software
 
 #: Who owns the tree, and runs Jobs: as on this host.
@@ -29,12 +33,34 @@ class JobTree:
         cluster.patch("namespaces", namespace, {"metadata": {"labels": labels}})
         host_path_claim(cluster, namespace, CLAIM, software.path)
 
-    def add_sources(self, *folders: Path) -> None:
-        """Copy folders with sources and easyconfigs to the tree."""
-        for folder in folders:
-            target = self.software.path / "sources" / folder.name
-            shutil.copytree(folder, target, dirs_exist_ok=True)
-        subprocess.run(["chmod", "-R", "a+rX", str(self.software.path / "sources")], check=True)
+    def add_sources(self) -> None:
+        """Copy the easyconfigs and their sources to the tree."""
+        target = self.software.path / "sources"
+        for name in ("easyconfigs", "sources"):
+            shutil.copytree(getattr(self.software, name), target / name, dirs_exist_ok=True)
+        subprocess.run(["chmod", "-R", "a+rX", str(target)], check=True)
+
+    def add_claim(self, name: str) -> Path:
+        """Create a claim with an empty volume and return the folder of the volume."""
+        folder = self.software.folder / name
+        folder.mkdir()
+        os.chown(folder, USER.pw_uid, USER.pw_gid)
+        host_path_claim(self.cluster, self.namespace, name, folder)
+        return folder
+
+    def pods(self) -> Pods:
+        """Return the pods of the namespace."""
+        return Pods(self.cluster, self.namespace)
+
+    def restricted_kubeconfig(self) -> Path:
+        """Return the kubeconfig of a user who has the permissions of the example for the namespace that builds."""
+        documents = yaml.safe_load_all((ROOT / "examples" / "rbac" / "software.yml").read_text())
+        (rules,) = (
+            document["rules"]
+            for document in documents
+            if document["kind"] == "Role" and document["metadata"]["namespace"] == "software-builder"
+        )
+        return self.cluster.restricted_kubeconfig(self.software.folder, self.namespace, rules)
 
     def options(self, **more: Any) -> dict[str, Any]:
         """Return the options of a run in Jobs."""
@@ -68,6 +94,14 @@ class JobTree:
     def ok(self, check: bool = False, **more: Any) -> Result:
         """Run lmod_release, which must not fail."""
         result = self.run(check, **more)
+        assert not result.failed, result.output["msg"]
+        return result
+
+    def module(self, name: str, **more: Any) -> Result:
+        """Run another module on the tree, which must not fail."""
+        options = {**self.options(state=""), **more}
+        del options["state"], options["progress_file"]
+        result = Running(name, options, self.cluster.environment, False, True).wait(300)
         assert not result.failed, result.output["msg"]
         return result
 

@@ -5,8 +5,8 @@
 """Run one phase in a Kubernetes Job: PYTHON -m odh_persistency_software.job PHASE VIEW REQUEST.
 
 The tree is mounted at its prefix. In the view `release`, only folders of it are mounted there, and this process makes the
-link `current`, which shows a release that is not published yet. The request is packed. So is a long result, because a line
-of a log that is rotated meanwhile would be lost.
+link `current`, which shows a release that is not published yet. The request is packed, and so is the result, because logs have
+limits.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from typing import Any
 
 from .__main__ import serve
 from .packed import pack, unpack
-from .tree_layout import TreeLayout
+from .tree_layout import SKELETON, SOURCES, TreeLayout
 
 #: The event of a packed last event.
 PACKED = "packed"
+#: What an empty volume may have. Sources come before the tree.
+_NOTHING = frozenset((SOURCES, "lost+found", ".snapshot"))
+#: Phases of a plan, which write nothing.
+_PLAN = ("observe", "resolve")
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +39,28 @@ def main(arguments: list[str]) -> int:
         request = unpack(file.read())
     if view == "release":
         _show_release(TreeLayout(request["prefix"]), request["release"])
+    elif _is_empty(request["prefix"]):
+        request = _with_tree(phase, request)
     return serve(phase, request, _packed)
+
+
+def _is_empty(prefix: str) -> bool:
+    try:
+        return _NOTHING.issuperset(os.listdir(prefix))
+    except OSError:
+        return False  # the phase says why
+
+
+def _with_tree(phase: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Create the directories of the tree, because no host may see the volume. A plan gets an empty tree elsewhere."""
+    prefix = request["prefix"]
+    if phase in _PLAN:
+        sources = request.get("source_paths") or [TreeLayout(prefix).sources]
+        request = {**request, "prefix": tempfile.mkdtemp(prefix="tree-"), "source_paths": sources}
+    with contextlib.suppress(OSError):  # the phase says what is missing
+        for name in SKELETON:
+            os.mkdir(os.path.join(request["prefix"], name), 0o755)
+    return request
 
 
 def _show_release(tree: TreeLayout, release: str) -> None:
@@ -44,7 +70,8 @@ def _show_release(tree: TreeLayout, release: str) -> None:
 
 
 def _packed(event: dict[str, Any]) -> dict[str, Any]:
-    return {"event": PACKED, "value": pack(event)}
+    """Return the last event as it is written. Whoever looks at the log of a Job that failed reads its error."""
+    return event if event["event"] == "error" else {"event": PACKED, "value": pack(event)}
 
 
 if __name__ == "__main__":

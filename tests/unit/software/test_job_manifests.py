@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.software.job
     JobSettings,
     PhaseJob,
     job_manifest,
+    only_reads,
     run_manifest,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.software.job_status import (
@@ -36,10 +38,21 @@ def tree_mounts(pod: dict[str, Any]) -> list[dict[str, Any]]:
     return [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] in ("tree", "view")]
 
 
-@pytest.mark.parametrize("phase", ["observe", "resolve"])
-def test_phases_that_only_read_get_the_tree_read_only(phase):
-    mounts = tree_mounts(pod_of(PhaseJob("r1", 1, phase)))
-    assert mounts == [{"name": "tree", "mountPath": "/opt/apps", "readOnly": True}]
+@pytest.mark.parametrize(
+    ("phase", "request_of_phase", "reads"),
+    [("observe", {}, True), ("resolve", {}, True), ("prune", {"dry_run": True}, True), ("prune", {}, False)],
+)
+def test_phases_that_only_read_get_the_tree_read_only(phase, request_of_phase, reads):
+    assert only_reads(phase, request_of_phase) is reads
+    mounts = tree_mounts(pod_of(PhaseJob("r1", 1, phase, read_only=reads)))
+    assert mounts == [{"name": "tree", "mountPath": "/opt/apps", **({"readOnly": True} if reads else {})}]
+
+
+def test_a_promotion_also_gets_the_other_tree():
+    settings = replace(SETTINGS, source_claim="staging")
+    mounts = pod_of(PhaseJob("r1", 1, "promote"), settings)["containers"][0]["volumeMounts"]
+    assert {"name": "source", "mountPath": "/odh-persistency/source", "readOnly": True} in mounts
+    assert "source" not in [volume["name"] for volume in pod_of(PhaseJob("r1", 1, "build"), settings)["volumes"]]
 
 
 def test_a_build_gets_the_tree_at_its_prefix():
@@ -136,6 +149,15 @@ def test_builds_run_as_many_processes_as_their_pods_have_processors(resources, p
                 "containerStatuses": [{"state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}],
             },
             (ENDED, "it used more memory than its limit: raise `limits.memory` in `builder_resources`", False),
+        ),
+        (
+            {
+                "phase": "Failed",
+                "containerStatuses": [
+                    {"state": {"terminated": {"exitCode": 128, "reason": "StartError", "message": "no python"}}}
+                ],
+            },
+            (ENDED, "exit code 128: no python", False),
         ),
         (
             {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource"},

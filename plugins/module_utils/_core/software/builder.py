@@ -19,7 +19,7 @@ from .settings import number_errors
 LOCAL, JOB = "local", "job"
 NEEDED = ("builder_namespace", "builder_claim", "builder_image")
 #: Options of this host, which Jobs do not see.
-_OF_HOST = ("path", "build_user")
+_OF_HOST = ("path", "build_user", "source")
 #: Root's ids are 0.
 _LEAST = {"builder_uid": 1, "builder_gid": 1, "builder_start_timeout": 1}
 _RESOURCES = ("requests", "limits")
@@ -37,8 +37,11 @@ def job_settings(params: Mapping[str, Any], errors: list[str]) -> JobSettings:
     namespace, claim = params["builder_namespace"] or "", params["builder_claim"] or ""
     if namespace and not NAMESPACE.match(namespace):
         errors.append(f"builder_namespace: {quoted(namespace)} cannot be the name of a namespace: correct it")
-    if claim and (error := claim_name_error(claim)):
-        errors.append(f"builder_claim: {quoted(claim)} {error}: correct it")
+    for name in ("builder_claim", "source_claim"):
+        if params.get(name) and (error := claim_name_error(params[name])):
+            errors.append(f"{name}: {quoted(params[name])} {error}: correct it")
+    if claim and params.get("source_claim") == claim:
+        errors.append("source_claim: this is the tree itself: set the claim of the other tree")
     errors += number_errors(params, _LEAST)
     easybuild = params.get("easybuild")
     return JobSettings(
@@ -55,12 +58,13 @@ def job_settings(params: Mapping[str, Any], errors: list[str]) -> JobSettings:
         {str(key): str(value) for key, value in params["builder_node_selector"].items()},
         tuple(params["builder_tolerations"]),
         tuple(params["builder_pull_secrets"]),
+        params.get("source_claim"),
     )
 
 
 def unused_error(params: Mapping[str, Any]) -> Optional[str]:
     """Return what is wrong with options of Jobs without Jobs, None if there are none."""
-    used = [name for name in NEEDED if params.get(name)]
+    used = [name for name in (*NEEDED, "source_claim") if params.get(name)]
     if not used:
         return None
     return f"{used[0]}: it has an effect only with `builder: job`: set that, or remove it"

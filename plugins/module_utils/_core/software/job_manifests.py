@@ -31,13 +31,15 @@ RENEWED_ANNOTATION = OUR_PREFIX + "renewed-at"
 ENTRY_ANNOTATION = OUR_PREFIX + "entry"
 CONTAINER = "phase"
 REQUEST_KEY = "request"
-#: Phases that write nothing. They get the claim read-only, and check mode runs no others.
-READ_ONLY = ("observe", "resolve")
+#: Phases that write nothing.
+_READERS = ("observe", "resolve")
 #: Folders of the tree that the view `release` has. An adopted tree also has the last one.
 VIEW_FOLDERS = ("store", "releases", "locks", "software")
 #: Seconds that a finished Job is kept: those that failed, and those of runs that were killed.
 KEPT_FOR = 7 * 86400
 
+#: Where the phase `promote` has the tree whose release is promoted.
+SOURCE = "/odh-persistency/source"
 _CODE = "/odh-persistency/code"
 _REQUEST = "/odh-persistency/request"
 
@@ -61,6 +63,8 @@ class JobSettings:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: Sequence[Mapping[str, Any]] = ()
     pull_secrets: Sequence[str] = ()
+    #: The claim of the tree whose release is promoted.
+    source_claim: Optional[str] = None
 
     @property
     def claim_label(self) -> str:
@@ -95,11 +99,18 @@ class PhaseJob:
     entry: str = ""
     #: The folders of the view `release`, none for the view `tree`.
     folders: Sequence[str] = ()
+    #: The pod gets the claim read-only.
+    read_only: bool = False
 
     @property
     def name(self) -> str:
         """The name of the Job, and of the ConfigMap with its request."""
         return f"software-{self.run}-{self.number}-{self.phase.replace('_', '-')}"
+
+
+def only_reads(phase: str, request: Mapping[str, Any]) -> bool:
+    """Return whether a phase writes nothing to the tree. Check mode runs no others."""
+    return phase in _READERS or (phase == "prune" and bool(request.get("dry_run")))
 
 
 def run_name(run: str) -> str:
@@ -117,7 +128,8 @@ def run_manifest(
         "annotations": dict(holder),
     }
     data = {_key(path): text for path, text in package.items()}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    # No kubelet needs to look for changes of an immutable one.
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": data}
 
 
 def _key(path: str) -> str:
@@ -204,9 +216,14 @@ def _container(settings: JobSettings, job: PhaseJob, package: str) -> dict[str, 
 def _tree_mounts(settings: JobSettings, job: PhaseJob) -> list[dict[str, Any]]:
     if not job.folders:
         mount: dict[str, Any] = {"name": "tree", "mountPath": settings.prefix}
-        return [{**mount, "readOnly": True} if job.phase in READ_ONLY else mount]
+        source = [{"name": "source", "mountPath": SOURCE, "readOnly": True}] if _has_source(settings, job) else []
+        return [{**mount, "readOnly": True} if job.read_only else mount, *source]
     folders = [{"name": "tree", "mountPath": f"{settings.prefix}/{name}", "subPath": name} for name in job.folders]
     return [{"name": "view", "mountPath": settings.prefix}, *folders]
+
+
+def _has_source(settings: JobSettings, job: PhaseJob) -> bool:
+    return job.phase == "promote" and settings.source_claim is not None
 
 
 def _volumes(settings: JobSettings, job: PhaseJob, files: Sequence[str], package: str) -> list[dict[str, Any]]:
@@ -219,4 +236,6 @@ def _volumes(settings: JobSettings, job: PhaseJob, files: Sequence[str], package
     ]
     if job.folders:
         volumes.append({"name": "view", "emptyDir": {}})
+    if _has_source(settings, job):
+        volumes.append({"name": "source", "persistentVolumeClaim": {"claimName": settings.source_claim}})
     return volumes

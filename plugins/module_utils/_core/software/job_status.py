@@ -56,7 +56,8 @@ def _ending(status: Mapping[str, Any], terminated: Mapping[str, Any]) -> str:
         return "it used more memory than its limit: raise `limits.memory` in `builder_resources`"
     if status.get("reason"):
         return _joined(status["reason"], status.get("message"))
-    return f"exit code {terminated.get('exitCode', 'unknown')}"
+    # A container that could not start has a message, such as that its program does not exist.
+    return _joined(f"exit code {terminated.get('exitCode', 'unknown')}", terminated.get("message"))
 
 
 def newest(pods: Sequence[PodStatus]) -> Optional[PodStatus]:

@@ -66,6 +66,7 @@ def argument_spec() -> dict[str, Any]:
         "server_python": {"type": "path"},
         "release": {"type": "str"},
         "source": {"type": "path"},
+        "source_claim": {"type": "str"},
         "keep": {"type": "int"},
         "minimum_age": {"type": "str", "default": "7d"},
         "server_namespaces": {"type": "list", "elements": "str", "default": []},
@@ -96,7 +97,7 @@ def _switch(module: Any, progress: Progress) -> dict[str, Any]:
             if params["state"] == ROLLED_BACK:
                 return rollback(run, params)
             if params["state"] == PROMOTED:
-                return promotion(run, params)
+                return promotion(run, module)
             return pruning(run, params, oldest, bool(servers))
 
         with _as_rejection():

@@ -14,7 +14,9 @@ from ..._core.software.pruning import PruneSettings, decide, used_since
 from ..._core.software.settings import release_error
 from ..._core.times import parse_span
 from ..module import PlanRejected
-from ..options.software import TREE_SPEC, open_executor
+from ..options.builder import BUILDER_SPEC, open_builder
+from ..options.connection import argument_spec as connection_spec
+from ..options.software import TREE_SPEC
 from ..software.executor import PhaseFailed
 from ..software.progress import Progress
 from ..software.release_run import ReleaseRun
@@ -23,7 +25,9 @@ from ..software.release_run import ReleaseRun
 def argument_spec() -> dict[str, Any]:
     """Return the options of `lmod_release_info`."""
     return {
+        **connection_spec(),
         **TREE_SPEC,
+        **BUILDER_SPEC,
         "release": {"type": "str"},
         "compare_with": {"type": "str"},
         "digests": {"type": "bool", "default": False},
@@ -35,7 +39,7 @@ def argument_spec() -> dict[str, Any]:
 def release_info(module: Any) -> dict[str, Any]:
     """Return what the tree has. Raises PlanRejected."""
     params = module.params
-    with open_executor(params) as executor:
+    with open_builder(module) as executor:
         run = ReleaseRun(executor, {"prefix": params["prefix"], "lmod_cmd": params["lmod_cmd"]}, Progress())
         try:
             return _read(run, params)

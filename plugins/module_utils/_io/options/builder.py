@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Union
 
 from ..._core.software.builder import JOB, LOCAL, job_settings, unused_error
@@ -34,6 +35,21 @@ BUILDER_SPEC: dict[str, Any] = {
 }
 
 
+def _only_reads(module: Any) -> bool:
+    return bool(module.check_mode) or "state" not in module.params
+
+
+def _check_claims(executor: JobExecutor) -> None:
+    """Raise PlanRejected if a claim does not exist: a pod would wait for it."""
+    settings = executor.settings
+    errors = []
+    for option, claim in (("builder_claim", settings.claim), ("source_claim", settings.source_claim)):
+        if claim is not None and not executor.has_claim(claim):
+            errors.append(f"{option}: namespace {settings.namespace} has no claim {claim}: create it with lmod_tree")
+    if errors:
+        raise PlanRejected(errors)
+
+
 def open_builder(
     module: Any, errors: Sequence[str] = (), is_preview: bool = False
 ) -> Union[LocalExecutor, JobExecutor]:
@@ -46,6 +62,29 @@ def open_builder(
     if params["builder"] == LOCAL:
         error = unused_error(params)
         return open_executor(params, [*found, error] if error is not None else found, is_preview=is_preview)
+    executor = _job_executor(module, found)
+    _check_claims(executor)
+    return executor
+
+
+def open_source(module: Any) -> Union[LocalExecutor, JobExecutor]:
+    """Return an executor for the tree whose release is promoted. Raises PlanRejected."""
+    params: Mapping[str, Any] = module.params
+    option = "source" if params["builder"] == LOCAL else "source_claim"
+    if params[option] is None:
+        raise PlanRejected(
+            [f"{option}: set the {'path' if option == 'source' else 'claim'} of the tree whose release is promoted"]
+        )
+    if params["builder"] == LOCAL:
+        return open_executor(params, path=params["source"])
+    executor = _job_executor(module, [])
+    executor.settings = replace(executor.settings, claim=params["source_claim"])
+    executor.read_only = True
+    return executor
+
+
+def _job_executor(module: Any, found: list[str]) -> JobExecutor:
+    params: Mapping[str, Any] = module.params
     settings = job_settings(params, found)
     found += [*place_errors(params, PLACES), *number_errors(params, LEAST)]
     if found:
@@ -53,6 +92,6 @@ def open_builder(
     # Imported here, because a local run does not need the client, which takes half a second to load.
     from ..software.job import JobExecutor
 
-    executor = JobExecutor(open_api(module), settings, params.get("jobs") or 1, module.check_mode)
+    executor = JobExecutor(open_api(module), settings, params.get("jobs") or 1, _only_reads(module))
     executor.start_timeout = params["builder_start_timeout"]
     return executor

@@ -15,14 +15,14 @@ import time
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ..._core.requests import CONFIG_MAPS, EVENTS, JOBS, PODS, create
+from ..._core.requests import CLAIMS, CONFIG_MAPS, EVENTS, JOBS, PODS, create
 from ..._core.software.job_manifests import (
     JOB_LABEL,
-    READ_ONLY,
     VIEW_FOLDERS,
     JobSettings,
     PhaseJob,
     job_manifest,
+    only_reads,
     request_manifest,
 )
 from ..._core.software.job_status import (
@@ -101,12 +101,13 @@ class JobExecutor:
 
     def run(self, phase: str, request: Mapping[str, Any], view: str = TREE, on_event: Optional[OnEvent] = None) -> Any:
         """Run a phase and return its result. Raises PhaseFailed."""
-        if self.read_only and phase not in READ_ONLY:
+        reads = only_reads(phase, request)
+        if self.read_only and not reads:
             raise ExternalError(f"the phase {phase} writes to the tree, and check mode runs no such Job", False)
         run = self._started(str(request["run"]))
         entry = (request.get("entry") or {}).get("module") or ""
         folders = tuple(name for name in VIEW_FOLDERS if name != "software" or self._has_software)
-        job = PhaseJob(run, next(self._numbers), phase, entry, folders if view == RELEASE else ())
+        job = PhaseJob(run, next(self._numbers), phase, entry, folders if view == RELEASE else (), reads)
         result = self._run_job(job, self._request(phase, request), on_event)
         if phase == "lock":
             self._token = result["token"]
@@ -137,13 +138,14 @@ class JobExecutor:
         namespace = self.settings.namespace
         manifest = job_manifest(self.settings, job, tuple(self._package), PACKAGE)
         created = self.api.write(create(JOBS, namespace, manifest))
-        keep = False
+        watch, keep = _Watch(self, job, on_event), False
         try:
             body = request_manifest(self.settings, job, created["metadata"]["uid"], pack(request))
             self.api.write(create(CONFIG_MAPS, namespace, body))
-            return _Watch(self, job, on_event).result()
+            return watch.result()
         except PhaseFailed as error:
-            keep = error.kind not in ("rejected", "locked")
+            # A pod that has not started could still do so, when nobody expects it any more.
+            keep = watch.has_ended and error.kind not in ("rejected", "locked")
             raise
         finally:
             if keep:
@@ -151,6 +153,15 @@ class JobExecutor:
             else:
                 with contextlib.suppress(ExternalError):
                     delete(self.api, JOBS, namespace, job.name)
+
+    def has_claim(self, name: str) -> bool:
+        """Return whether a claim exists, also if the login may not know."""
+        try:
+            return self.api.get(CLAIMS, self.settings.namespace, name) is not None
+        except ApiError as error:
+            if error.is_rbac:
+                return True
+            raise
 
     def check_cancelled(self, phase: str, seconds: float) -> None:
         """Wait. Raises ExternalError if the run was cancelled meanwhile; only the lock is still given back."""
@@ -167,12 +178,14 @@ class _Watch:
         self.executor, self.job = executor, job
         self.api, self.namespace = executor.api, executor.settings.namespace
         self.on_event = on_event
+        self.has_ended = False
         self._seen: set[str] = set()
         self._began = time.monotonic()
 
     def result(self) -> Any:
         """Return the result of the phase. Raises PhaseFailed."""
         pod = self._wait()
+        self.has_ended = True
         lines = self._log(pod, _ENDING)
         reader = EventReader(self.job.phase, None)
         for line in lines:

@@ -14,11 +14,12 @@ from typing import Any, Callable, Optional
 from ..._core.plan import Plan, Rejected
 from ..._core.requests import PODS
 from ..._core.servers.pods import server_pod_from
+from ..._core.software.job_manifests import SOURCE
 from ..._core.software.pruning import PruneSettings, decide, used_since
 from ..._core.software.switch_plan import plan_promotion, plan_pruning, plan_rollback
 from ..._core.times import parse_span
 from ..module import PlanRejected, open_api, refuse
-from ..options.software import open_executor
+from ..options.builder import open_source
 from .release_run import ReleaseRun
 
 #: What the result of the module has besides its plan.
@@ -46,18 +47,17 @@ def rollback(run: ReleaseRun, params: Mapping[str, Any]) -> Switching:
     return Switching(plan, apply, {"release": tree.current, "previous": tree.previous})
 
 
-def promotion(run: ReleaseRun, params: Mapping[str, Any]) -> Switching:
-    """Return the promotion of a release of the tree at `source`. Raises PlanRejected."""
-    if params["source"] is None:
-        raise PlanRejected(["source: set the path of the tree whose release is promoted"])
-    with open_executor(params, path=params["source"]) as executor:
+def promotion(run: ReleaseRun, module: Any) -> Switching:
+    """Return the promotion of a release of another tree. Raises PlanRejected."""
+    params = module.params
+    with open_source(module) as executor:
         source = ReleaseRun(executor, run.request, run.progress).observe()
     tree = run.observe()
     plan = _planned(lambda: plan_promotion(source, tree, params["prefix"], params["release"]))
     release = str(params["release"] or source.current)
 
     def apply() -> Results:
-        copied = run.phase("promote", source=params["source"], release=release)
+        copied = run.phase("promote", source=params["source"] or SOURCE, release=release)
         run.check(release, tree, params)
         run.phase("publish", release=release, expected_current=tree.current)
         return {"release": release, "previous": tree.current, "bytes": copied["bytes"]}
