@@ -175,7 +175,7 @@ def test_in_a_pod_the_service_account_does_not_silently_replace_a_kubeconfig(
 ):
     token = tmp_path / "token"
     token.write_text("some-token")
-    monkeypatch.setattr(connection_settings, "_POD_TOKEN", str(token))
+    monkeypatch.setattr(connection_settings, "POD_TOKEN", str(token))
     pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
     def contradiction(options, environment):

@@ -39,7 +39,8 @@ _KUBECONFIG_LOGINS = (
     "auth-provider",
     "username",
 )
-_POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+#: Where Kubernetes mounts the token of the service account of a pod.
+POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 
 class Setting(NamedTuple):
@@ -104,7 +105,7 @@ class Settings:
     @property
     def is_in_pod(self) -> bool:
         """Whether a connection without settings uses the service account of this pod."""
-        return bool(self._environment.get("KUBERNETES_SERVICE_HOST")) and os.path.isfile(_POD_TOKEN)
+        return bool(self._environment.get("KUBERNETES_SERVICE_HOST")) and os.path.isfile(POD_TOKEN)
 
     def contradiction(self, read_context: Callable[[], Optional[KubeconfigContext]]) -> str:
         """Return what contradicts what, with the way out, or "".

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
-from ..connection_settings import KubeconfigContext, Settings, without_credentials
+from ..connection_settings import POD_TOKEN, KubeconfigContext, Settings, without_credentials
 from ..errors import ConfigError
 from ..options.connection import argument_spec as argument_spec  # of every module with a connection
 from ..version import USER_AGENT
@@ -219,6 +219,12 @@ def _reject_unusable(auth: Mapping[str, Any]) -> None:
         )
 
 
+def _is_pod_without_token(auth: Mapping[str, Any]) -> bool:
+    """Return whether the service account of this pod would be used if its token were mounted."""
+    is_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and not auth.get("kubeconfig") and not auth.get("context")
+    return is_pod and not os.path.isfile(POD_TOKEN)
+
+
 def _explain(auth: Mapping[str, Any], error: Exception) -> str:
     config = _kubeconfig(auth)
     names = [str(item.get("name")) for item in config.get("contexts") or [] if isinstance(item, Mapping)]
@@ -227,12 +233,18 @@ def _explain(auth: Mapping[str, Any], error: Exception) -> str:
     if desired and desired not in names and names:
         return f"{where} has no context {desired}; it has {', '.join(names)}: correct `context` or K8S_AUTH_CONTEXT"
     if not config:
-        if os.environ.get("KUBERNETES_SERVICE_HOST") and not auth.get("kubeconfig"):
-            where = f"this pod has no token of a service account (automountServiceAccountToken: false?), and {where}"
-        return (
-            f"No connection to an API server: {where} is missing, empty or not a kubeconfig ({error}); set `kubeconfig` or "
-            "K8S_AUTH_KUBECONFIG, or `host` with `api_key`"
-        )
+        missing = f"{where} is missing, empty or not a kubeconfig ({error})"
+        ways_out = "set `kubeconfig` or K8S_AUTH_KUBECONFIG, or `host` with `api_key`"
+        if _is_pod_without_token(auth):
+            missing = (
+                f"this pod has no token of a service account (automountServiceAccountToken: false?), and {missing}"
+            )
+            ways_out = (
+                f"mount the token at {POD_TOKEN} (in AWX: `automountServiceAccountToken: true` and `serviceAccountName` in "
+                f"the custom pod spec, `pod_spec_override`, of the container group), or {ways_out} (in AWX: a credential of the "
+                "type OpenShift or Kubernetes API Bearer Token)"
+            )
+        return f"No connection to an API server: {missing}; {ways_out}"
     if not config.get("current-context") and not desired:
         return f"{where} has no current context: set `context` to one of {', '.join(names) or 'its contexts'}"
     return f"The kubeconfig {where} cannot be used: {error}"
