@@ -112,7 +112,12 @@ def quoted(page):
             yield cell[2]
 
 
-@pytest.mark.parametrize("message", [*quoted("homes.md"), *quoted("shares.md"), *quoted("server_access.md")])
+MESSAGES = [
+    message for page in ("homes.md", "shares.md", "server_access.md", "software.md") for message in quoted(page)
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES)
 def test_a_message_that_is_explained_is_a_message_of_the_code(message):
     pattern = re.compile(
         ".*".join(re.escape(words.strip()) for words in message.split("...") if words.strip()), re.DOTALL
