@@ -232,6 +232,8 @@ options:
   shares_file:
     description:
       - Path of a JSON or YAML file of shares on the host that runs the task. The module opens it.
+      - A relative name is looked up next to the inventory, next to the playbook and in the current folder, which in AWX
+        is the project. Two files of that name are rejected. On another host it is a name on that host.
       - The file holds what O(shares) takes, or a dictionary with the single key C(shares).
       - Can be combined with O(shares). A share in both is rejected.
     type: path
@@ -288,7 +290,8 @@ options:
         required: true
   groups_file:
     description:
-      - Path of a file of groups on the host that runs the task. The module opens it.
+      - Path of a file of groups on the host that runs the task. The module opens it. A relative name is looked up as that of
+        O(shares_file).
       - JSON and YAML files hold what O(groups) takes, or a dictionary with the single key C(groups). CSV files have the
         columns C(group) and C(user), and one row for each membership.
       - Can be combined with O(groups). A group in both is rejected.

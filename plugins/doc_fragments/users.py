@@ -56,6 +56,8 @@ options:
   users_file:
     description:
       - Path of a file of users on the host that runs the task. The module opens it.
+      - A relative name is looked up next to the inventory, next to the playbook and in the current folder, which in AWX
+        is the project. Two files of that name are rejected. On another host it is a name on that host.
       - JSON and YAML files hold a list of what O(users) takes, or a dictionary with the single key C(users). CSV files have
         a header with C(name) and any of C(server), C(claim), C(size), C(storage_class), C(state), C(label:KEY) and
         C(annotation:KEY).

@@ -79,6 +79,8 @@ options:
     description:
       - The path of the file of Helm values, on the host that runs the task. Required for O(flavor=z2jh).
       - If the file exists, the keys are added to it, between two comments. A conflict is rejected with its line.
+      - A relative name is looked up next to the inventory, next to the playbook and in the current folder. If there is no such
+        file, it is created in the current folder.
     type: path
   release:
     description: The name of the Helm release.

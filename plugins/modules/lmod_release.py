@@ -66,6 +66,8 @@ options:
   stack_file:
     description:
       - The stack, as a YAML file on the host that runs the task. Error messages name its lines.
+      - A relative name is looked up next to the inventory, next to the playbook and in the current folder, which in AWX
+        is the project. Two files of that name are rejected. On another host it is a name on that host.
     type: path
   easybuild_options:
     description:

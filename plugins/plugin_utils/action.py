@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of every module that runs on the controller: it checks what JSON would change on the way to the module."""
+"""The part of every module that runs on the controller: it checks what JSON would change, and finds the files of the operator."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Optional
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible_collections.odh.persistency.plugins.module_utils._core.inventory import typed_errors
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import refusal_message
+from ansible_collections.odh.persistency.plugins.plugin_utils import file_names
 
 
 class KeyCheckingAction(NormalAction):
@@ -19,6 +20,11 @@ class KeyCheckingAction(NormalAction):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         """Return the result of the module, or the failure that its options cannot be passed on."""
         errors = typed_errors(self._task.args)
+        # On another host names mean files of that host.
+        if self._connection.transport == "local":
+            paths, missing = file_names.resolve(self._task.args, file_names.folders(task_vars or {}))
+            errors += missing
+            self._task.args = {**self._task.args, **paths}
         if errors:
             return {"failed": True, "changed": False, "msg": refusal_message(errors)}
         result: dict[str, Any] = super().run(tmp, task_vars)

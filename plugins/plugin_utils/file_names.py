@@ -1,0 +1,55 @@
+# Copyright (c) 2026 odh.persistency contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Relative names of files: looked up beside the inventory and in the project, so that one inventory works everywhere.
+
+Ansible itself runs a local module in the folder of the playbook, which for a playbook of a collection is the collection. AWX
+copies the inventory into the job without the files next to it, and runs the job in the folder of the project.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible import context
+
+#: The options of modules that name a file of the operator.
+_READ = ("users_file", "shares_file", "groups_file", "stack_file")
+#: This file is created if it does not exist.
+_WRITTEN = "values_file"
+
+
+def folders(variables: Mapping[str, Any]) -> list[str]:
+    """Return where relative names are looked up: inventory, playbook, playbooks of the command line, current folder."""
+    arguments = context.CLIARGS.get("args")
+    playbooks = arguments if isinstance(arguments, (list, tuple)) else ()  # of `ansible` it is a pattern of hosts
+    found = [variables.get("inventory_dir"), variables.get("playbook_dir"), *map(os.path.dirname, playbooks), "."]
+    return list(dict.fromkeys(os.path.abspath(folder) for folder in found if folder))
+
+
+def resolve(options: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the paths of the options with relative names, and errors without a full stop. The last place is the project."""
+    paths: dict[str, str] = {}
+    errors: list[str] = []
+    for option in (*_READ, _WRITTEN):
+        name = options.get(option)
+        if not isinstance(name, str) or not name or name.startswith(("/", "~", "$")):
+            continue
+        candidates = [os.path.join(place, name) for place in places]
+        found = {os.path.realpath(path): path for path in reversed(candidates) if os.path.exists(path)}
+        if len(found) > 1:
+            errors.append(
+                f"the name {name} of `{option}` is relative, and there are {' and '.join(reversed(found.values()))}: remove "
+                "one of them, or set the whole path"
+            )
+        elif found or option == _WRITTEN:
+            paths[option] = next(iter(found.values()), candidates[-1])
+        else:
+            errors.append(
+                f"the file {name} of `{option}` is not in {', '.join(places)}: put it next to the inventory or, for AWX, which "
+                "leaves such files out, into the project, and set its path from there"
+            )
+    return paths, errors
