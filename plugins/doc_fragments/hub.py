@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
-_SUBOPTIONS = r"""
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  hub:
+    description:
+      - The JupyterHub that is asked for its users, and for the time when they were last active.
+      - The token belongs to a service with the scopes C(list:users), C(read:users:name), C(read:users:activity) and
+        C(read:servers).
     type: dict
     suboptions:
       url:
@@ -29,22 +37,7 @@ _SUBOPTIONS = r"""
         type: path
 """
 
-
-class ModuleDocFragment:
-    DOCUMENTATION = (
-        r"""
-options:
-  hub:
-    description:
-      - The JupyterHub that is asked for its users, and for the time when they were last active.
-      - The token belongs to a service with the scopes C(list:users), C(read:users:name), C(read:users:activity) and
-        C(read:servers).
-"""
-        + _SUBOPTIONS
-    )
-
-    SERVERS = (
-        r"""
+    SERVERS = r"""
 options:
   hub:
     description:
@@ -54,6 +47,25 @@ options:
       - The scope C(admin:server_state) is optional. With it the hub says which pod belongs to which server. Without it the
         module compares the time when the server was started with the creation of the pod.
     required: true
+    type: dict
+    suboptions:
+      url:
+        description:
+          - URL of the hub or of its API, such as V(https://hub.example.org/hub/api).
+        type: str
+        required: true
+      token:
+        description:
+          - API token.
+        type: str
+        required: true
+      validate_certs:
+        description:
+          - Whether to verify the hub's certificate.
+        type: bool
+        default: true
+      ca_cert:
+        description:
+          - File with the CA certificates that verify the hub's certificate, instead of the system's.
+        type: path
 """
-        + _SUBOPTIONS
-    )

@@ -68,6 +68,10 @@ options:
     type: str
     choices: [acl, jsp]
     default: acl
+  profiles_namespace:
+    description:
+      - As in M(odh.persistency.share_acl).
+    type: str
   max_withdrawals:
     description:
       - As in M(odh.persistency.share_acl).

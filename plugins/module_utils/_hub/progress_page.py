@@ -83,7 +83,7 @@ async def notes_of_init_container(spawner: Any, earlier: Any, sleep: Callable[[f
 
     `earlier` is the UID of the pod that had the name before, None if there was none.
     """
-    for _ in range(int(spawner.start_timeout)):
+    for _second in range(int(spawner.start_timeout)):
         await sleep(1)
         pod = _pod(spawner)
         if pod_uid(spawner) != earlier and any("terminated" in state for state in _states(pod)):

@@ -97,4 +97,4 @@ def serve(phase: str, request: dict[str, Any], last: Callable[[dict[str, Any]], 
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

@@ -12,7 +12,7 @@ import re
 import shlex
 import subprocess
 import tempfile
-from typing import Any, NamedTuple, Optional
+from typing import IO, Any, NamedTuple, Optional, cast
 
 from .errors import FAILED, NO_SPACE, REJECTED, PhaseError
 from .tree_layout import RELEASE_ID, RELEASES, SKELETON
@@ -109,8 +109,7 @@ class FarSide:
             raise PhaseError(f"{command[0]} cannot be run ({error.strerror}): install it", REJECTED) from error
         self._stack.callback(process.wait)
         self._stack.callback(process.terminate)
-        assert process.stdout is not None
-        if b"connected" not in process.stdout.readline():
+        if b"connected" not in cast("IO[bytes]", process.stdout).readline():
             process.wait()
             errors.seek(0)
             failed = self._failed("ssh", process.returncode, errors.read().decode("utf-8", "replace"))
@@ -177,9 +176,8 @@ class FarSide:
 
     def _report(self, process: subprocess.Popen[bytes], paths: list[str], emit: Any) -> None:
         """Emit an event for each folder that rsync sends, given the names of files that it prints."""
-        assert process.stdout is not None
         known, last = set(paths), ""
-        for line in process.stdout:
+        for line in cast("IO[bytes]", process.stdout):
             entry = "/".join(line.decode("utf-8", "replace").strip().split("/")[:3])
             if entry in known and entry != last:
                 emit({"entry": entry, "step": "send"})

@@ -299,12 +299,12 @@ class _Parser:
         return options
 
     def _robot_paths(self, listed: Optional[Placed]) -> tuple[str, ...]:
-        paths = self._texts("robot_paths", listed, "a path")
-        found = []
-        for path in paths:
+        found: list[str] = []
+        if listed is None:
+            return ()
+        for path in self._texts("robot_paths", listed, "a path"):
             if not posixpath.isabs(path):
                 if self.folder is None:
-                    assert listed is not None
                     self._error(listed, f"the path {quoted(path)} in `robot_paths` is relative: write it from `/`")
                     continue
                 path = posixpath.join(self.folder, path)

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 from ..connection_settings import POD_TOKEN, KubeconfigContext, Settings, without_credentials
 from ..errors import ConfigError
-from ..options.connection import argument_spec as argument_spec  # of every module with a connection
 from ..version import USER_AGENT
 
 try:

@@ -24,12 +24,12 @@ from ..files.hub_package import hub_package
 from ..files.values_change import ValuesChange, plan_values, write_values
 from ..files.values_file import ValuesFile
 from ..kubernetes.api import Api
-from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.facts import missing_namespace_warning
 from ..kubernetes.hub_objects import Target, TargetWriter, odh_targets, permission_targets, read_target
 from ..kubernetes.hub_observer import Allowed, HubObserver, ObservedState
 from ..kubernetes.namespaces import create_namespaces
 from ..module import PlanRejected, finish, open_api, refuse
+from ..options.connection import argument_spec as connection_spec
 from ..options.result import RESULT_SPEC
 
 

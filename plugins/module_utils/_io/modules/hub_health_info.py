@@ -31,11 +31,11 @@ from ..errors import ExternalError
 from ..files.hub_package import hub_package
 from ..kubernetes.acl_reader import AclReader
 from ..kubernetes.api import Api
-from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.facts import namespace_error, read_storage_classes
 from ..kubernetes.hub_resources import HubResources, attempt
 from ..kubernetes.hub_workload import servers_namespace
 from ..module import PlanRejected, open_api
+from ..options.connection import argument_spec as connection_spec
 
 try:
     import yaml

@@ -21,10 +21,10 @@ from ..._core.software.tree_spec import BACKENDS, namespaces_of, resolve_tree, t
 from ..._core.times import parse_span
 from ..._software.tree_layout import SKELETON
 from ..filesystem.accounts import account_of, group_id
-from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.readiness import Timings
 from ..kubernetes.shares import SharesRun
 from ..module import PlanRejected, finish, open_api, timings_result
+from ..options.connection import argument_spec as connection_spec
 from ..options.result import RESULT_SPEC
 from ..software.tree_folder import FolderSettings, TreeFolder
 

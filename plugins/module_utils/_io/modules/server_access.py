@@ -44,9 +44,9 @@ from ..hub.stop import stop_servers
 from ..kubernetes.acl_reader import AclReader
 from ..kubernetes.api import Api
 from ..kubernetes.apply import apply_plan
-from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.facts import namespace_error
 from ..module import PlanRejected, finish, open_api, timings_result
+from ..options.connection import argument_spec as connection_spec
 from ..options.hub import HUB_SPEC, hub_client
 from ..options.result import RESULT_SPEC
 from ..timings import Timings

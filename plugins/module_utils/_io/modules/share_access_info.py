@@ -42,7 +42,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
 def argument_spec() -> dict[str, Any]:
     """Return the options of `share_access_info`."""
-    from ..kubernetes.connection import argument_spec as connection_spec
+    from ..options.connection import argument_spec as connection_spec
 
     return {
         **connection_spec(),

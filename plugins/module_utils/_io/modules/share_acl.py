@@ -31,9 +31,9 @@ from ..kubernetes.acl import AclPublisher, Planned, consent_of
 from ..kubernetes.acl_inputs import AclInputs, Granted, Groups, Intended, guarded_comparison
 from ..kubernetes.acl_reader import AclReader
 from ..kubernetes.api import Api
-from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.openshift_groups import groups_in_use, readable_members
 from ..module import PlanRejected, finish, open_api, timings_result
+from ..options.connection import argument_spec as connection_spec
 from ..options.result import RESULT_SPEC
 from ..options.shares import GROUPS_SPEC, SHARES_SPEC, groups_of, shares_given, shares_of
 

@@ -15,11 +15,11 @@ from ..._core.quantity import QuantityError, parse_size
 from ..._core.shares.planning.desired import Share, ShareSettings, resolve
 from ..._core.times import parse_span
 from ..._core.validation import quoted
-from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.origins import BINDING_TIMEOUT
 from ..kubernetes.readiness import Timings
 from ..kubernetes.shares import SharesRun
 from ..module import PlanRejected, finish, open_api, refuse, timings_result
+from ..options.connection import argument_spec as connection_spec
 from ..options.result import RESULT_SPEC
 from ..options.shares import SHARES_SPEC, require_shares, shares_of
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..._core.metadata import STATES
-from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.homes import HomesRun
 from ..kubernetes.readiness import Timings
 from ..module import finish, open_api, refuse, timings_result
+from ..options.connection import argument_spec as connection_spec
 from ..options.result import RESULT_SPEC
 from ..options.users import SOURCE_SPEC, Sources, homes_of, settings_of, users_given
 

@@ -14,10 +14,10 @@ from ..._core.homes.observed import is_home
 from ..._core.kubernetes.claims import claim_from
 from ..._core.report.census import census_text
 from ..._core.report.homes import home_row, table
-from ..kubernetes.connection import argument_spec as connection_spec
 from ..kubernetes.errors import ApiError
 from ..kubernetes.facts import read_pods
 from ..module import PlanRejected, open_api
+from ..options.connection import argument_spec as connection_spec
 from ..options.users import SOURCE_SPEC, Sources, template_of, users_given
 
 

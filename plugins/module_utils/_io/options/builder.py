@@ -30,7 +30,7 @@ BUILDER_SPEC: dict[str, Any] = {
     "builder_gid": {"type": "int"},
     "builder_node_selector": {"type": "dict", "default": {}},
     "builder_tolerations": {"type": "list", "elements": "dict", "default": []},
-    "builder_pull_secrets": {"type": "list", "elements": "str", "default": []},
+    "builder_pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "builder_start_timeout": {"type": "int", "default": 600},
 }
 

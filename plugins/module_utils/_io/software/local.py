@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import IO, Any, Optional, cast
 
 from ..._software.tree_layout import SKELETON
 from ..errors import ExternalError
@@ -111,12 +111,9 @@ class LocalExecutor:
                 start_new_session=True,
             )
             try:
-                assert process.stdin is not None
-                assert process.stdout is not None
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write(json.dumps({"prefix": self.settings.prefix, **request}))
-                    process.stdin.close()
-                for line in process.stdout:
+                with contextlib.suppress(BrokenPipeError), cast("IO[str]", process.stdin) as stdin:
+                    stdin.write(json.dumps({"prefix": self.settings.prefix, **request}))
+                for line in cast("IO[str]", process.stdout):
                     reader.read(line)
                 process.wait()
             except BaseException:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import _software
-from ..._software import (  # noqa: F401
+from ..._software import (
     __main__,
     adopt,
     assemble,
@@ -37,6 +37,26 @@ from ..._software import (  # noqa: F401
 )
 
 PACKAGE = "odh_persistency_software"
+#: What this file imports for the archive.
+PHASES = (
+    __main__,
+    adopt,
+    assemble,
+    build,
+    cache,
+    job,
+    lock,
+    mounted_view,
+    observe,
+    promote,
+    prune,
+    publish,
+    resolve,
+    roll_back,
+    sync,
+    unlock,
+    verify,
+)
 
 
 def software_package() -> dict[str, str]:
