@@ -53,6 +53,7 @@ def merged(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
     result = dict(defaults)
     for key, value in values.items():
         before = result.get(key)
-        is_mapping = isinstance(before, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(before, value) if is_mapping else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = merged(before, value)
+        result[key] = value
     return result
