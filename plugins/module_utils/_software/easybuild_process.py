@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import IO, Any, Callable, cast
+from typing import Any, Callable
 
 from .build_errors import Logs, build_error
 from .easybuild_session import arguments, environment
@@ -70,7 +70,7 @@ class EasyBuildProcess:
             repeated = threading.Thread(target=self._repeat, args=(done, emit), daemon=True)
             repeated.start()
             try:
-                for line in cast("IO[bytes]", process.stdout):
+                for line in process.stdout or ():
                     log.write(line)
                     log.flush()
                     self._read(line.decode("utf-8", "replace"), emit)

@@ -12,7 +12,7 @@ import re
 import shlex
 import subprocess
 import tempfile
-from typing import IO, Any, NamedTuple, Optional, cast
+from typing import Any, NamedTuple, Optional
 
 from .errors import FAILED, NO_SPACE, REJECTED, PhaseError
 from .tree_layout import RELEASE_ID, RELEASES, SKELETON
@@ -109,7 +109,8 @@ class FarSide:
             raise PhaseError(f"{command[0]} cannot be run ({error.strerror}): install it", REJECTED) from error
         self._stack.callback(process.wait)
         self._stack.callback(process.terminate)
-        if b"connected" not in cast("IO[bytes]", process.stdout).readline():
+        stdout = process.stdout
+        if stdout is None or b"connected" not in stdout.readline():
             process.wait()
             errors.seek(0)
             failed = self._failed("ssh", process.returncode, errors.read().decode("utf-8", "replace"))
@@ -177,7 +178,7 @@ class FarSide:
     def _report(self, process: subprocess.Popen[bytes], paths: list[str], emit: Any) -> None:
         """Emit an event for each folder that rsync sends, given the names of files that it prints."""
         known, last = set(paths), ""
-        for line in cast("IO[bytes]", process.stdout):
+        for line in process.stdout or ():
             entry = "/".join(line.decode("utf-8", "replace").strip().split("/")[:3])
             if entry in known and entry != last:
                 emit({"entry": entry, "step": "send"})

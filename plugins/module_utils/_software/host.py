@@ -22,7 +22,7 @@ def operating_system() -> str:
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 for line in file:
-                    key, _, value = line.strip().partition("=")
+                    key, _equals, value = line.strip().partition("=")
                     values[key] = value.strip("\"'")
             break
     return "-".join(filter(None, [values.get("ID", "linux"), values.get("VERSION_ID", "")]))

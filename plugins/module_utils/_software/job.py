@@ -30,11 +30,15 @@ _NOTHING = frozenset((SOURCES, "lost+found", ".snapshot"))
 _PLAN = ("observe", "resolve")
 
 
+def _end(*_signal: Any) -> None:
+    raise SystemExit(143)
+
+
 def main(arguments: list[str]) -> int:
     """Run the phase of the command line. Return 0 if it has a result."""
     phase, view, source = arguments
     # Process 1 of a container ignores SIGTERM otherwise. What is half done is removed, and children end with this process.
-    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(143))
+    signal.signal(signal.SIGTERM, _end)
     with open(source, encoding="ascii") as file:
         request = unpack(file.read())
     if view == "release":
@@ -75,4 +79,4 @@ def _packed(event: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

@@ -130,8 +130,9 @@ def main(arguments: list[str]) -> None:
         enter(view)
         _start(phase)
     except PhaseError as error:
-        print(json.dumps({"event": "error", "message": error.message, "kind": error.kind, "details": error.details}))
-        sys.exit(1)
+        event = {"event": "error", "message": error.message, "kind": error.kind, "details": error.details}
+        sys.stdout.write(json.dumps(event) + "\n")
+        raise SystemExit(1) from error
 
 
 def _start(phase: str) -> None:

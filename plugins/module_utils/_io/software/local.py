@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pwd
@@ -17,7 +18,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Optional, cast
+from typing import Any, Optional
 
 from ..._software.tree_layout import SKELETON
 from ..errors import ExternalError
@@ -111,9 +112,9 @@ class LocalExecutor:
                 start_new_session=True,
             )
             try:
-                with contextlib.suppress(BrokenPipeError), cast("IO[str]", process.stdin) as stdin:
+                with contextlib.suppress(BrokenPipeError), process.stdin or io.StringIO() as stdin:
                     stdin.write(json.dumps({"prefix": self.settings.prefix, **request}))
-                for line in cast("IO[str]", process.stdout):
+                for line in process.stdout or ():
                     reader.read(line)
                 process.wait()
             except BaseException:

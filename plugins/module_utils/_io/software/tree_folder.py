@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from typing import Any, NamedTuple, Optional, cast
+from typing import Any, NamedTuple, Optional
 
 from ..._core.directories.desired import DesiredDirectories
 from ..._core.directories.model import DIRECTORY, DirectorySettings, Node
@@ -23,7 +23,7 @@ from ..filesystem.accounts import acting_as
 from ..filesystem.executor import apply_plan
 from ..filesystem.reading import read_directories, replan_in
 from ..filesystem.root import OpenedRoot, open_root
-from ..filesystem.tree import ACCOUNT_NAMES, Tree, credentials, user_name
+from ..filesystem.tree import ACCOUNT_NAMES, credentials, user_name
 from .adoption import Adoption
 from .executor import PhaseFailed
 from .local import LocalExecutor, LocalSettings
@@ -122,7 +122,9 @@ class TreeFolder:
         return outcome.followed_by(self._adoption.apply(self._adopted))
 
     def _apply_skeleton(self) -> Outcome:
-        tree, directories = cast("Tree", self._opened.tree), cast("DirectorySettings", self._directories)
+        tree, directories = self._opened.tree, self._directories
+        if tree is None or directories is None:  # nothing to apply to
+            return Outcome(self._skeleton)
         with acting_as(self.settings.account):
             return apply_plan(tree, self._skeleton, replan_in(tree, directories))
 
