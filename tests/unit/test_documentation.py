@@ -113,7 +113,9 @@ def quoted(page):
 
 
 MESSAGES = [
-    message for page in ("homes.md", "shares.md", "server_access.md", "software.md") for message in quoted(page)
+    message
+    for page in ("awx.md", "homes.md", "shares.md", "server_access.md", "software.md")
+    for message in quoted(page)
 ]
 
 
