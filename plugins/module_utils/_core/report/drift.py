@@ -37,7 +37,8 @@ def drift(hosts: Mapping[str, Mapping[str, Any]], max_changes: int) -> dict[str,
 
     `total` counts what a run would change, `parts` counts it per part and action, and `hosts` per host. `changes` are at
     most `max_changes` of them, each with its host and part, and `omitted` counts the others. `unreconcilable` are
-    differences that the cluster cannot change. `failures` are sentences, and `text` is a table with a line for each change.
+    differences that the cluster cannot change. `failures` are sentences, and `text` is a table with a line for each change,
+    and with a line for each failure.
     """
     parts: dict[str, dict[str, int]] = {}
     totals: dict[str, int] = {}
@@ -70,7 +71,12 @@ def drift(hosts: Mapping[str, Mapping[str, Any]], max_changes: int) -> dict[str,
         "unreconcilable": unreconcilable[:max_changes],
         "unreconcilable_total": fixed,
         "failures": failures,
-        "text": _text(shown, total, unreconcilable[:max_changes]),
+        "text": "\n".join(
+            [
+                _text(shown, total, unreconcilable[:max_changes], bool(failures)),
+                *(f"A run would fail: {text}" for text in failures),
+            ]
+        ),
     }
 
 
@@ -99,9 +105,12 @@ def _items(host: str, part: str, items: Iterable[Mapping[str, Any]]) -> list[dic
     return [{"host": host, "part": part, **item} for item in items if item.get("action") != REFUSE]
 
 
-def _text(changes: Sequence[Mapping[str, Any]], total: int, fixed: Sequence[Mapping[str, Any]]) -> str:
+def _text(
+    changes: Sequence[Mapping[str, Any]], total: int, fixed: Sequence[Mapping[str, Any]], is_partial: bool
+) -> str:
     if not changes and not fixed:
-        return "Everything is as the inventory says." if not total else f"{total} changes."
+        compared = "Everything that was compared" if is_partial else "Everything"
+        return f"{compared} is as the inventory says." if not total else f"{total} changes."
     lines = [HEADINGS, *(_line(item, item.get("before"), item.get("after")) for item in _sorted(changes))]
     lines += [_line(item, item["reason"], "cannot be changed") for item in _sorted(fixed)]
     text = table([[cell or "-" for cell in line] for line in lines])
