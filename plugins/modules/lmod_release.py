@@ -286,7 +286,7 @@ entries:
   returned: O(state=present) and O(state=built)
   type: list
   elements: dict
-failed:
+failed_modules:
   description: Modules that are not built, each with its C(reason) and C(log).
   returned: O(state=present) and O(state=built)
   type: list

@@ -74,13 +74,13 @@ def test_an_optional_entry_that_fails_is_left_out_and_not_tried_again(software: 
     result = software.ok()
     assert result.changed
     assert result.modules == ["lib/1.0", "tool/1.0"]
-    assert [item["module"] for item in result.output["failed"]] == ["bad/1.0", "needs/1.0"]
+    assert [item["module"] for item in result.output["failed_modules"]] == ["bad/1.0", "needs/1.0"]
     assert "bad/1.0 is optional and failed: " in result.warnings[0]
     again = software.ok()
     assert not again.changed
     assert software.progress == []
-    assert [item["module"] for item in again.output["failed"]] == ["bad/1.0", "needs/1.0"]
-    assert software.ok(rebuild=["bad/1.0"]).output["failed"]
+    assert [item["module"] for item in again.output["failed_modules"]] == ["bad/1.0", "needs/1.0"]
+    assert software.ok(rebuild=["bad/1.0"]).output["failed_modules"]
     assert "bad/1.0: build 1 of 1" in software.progress
 
 
@@ -148,7 +148,7 @@ def test_missing_sources_are_listed_before_anything_is_built(software: Software)
     assert f"{software.stack_file}:7: the source other-1.0.tar of other/1.0 has another checksum" in result.msg
     assert software.files() == before
     software.stack(lib_stack("  - gone-1.0.eb: {optional: true}"))
-    assert [item["module"] for item in software.ok().output["failed"]] == ["gone/1.0"]
+    assert [item["module"] for item in software.ok().output["failed_modules"]] == ["gone/1.0"]
 
 
 def test_pruning(software: Software) -> None:

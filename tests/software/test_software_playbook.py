@@ -66,6 +66,14 @@ def test_the_tags(software: Software) -> None:
     assert [path.name for path in (software.path / "releases").glob("2*")] == [second]
 
 
+def test_an_optional_entry_that_fails_is_a_warning(software: Software) -> None:
+    software.add("bad", "1.0", "postinstallcmds = ['false']")
+    software.stack(lib_stack("  - bad-1.0.eb: {optional: true}"))
+    played = ok(software)
+    assert "bad/1.0 is optional and failed: " in played.output
+    assert ok(software).recap["changed"] == 0
+
+
 def test_a_variable_that_does_not_exist(software: Software) -> None:
     played = play(software, software_stackfile="stack.yml")
     assert played.code

@@ -225,7 +225,7 @@ def _finish(module: Any, outcome: Outcome, planned: ReleasePlan, current: str | 
         previous=planned.tree.current if current != planned.tree.current else planned.tree.previous,
         modules=[entry["module"] for entry in manifest["entries"]],
         entries=manifest["entries"],
-        failed=[item.as_result() for item in failed.values()],
+        failed_modules=[item.as_result() for item in failed.values()],
         rebuild_available=list(planned.rebuild_available),
         missing_sources=list(planned.missing_sources),
         **timings_result(more["timings"].seconds),
