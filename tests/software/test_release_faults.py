@@ -214,7 +214,7 @@ def test_a_lock_of_this_host_before_it_was_started_again(software_tree: Software
 def test_of_many_runs_at_once_one_gets_a_stale_lock(software_tree: SoftwareTree) -> None:
     program = (
         "import sys, json, os, time\n"
-        "from odh_persistency_software.__main__ import run_phase\n"
+        "from odh_persistency_software.phases import run_phase\n"
         "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
         "request = {'prefix': sys.argv[1], 'run': str(os.getpid()), 'pid': os.getppid()}\n"
         "print(run_phase('lock', request, print)['event'])\n"

@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._software import __main__ as phases
-from ansible_collections.odh.persistency.plugins.module_utils._software import files, mounted_view, store
+from ansible_collections.odh.persistency.plugins.module_utils._software import files, mounted_view, phases, store
 from ansible_collections.odh.persistency.plugins.module_utils._software.lmod import lmod_environment
 from ansible_collections.odh.persistency.plugins.module_utils._software.tree_layout import (
     SKELETON,

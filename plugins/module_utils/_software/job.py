@@ -18,8 +18,8 @@ import sys
 import tempfile
 from typing import Any
 
-from .__main__ import serve
 from .packed import pack, unpack
+from .phases import serve
 from .tree_layout import SKELETON, SOURCES, TreeLayout
 
 #: The event of a packed last event.

@@ -137,7 +137,7 @@ def main(arguments: list[str]) -> None:
 
 def _start(phase: str) -> None:
     try:
-        os.execv(sys.executable, [sys.executable, "-m", str(__package__), phase, "-"])
+        os.execv(sys.executable, [sys.executable, "-m", f"{__package__}.phases", phase, "-"])
     except OSError as error:
         raise PhaseError(
             f"the user with the id {os.getuid()} cannot run {sys.executable} ({error.strerror}): let it read EasyBuild's "

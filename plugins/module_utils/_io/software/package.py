@@ -17,7 +17,6 @@ from typing import Any
 
 from ... import _software
 from ..._software import (
-    __main__,
     adopt,
     assemble,
     build,
@@ -26,6 +25,7 @@ from ..._software import (
     lock,
     mounted_view,
     observe,
+    phases,
     promote,
     prune,
     publish,
@@ -39,7 +39,7 @@ from ..._software import (
 PACKAGE = "odh_persistency_software"
 #: What this file imports for the archive.
 PHASES = (
-    __main__,
+    phases,
     adopt,
     assemble,
     build,
@@ -61,7 +61,7 @@ PHASES = (
 
 def software_package() -> dict[str, str]:
     """Return the texts of the package's files by their path in it."""
-    package = __main__.__name__.rpartition(".")[0]
+    package = phases.__name__.rpartition(".")[0]
     found = {"__init__.py": _source(package)}
     for info in pkgutil.walk_packages(_software.__path__, package + "."):
         path = info.name[len(package) + 1 :].replace(".", "/")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run one phase: PYTHON -m odh_persistency_software PHASE REQUEST.json (`-` reads the request from the standard input).
+"""Run one phase: PYTHON -m odh_persistency_software.phases PHASE REQUEST.json (`-` reads the request from the standard input).
 
 The standard output has one JSON object a line: progress, and at the end one result or one error. Everything that a phase
 or its libraries print goes to the standard error.
