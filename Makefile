@@ -14,7 +14,7 @@ help: ## List the targets
 
 ##@ See it work
 .PHONY: demo demo-down
-demo: ## Create homes and shares on a real API server, run again without changes, preview a change, start a hub
+demo: ## Create homes and shares on a real API server, publish software, run again without changes, preview a change, start a hub
 	@bin/dev examples/demo/run $(ARGS)
 
 demo-down: ## Stop and remove the demo
@@ -29,6 +29,7 @@ demo-down: ## Stop and remove the demo
 	  fi; \
 	  bin/dev python -m testbed down; \
 	fi
+	@chmod -R u+w '$(or $(ODHP_TESTBED_DATA),.dev)/demo' 2>/dev/null || true
 	@rm -rf '$(or $(ODHP_TESTBED_DATA),.dev)/demo'
 
 ##@ Test it

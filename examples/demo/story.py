@@ -1,4 +1,4 @@
-"""The demo: homes, shares and a hub for everybody in examples/inventories/demo, on a real API server. `make demo` runs it.
+"""The demo: homes, shares, software and a hub for everybody in examples/inventories/demo. `make demo` runs it.
 
 On the testbed of this checkout the objects stay, so that you can look around, until `make demo-down` or the next demo. On
 your own cluster (KUBECONFIG) the demo uses namespaces with generated names, and deletes them at the end.
@@ -29,6 +29,7 @@ import cluster
 import edit
 import hub
 import output
+import software
 import yaml
 from cluster import DemoError
 from output import command, heading, say
@@ -53,6 +54,7 @@ def remove(namespace: str) -> None:
     if cluster.is_testbed():
         hub.stop(namespace)
     cluster.remove(namespace)
+    software.remove(folder_of(namespace) / "software")
     shutil.rmtree(folder_of(namespace), ignore_errors=True)
 
 
@@ -66,6 +68,7 @@ class Demo:
         self.no_hub = (
             hub.missing() if self.on_testbed else "the nodes of the cluster in KUBECONFIG are not this machine's"
         )
+        self.no_software = software.missing()
         self.extra = [] if namespace == cluster.NAMESPACE else ["-e", f"homes_namespace={namespace}"]
 
     def playbook(self, name: str, inventory: Path, *flags: str) -> str:
@@ -114,19 +117,61 @@ class Demo:
         for path in sorted(self.export.rglob("*")):
             say(f"{stat.filemode(path.stat().st_mode)}  {path.relative_to(self.export)}")
 
+    def software(self) -> None:
+        heading("3. Build and publish software")
+        folder = self.folder / "software"
+        if self.no_software is None:
+            try:
+                self.add_options(software.options(folder, say))
+            except software.FAILURES as error:
+                self.no_software = str(error)
+        if self.no_software:
+            say(f"No software is built here: {self.no_software}.")
+            return
+        say(
+            "EasyBuild builds a small stack in a tree on this machine (testbed/software/stack/stack.yml). The demo builds one"
+        )
+        say("module now, and has the others from earlier demos. One module is optional, and fails on purpose.")
+        self.playbook("software", INVENTORY, "--diff", *self.options())
+        self.show_modules()
+        say("\nThe stack gets a new version, which becomes the default one. Sessions that loaded the old one keep it.")
+        self.playbook(
+            "software",
+            INVENTORY,
+            "--diff",
+            *self.options(),
+            "-e",
+            f"software_stack_file={software.second_stack(folder)}",
+        )
+        self.show_modules()
+        say("\nBack to the release before:")
+        self.playbook("software", INVENTORY, "--tags", "rollback", "--diff", *self.options())
+        self.show_modules()
+
+    def show_modules(self) -> None:
+        arguments = "module avail; module load hello; hello"
+        say(f"Lmod, where the tree is mounted:\n\n$ {arguments}")
+        say(software.module(json.loads(self.options_file.read_text()), arguments))
+
     def options(self) -> list[str]:
         """Return the options that replace the file server of the inventory by a folder, and that name the expected cluster."""
-        path = self.folder / "options.json"
-        if path.exists():
-            content = json.loads(path.read_text())
-        else:
-            content = hub.options(INVENTORY, self.folder, with_hub=self.no_hub is None)
-        content["persistency_cluster"] = cluster.address()
-        path.write_text(json.dumps(content, indent=2) + "\n")
+        path = self.options_file
+        if not path.exists():
+            self.add_options(hub.options(INVENTORY, self.folder, with_hub=self.no_hub is None))
+        self.add_options({"persistency_cluster": cluster.address()})
         return ["-e", f"@{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}"]
 
+    @property
+    def options_file(self) -> Path:
+        return self.folder / "options.json"
+
+    def add_options(self, more: dict[str, Any]) -> None:
+        path = self.options_file
+        content = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(content | more, indent=2) + "\n")
+
     def matrix(self) -> None:
-        heading("5. Show who gets what, and why")
+        heading("6. Show who gets what, and why")
         everybody = self.asked("share_access_info")["text"].splitlines()
         one = self.asked("share_access_info", for_users=[edit.LEAVES])["text"].splitlines()
         say(
@@ -148,7 +193,7 @@ class Demo:
         return found
 
     def second_run(self) -> None:
-        heading("4. Run everything again: nothing to do")
+        heading("5. Run everything again: nothing to do")
         with self.recorded() as writes:
             text = self.playbook("site", INVENTORY, *self.options())
         if output.changed(text):
@@ -179,7 +224,7 @@ class Demo:
         ]
 
     def edited_run(self) -> None:
-        heading("6. Preview an edit of the inventory")
+        heading("7. Preview an edit of the inventory")
         with tempfile.TemporaryDirectory(prefix="odh-persistency-demo-") as folder:
             inventory, difference = edit.edited_copy(INVENTORY, Path(folder) / "edited")
             say(f"In a temporary copy of the inventory, {edit.EXPANDS} gets a larger home,")
@@ -195,7 +240,7 @@ class Demo:
         )
 
     def show_homes(self) -> None:
-        heading("7. Show the homes")
+        heading("8. Show the homes")
         rows = [
             (
                 f"{home['owner']} ({home['server']})" if home["server"] else home["owner"],
@@ -210,12 +255,12 @@ class Demo:
         say(output.table(("OWNER (SERVER)", "SIZE", "PHASE", "CLASS", "AGE", "STATE"), rows))
 
     def configure_hub(self) -> None:
-        heading("3. Configure the hub")
+        heading("4. Configure the hub")
         say("The playbook hub writes the values for the Helm chart Zero to JupyterHub, and gives the hub its rights.")
         self.playbook("hub", INVENTORY, *self.options())
 
     def start_hub(self) -> None:
-        heading("8. Start the hub")
+        heading("9. Start the hub")
         if self.no_hub:
             say(f"No hub is started here: {self.no_hub}.")
             return
@@ -307,6 +352,7 @@ def main() -> int:
             demo = Demo(namespace)
             demo.first_run()
             demo.shares()
+            demo.software()
             demo.configure_hub()
             demo.second_run()
             demo.matrix()

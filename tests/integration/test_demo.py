@@ -66,11 +66,29 @@ def hub_reason():
     return reason
 
 
+def check_software(output):
+    """Two publications and a rollback, each followed by what Lmod lists and loads."""
+    reason = re.search(r"No software is built here: .*", output)
+    assert not (reason and os.environ.get("CI")), reason
+    if reason:
+        return
+    assert re.findall(r"changed=\d", output) == ["changed=1"] * 3
+    assert output.count("broken/1.0 is optional and ") == 2
+    assert re.findall(r"^   UnZip/6\.0 +bzip2/1\.0\.8 +(hello/.*?) +tables/1\.0$|^(hello \d.*)$", output, re.M) == [
+        ("hello/1.0", ""),
+        ("", "hello 1.0"),
+        ("hello/1.0    hello/1.1 (D)", ""),
+        ("", "hello 1.1"),
+        ("hello/1.0", ""),
+        ("", "hello 1.0"),
+    ]
+
+
 def test_on_the_testbed(cluster, testbed):
     namespace = f"odhp-demo-{uuid.uuid4().hex[:8]}"
     try:
         output = demo(cluster.environment, "--namespace", namespace)
-        first, shared, configured, second, who, edited = re.split(r"\n\d\. ", output)[1:7]
+        first, shared, software, configured, second, who, edited = re.split(r"\n\d\. ", output)[1:8]
         assert "changed=1" in first
         assert "more lines" in first
         table = [line.split() for line in shared.split("NAMESPACE")[1].split("\n\n")[0].splitlines()[1:]]
@@ -85,6 +103,7 @@ def test_on_the_testbed(cluster, testbed):
             re.findall(r"^drwxrws---  public/(\w+)$", shared, re.M)
         )
         assert "+everyone gains ro on shared-data-public (share added)" in shared
+        check_software(software)
         assert re.search(r"changed=1 .*failed=0", configured)
         assert re.search(r"changed=0 .*failed=0", second)
         assert "not one write" in second
