@@ -175,16 +175,17 @@ def test_nothing_is_created_for_homes_that_are_rejected(cluster, unmade, playboo
 
 
 def test_every_option_of_the_module_is_a_variable_of_the_role():
-    from ansible_collections.odh.persistency.plugins.module_utils._io.kubernetes import connection
     from ansible_collections.odh.persistency.plugins.module_utils._io.modules import user_pvc
+    from ansible_collections.odh.persistency.plugins.module_utils._io.options import connection
 
     options = set(user_pvc.argument_spec()) - set(connection.argument_spec())
     tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text())
     passed_on = next(task["odh.persistency.user_pvc"] for task in tasks if "odh.persistency.user_pvc" in task)
     # The list that a user is on sets the state (homes_users, homes_retired, homes_absent).
     # The expected cluster is a variable of the playbooks, persistency_cluster.
-    passed_on = set(passed_on) - {"cluster"}
-    assert passed_on == options - {"state", "wait_sleep"}
+    # So are the size of results and where they are written, persistency_max_changes and persistency_report_folder.
+    passed_on = set(passed_on) - {"cluster", "max_changes", "report_file"}
+    assert passed_on == options - {"state", "wait_sleep", "max_changes", "report_file"}
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     variables = set(specs["main"]["options"])
     assert variables == {f"homes_{option}" for option in passed_on}

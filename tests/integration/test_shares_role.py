@@ -403,7 +403,7 @@ def module_options(name):
     from importlib import import_module
 
     implementation = import_module(f"ansible_collections.odh.persistency.plugins.module_utils._io.modules.{name}")
-    from ansible_collections.odh.persistency.plugins.module_utils._io.kubernetes import connection
+    from ansible_collections.odh.persistency.plugins.module_utils._io.options import connection
 
     return set(implementation.argument_spec()) - set(connection.argument_spec())
 
@@ -423,7 +423,11 @@ def test_every_option_of_the_modules_is_a_variable_of_the_role():
     # The list that a share is on sets the state (shares_list, shares_retired, shares_absent).
     for module in ("share_acl", "share_pvc", "share_directory", "share_preflight"):
         # The expected cluster is a variable of the playbooks, persistency_cluster.
-        assert passed_on(main, module) - {"cluster"} == module_options(module) - {"state", "wait_sleep"}, module
+        # So are the size of results and where they are written, persistency_max_changes and persistency_report_folder.
+        of_playbooks = {"cluster", "max_changes", "report_file"}
+        # The role hub publishes the profiles of a hub whose servers run in another namespace.
+        options = module_options(module) - {"state", "wait_sleep", "profiles_namespace"}
+        assert passed_on(main, module) - of_playbooks == options - of_playbooks, module
     assert passed_on(report, "share_access_info") - {"cluster"} <= module_options("share_access_info")
 
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]

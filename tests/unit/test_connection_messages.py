@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._io.errors import ConfigError
 from ansible_collections.odh.persistency.plugins.module_utils._io.kubernetes import connection
+from ansible_collections.odh.persistency.plugins.module_utils._io.options.connection import argument_spec
 from kubernetes.config import incluster_config, kube_config
 
 NO_TOKEN = "this pod has no token of a service account (automountServiceAccountToken: false?)"
@@ -29,7 +30,7 @@ def token(tmp_path, monkeypatch):
 
 
 def message(**params):
-    module = SimpleNamespace(params=dict.fromkeys(connection.argument_spec()) | params, no_log_values=set())
+    module = SimpleNamespace(params=dict.fromkeys(argument_spec()) | params, no_log_values=set())
     with pytest.raises(ConfigError) as caught:
         connection.connect(module, 1)
     return str(caught.value)
