@@ -12,7 +12,7 @@ SHIPPED_FILES = {"CHANGELOG.md", "CHANGELOG.rst", "CONTRIBUTING.md", "COPYING", 
 MADE_BY_THE_BUILD = {"MANIFEST.json", "FILES.json"}
 MUST_HAVE = ("README.md", "COPYING", "docs/", "meta/runtime.yml", "playbooks/site.yml", "plugins/modules/", "roles/")
 #: In a shipped folder, but only for `make demo`.
-NOT_SHIPPED = ("examples/demo/",)
+NOT_SHIPPED = ("examples/awx/", "examples/demo/")
 
 
 def ships(name: str) -> bool:
