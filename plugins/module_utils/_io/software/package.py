@@ -10,10 +10,7 @@ loader. A new phase is a file in `_software` with `run(request, emit)`, and one 
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from ... import _software
 from ..._software import (
@@ -35,6 +32,7 @@ from ..._software import (
     unlock,
     verify,
 )
+from ..files.package_files import package_files
 
 PACKAGE = "odh_persistency_software"
 #: What this file imports for the archive.
@@ -61,12 +59,7 @@ PHASES = (
 
 def software_package() -> dict[str, str]:
     """Return the texts of the package's files by their path in it."""
-    package = phases.__name__.rpartition(".")[0]
-    found = {"__init__.py": _source(package)}
-    for info in pkgutil.walk_packages(_software.__path__, package + "."):
-        path = info.name[len(package) + 1 :].replace(".", "/")
-        found[f"{path}/__init__.py" if info.ispkg else f"{path}.py"] = _source(info.name)
-    return dict(sorted(found.items()))
+    return package_files(_software)
 
 
 def write_package(folder: Path) -> None:
@@ -75,8 +68,3 @@ def write_package(folder: Path) -> None:
         path = folder / PACKAGE / name
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-
-
-def _source(name: str) -> str:
-    module: Any = import_module(name)
-    return str(module.__loader__.get_source(name) or "")
