@@ -15,10 +15,10 @@ import json
 from typing import Any, Callable
 
 from .errors import REJECTED, PhaseError
-from .far_side import FarSide, Observed
 from .journal import PUBLISHED, Publication, utc_now
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, require_manifest
+from .remote_tree import Observed, RemoteTree
 from .store import check_store_path, read_entry
 from .tree_layout import RELEASES, STORE, ReleaseLayout, TreeLayout
 
@@ -32,38 +32,38 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     if release is None:
         raise PhaseError(f"{tree.prefix} has no current release: publish one first", REJECTED)
     manifest = require_manifest(tree, check_release_id(release))
-    with FarSide(request["target"], request.get("ssh_args") or []) as far:
+    with RemoteTree(request["target"], request.get("ssh_args") or []) as remote:
         if request.get("plan"):
-            return _planned(tree, manifest, far.observe())
+            return _planned(tree, manifest, remote.observe())
         with hold(tree, request, "sync"):
-            return _send(tree, manifest, far, emit)
+            return _send(tree, manifest, remote, emit)
 
 
-def _send(tree: TreeLayout, manifest: dict[str, Any], far: FarSide, emit: Emit) -> dict[str, Any]:
+def _send(tree: TreeLayout, manifest: dict[str, Any], remote: RemoteTree, emit: Emit) -> dict[str, Any]:
     release = manifest["id"]
-    planned = _planned(tree, manifest, far.observe())
+    planned = _planned(tree, manifest, remote.observe())
     entries = [f"{STORE}/{entry['path']}" for entry in planned["entries"]]
     for folders in (entries, [] if planned["has_release"] else [f"{RELEASES}/{release}"]):
         if folders:
-            far.send(tree.prefix, folders, emit)
-            far.move(folders)
+            remote.send(tree.prefix, folders, emit)
+            remote.move(folders)
     line = json.dumps(Publication(release, utc_now(), PUBLISHED)._asdict(), sort_keys=True)
-    seen = far.publish(release, line)
-    after = far.observe()
+    seen = remote.publish(release, line)
+    after = remote.observe()
     if seen != release or after.current != release or _planned(tree, manifest, after)["entries"]:
         raise PhaseError(
-            f"{far.target} shows release {after.current}, not {release}: another run published it, so run again"
+            f"{remote.target} shows release {after.current}, not {release}: another run published it, so run again"
         )
     return planned
 
 
-def _planned(tree: TreeLayout, manifest: dict[str, Any], far: Observed) -> dict[str, Any]:
+def _planned(tree: TreeLayout, manifest: dict[str, Any], remote: Observed) -> dict[str, Any]:
     """Return what the other side lacks. Raises PhaseError if it has something else under the same name."""
     release = manifest["id"]
     missing = []
     for entry in manifest["entries"]:
         path = check_store_path(entry["path"])
-        there, here = far.entries.get(path), _sha256(tree.entry_file(path))
+        there, here = remote.entries.get(path), _sha256(tree.entry_file(path))
         if there is None:
             if read_entry(tree, path).get("adopted"):
                 raise PhaseError(
@@ -79,7 +79,7 @@ def _planned(tree: TreeLayout, manifest: dict[str, Any], far: Observed) -> dict[
                 REJECTED,
                 {"module": entry["module"], "path": path},
             )
-    there = far.releases.get(release)
+    there = remote.releases.get(release)
     if there is not None and there != _sha256(ReleaseLayout(tree.release(release)).manifest):
         raise PhaseError(
             f"release {release} on the other side is another one than here: publish a new release", REJECTED
@@ -90,7 +90,7 @@ def _planned(tree: TreeLayout, manifest: dict[str, Any], far: Observed) -> dict[
         "bytes": sum(entry["size"] for entry in missing),
         "has_release": there is not None,
         "modules": len(manifest["entries"]),
-        "current": far.current,
+        "current": remote.current,
     }
 
 

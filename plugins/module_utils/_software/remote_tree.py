@@ -80,7 +80,7 @@ class Observed(NamedTuple):
     current: Optional[str]
 
 
-class FarSide:
+class RemoteTree:
     """A tree at `HOST:PATH`. Within `with`, all commands use one connection."""
 
     def __init__(self, target: str, ssh_args: list[str]) -> None:
@@ -96,7 +96,7 @@ class FarSide:
         self.ssh = [*SSH, *ssh_args]
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> FarSide:
+    def __enter__(self) -> RemoteTree:
         """Connect. The connection ends with this process, because then the other side's `cat` has no more input."""
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="odhp-"))
         shared = ["-o", "ControlMaster=no", "-S", os.path.join(folder, "ssh")]
