@@ -95,9 +95,11 @@ def test_block_devices_and_databases_are_no_homes_and_no_shares(cluster, namespa
     make_home(cluster, namespace, "jupyterhub-db", None)
     make_home(cluster, namespace, "disk", None, volumeMode="Block", accessModes=["ReadWriteMany"])
     assert modules.ok("user_pvc_info", {"namespace": namespace}).homes == []
+    (warning,) = modules.ok("user_pvc", homes(namespace, ["bob"])).warnings
+    assert "bob) is left out" in warning
+    assert "taken by a claim that is a raw block device" in warning
     users = ["bob", {"name": "ann", "claim": "mine"}, {"name": "cat", "claim": "jupyterhub-db"}]
     message = modules.refused("user_pvc", homes(namespace, users))
-    assert "taken by a claim that is a raw block device" in message
     assert "claim mine is a raw block device (volumeMode Block), not a home" in message
     assert "claim jupyterhub-db belongs to the hub" in message
     share = {"name": "disk", "level": "public", "backend": {"type": "existing_claim", "claim": "disk"}}

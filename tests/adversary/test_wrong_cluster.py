@@ -21,6 +21,13 @@ MODULES = {
     "share_preflight": {"shares": []},
     "share_access_info": {},
 }
+#: The modules for software. Jobs build it.
+JOB = {"prefix": "/opt/software", "builder": "job", "builder_namespace": "hub", "builder_claim": "software"}
+SOFTWARE_MODULES = {
+    "lmod_tree": {"state": "retired", "namespaces": ["hub"]},
+    "lmod_release": {"state": "rolled_back", "builder_image": "builder", **JOB},
+    "lmod_release_info": {"builder_image": "builder", **JOB},
+}
 #: The modules for a hub. They use the same connection.
 HUB_MODULES = {
     "hub_config": {"flavor": "z2jh", "state": "present", "values_file": "/tmp/values.yml"},
@@ -63,17 +70,20 @@ def test_no_module_is_left_out():
         for path in (ROOT / "plugins" / "modules").glob("*.py")
         if "kubernetes.core.k8s_auth_options" in path.read_text()
     }
-    assert connecting == MODULES.keys() | HUB_MODULES.keys()
+    assert connecting == MODULES.keys() | HUB_MODULES.keys() | SOFTWARE_MODULES.keys()
     # What kubernetes.core's own modules connect to is not checked.
     for path in [*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]:
         assert "kubernetes.core." not in path.read_text(), path
 
 
-@pytest.mark.parametrize("module", [*MODULES, *HUB_MODULES])
+def options_of(module):
+    options = {**MODULES, **HUB_MODULES, **SOFTWARE_MODULES}[module]
+    return options if module == "share_pvc" or module in SOFTWARE_MODULES else {"namespace": "hub", **options}
+
+
+@pytest.mark.parametrize("module", [*MODULES, *HUB_MODULES, *SOFTWARE_MODULES])
 def test_an_inventory_does_not_reach_the_cluster_of_an_awx_credential(cluster, modules, module, kubeconfig):
-    options = {"namespace": "hub", **{**MODULES, **HUB_MODULES}[module]}
-    if module == "share_pvc":
-        del options["namespace"]
+    options = options_of(module)
     environment = awx(cluster, NOWHERE)
     chosen = {"context": "production", "kubeconfig": "/does/not/exist"}
     message = modules.refused(module, {**options, **chosen}, environment=environment)
