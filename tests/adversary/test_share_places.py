@@ -15,6 +15,7 @@ HOME = {"hub.jupyter.org/username": "bob"}
 MARKS = {"odh.persistency/kind": "share", "odh.persistency/share": "priv"}
 SMB, EFS, AZURE = "smb.csi.k8s.io", "efs.csi.aws.com", "file.csi.azure.com"
 FILESTORE, LUSTRE, CEPH = "filestore.csi.storage.gke.io", "fsx.csi.aws.com", "cephfs.csi.ceph.com"
+AZURE_LUSTRE = "azurelustre.csi.azure.com"
 
 
 def nfs(server: str, path: str = "/x") -> dict[str, Any]:
@@ -30,6 +31,14 @@ def csi(driver: str, handle: str = "", secret: str = "", **attributes: str) -> d
 
 def host(path: str, kind: str = "hostPath") -> dict[str, Any]:
     return {kind: {"path": path}}
+
+
+def ceph(path: str, *monitors: str) -> dict[str, Any]:
+    return {"cephfs": {"monitors": list(monitors), "path": path}}
+
+
+def lustre(handle: str, server: str, folder: str = "") -> dict[str, Any]:
+    return csi(AZURE_LUSTRE, handle, **{"mgs-ip-address": server, "fs-name": "l", "sub-dir": folder})
 
 
 def on_node(*names: str, key: str = "kubernetes.io/hostname") -> dict[str, Any]:
@@ -97,8 +106,32 @@ EQUAL = [
         csi(CEPH, "1", clusterID="c", fsName="f", rootPath="/x"),
         csi("r." + CEPH, "2", clusterID="c", subvolumePath="/x"),
     ),
+    # Image-based nodes have links to the folders in /var.
+    *((host(f"/{folder}/l"), host(f"/var/{folder}/l", "local")) for folder in ("home", "mnt", "opt", "srv")),
+    # Two volumes need not list the same monitors of a cluster, or their ports.
+    (ceph("/x", "a:6789", "b:6789"), ceph("//x/", "B.")),
+    (ceph("/x", "[fd00::1]:3300"), ceph("/x", "fd00:0::1")),
+    (csi(CEPH, "1", monitors="a:6789,b", rootPath="/x"), ceph("/x", "b:6789")),
+    (csi(EFS, "fs-1:/x", MountTargetIp="10.0.0.9"), nfs("10.0.0.9")),
+    # What names the account: the handle, an attribute, the server, or the Secret.
+    (csi(AZURE, "rg#acc#s#1", server="10.0.0.5"), csi(AZURE, "rg#acc#s#2")),
+    (csi(AZURE, "1", server="10.0.0.5", shareName="s"), csi(SMB, "2", source="//10.0.0.5/S")),
+    (
+        csi(AZURE, "1", server="10.0.0.5", shareName="s", storageAccount="acc", protocol="nfs"),
+        nfs("10.0.0.5", "/acc/s"),
+    ),
+    (csi(AZURE, "rg#acc#s#", secret="creds"), csi(AZURE, "2", secret="creds", shareName="s")),
+    (csi(AZURE, "1", storageAccount="acc", shareName="s"), csi(SMB, "2", source="//acc.z01.file.storage.azure.net/s")),
+    (
+        csi(LUSTRE, "fs-1", dnsname="10.0.0.1", mountname="m"),
+        csi(LUSTRE, "2", dnsname="fs-1.fsx.eu.amazonaws.com", mountname="m"),
+    ),
+    (lustre("1", "10.0.0.1@tcp:10.0.0.2@tcp"), lustre("2", "10.0.0.2")),
 ]
 NESTED = [
+    (host("/var"), host("/srv/l", "local")),
+    (ceph("/", "a"), ceph("/x", "b", "a")),
+    (lustre("1", "10.0.0.1"), lustre("2", "10.0.0.1@tcp0,10.0.1.1@tcp1", "x")),
     (csi(EFS, "fs-1:/"), csi(EFS, "fs-1:/cases")),
     (csi(EFS, "fs-1"), csi(EFS, "fs-1::fsap-1")),
     (csi(SMB, "1", source="//nas/data"), csi(SMB, "2", source="//NAS/data/x")),
@@ -112,6 +145,10 @@ DIFFERENT = [
     (csi(EFS, "fs-1:/a"), csi(EFS, "fs-1:/b")),
     (csi(EFS, "fs-1:/a"), csi(EFS, "fs-2:/a")),
     (csi(AZURE, "rg#acc#s###"), csi(AZURE, "rg#other#s###")),
+    (csi(AZURE, "1", server="10.0.0.5", shareName="s"), csi(AZURE, "2", server="10.0.0.6", shareName="s")),
+    (csi(AZURE, "1", secret="creds", shareName="s"), csi(AZURE, "2", storageAccount="acc", shareName="s2")),
+    (host("/srv/l"), host("/var/srv2/l")),
+    (ceph("/x", "a"), ceph("/x", "b")),
     (csi(FILESTORE, "modeInstance/zone/i/v"), csi(FILESTORE, "modeInstance/zone/j/v")),
     (
         csi(CEPH, "1", clusterID="c", fsName="f", rootPath="/x"),
@@ -170,6 +207,26 @@ def test_provisioned_volumes_with_different_handles_are_different() -> None:
             assert bool(found) is not provisioned
             if found:
                 assert "set `distinct_from: [priv]`" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (csi(AZURE, "1", secret="creds", shareName="s"), csi(AZURE, "2", storageAccount="acc", shareName="S")),
+        (
+            csi(AZURE, "1", secret="creds", shareName="s"),
+            csi(AZURE, "2", secret="other", shareName="s", folderName="x"),
+        ),
+        ({"azureFile": {"secretName": "creds", "shareName": "s"}}, nfs("acc.file.core.windows.net", "/acc/s/x")),
+    ],
+)
+def test_an_account_behind_a_secret_may_be_any_account(one: Any, other: Any) -> None:
+    for here, there in ((one, other), (other, one)):
+        world = World()
+        world.bound("a", "priv", "pv", here, labels=MARKS, annotations=MARKS, provisioned=False)
+        (reason,) = reasons(world, there)
+        assert "is unknown" in reason
+        assert "set `distinct_from: [priv]`" in reason
 
 
 def test_equal_attributes_of_an_unknown_driver() -> None:

@@ -26,9 +26,16 @@ SAME, INSIDE, CONTAINS, MAY_BE = "is", "lies inside", "contains", "may be"
 
 _EFS_NAME = re.compile(r"(?:^|\.)(fs-[0-9a-f]+)\.efs\.")
 _FSX_NAME = re.compile(r"(?:^|\.)(fs-[0-9a-f]+)\.fsx\.")
-_AZURE_NAME = re.compile(r"([a-z0-9]+)\.(?:privatelink\.)?(file|blob)\.core\.")
+_FSX_HANDLE = re.compile(r"fs-[0-9a-f]+\Z")
+#: Also with DNS zones: acct.z01.file.storage.azure.net.
+_AZURE_NAME = re.compile(r"([a-z0-9]+)\.(?:privatelink\.|z[0-9]+\.)*(file|blob)\.(?:core|storage)\.")
 _AZURE_SECRET = re.compile(r"azure-storage-account-(.+)-secret\Z")
 _SMB_PORT = ":445"  # the default
+_CEPH_PORT = re.compile(r":(?:3300|6789)\Z")  # the defaults
+#: Links of image-based nodes (Fedora CoreOS, OpenShift) to the folders of the same names in /var.
+_LINKED_TO_VAR = ("/home", "/mnt", "/opt", "/srv")
+#: The storage account that a Secret holds, before its namespace and name.
+_SECRET = "secret "
 #: Attributes that say who created a volume and for whom, not where its data is.
 _INCIDENTAL = ("storage.kubernetes.io/", "csi.storage.k8s.io/")
 #: Fields of other volume types that say how the data is mounted, not where it is.
@@ -40,12 +47,14 @@ class Place(NamedTuple):
 
     `is_below` says that the data is somewhere below the path. Two places with different names of a `part` of the storage
     system, such as the file systems of a Ceph cluster, are different. One without a name may be in each of them.
+    `is_guess` says that the data may be on another storage system.
     """
 
     root: str
     path: str
     is_below: bool = False
     part: str = ""
+    is_guess: bool = False
 
 
 def places_of_source(source: VolumeSource) -> list[Place]:
@@ -57,14 +66,16 @@ def places_of_source(source: VolumeSource) -> list[Place]:
     if source.kind == "nfs":
         return _nfs_places(str(fields.get("server", "")), str(fields.get("path", "")))
     if is_on_node(source):
-        return [Place("host", normalised("/" + str(fields.get("path", ""))))]
+        path = normalised("/" + str(fields.get("path", "")))
+        linked = any(is_inside(path, folder) for folder in _LINKED_TO_VAR)
+        return [Place("host", path), *([Place("host", f"/var{path}")] if linked else [])]
     if source.kind == "azureFile":
         account = _account_of_secret(str(fields.get("secretName", "")), str(fields.get("secretNamespace") or ""))
         share, _slash, folder = str(fields.get("shareName", "")).strip("/").partition("/")
         return _azure_places("file", account, share, folder)
     if source.kind == "cephfs":
-        monitors = ",".join(sorted(str(monitor) for monitor in fields.get("monitors") or ()))
-        return [Place(f"ceph {monitors}", normalised(f"/{fields.get('path') or ''}"))]
+        path = normalised(f"/{fields.get('path') or ''}")
+        return [Place(root, path) for root in _ceph_roots(fields.get("monitors") or ())]
     where = {key: value for key, value in fields.items() if key not in _MOUNTING}
     return [Place(f"{source.kind} {json.dumps(where, sort_keys=True)}", "/")] if where else []
 
@@ -83,6 +94,8 @@ def relation_of(one: VolumeSource, other: VolumeSource) -> Optional[str]:
     for relation in (SAME, INSIDE, CONTAINS):
         if relation in found:
             return relation
+    if any(_may_be_guessed(place, place_there) for place in here for place_there in there):
+        return MAY_BE
     if here and there and not _share_a_known_root(here, there):
         return MAY_BE if MAY_BE in found else None
     return MAY_BE if not (here and there) and has_equal_attributes(one, other) else None
@@ -102,7 +115,7 @@ def compared_attributes(source: VolumeSource) -> str:
 
 def known_places(source: VolumeSource) -> list[Place]:
     """Return the places of a volume whose folder is known."""
-    return [place for place in places_of_source(source) if not place.is_below]
+    return [place for place in places_of_source(source) if not (place.is_below or place.is_guess)]
 
 
 def is_same_place(one: VolumeSource, other: VolumeSource) -> bool:
@@ -116,12 +129,18 @@ def is_same_place(one: VolumeSource, other: VolumeSource) -> bool:
 
 def _share_a_known_root(here: Sequence[Place], there: Sequence[Place]) -> bool:
     """Return whether both volumes have a known folder on one storage system, so that their places decide."""
-    roots = [{place.root for place in places if not place.is_below} for places in (here, there)]
+    roots = [{place.root for place in places if not (place.is_below or place.is_guess)} for places in (here, there)]
     return bool(roots[0] & roots[1])
 
 
+def _may_be_guessed(one: Place, other: Place) -> bool:
+    """Return whether two places are related if a guess about one of them is right."""
+    is_guess = one.is_guess or other.is_guess
+    return is_guess and _relation(one._replace(is_guess=False), other._replace(is_guess=False)) is not None
+
+
 def _relation(one: Place, other: Place) -> Optional[str]:
-    if one.root != other.root or (one.part and other.part and one.part != other.part):
+    if one.root != other.root or one.is_guess or other.is_guess or (one.part and other.part and one.part != other.part):
         return None
     is_in, has = is_inside(one.path, other.path), is_inside(other.path, one.path)
     if not (is_in or has):
@@ -163,13 +182,18 @@ def _nfs_csi_places(source: VolumeSource) -> list[Place]:
 
 def _smb_places(source: VolumeSource) -> list[Place]:
     given = _lower_keys(source.attributes)
+    host, _slash, share = given.get("source", "").replace("\\", "/").strip("/").partition("/")
+    return _smb_share_places(host, f"/{share}/{given.get('subdir', '')}")
+
+
+def _smb_share_places(host: str, path: str) -> list[Place]:
     # Windows compares names without their case.
-    host, _slash, share = given.get("source", "").replace("\\", "/").lower().strip("/").partition("/")
+    host, path = host.lower(), path.lower()
     if not host:
         return []
     if host.endswith(_SMB_PORT) and (host.count(":") == 1 or "]" in host):
         host = host[: -len(_SMB_PORT)]
-    path, is_below = _without_template(normalised(f"/{share}/{given.get('subdir', '')}".replace("\\", "/").lower()))
+    path, is_below = _without_template(normalised(path.replace("\\", "/")))
     places = [Place(f"smb {server_name(host)}", path, is_below)]
     azure = _AZURE_NAME.match(server_name(host))
     parts = path.strip("/").split("/")
@@ -181,10 +205,17 @@ def _smb_places(source: VolumeSource) -> list[Place]:
 def _ceph_places(source: VolumeSource) -> list[Place]:
     attributes = source.attributes
     cluster, name = attributes.get("clusterID", ""), attributes.get("fsName", "")
+    # Old volumes name the monitors instead of the cluster.
+    roots = [f"ceph {cluster}"] if cluster else _ceph_roots(attributes.get("monitors", "").split(","))
     root = ceph_root(attributes)
     if not root:
-        return [Place(f"ceph {cluster}", "/", True, name)] if cluster else []
-    return [Place(f"ceph {cluster}", normalised("/" + root), False, name)]
+        return [Place(found, "/", True, name) for found in roots] if roots != ["ceph "] else []
+    return [Place(found, normalised("/" + root), False, name) for found in roots]
+
+
+def _ceph_roots(monitors: Sequence[Any]) -> list[str]:
+    """Return the names of a Ceph cluster, one for each monitor, because two volumes need not list the same ones."""
+    return sorted({f"ceph {server_name(_CEPH_PORT.sub('', str(monitor).strip()))}" for monitor in monitors or ("",)})
 
 
 def _efs_places(source: VolumeSource) -> list[Place]:
@@ -195,39 +226,56 @@ def _efs_places(source: VolumeSource) -> list[Place]:
     if not system:
         return []
     if not access_point:
-        return [Place(f"efs {system}", path)]
+        # Without DNS, a volume names the address of its NFS server.
+        address = _lower_keys(source.attributes).get("mounttargetip", "")
+        return [Place(f"efs {system}", path), *_nfs_places(address, path)]
     return [Place(f"efs {system}:{access_point}", path), Place(f"efs {system}", "/", True)]
 
 
 def _azure_csi_places(kind: str, source: VolumeSource) -> list[Place]:
-    """The handle is GROUP#ACCOUNT#SHARE#..., and attributes take precedence over it."""
+    """Return the places by attributes, by the handle GROUP#ACCOUNT#SHARE#..., and by the Secret, which may name the account."""
     given = _lower_keys(source.attributes)
-    parts = [*source.handle.split("#"), "", "", ""]
-    if len(parts) < 6:
-        parts = ["", "", ""]
+    parts = source.handle.split("#")
+    account, share = parts[1:3] if len(parts) > 2 else ("", "")
     secret = source.fields.get("nodeStageSecretRef") or {}
-    account = (
-        given.get("storageaccount")
-        or given.get("server", "").partition(".")[0]
-        or parts[1]
-        or (given.get("secretname", "") and _account_of_secret(given["secretname"], given.get("secretnamespace", "")))
-        or (secret.get("name", "") and _account_of_secret(secret["name"], secret.get("namespace", "")))
+    server = given.get("server", "")
+    azure = _AZURE_NAME.match(server_name(server))
+    accounts = (
+        given.get("storageaccount", ""),
+        azure[1] if azure else "",
+        account,
+        _account_of_secret(given.get("secretname", ""), given.get("secretnamespace", "")),
+        _account_of_secret(secret.get("name", ""), secret.get("namespace", "")),
     )
-    share = given.get("sharename" if kind == "file" else "containername") or parts[2]
-    return _azure_places(kind, account, share, given.get("foldername", ""))
+    named = [found for found in dict.fromkeys(accounts) if found]
+    share = given.get("sharename" if kind == "file" else "containername") or share
+    folder = given.get("foldername", "")
+    places = [place for found in named for place in _azure_places(kind, found, share, folder)]
+    if any(not found.startswith(_SECRET) for found in named):
+        places = [place for place in places if not place.is_guess]
+    if server and not azure and share:
+        # The address of a private endpoint.
+        places += _smb_share_places(server, f"/{share}/{folder}")
+        places += [place for found in named for place in _nfs_places(server, f"/{found}/{share}/{folder}")]
+    return places
 
 
 def _azure_places(kind: str, account: str, share: str, folder: str) -> list[Place]:
+    """Return the place in an account, and in any account: that of a Secret may be each of them."""
     if not (account and share):
         return []
     path, is_below = _without_template(normalised(f"/{folder}").lower())
-    return [Place(f"azure-{kind} {account}/{share}".lower(), path, is_below)]
+    is_secret, account, share = account.startswith(_SECRET), account.lower(), share.lower()
+    return [
+        Place(f"azure-{kind} {account}/{share}", path, is_below),
+        Place(f"azure-{kind} /{share}", path, is_below, "" if is_secret else account, is_secret),
+    ]
 
 
 def _account_of_secret(name: str, namespace: str) -> str:
     """Return the storage account that the name of a Secret says by convention, or else the Secret itself."""
     found = _AZURE_SECRET.match(name)
-    return found[1] if found else f"secret {namespace}/{name}" if name else ""
+    return found[1] if found else f"{_SECRET}{namespace}/{name}" if name else ""
 
 
 def _lustre_places(source: VolumeSource) -> list[Place]:
@@ -237,10 +285,12 @@ def _lustre_places(source: VolumeSource) -> list[Place]:
     if not (server and system):
         return []
     path, is_below = _without_template(normalised(f"/{system}/{given.get('sub-dir', '')}"))
-    places = [Place(f"lustre {server_name(server)}", path, is_below)]
-    fsx = _FSX_NAME.search(server_name(server))
+    # A server may be several, as addresses of LNet: 10.0.0.1@tcp:10.0.0.2@tcp.
+    names = [nid.partition("@")[0] for nid in re.split("[:,]", server)] if "@" in server else [server]
+    places = [Place(f"lustre {server_name(name)}", path, is_below) for name in names]
+    fsx = _FSX_NAME.search(server_name(server)) or _FSX_HANDLE.match(source.handle)
     if fsx:
-        places.append(Place(f"fsx {fsx[1]}", "/" + "/".join(path.split("/")[2:]), is_below))
+        places.append(Place(f"fsx {fsx[fsx.lastindex or 0]}", "/" + "/".join(path.split("/")[2:]), is_below))
     return places
 
 
