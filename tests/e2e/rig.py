@@ -66,7 +66,7 @@ class Site:
         self.export = folder / "export"
         self.volumes = folder / "volumes"
         self.values = folder / "values.yaml"
-        self._playbooks = Playbooks(cluster, folder, pipelining=True)
+        self._playbooks = Playbooks(cluster, folder)
         shutil.copytree(DEMO, self.inventory)
         self.values.write_text(lifecycle.OWN_VALUES)
         self._shares_file = self.inventory / "group_vars" / "all" / "shares.yml"

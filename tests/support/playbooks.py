@@ -39,15 +39,11 @@ class Played:
 
 
 class Playbooks:
-    """Runs playbooks against a cluster. Inventories given as variables of one host are written to `folder`.
+    """Runs playbooks against a cluster. Inventories given as variables of one host are written to `folder`."""
 
-    `pipelining` is Ansible's option, which starts fewer processes for each task.
-    """
-
-    def __init__(self, cluster: Cluster, folder: Path, pipelining: bool = False) -> None:
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster
         self.folder = folder
-        self._pipelining = pipelining
 
     def inventory(self, variables: Mapping[str, Any]) -> Path:
         """Write an inventory with one hub."""
@@ -71,7 +67,7 @@ class Playbooks:
         environment = dict(self.cluster.environment)
         if kubeconfig is not None:
             environment |= {"KUBECONFIG": str(kubeconfig), "K8S_AUTH_KUBECONFIG": str(kubeconfig)}
-        environment |= {"ANSIBLE_PIPELINING": str(self._pipelining)}
+        environment |= {"ANSIBLE_PIPELINING": "True"}  # fewer processes for each task
         environment |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_NOCOWS": "1", "COLUMNS": "1000"}
         # In its own folder, so that nothing is found because of the working directory.
         answer = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=self.folder, timeout=300)
