@@ -114,6 +114,58 @@ def test_a_profile_does_not_name_the_configured_claim(cluster, namespace, publis
     assert "claim-all" not in claims_in(pod)
 
 
+def test_a_profile_mounts_no_folder_of_others_in_the_claim_with_all_homes(cluster, namespace, published, spawns):
+    cluster.make_claim(namespace, "homes")
+    volume = {"name": "home", "persistentVolumeClaim": {"claimName": "homes"}}
+    own = {"name": "home", "mountPath": "/home/jovyan", "subPath": "{username}"}
+    whole = {"name": "home", "mountPath": "/all"}
+    owner = {"name": "owner", "image": "x", "volumeMounts": [{"name": "home", "mountPath": "/home"}]}
+    config = {
+        "storage_pvc_ensure": False,
+        "volumes": [volume],
+        "volume_mounts": [own],
+        "init_containers": [owner],
+    }
+    bad = [
+        {**whole, "mountPath": "/theirs", "subPath": "mallory"},
+        {**whole, "name": "again"},
+        {**whole, "subPath": "."},
+    ]
+    override = {
+        "volumes": [volume, {**volume, "name": "again"}],
+        "volume_mounts": [own, {**own, "mountPath": "/work", "subPath": "{username}/work"}, *bad],
+        "init_containers": [owner, {**owner, "name": "more"}],
+        "extra_containers": [{"name": "side", "image": "x", "volumeMounts": bad}],
+    }
+    config["profile_list"] = [{"display_name": "x", "slug": "x", "kubespawner_override": override}]
+    for home in ("static", "none"):
+        spec = spawns.start(namespace, "sam", config=config, settings={"home": home})["pod"]["spec"]
+        found = {
+            container["name"]: [(mount["mountPath"], mount.get("subPath")) for mount in container["volumeMounts"]]
+            for container in [*spec["initContainers"], *spec["containers"]]
+        }
+        shares = ("/home/jovyan/public-data", None)
+        assert found == {
+            "owner": [("/home", None)],
+            "more": [],
+            "notebook": [("/home/jovyan", "sam"), ("/work", "sam/work"), shares],
+            "side": [],
+        }
+    assert (
+        "folder /mallory of claim homes at /theirs in container notebook removed from the pod of 'sam'" in spawns.log()
+    )
+
+
+def test_a_profile_that_changes_the_namespace_gets_the_home_there(cluster, namespace, published, spawns):
+    elsewhere = cluster.make_namespace()
+    make_home(cluster, namespace, "claim-zoe", "zoe")
+    make_home(cluster, elsewhere, "claim-zoe", "mallory")
+    profile = {"display_name": "x", "slug": "x", "kubespawner_override": {"namespace": elsewhere}}
+    answer = spawns.start(namespace, "zoe", config={"profile_list": [profile]}, user_options={"profile": "x"})
+    assert answer["message"].startswith("The name of your home volume belongs to another volume"), answer
+    cluster.remove_namespace(elsewhere)
+
+
 # --- What profiles must not mount -----------------------------------------------------------------------------------------
 
 

@@ -441,7 +441,8 @@ def test_the_hook_of_the_section_that_wins_is_chained():
     config["KubeSpawner"]["pre_spawn_hook"] = lambda _spawner: calls.append("KubeSpawner")
     configure(config, {"home": "none"}, runtime())
     client = SimpleNamespace(sanitize_for_serialization=lambda value: value)
-    spawner = SimpleNamespace(volumes=[], volume_mounts={}, _expand_all=lambda value: value, progress=None)
+    spawner = SimpleNamespace(volumes=[], volume_mounts={}, init_containers=[], extra_containers=[])
+    spawner.extra_container_config, spawner._expand_all, spawner.progress = {}, lambda value: value, None
     spawner.api = SimpleNamespace(api_client=client)
     spawner.observe = lambda _handler, names: None
     spawner.pre_spawn_hook, spawner.modify_pod_hook = (

@@ -82,21 +82,6 @@ def apply_home(spawner: Any, choice: HomeChoice) -> None:
     spawner.storage_extra_labels = labels
 
 
-def configured_homes(spawner: Any, home: str) -> frozenset[str]:
-    """Return the claims that the hub mounts as the home, by its configuration before any profile changes it."""
-    volumes, mounts = (_expanded(spawner, value) for value in (spawner.volumes, spawner.volume_mounts))
-    at_home = [mount for mount in mounts if (home + "/").startswith(str(mount.get("mountPath")).rstrip("/") + "/")]
-    names = {mount.get("name") for mount in at_home}
-    claims = [volume.get("persistentVolumeClaim") or {} for volume in volumes if volume.get("name") in names]
-    return frozenset(str(claim["claimName"]) for claim in claims if claim.get("claimName"))
-
-
-def _expanded(spawner: Any, value: Any) -> list[dict[str, Any]]:
-    """Return volumes or mounts as plain dictionaries. KubeSpawner 7 also accepts a dictionary of them."""
-    plain = spawner.api.api_client.sanitize_for_serialization(spawner._expand_all(value)) or []
-    return [entry for entry in (plain.values() if isinstance(plain, dict) else plain) if isinstance(entry, dict)]
-
-
 def _server_of(spawner: Any) -> Server:
     template = str(spawner.pvc_name_template)
     expand = spawner._expand_user_properties

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Callable
 
 from .access import Mount
 from .acl_format import normalised
@@ -42,7 +42,7 @@ def with_home(spec: Mapping[str, Any], computed: Iterable[str], home: str) -> di
     replaced = frozenset(computed) - {home}
 
     def volume_with_home(volume: Mapping[str, Any]) -> dict[str, Any]:
-        if _claim(volume) not in replaced:
+        if claim_of(volume) not in replaced:
             return dict(volume)
         return {**volume, "persistentVolumeClaim": {**volume["persistentVolumeClaim"], "claimName": home}}
 
@@ -60,7 +60,35 @@ def without_claims(spec: Mapping[str, Any], claims: Iterable[str], pod_name: str
             kept.append(volume)
     # A name that another volume has too keeps its mounts: the API server rejects the duplicate, or it is the other's.
     names -= {volume.get("name") for volume in kept}
-    return _with_containers({**spec, "volumes": kept}, lambda container: _without_mounts(container, names))
+    # A mount of a volume that is ours later would put a share elsewhere.
+    return change_mounts(
+        {**spec, "volumes": kept},
+        lambda _container, mount: mount.get("name") not in names and not _is_ours(mount),
+    )
+
+
+def change_mounts(
+    spec: Mapping[str, Any], is_kept: Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
+) -> dict[str, Any]:
+    """Return the pod's spec with only those mounts and block devices that `is_kept`, called with container and mount, keeps."""
+
+    def changed_container(container: Mapping[str, Any]) -> dict[str, Any]:
+        changed = dict(container)
+        for key in ("volumeMounts", "volumeDevices"):
+            if container.get(key):
+                changed[key] = [mount for mount in container[key] if is_kept(container, mount)]
+        return changed
+
+    changed = dict(spec)
+    for key in _CONTAINERS:
+        if spec.get(key):
+            changed[key] = [changed_container(container) for container in spec[key]]
+    return changed
+
+
+def containers_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return all containers of a pod."""
+    return [container for key in _CONTAINERS for container in spec.get(key) or ()]
 
 
 def with_shares(spec: Mapping[str, Any], mounts: Sequence[Mount]) -> dict[str, Any]:
@@ -94,7 +122,7 @@ def with_software(spec: Mapping[str, Any], software: Software) -> dict[str, Any]
     """
     volumes, name = [], ""
     for volume in spec.get("volumes") or ():
-        if _claim(volume) == software.claim:
+        if claim_of(volume) == software.claim:
             name = name or str(volume.get("name"))
             volume = {**volume, "persistentVolumeClaim": {"claimName": software.claim, "readOnly": True}}
         volumes.append(volume)
@@ -136,13 +164,13 @@ def main_container(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def mounts_claim(spec: Mapping[str, Any], claims: Iterable[str]) -> bool:
     """Return whether the main container mounts one of these claims."""
-    names = {volume.get("name") for volume in spec.get("volumes") or () if _claim(volume) in frozenset(claims)}
+    names = {volume.get("name") for volume in spec.get("volumes") or () if claim_of(volume) in frozenset(claims)}
     return any(mount.get("name") in names for mount in main_container(spec).get("volumeMounts") or ())
 
 
 def _claims(volume: Mapping[str, Any], pod_name: str) -> list[str]:
     """Return the claims of a volume. One that is created for the pod may copy another."""
-    names = [_claim(volume)]
+    names = [claim_of(volume)]
     template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
     if template is not None:
         names.append(f"{pod_name}-{volume.get('name')}")
@@ -158,7 +186,8 @@ def _is_ours(named: Mapping[str, Any]) -> bool:
     return name.startswith(VOLUME_PREFIX) or name == SOFTWARE_VOLUME
 
 
-def _claim(volume: Mapping[str, Any]) -> str:
+def claim_of(volume: Mapping[str, Any]) -> str:
+    """Return the claim that a volume names, "" if it is of another kind."""
     return str((volume.get("persistentVolumeClaim") or {}).get("claimName") or "")
 
 
@@ -179,27 +208,6 @@ def _volume_mount(mount: Mount) -> dict[str, Any]:
 def mount_path(mount: Mapping[str, Any]) -> str:
     """Return the path of a mount as runtimes read it."""
     return normalised(str(mount.get("mountPath")))
-
-
-def _with_containers(spec: Mapping[str, Any], change: Any) -> dict[str, Any]:
-    changed = dict(spec)
-    for key in _CONTAINERS:
-        if spec.get(key):
-            changed[key] = [change(container) for container in spec[key]]
-    return changed
-
-
-def _without_mounts(container: Mapping[str, Any], names: Iterable[Any]) -> dict[str, Any]:
-    changed = dict(container)
-    for key in ("volumeMounts", "volumeDevices"):
-        if container.get(key):
-            changed[key] = [mount for mount in container[key] if not _is_removed(mount, names)]
-    return changed
-
-
-def _is_removed(mount: Mapping[str, Any], names: Iterable[Any]) -> bool:
-    """Return whether a mount goes. A mount of a volume that is ours later would put a share elsewhere."""
-    return mount.get("name") in names or _is_ours(mount)
 
 
 def _with_main(spec: Mapping[str, Any], change: Any) -> dict[str, Any]:

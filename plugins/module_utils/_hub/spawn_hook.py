@@ -13,7 +13,8 @@ from typing import Any, Callable, Optional
 from .access_decisions import AccessDecisions, without_acl
 from .acl_reader import AclUnreadable
 from .claim_policy import reason_not_software, reason_to_remove
-from .home_lookup import HomeChoice, apply_home, check_home, choose_home, configured_homes
+from .configured_homes import ConfiguredHomes, configured_homes, without_other_folders
+from .home_lookup import HomeChoice, apply_home, check_home, choose_home
 from .home_rules import HomeRefused
 from .hub_settings import Runtime, Settings
 from .kept_hooks import keep_hooks
@@ -54,7 +55,7 @@ _UNREADABLE_ACL = f"The access list of shares {_LATER}"
 _HOME_LOST = "Your home volume cannot be verified. Ask the administrator of this hub."
 #: Where the choice of the home waits for the pod: the hub drops the spawner when the server has stopped.
 _CHOICE = "_odh_persistency_home"
-#: Where the claims of the hub's own configuration wait for the pod, if the hub chooses no home.
+#: Where the homes of the hub's own configuration wait for the pod, if the hook chooses no home.
 _CONFIGURED = "_odh_persistency_configured"
 
 
@@ -134,7 +135,7 @@ class SpawnHook:
         spec = await self._verified_spec(spawner, spec, name, known)
         spec = with_shares(spec, outcome.mounts)
         spec, outcome = await self._with_software(spawner, spec, outcome, known)
-        homes = [home.name] if home else getattr(spawner, _CONFIGURED, ())
+        homes = [home.name] if home else _configured(spawner).claims
         if homes and not mounts_claim(spec, homes):
             outcome = outcome.noted(NO_HOME)
         if self._settings.mount_points == "init":
@@ -163,14 +164,16 @@ class SpawnHook:
             self._refuse(spawner, error.message, error.detail)
         except ApiFailure as error:
             self._refuse(spawner, _UNREADABLE_HOMES, str(error))
-        setattr(spawner, _CHOICE, choice)
+        setattr(spawner, _CHOICE, (spawner.namespace, choice))
         return choice
 
     async def _home(self, spawner: Any) -> Optional[HomeChoice]:
         """Return the home that was chosen before KubeSpawner created a claim, None if the hook chooses none."""
         if self._settings.home != "claim":
             return None
-        return getattr(spawner, _CHOICE, None) or await self._choose_home(spawner)
+        namespace, choice = getattr(spawner, _CHOICE, ("", None))
+        # A profile may start the server in another namespace.
+        return choice if choice and namespace == spawner.namespace else await self._choose_home(spawner)
 
     async def _decide(self, spawner: Any, known: dict[str, Optional[Claim]]) -> Outcome:
         try:
@@ -211,14 +214,17 @@ class SpawnHook:
                 spawner.log.warning(
                     "odh.persistency: claim %s removed from the pod of %r: %s", name, spawner.user.name, reason
                 )
-        return without_claims(spec, removed, pod_name)
+        changed, folders = without_other_folders(without_claims(spec, removed, pod_name), _configured(spawner))
+        for folder in folders:
+            spawner.log.warning("odh.persistency: %s removed from the pod of %r", folder, spawner.user.name)
+        return changed
 
     async def _reason_to_remove(self, spawner: Any, name: str, known: dict[str, Optional[Claim]]) -> str:
         try:
             claim = await self._claim(spawner, name, known)
         except ApiFailure as error:
             return f"it cannot be read ({error})"
-        return reason_to_remove(name, claim, spawner.user.name, name in getattr(spawner, _CONFIGURED, ()))
+        return reason_to_remove(name, claim, spawner.user.name, name in _configured(spawner).claims)
 
     async def _claim(self, spawner: Any, name: str, known: dict[str, Optional[Claim]]) -> Optional[Claim]:
         """Return a claim, read once for each start. Raises ApiFailure."""
@@ -273,6 +279,11 @@ class SpawnHook:
         spawner.log.warning("odh.persistency: start of %r refused: %s", spawner.user.name, detail)
         spare_failure_count(spawner, self._runtime.hub_version)
         raise refusal(self._runtime.http_error, message)  # pylint: disable=raising-non-exception
+
+
+def _configured(spawner: Any) -> ConfiguredHomes:
+    found: ConfiguredHomes = getattr(spawner, _CONFIGURED, ConfiguredHomes())
+    return found
 
 
 async def _run(hook: Any, *arguments: Any) -> Any:
