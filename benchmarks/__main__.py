@@ -138,7 +138,7 @@ def write(sections: Mapping[str, list[Row]], facts: Sequence[tuple[str, str]], f
             folder.mkdir(parents=True, exist_ok=True)
             target = folder / f"{subject}.md"
             found = [(title, sections[name]) for name, (title, _) in cases.items()]
-            target.write_text(markdown(subject, found, facts), encoding="utf-8")
+            target.write_text(markdown(subject, found, facts, next(iter(cases))), encoding="utf-8")
             say(f"wrote {target}")
 
 

@@ -139,19 +139,17 @@ def text(rows: Sequence[Row]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def markdown(subject: str, sections: Sequence[tuple[str, Sequence[Row]]], machine: Sequence[tuple[str, str]]) -> str:
-    """Return the document about a subject. `sections` are titles with their rows, `machine` names with values."""
+def markdown(
+    subject: str, sections: Sequence[tuple[str, Sequence[Row]]], machine: Sequence[tuple[str, str]], example: str
+) -> str:
+    """Return the document about a subject. `sections` are titles with their rows, `machine` names with values.
+
+    `example` is the name of a case of the subject.
+    """
     parts = [INTRODUCTION.format(subject=subject, more=MORE[subject])]
     for title, rows in sections:
         lines = [HEADINGS, tuple("---" for _ in HEADINGS), *(row.cells for row in rows)]
         parts.append(f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
     parts.append("## Measured on\n\n" + "\n".join(f"- {name}: {value}" for name, value in machine) + "\n")
-    example = {
-        "homes": "nothing-to-do",
-        "shares": "shares-creating",
-        "access": "acl-publishing",
-        "hook": "hook-starting",
-        "servers": "servers-reporting",
-    }[subject]
     parts.append(REPEAT.format(subject=subject, example=example))
     return "\n".join(parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.__main__ import CASES, SHARES, exit_code, parse, write
+from benchmarks.__main__ import CASES, SHARES, SUBJECTS, exit_code, parse, write
 from benchmarks.bench import names
 from benchmarks.peers import scaled
 from benchmarks.run import MIB, Run, RunFailed, command, rounds
@@ -58,7 +58,7 @@ def test_seconds(value: float, shown: str) -> None:
 
 def test_the_document_has_every_row_and_the_machine() -> None:
     sections = [("Memory", [report.below("of the module", 63, 400, "MiB")]), ("Other", [report.Row("plain", "1")])]
-    document = report.markdown("shares", sections, [("Date", "today")])
+    document = report.markdown("shares", sections, [("Date", "today")], "shares-creating")
     assert "## Memory\n\n| Case | Ours | Peer | Ratio | Bound | Met |\n| --- | --- |" in document
     assert "| of the module | 63 MiB |  |  | at most 400 MiB | yes |" in document
     assert "| plain | 1 |" in document
@@ -152,3 +152,13 @@ def test_a_subject_is_written_when_all_of_its_cases_ran(tmp_path: Path) -> None:
     assert document.name == "shares.md"
     assert all(f"| of {name} |" in document.read_text() for name in SHARES)
     assert "of memory" not in document.read_text()
+
+
+def test_each_subject_has_a_document(tmp_path: Path) -> None:
+    write({name: [report.Row(f"of {name}", "1")] for name in CASES}, [], tmp_path)
+    assert {document.stem for document in tmp_path.iterdir()} == {*SUBJECTS}
+    for subject, cases in SUBJECTS.items():
+        text = (tmp_path / f"{subject}.md").read_text()
+        assert all(f"| of {name} |" in text for name in cases)
+        assert f"make bench ARGS={subject} " in text
+        assert f"python -m benchmarks {next(iter(cases))} " in text
