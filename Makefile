@@ -33,7 +33,7 @@ demo-down: ## Stop and remove the demo
 	@rm -rf '$(or $(ODHP_TESTBED_DATA),.dev)/demo'
 
 ##@ Test it
-.PHONY: quick soak test lint unit oracle hub software integration adversary e2e molecule sanity gates
+.PHONY: quick soak test lint unit oracle hub software integration adversary awx e2e molecule sanity gates
 quick: ## Lint of changed files and unit tests without property tests, under a minute
 	@bin/system-packages
 	@bin/dev tests/gates/lint changed
@@ -70,6 +70,9 @@ integration: ## Tests with a real API server: the testbed, or the cluster of KUB
 adversary: ## Tests of what an adversary and public bug reports found, with a real API server
 	@bin/system-packages
 	@bin/dev pytest tests/adversary $(ARGS)
+
+awx: ## Jobs of AWX, with ansible-runner as AWX runs them, and the execution environment
+	@bin/dev pytest tests/awx $(ARGS)
 
 e2e: ## End-to-end tests: a hub, its servers as pods on the testbed's node (needs root on Linux, and npm)
 	@bin/system-packages

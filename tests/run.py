@@ -30,7 +30,7 @@ CORES = min(4, len(os.sched_getaffinity(0)))
 # loadgroup keeps tests together that share a fixture of their module, see tests/integration/conftest.py.
 BY_GROUP = ("-n", str(CORES), "--dist", "loadgroup")
 SPREAD = {"unit": ("-n", str(CORES), "--dist", "worksteal"), "integration": BY_GROUP, "adversary": BY_GROUP}
-PYTEST = ("unit", "oracle", "hub", "software", "integration", "adversary", "e2e")
+PYTEST = ("unit", "oracle", "hub", "software", "integration", "adversary", "awx", "e2e")
 STEPS = ("lint", *PYTEST, "molecule", "gates")
 # The order in which commands start: of those that run in parallel, the longest first.
 ORDER = (
@@ -39,6 +39,7 @@ ORDER = (
     "sanity",
     "lint",
     "software",
+    "awx",
     "hub",
     "e2e",
     "oracle",
