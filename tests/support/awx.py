@@ -32,6 +32,8 @@ MAX_EVENT = 700_000
 class Credential:
     """A credential of the type "OpenShift or Kubernetes API Bearer Token" with "Verify SSL"."""
 
+    user: str
+    """The name of its user on the API server."""
     host: str
     token: str
     authority: str

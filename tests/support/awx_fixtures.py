@@ -81,4 +81,4 @@ def _credential(cluster: Cluster, namespace: str, account: str) -> Credential:
     data = wait_for(lambda: filled() if "token" in filled() else None, f"the token of {account}")
     server = cluster.kubectl("config", "view", "--minify")["clusters"][0]["cluster"]["server"]
     token, authority = (base64.b64decode(data[key]).decode() for key in ("token", "ca.crt"))
-    return Credential(server, token, authority)
+    return Credential(f"system:serviceaccount:{namespace}:{account}", server, token, authority)
