@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.cluster import wait_for
-from tests.support.homes import make_home
+from tests.support.homes import KIND, RETIRED, USERNAME, make_home
 
 
 def homes(namespace, *users, **options):
@@ -79,3 +81,60 @@ def test_old_data_beside_a_new_home_is_named(cluster, namespace, modules, audit,
     with cluster.binding():
         modules.ok("user_pvc", homes(namespace, "bob", wait=True, wait_timeout=30))
     assert cluster.claims(namespace)["claim-bob"]["spec"]["volumeName"] == volume
+
+
+EDITS = {
+    "another owner": {"annotations": {USERNAME: "mallory"}},
+    "a listed owner": {"annotations": {USERNAME: "bob"}},
+    "a share": {"labels": {KIND: "share"}},
+    "the hub's": {"labels": {"component": "hub"}},
+}
+
+
+@pytest.mark.parametrize("edit", [*EDITS.values(), None], ids=[*EDITS, "deleted"])
+def test_what_an_editor_does_to_a_named_claim_stops_nobody_else(cluster, namespace, modules, audit, edit):
+    named = {"name": "ann", "claim": "old"}
+    make_home(cluster, namespace, "old", None)
+    modules.ok("user_pvc", homes(namespace, named))
+    if edit is None:
+        cluster.delete("persistentvolumeclaims", "old", namespace)
+        wait_for(lambda: not cluster.claims(namespace), "the claim gone")
+    else:
+        cluster.patch("persistentvolumeclaims", "old", {"metadata": edit}, namespace)
+    before = cluster.claims(namespace)
+    shown = modules.ok("user_pvc", homes(namespace, named, "bob", "cat"), check=True)
+    result = modules.ok("user_pvc", homes(namespace, named, "bob", "cat"))
+    assert shown.changes == result.changes
+    assert set(result.actions()) == ({"claim-cat"} if edit == EDITS["a listed owner"] else {"claim-bob", "claim-cat"})
+    with audit(user_agent="odh.persistency/") as log:
+        again = modules.ok("user_pvc", homes(namespace, named, "bob", "cat"))
+    assert not log.writes
+    for found in (shown, result, again):
+        (warning,) = [text for text in found.warnings if "users[0] (ann) is left out" in text]
+        assert "claim old " in warning
+        assert "ann" in {item["owner"] for item in found.unreconcilable}
+    after = cluster.claims(namespace)
+    assert {name: claim["metadata"] for name, claim in after.items() if name in before} == {
+        name: claim["metadata"] for name, claim in before.items()
+    }
+    # Nor is it retired or deleted.
+    for state in ("retired", "absent"):
+        stopped = modules.ok("user_pvc", homes(namespace, named, state=state, retention="0s", assume_unused=True))
+        assert not stopped.changed
+        assert edit is None or "(ann) is left out" in "".join(stopped.warnings)
+
+
+def test_a_deleted_claim_that_an_entry_names_is_no_new_home_of_another_user(cluster, namespace, modules):
+    result = modules.ok("user_pvc", homes(namespace, {"name": "ann", "claim": "claim-bob"}, "bob", "cat"))
+    assert result.actions() == {"claim-cat": "create"}
+    assert sorted(item["owner"] for item in result.unreconcilable) == ["ann", "bob"]
+    assert set(cluster.claims(namespace)) == {"claim-cat"}
+
+
+def test_a_mark_that_an_editor_wrote_keeps_only_its_home(cluster, namespace, modules):
+    make_home(cluster, namespace, "claim-ann", "ann", annotations={RETIRED: "never"})
+    users = [{"name": "ann", "state": "absent"}, "bob"]
+    for found in [modules.ok("user_pvc", homes(namespace, *users, assume_unused=True)) for _run in range(2)]:
+        (warning,) = found.warnings
+        assert "claim claim-ann, 'never', is not an RFC 3339 time" in warning
+    assert set(cluster.claims(namespace)) == {"claim-ann", "claim-bob"}

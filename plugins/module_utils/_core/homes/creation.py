@@ -122,8 +122,8 @@ def _reject_existing(context: HomesContext, home: Home, claim: Claim) -> NoRetur
 def reject_shared_names(context: HomesContext, changes: Sequence[Change], homes: Sequence[Home]) -> list[Change]:
     """Return the changes with a refusal for each new home whose name another one has too.
 
-    The other one is a new home as well, or an entry that names a claim which does not exist. Homes that the hub asked for
-    are left out instead.
+    Homes that the hub asked for are left out instead, and so are those whose name is that of a claim which another entry
+    names: that claim existed, and somebody deleted it.
     """
     by_name: dict[str, list[int]] = {}
     for number, change in enumerate(changes):
@@ -133,7 +133,8 @@ def reject_shared_names(context: HomesContext, changes: Sequence[Change], homes:
     checked = list(changes)
     for name, numbers in by_name.items():
         sharing = [changes[number].subject for number in numbers]
-        if name in named and named[name] not in sharing:
+        is_named = name in named and named[name] not in sharing
+        if is_named:
             sharing.append(named[name])
         if len(sharing) < 2:
             continue
@@ -146,7 +147,7 @@ def reject_shared_names(context: HomesContext, changes: Sequence[Change], homes:
         listed = [home for home in sharing if not home.spec.from_hub]
         for number in numbers:
             home = changes[number].subject
-            if home.spec.from_hub:
+            if home.spec.from_hub or (is_named and len(numbers) == 1):
                 checked[number] = leave_out(context, home, rejected)
             elif len(listed) > 1:
                 checked[number] = reject_home(home, name, rejected)

@@ -17,7 +17,7 @@ from .creation import plan_creation, reject_shared_names
 from .deletion import plan_retirement_or_deletion
 from .desired import Home, HomeSettings
 from .observed import ObservedHomes
-from .selection import select_claim
+from .selection import named_by_another_entry, select_claim, was_changed_by_others
 from .update import missing_labels, plan_update
 
 
@@ -51,7 +51,7 @@ def plan_home(context: HomesContext, home: Home) -> list[Change]:
                 return [keep_home(home, "", "has no home here")]
             return [plan_creation(context, home, owned)]
     except Rejected as rejected:
-        if home.spec.from_hub:
+        if home.spec.from_hub or (named and was_changed_by_others(context, home)):
             return [leave_out(context, home, rejected)]
         return [reject_home(home, "", rejected)]
     except Unchanged as unchanged:
@@ -59,8 +59,10 @@ def plan_home(context: HomesContext, home: Home) -> list[Change]:
     if home.state != PRESENT:
         return plan_retirement_or_deletion(context, home, [claim], owned)
     if claim.user is None or missing_labels(home, claim):
+        if claim.name in context.named and home.spec.claim != claim.name:
+            return [leave_out(context, home, named_by_another_entry(claim))]
         granted = granted_error(context, claim.name)
-        if granted is not None and claim.user is None:
+        if granted is not None and claim.user is None and not was_changed_by_others(context, home):
             return [reject_home(home, claim.name, granted)]
         if granted is not None:
             return [leave_out(context, home, granted)]

@@ -11,7 +11,8 @@ from typing import Optional
 
 from ..kubernetes.claims import Claim
 from ..kubernetes.deletion import reject_terminating
-from ..metadata import PRESENT, RETIRED, USERNAME_ANNOTATION
+from ..kubespawner.manifests import owner_hash
+from ..metadata import OWNER_LABEL, PRESENT, RETIRED, USERNAME_ANNOTATION
 from ..plan import Rejected, Unchanged
 from ..text import did_you_mean, quote_list
 from .changes import HomesContext
@@ -22,7 +23,7 @@ from .observed import claim_owner, describe_other_kind, other_kind
 def select_claim(context: HomesContext, home: Home, active: Sequence[Claim]) -> Optional[Claim]:
     """Return the claim that is the home, None when there is none. `active` are the owner's claims.
 
-    Raises Rejected when the entry names a claim that cannot be this home, and Unchanged when nothing says which of
+    Raises Rejected when the entry names a claim that cannot be this home now, and Unchanged when nothing says which of
     several claims is the home.
     """
     if home.spec.claim is None:
@@ -44,6 +45,24 @@ def select_claim(context: HomesContext, home: Home, active: Sequence[Claim]) -> 
             name,
         )
     return claim
+
+
+def was_changed_by_others(context: HomesContext, home: Home) -> bool:
+    """Return whether the claim that an entry names may have been this home, and somebody deleted it or changed its owner.
+
+    That is a claim that does not exist any more, or one with the label that an earlier run gave it for this user.
+    """
+    claim = context.observed.by_name.get(home.spec.claim or "")
+    return claim is None or claim.deleting or claim.labels.get(OWNER_LABEL) == owner_hash(home.user)
+
+
+def named_by_another_entry(claim: Claim) -> Rejected:
+    """Return why a claim that names this owner does not become their home: another entry says that it is another one's."""
+    return Rejected(
+        f"claim {claim.name} names {claim_owner(claim)} as its owner, and another entry names it as its home: correct the "
+        f"annotation {USERNAME_ANNOTATION} of the claim, or `claim` in that entry",
+        claim.name,
+    )
 
 
 def _check_missing(context: HomesContext, home: Home, active: Sequence[Claim]) -> None:

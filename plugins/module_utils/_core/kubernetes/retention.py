@@ -29,8 +29,8 @@ class Retention(NamedTuple):
     def check(self, retired_at: Optional[str], subject: str) -> datetime:
         """Return since when an object is retired, if the retention period is over.
 
-        `retired_at` is its annotation, `subject` names it ("claim x"). Raises Rejected when it was never retired or
-        the annotation is no time, Unchanged when the period is not over.
+        `retired_at` is its annotation, `subject` names it ("claim x"). Raises Rejected when it was never retired, Unchanged
+        when the period is not over. An annotation that is no time was written by others, so it stops nothing else.
         """
         if retired_at is None:
             raise Rejected(
@@ -40,14 +40,16 @@ class Retention(NamedTuple):
         since = parse_time(retired_at)
         unreadable = f"the retirement annotation of {subject}, {retired_at!r},"
         if since is None:
-            raise Rejected(
-                f"{unreadable} is not an RFC 3339 time: run with state present to remove it, then with state retired"
+            raise Unchanged(
+                f"{unreadable} is not an RFC 3339 time: run with state present to remove it, then with state retired",
+                warns=True,
             )
         try:
             due = since + self.period
         except OverflowError:
-            raise Rejected(
-                f"{unreadable} is too far in the future: run with state present to remove it, then with state retired"
+            raise Unchanged(
+                f"{unreadable} is too far in the future: run with state present to remove it, then with state retired",
+                warns=True,
             ) from None
         if self.now < due:
             raise Unchanged(f"has been retired since {retired_at}, kept until {format_time(due)}")

@@ -320,7 +320,7 @@ class DeletionPlanner(TargetPlanner):
         except (Rejected, Unchanged) as early:
             if terminating:
                 raise Unchanged(state, terminating) from None
-            if isinstance(early, Unchanged):
+            if isinstance(early, Unchanged) and not early.warns:
                 raise Unchanged(f"its volume {volume.name} is {early.reason}") from None
             raise
         for verb in (DELETE_VERB,) if volume.policy == RETAIN else (PATCH, DELETE_VERB):
