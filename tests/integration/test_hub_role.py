@@ -55,6 +55,8 @@ def test_a_second_run_changes_nothing_and_going_back_leaves_nothing(
 
     back = playbooks.ok(HUB, inventory, extra={"hub_state": "absent"})
     assert back.recap["changed"] == 1
+    command = f"helm upgrade 'my hub' jupyterhub/jupyterhub --namespace {namespace} --version 4.4.0 --reset-values -f "
+    assert command in back.output
     assert cluster.get("roles", NAME, namespace) is None
     assert cluster.get("rolebindings", NAME, namespace) is None
     assert not (tmp_path / "values.yaml").exists()

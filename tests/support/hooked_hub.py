@@ -73,6 +73,12 @@ class HookedHub(RealHub):
         return (self.folder / "hub.log").read_text(errors="replace")
 
     @property
+    def pid(self) -> int:
+        """The process of the hub."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

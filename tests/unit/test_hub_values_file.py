@@ -47,6 +47,9 @@ FILES = [
     "hub:\r\n  extraConfig:\r\n    a: x\r\n",
     "---\nproxy:\n- x\nhub:\n  config:\n    A: {b: 1}\n...\n",
     "a: |\n  # odh.persistency is mentioned\nhub:\n  extraEnv: {}\n",
+    "null\n",  # helm get values, for a release without any
+    "# none\n{}  # yet\n",
+    "---\n{}\n...\n",
 ]
 
 
@@ -94,6 +97,14 @@ def test_keys_that_others_put_below_ours_stay(write):
     text = with_ours(write("proxy: {}\n"))
     text = text.replace("hub:  # odh.persistency: added\n", "hub:  # odh.persistency: added\n  image: {tag: x}\n")
     assert write(text).base == "hub:\n  image: {tag: x}\nproxy: {}\n"
+
+
+def test_an_empty_document_does_not_come_back_when_others_have_added_keys(write):
+    text = with_ours(write("null\n"))
+    for added in (text + "proxy: {}\n", "proxy: {}\n" + text):
+        assert write(added).base == "proxy: {}\n"
+    within = text.replace("hub:  # odh.persistency: added\n", "hub:  # odh.persistency: added\n  image: {tag: x}\n")
+    assert write(within).base == "hub:\n  image: {tag: x}\n"
 
 
 @pytest.mark.parametrize(
@@ -176,8 +187,8 @@ def test_a_folder_is_no_file_of_values(tmp_path):
             "hub:\n  config:\n    Authenticator: {manage_groups: false}\n",
             "`hub.config.Authenticator.manage_groups` in line 3 is false, but the access list names groups of the hub",
         ),
-        ("{}\n", "the value in line 1 is no mapping with keys on lines of their own: write it as one"),
-        ("# x\nnull\n", "the value in line 2 is no mapping with keys on lines of their own: write it as one"),
+        ("{\n}\n", "the value in line 1 is no mapping with keys on lines of their own: write it as one"),
+        ("# x\n--- null\n", "the value in line 2 is no mapping with keys on lines of their own: write it as one"),
         ("hub: {image: x}\n", "`hub` in line 1 is no mapping with keys on lines of their own: write it as one"),
         ("hub:\n  extraConfig: text\n", "`hub.extraConfig` in line 2 is no mapping with keys on lines of their own"),
         ("x: &x {a: {}}\nhub:\n  extraConfig: *x\n", "`hub.extraConfig` in line 3 is no mapping with keys on lines"),

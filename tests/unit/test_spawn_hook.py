@@ -454,6 +454,29 @@ def test_the_hook_of_the_section_that_wins_is_chained():
     assert "pre_spawn_hook" in config["OpenShiftSpawner"]
 
 
+class SiteSpawner(SimpleNamespace):
+    """A spawner class of a hub's own."""
+
+
+@pytest.mark.parametrize("chosen", [type("Newer", (SiteSpawner,), {}), SiteSpawner, "site.SiteSpawner"])
+def test_the_sections_of_a_class_of_the_hubs_own_win(chosen):
+    config = Configuration()
+    config["JupyterHub"]["spawner_class"] = chosen
+    config["SiteSpawner"]["modify_pod_hook"] = print
+    hook = configure(config, {}, runtime())
+    section = chosen.rpartition(".")[2] if isinstance(chosen, str) else chosen.__name__
+    assert config[section]["modify_pod_hook"] == hook.modify_pod
+    assert config[section]["delete_pvc"] is False
+    assert hook._previous["modify_pod_hook"] is print
+
+
+def test_the_class_of_an_entry_point_is_kubespawner():
+    config = Configuration()
+    config["JupyterHub"]["spawner_class"] = "kubernetes"
+    hook = configure(config, {}, runtime())
+    assert config["KubeSpawner"]["modify_pod_hook"] == hook.modify_pod
+
+
 def test_spawners_with_copies_of_the_configuration_share_the_hook_and_so_its_cache():
     config = Configuration()
     hook = configure(config, {}, runtime())

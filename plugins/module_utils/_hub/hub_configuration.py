@@ -20,11 +20,12 @@ _SECTIONS = ("KubeSpawner", "Spawner")
 
 
 def configure(config: Any, settings: Mapping[str, Any], runtime: Runtime, section: str = "KubeSpawner") -> SpawnHook:
-    """Set the hooks in a hub's configuration (`c`). `section` is the name of its spawner class. Raises AccessError.
+    """Set the hooks in a hub's configuration (`c`). Raises AccessError.
 
+    `section` is the name of the spawner class, unless the configuration itself names another one, such as a subclass.
     Hooks that are configured before this call run first, so it belongs at the end of the configuration.
     """
-    sections = list(dict.fromkeys((section, *_SECTIONS)))
+    sections = list(dict.fromkeys((*_sections_of_class(config), section, *_SECTIONS)))
     previous = {
         name: hook
         for name in ("auth_state_hook", "pre_spawn_hook", "modify_pod_hook", "options_form", "options_from_form")
@@ -32,7 +33,7 @@ def configure(config: Any, settings: Mapping[str, Any], runtime: Runtime, sectio
         if hook is not None
     }
     hook = SpawnHook(settings_from(settings), runtime, previous)
-    target = config[section]
+    target = config[sections[0]]
     target.auth_state_hook = hook.auth_state
     target.pre_spawn_hook = hook.pre_spawn
     target.modify_pod_hook = hook.modify_pod
@@ -51,3 +52,12 @@ def _configured(config: Any, sections: list[str], trait: str) -> Any:
     return next(
         (config[section][trait] for section in sections if section in config and trait in config[section]), None
     )
+
+
+def _sections_of_class(config: Any) -> list[str]:
+    """Return the sections that apply to the configured spawner class, its own first: they win over those of its bases."""
+    chosen = _configured(config, ["JupyterHub"], "spawner_class")
+    if isinstance(chosen, type):
+        return [one.__name__ for one in chosen.__mro__]
+    # A name without a dot is that of an entry point.
+    return [chosen.rpartition(".")[2]] if isinstance(chosen, str) and "." in chosen else []

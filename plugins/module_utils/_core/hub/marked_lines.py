@@ -18,7 +18,7 @@ BEGIN = "# odh.persistency: begin"
 END = "# odh.persistency: end"
 #: Ends a line with a key that we added so that our keys have a place.
 ADDED = "  # odh.persistency: added"
-#: Ends such a line in place of an empty mapping: the rest of the line as it was, as JSON.
+#: Ends such a line in place of an empty mapping: the rest of the line as it was, as JSON. For an empty document, all of it.
 REPLACED = "  # odh.persistency: was "
 #: What a begin comment says of a text, apart from our lines.
 NEW = ", new"
@@ -26,7 +26,7 @@ NO_NEWLINE = ", after an unfinished line"
 
 _LINE = re.compile("[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029])|[^\r\n\x85\u2028\u2029]+\\Z")
 _ADDED = re.compile(rf"(?P<key>\s*[\w-]+:){re.escape(ADDED)}\s*\Z")
-_REPLACED = re.compile(rf"(?P<key>\s*[^#]*?:){re.escape(REPLACED)}(?P<rest>\".*\")\s*\Z")
+_REPLACED = re.compile(rf"(?P<key>\s*[^#]*?:|){re.escape(REPLACED)}(?P<rest>\".*\")\s*\Z")
 
 
 class Stripped(NamedTuple):
@@ -77,6 +77,10 @@ def _without_added_keys(lines: Sequence[str]) -> list[str]:
             kept.append(line)
             continue
         end = line[len(line.rstrip("\r\n")) :]
+        if not found["key"]:  # an empty document
+            if not any(map(_is_content, lines)):
+                kept.append(json.loads(found["rest"]) + end)
+            continue
         indentation = len(line) - len(line.lstrip(" "))
         below = next((one for one in reversed(kept) if one.strip() and not one.lstrip().startswith("#")), "")
         if below and len(below) - len(below.lstrip(" ")) > indentation:
@@ -84,6 +88,12 @@ def _without_added_keys(lines: Sequence[str]) -> list[str]:
         elif replaced:
             kept.append(found["key"] + json.loads(replaced["rest"]) + end)
     return kept[::-1]
+
+
+def _is_content(line: str) -> bool:
+    """Return whether a line has keys or values of somebody else."""
+    ours = _ADDED.match(line) or _REPLACED.match(line)
+    return bool(line.strip()) and not ours and not line.lstrip().startswith(("#", "---", "...", "%"))
 
 
 def appended(text: str, block: str, is_new: bool) -> str:

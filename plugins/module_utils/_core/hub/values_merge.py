@@ -29,7 +29,8 @@ class YamlNode:
     """A key of a mapping in YAML, or the root.
 
     `line` is that of the key, from 0, and `column` its indentation. `style` is `block` (a mapping with keys on lines of their
-    own), `empty` (nothing, null, `{}`) or `other`. `value` is the value as data, and `value_line` where its text begins.
+    own), `empty` (nothing, null, `{}`) or `other`. `value` is the value as data, and `value_line` where its text begins. A root
+    that is empty has a value only if there is a text for it, on its line.
     """
 
     line: int
@@ -96,7 +97,10 @@ def _place(
     if not new:
         return
     at = node.line if is_root else node.line + 1
-    if node.style == EMPTY and not is_root:
+    if is_root and node.style == EMPTY and node.value is not None:
+        line = lines[node.line].rstrip("\r\n")
+        replacements[node.line] = f"{REPLACED}{json.dumps(line)}{lines[node.line][len(line) :]}"
+    elif node.style == EMPTY and not is_root:
         line = lines[node.line].rstrip("\r\n")
         head, end = line[: node.column], lines[node.line][len(line) :] or "\n"
         key, colon, rest = line[node.column :].partition(":")

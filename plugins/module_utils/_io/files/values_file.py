@@ -128,8 +128,9 @@ def outline(text: str, path: str) -> YamlNode:
         raise ValueError(f"{path} is not valid YAML{where}: correct it, or correct `hub_values_file`") from error
     if node is None or node.start_mark.index == node.end_mark.index:
         return YamlNode(_first_line(text), 0, EMPTY)
-    if not data and (data is None or isinstance(data, Mapping)):
-        return YamlNode(node.start_mark.line, 0, OTHER)
+    if not data and (data is None or isinstance(data, Mapping)):  # as `helm get values` prints it without any
+        is_line = node.start_mark.column == 0 and node.end_mark.line == node.start_mark.line
+        return YamlNode(node.start_mark.line, 0, EMPTY if is_line else OTHER, {})
     if not isinstance(data, Mapping):
         raise ValueError(
             f"{path} is no YAML mapping, as Helm values are, but {_kind(data)}: correct it, or correct `hub_values_file`"

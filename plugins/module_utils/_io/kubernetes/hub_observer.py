@@ -56,6 +56,7 @@ class HubObserver:
             self._find_servers(state, given)
         options = state.options
         if not options.is_present:
+            state.account = self._account_for_version(options)
             return state
         account, servers = options.account, options.servers_namespace
         found = {name: self._namespace(state, name) for name in dict.fromkeys((account.namespace, servers))}
@@ -75,6 +76,15 @@ class HubObserver:
         elif manage_groups == ALWAYS:
             state.manages_groups = True
         return state
+
+    def _account_for_version(self, options: HubOptions) -> Mapping[str, Any]:
+        """Return the service account, whose labels name the version of the chart, {} if it cannot be read or does not exist."""
+        try:
+            return self._api.get(_ACCOUNTS, options.account.namespace, options.account.name) or {}
+        except ApiError as error:
+            if error.is_rbac:
+                return {}
+            raise
 
     def _find_servers(self, state: ObservedState, given: Optional[str]) -> None:
         account = state.options.account
