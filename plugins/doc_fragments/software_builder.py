@@ -21,7 +21,9 @@ options:
     choices: [local, job]
     default: local
   builder_namespace:
-    description: The namespace of the Jobs, which has O(builder_claim). Required if O(builder=job).
+    description:
+      - The namespace of the Jobs, which has O(builder_claim). Required if O(builder=job). With O(builder=local), only used by
+        M(odh.persistency.lmod_release), for its C(server_images).
     type: str
   builder_claim:
     description:

@@ -119,8 +119,24 @@ options:
     choices: [changed, all]
     default: changed
   server_python:
-    description: The Python of the notebook servers on this host, which must import C(ipykernel) with each module loaded.
+    description:
+      - The Python of the notebook servers on this host, or in O(builder_image), which must import C(ipykernel) with each module
+        loaded.
+      - With O(server_images), the path of Python in these images instead.
     type: path
+  server_images:
+    description:
+      - The images of notebook servers. Before a release is published, a Job in each of them loads every module that
+        O(verify) covers, and starts a notebook kernel with it. If that fails in one image, nothing is published, and the message
+        names the module and the image.
+      - The pods have the tree mounted read-only at O(prefix), and the options for Jobs (C(builder_*)) except O(builder_image)
+        apply to them. An image needs Bash, Lmod at O(lmod_cmd) in the version that made the cache, and Python 3.9 or later as
+        C(python3) or at O(server_python).
+      - With O(builder=local), O(builder_namespace) and O(builder_claim) are also needed. They name a claim of the
+        tree, such as the read-only one of the servers.
+    type: list
+    elements: str
+    default: []
   release:
     description: The id of a release, for O(state=rolled_back) and O(state=promoted).
     type: str
@@ -166,8 +182,8 @@ options:
       - If it is not set, the lines are shown in the output of the task.
     type: path
 notes:
-  - The connection options are used only with O(builder=job), and with O(server_namespaces), which needs C(list) on C(pods)
-    there.
+  - The connection options are used only with O(builder=job), with O(server_images), and with O(server_namespaces), which needs
+    C(list) on C(pods) there.
   - With O(builder=job), O(robot_paths), O(source_paths) and C(robot_paths) of the stack are paths that the pods see, so they are
     on the tree or in the image. O(source_paths) defaults to the folder C(sources) of the tree.
   - A Job that failed stays for a week, with its log. All others are deleted when they end. A run that is cancelled deletes its
@@ -181,7 +197,7 @@ requirements:
   - PyYAML >= 5.1, for O(stack_file)
   - EasyBuild 5, in the environment O(easybuild)
   - Lmod >= 8.6
-  - kubernetes >= 24.2.0, for O(builder=job) and O(server_namespaces)
+  - kubernetes >= 24.2.0, for O(builder=job), O(server_images) and O(server_namespaces)
 """
 
 EXAMPLES = r"""
@@ -235,6 +251,21 @@ EXAMPLES = r"""
       requests: {cpu: 2, memory: 4Gi}
       limits: {cpu: 4, memory: 8Gi}
     jobs: 3
+
+- name: Build on this host, and try the kernels of two images of servers in Jobs before publication
+  odh.persistency.lmod_release:
+    prefix: /opt/apps
+    path: /srv/nfs/apps
+    easybuild: /opt/easybuild
+    build_user: easybuild
+    stack_file: /etc/persistency/stack.yml
+    server_images:
+      - registry.example.org/notebook:2026.11
+      - registry.example.org/notebook-gpu:2026.11
+    server_python: /opt/conda/bin/python
+    builder_namespace: jupyterhub
+    builder_claim: software
+  become: true
 
 - name: Roll back to the release before
   odh.persistency.lmod_release:

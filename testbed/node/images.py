@@ -33,6 +33,8 @@ EASYBUILD = ROOT / "requirements" / "easybuild.txt"
 PAUSE = "odh.persistency/pause:testbed"
 #: JupyterLab, jupyterhub-singleuser, Lmod, jupyterlmod and ipykernel; also EasyBuild and a compiler, for Jobs that build.
 NOTEBOOK = "odh.persistency/singleuser:testbed"
+#: The same files, but the Python that it finds has no kernel: a server image in which somebody forgot something.
+WITHOUT_KERNEL = "odh.persistency/without-kernel:testbed"
 #: The one file of the notebook image that containerd unpacks.
 PLACEHOLDER = ".bound-image"
 EXPECT = "about half a minute"
@@ -50,6 +52,7 @@ _NOTEBOOK_CONFIG = {
         "LMOD_CMD=/usr/share/lmod/lmod/libexec/lmod",
     ],
 }
+_WITHOUT_KERNEL_CONFIG = {**_NOTEBOOK_CONFIG, "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/jovyan"]}
 
 
 def notebook_root() -> Path:
@@ -116,9 +119,12 @@ def _build(root: Path, lock: int) -> None:
 def write_archive(path: Path) -> None:
     """Write both images to one file, in the format of `docker save`."""
     pause = binaries.locate()["pause"].read_bytes()
-    contents = {
+    # Both images unpack to the same folder.
+    placeholder = {PLACEHOLDER: b"The root file system of this image is mounted here.\n"}
+    contents: dict[str, tuple[dict[str, bytes], dict[str, Any]]] = {
         PAUSE: ({"pause": pause}, _PAUSE_CONFIG),
-        NOTEBOOK: ({PLACEHOLDER: b"The root file system of this image is mounted here.\n"}, _NOTEBOOK_CONFIG),
+        NOTEBOOK: (placeholder, _NOTEBOOK_CONFIG),
+        WITHOUT_KERNEL: (placeholder, _WITHOUT_KERNEL_CONFIG),
     }
     manifest, files = [], {}
     for name, (content, config) in contents.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from testbed.node import images
 from testbed.software.sources import EASYCONFIGS, sources
 from testbed.software.stack import OPTIONS, demo_stack
 from tests.support.cluster import Cluster, wait_for
+from tests.support.modules import Running
 from tests.support.node import *  # noqa: F403
 from tests.support.software import *  # noqa: F403
 from tests.support.software import Software, lib_stack, public_folder, remove
@@ -131,6 +134,51 @@ def test_a_tree_that_this_host_built_is_up_to_date_in_jobs_and_the_other_states_
     assert (jobs.software.path / "releases" / second).is_dir()
     jobs.ok(state="pruned", keep=1, minimum_age="0s")
     assert not (jobs.software.path / "releases" / second).exists()
+    assert_nothing_is_left(jobs)
+
+
+def test_the_gate_in_every_image_of_servers(new_tree):
+    """The tree is read-only there, and each failure names the module, the image and the reason."""
+    jobs = new_tree(copy=True)
+    first = jobs.software.current
+    old = "postinstallcmds = ['mkdir %(installdir)s/lib; echo raise ImportError > %(installdir)s/lib/traitlets.py']\n"
+    old += "modextrapaths = {'PYTHONPATH': 'lib'}"
+    jobs.software.stack(
+        lib_stack(f"  - {jobs.software.add('old', '1.0', old)}", f"  - {jobs.software.add('new', '1.0')}")
+    )
+    jobs.add_sources()
+    result = jobs.run(server_images=[images.NOTEBOOK, images.WITHOUT_KERNEL, images.PAUSE])
+    assert result.failed
+    assert f"old/1.0 in image {images.NOTEBOOK}: no kernel of /opt/jupyter/bin/python3 starts with it" in result.msg
+    assert f"image {images.WITHOUT_KERNEL}: /usr/bin/python3 cannot import ipykernel without any module" in result.msg
+    assert re.search(rf"image {images.PAUSE}: .*python3", result.msg)
+    assert "because 3 checks failed" in result.msg
+    assert jobs.software.current == first
+    jobs.software.stack(lib_stack("  - new-1.0.eb"))
+    ran = jobs.ok(server_images=[images.NOTEBOOK])
+    assert ran.release != first
+    assert f"verified, 1 modules checked, also in {images.NOTEBOOK}" in "\n".join(jobs.software.progress)
+
+
+def test_the_gate_in_images_of_servers_while_this_host_builds(new_tree):
+    jobs = new_tree(copy=True)
+    first = jobs.software.current
+    jobs.software.stack(lib_stack(f"  - {jobs.software.add('new', '1.0')}"))
+    on_host = {**jobs.software.stack_options(), "builder_uid": USER.pw_uid, "builder_gid": USER.pw_gid}
+    claim = {"builder_namespace": jobs.namespace, "builder_claim": CLAIM}
+
+    def run(image: str, **more: Any) -> Any:
+        options = {**on_host, "server_images": [image], **more}
+        return Running("lmod_release", options, jobs.cluster.environment, False, True).wait(300)
+
+    assert "and need builder_namespace and builder_claim" in run(images.NOTEBOOK).msg
+    assert "has no claim none" in run(images.NOTEBOOK, **{**claim, "builder_claim": "none"}).msg
+    failed = run(images.WITHOUT_KERNEL, **claim)
+    assert f"image {images.WITHOUT_KERNEL}: /usr/bin/python3 cannot import ipykernel" in failed.msg
+    assert jobs.software.current == first
+    published = run(images.NOTEBOOK, **claim)
+    assert not published.failed, published.msg
+    assert published.release == jobs.software.current != first
     assert_nothing_is_left(jobs)
 
 

@@ -32,6 +32,7 @@ PHASES = (
     "assemble",
     "cache",
     "verify",
+    "verify_image",
     "publish",
     "roll_back",
     "prune",

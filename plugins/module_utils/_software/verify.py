@@ -10,41 +10,32 @@ get no further.
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable
 
 from .errors import REJECTED, PhaseError
 from .gate import cache_validity, collections, content, kernel, listing, loading, module_tests, scope, syntax
-from .gate.subject import Failure, Limits, Subject
+from .gate.subject import Limits, Subject
+from .gate.workers import Workers
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, read_manifest
 from .tree_layout import ReleaseLayout, TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
-Item = TypeVar("Item")
-Value = TypeVar("Value")
 
 LIMITS = Limits(load=60, test=300, listing=600)
-#: Seconds between two events of progress.
-INTERVAL = 2.0
 
 
 def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Check the release at `<prefix>/current`, and return what failed."""
     tree = open_tree(request["prefix"])
     with hold(tree, request, "verify"):
-        return _verify(_subject(tree, request), emit)
+        return _verify(subject_of(tree, request), request.get("kernel", True), emit)
 
 
-def _verify(subject: Subject, emit: Emit) -> dict[str, Any]:
-    used = kernel.without_modules(subject) if subject.python else None
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        workers = _Workers(pool, emit)
+def _verify(subject: Subject, with_kernel: bool, emit: Emit) -> dict[str, Any]:
+    used = kernel.without_modules(subject) if with_kernel and subject.python else None
+    with Workers(emit) as workers:
         failures = syntax.check(subject)
         broken = {failure.module for failure in failures}
         for check in (listing.check, cache_validity.check):
@@ -57,15 +48,16 @@ def _verify(subject: Subject, emit: Emit) -> dict[str, Any]:
         tested = [loaded for loaded in loads if loaded.module in subject.manifest["tests"]]
         failures += workers.check("test", module_tests.check, subject, tested)
         if used:
-            groups = kernel.groups(used, loads)
+            groups = kernel.groups(used, subject, loads)
             failures += workers.check("start a kernel", partial(kernel.check, used), subject, groups)
-        else:
+        elif with_kernel:
             failures += workers.check("compare packages", kernel.check_packages, subject, loads)
         failures += workers.check("restore", collections.check, subject, subject.manifest["collections"])
     return {"checked": len(subject.modules), "failures": [failure._asdict() for failure in failures]}
 
 
-def _subject(tree: TreeLayout, request: dict[str, Any]) -> Subject:
+def subject_of(tree: TreeLayout, request: dict[str, Any]) -> Subject:
+    """Return what the checks of a request work on. Raises PhaseError if `<prefix>/current` shows another release."""
     release, previous = check_release_id(request["release"]), request.get("previous")
     if current_release(tree) != release:
         raise PhaseError(f"{tree.current} does not show release {release}: run this phase in its view", REJECTED)
@@ -89,36 +81,3 @@ def _subject(tree: TreeLayout, request: dict[str, Any]) -> Subject:
         python=request.get("python") or "",
         limits=LIMITS._replace(**request.get("limits") or {}),
     )
-
-
-class _Workers:
-    """Run a function for many items at once, and report how far it is."""
-
-    def __init__(self, pool: ThreadPoolExecutor, emit: Emit) -> None:
-        self._pool, self._emit = pool, emit
-        self._lock = threading.Lock()
-        self._start = self._last = time.monotonic()
-
-    def map(self, step: str, function: Callable[[Item], Value], items: Iterable[Item]) -> list[Value]:
-        """Return the function's values for all items."""
-        items = list(items)
-        done = 0
-
-        def work(item: Item) -> Value:
-            nonlocal done
-            value = function(item)
-            with self._lock:
-                done, now = done + 1, time.monotonic()
-                if now - self._last >= INTERVAL or done == len(items):
-                    self._last = now
-                    event = {"entry": "", "step": f"verify: {step} ({done} of {len(items)})"}
-                    self._emit({**event, "elapsed": round(now - self._start, 1)})
-            return value
-
-        return list(self._pool.map(work, items))
-
-    def check(
-        self, step: str, check: Callable[[Subject, Item], list[Failure]], subject: Subject, items: Iterable[Item]
-    ) -> list[Failure]:
-        """Return the failures of a check of all items."""
-        return [failure for found in self.map(step, partial(check, subject), items) for failure in found]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.software.builder import job_settings, unused_error
+from ansible_collections.odh.persistency.plugins.module_utils._core.software.builder import (
+    image_settings,
+    job_settings,
+    unused_error,
+)
 
 VALID = {
     "prefix": "/opt/apps",
@@ -58,3 +62,34 @@ def test_numbers_of_yaml_become_quantities():
 def test_options_of_jobs_without_jobs():
     assert "only with `builder: job`" in str(unused_error({"builder_claim": "apps"}))
     assert unused_error({"builder_claim": None}) is None
+
+
+def image_errors_of(**params: Any) -> list[str]:
+    errors: list[str] = []
+    image_settings({**VALID, "builder_image": None, "server_images": ["image:1"], **params}, errors)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        ({}, None),
+        ({"path": "/srv/apps", "build_user": "easybuild"}, None),  # this host builds
+        ({"builder_namespace": None}, "server_images: Jobs check them, also with `builder: local`, and need"),
+        ({"builder_claim": None}, "or set only `server_python`"),
+        ({"server_images": [""]}, "server_images: "),
+        ({"server_images": ["image:1", "image 2"]}, "is not an image"),
+        ({"server_python": "bin/python"}, "server_python: "),
+        ({"server_python": "/opt/conda/bin/python"}, None),
+    ],
+)
+def test_images_of_servers_with_builds_on_this_host(params, error):
+    found = image_errors_of(**params)
+    assert [error in text for text in found] == ([True] if error else [])
+
+
+def test_the_claim_of_the_images_is_used_with_builds_on_this_host():
+    claim = {"builder_namespace": "jupyterhub", "builder_claim": "apps", "builder_image": None}
+    assert unused_error({**claim, "server_images": ["image:1"]}) is None
+    assert unused_error({**claim, "server_images": []}) is not None
+    assert "builder_image" in str(unused_error({**claim, "builder_image": "x", "server_images": ["image:1"]}))

@@ -40,7 +40,13 @@ def tree_mounts(pod: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("phase", "request_of_phase", "reads"),
-    [("observe", {}, True), ("resolve", {}, True), ("prune", {"dry_run": True}, True), ("prune", {}, False)],
+    [
+        ("observe", {}, True),
+        ("resolve", {}, True),
+        ("verify_image", {}, True),
+        ("prune", {"dry_run": True}, True),
+        ("prune", {}, False),
+    ],
 )
 def test_phases_that_only_read_get_the_tree_read_only(phase, request_of_phase, reads):
     assert only_reads(phase, request_of_phase) is reads
@@ -82,6 +88,27 @@ def test_a_pod_has_no_privileges_and_no_token():
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_a_check_in_an_image_of_servers_has_the_environment_of_the_image_and_the_tree_read_only():
+    job = PhaseJob("r1", 1, "verify_image", folders=VIEW_FOLDERS[:3], read_only=True, image="notebook:1")
+    settings = replace(SETTINGS, scratch="/build")
+    pod = pod_of(job, settings)
+    (container,) = pod["containers"]
+    assert container["image"] == "notebook:1"
+    assert container["env"] == []
+    assert container["command"][:3] == ["python3", "-m", "package.job"]
+    assert {"name": "code", "mountPath": f"{container['workingDir']}/package", "readOnly": True} in container[
+        "volumeMounts"
+    ]
+    assert {"name": "scratch", "mountPath": "/tmp"} in container["volumeMounts"]
+    mounts = tree_mounts(pod)
+    assert [mount["mountPath"] for mount in mounts if not mount.get("readOnly")] == ["/opt/apps"]
+    assert mounts[0]["name"] == "view"  # an empty folder, for the link to the release
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod_of(job, replace(settings, server_python="/opt/conda/bin/python"))["containers"][0]["command"][0] == (
+        "/opt/conda/bin/python"
+    )
 
 
 def test_files_in_folders_of_the_package_have_keys_without_slashes():

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -17,13 +19,16 @@ from .job_manifests import JobSettings
 from .settings import number_errors
 
 LOCAL, JOB = "local", "job"
-NEEDED = ("builder_namespace", "builder_claim", "builder_image")
+NEEDED_BY_IMAGES = ("builder_namespace", "builder_claim")
+NEEDED = (*NEEDED_BY_IMAGES, "builder_image")
 #: Options of this host, which Jobs do not see.
 _OF_HOST = ("path", "build_user", "source")
 #: Root's ids are 0.
 _LEAST = {"builder_uid": 1, "builder_gid": 1, "builder_start_timeout": 1}
 _RESOURCES = ("requests", "limits")
 _DEFAULT_PYTHON = "/usr/bin/python3"
+#: The name of an image, loosely: container runtimes know the rest.
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*\Z")
 
 
 def job_settings(params: Mapping[str, Any], errors: list[str]) -> JobSettings:
@@ -34,6 +39,21 @@ def job_settings(params: Mapping[str, Any], errors: list[str]) -> JobSettings:
     for name in _OF_HOST:
         if params.get(name) is not None:
             errors.append(f"{name}: Jobs do not use this host: remove it, or set `builder: local`")
+    return _settings(params, errors)
+
+
+def image_settings(params: Mapping[str, Any], errors: list[str]) -> JobSettings:
+    """Return where `server_images` are checked if the host of the task builds. What is wrong is added to `errors`."""
+    missing = [name for name in NEEDED_BY_IMAGES if not params[name]]
+    if missing:
+        errors.append(
+            f"server_images: Jobs check them, also with `builder: local`, and need {quote_list(missing)}: set a namespace and "
+            "its claim of the tree, which may be read-only, or set only `server_python`"
+        )
+    return _settings(params, errors)
+
+
+def _settings(params: Mapping[str, Any], errors: list[str]) -> JobSettings:
     namespace, claim = params["builder_namespace"] or "", params["builder_claim"] or ""
     if namespace and not NAMESPACE.match(namespace):
         errors.append(f"builder_namespace: {quoted(namespace)} cannot be the name of a namespace: correct it")
@@ -43,6 +63,15 @@ def job_settings(params: Mapping[str, Any], errors: list[str]) -> JobSettings:
     if claim and params.get("source_claim") == claim:
         errors.append("source_claim: this is the tree itself: set the claim of the other tree")
     errors += number_errors(params, _LEAST)
+    errors += [
+        f"server_images: {quoted(image)} is not an image: write it as in a pod, such as registry.example.org/notebook:1"
+        for image in params.get("server_images") or ()
+        if not _IMAGE.match(image)
+    ]
+    if (python := params.get("server_python")) and params.get("server_images") and not posixpath.isabs(python):
+        errors.append(
+            f"server_python: {quoted(python)} is not an absolute path: write the path of Python in the images"
+        )
     easybuild = params.get("easybuild")
     return JobSettings(
         namespace,
@@ -59,12 +88,14 @@ def job_settings(params: Mapping[str, Any], errors: list[str]) -> JobSettings:
         tuple(params["builder_tolerations"]),
         tuple(params["builder_pull_secrets"]),
         params.get("source_claim"),
+        params.get("server_python") or "python3",
     )
 
 
 def unused_error(params: Mapping[str, Any]) -> Optional[str]:
     """Return what is wrong with options of Jobs without Jobs, None if there are none."""
-    used = [name for name in (*NEEDED, "source_claim") if params.get(name)]
+    allowed = NEEDED_BY_IMAGES if params.get("server_images") else ()
+    used = [name for name in (*NEEDED, "source_claim") if params.get(name) and name not in allowed]
     if not used:
         return None
     return f"{used[0]}: it has an effect only with `builder: job`: set that, or remove it"

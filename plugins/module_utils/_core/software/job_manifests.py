@@ -32,7 +32,7 @@ ENTRY_ANNOTATION = OUR_PREFIX + "entry"
 CONTAINER = "phase"
 REQUEST_KEY = "request"
 #: Phases that write nothing.
-_READERS = ("observe", "resolve")
+_READERS = ("observe", "resolve", "verify_image")
 #: Folders of the tree that the view `release` has. An adopted tree also has the last one.
 VIEW_FOLDERS = ("store", "releases", "locks", "software")
 #: Seconds that a finished Job is kept: those that failed, and those of runs that were killed.
@@ -42,6 +42,7 @@ KEPT_FOR = 7 * 86400
 SOURCE = "/odh-persistency/source"
 _CODE = "/odh-persistency/code"
 _REQUEST = "/odh-persistency/request"
+_SCRATCH = "/tmp"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class JobSettings:
     prefix: str
     #: The Python of EasyBuild's environment in the image.
     python: str
-    scratch: str = "/tmp"
+    scratch: str = _SCRATCH
     resources: Mapping[str, Any] = field(default_factory=dict)
     service_account: Optional[str] = None
     #: None where the cluster assigns them, as OpenShift does.
@@ -65,6 +66,8 @@ class JobSettings:
     pull_secrets: Sequence[str] = ()
     #: The claim of the tree whose release is promoted.
     source_claim: Optional[str] = None
+    #: The Python of kernels in the images of servers: a path, or a name that is looked up as the image says.
+    server_python: str = "python3"
 
     @property
     def claim_label(self) -> str:
@@ -101,6 +104,8 @@ class PhaseJob:
     folders: Sequence[str] = ()
     #: The pod gets the claim read-only.
     read_only: bool = False
+    #: The image of servers that the phase runs in, "" for that of builds.
+    image: str = ""
 
     @property
     def name(self) -> str:
@@ -185,8 +190,29 @@ def _pod(settings: JobSettings, job: PhaseJob, files: Sequence[str], package: st
 
 def _container(settings: JobSettings, job: PhaseJob, package: str) -> dict[str, Any]:
     view = "release" if job.folders else "tree"
+    python = settings.server_python if job.image else settings.python
+    environment = {} if job.image else _environment(settings)
+    return {
+        "name": CONTAINER,
+        "image": job.image or settings.image,
+        "command": [python, "-m", f"{package}.job", job.phase, view, f"{_REQUEST}/{REQUEST_KEY}"],
+        # In an image of servers, Python finds the package here, because its environment is what is checked.
+        "workingDir": _CODE if job.image else "/",
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "resources": dict(settings.resources),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [
+            {"name": "code", "mountPath": f"{_CODE}/{package}", "readOnly": True},
+            {"name": "request", "mountPath": _REQUEST, "readOnly": True},
+            {"name": "scratch", "mountPath": _SCRATCH if job.image else settings.scratch},
+            *_tree_mounts(settings, job),
+        ],
+    }
+
+
+def _environment(settings: JobSettings) -> dict[str, str]:
     folder = settings.python.rpartition("/")[0]
-    environment = {
+    return {
         "PATH": f"{folder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONPATH": _CODE,
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -196,29 +222,17 @@ def _container(settings: JobSettings, job: PhaseJob, package: str) -> dict[str, 
         "USER": "builder",
         "LC_ALL": "C.UTF-8",
     }
-    return {
-        "name": CONTAINER,
-        "image": settings.image,
-        "command": [settings.python, "-m", f"{package}.job", job.phase, view, f"{_REQUEST}/{REQUEST_KEY}"],
-        "workingDir": "/",
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
-        "resources": dict(settings.resources),
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [
-            {"name": "code", "mountPath": f"{_CODE}/{package}", "readOnly": True},
-            {"name": "request", "mountPath": _REQUEST, "readOnly": True},
-            {"name": "scratch", "mountPath": settings.scratch},
-            *_tree_mounts(settings, job),
-        ],
-    }
 
 
 def _tree_mounts(settings: JobSettings, job: PhaseJob) -> list[dict[str, Any]]:
+    access: dict[str, Any] = {"readOnly": True} if job.read_only else {}
     if not job.folders:
-        mount: dict[str, Any] = {"name": "tree", "mountPath": settings.prefix}
+        mount = {"name": "tree", "mountPath": settings.prefix, **access}
         source = [{"name": "source", "mountPath": SOURCE, "readOnly": True}] if _has_source(settings, job) else []
-        return [{**mount, "readOnly": True} if job.read_only else mount, *source]
-    folders = [{"name": "tree", "mountPath": f"{settings.prefix}/{name}", "subPath": name} for name in job.folders]
+        return [mount, *source]
+    folders = [
+        {"name": "tree", "mountPath": f"{settings.prefix}/{name}", "subPath": name, **access} for name in job.folders
+    ]
     return [{"name": "view", "mountPath": settings.prefix}, *folders]
 
 

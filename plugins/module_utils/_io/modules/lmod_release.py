@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from ..._core.outcome import Outcome
 from ..._core.plan import Failure
@@ -30,7 +30,7 @@ from ..._core.software.stack import Stack
 from ..._core.software.stack_parser import parse_stack
 from ..files.stack_file import read_stack
 from ..module import PlanRejected, finish, refuse, timings_result
-from ..options.builder import BUILDER_SPEC, open_builder
+from ..options.builder import BUILDER_SPEC, open_builder, open_images
 from ..options.connection import argument_spec as connection_spec
 from ..options.result import RESULT_SPEC
 from ..options.software import TREE_SPEC
@@ -39,6 +39,9 @@ from ..software.progress import Progress
 from ..software.release_run import ReleaseRun
 from ..software.switching import Switching, oldest_server, promotion, pruning, rollback
 from ..timings import Timings
+
+if TYPE_CHECKING:
+    from ..software.server_images import ServerImages
 
 #: Seconds. A run that had to wait longer for the lock asks EasyBuild again.
 _LONG_WAIT = 10.0
@@ -64,6 +67,7 @@ def argument_spec() -> dict[str, Any]:
         "rebuild": {"type": "list", "elements": "str", "default": []},
         "verify": {"type": "str", "choices": ["changed", "all"], "default": "changed"},
         "server_python": {"type": "path"},
+        "server_images": {"type": "list", "elements": "str", "default": []},
         "release": {"type": "str"},
         "source": {"type": "path"},
         "source_claim": {"type": "str"},
@@ -87,8 +91,8 @@ def manage_release(module: Any) -> dict[str, Any]:
 def _switch(module: Any, progress: Progress) -> dict[str, Any]:
     """Roll back, promote or prune."""
     params = module.params
-    with open_builder(module) as executor:
-        run = ReleaseRun(executor, {"prefix": params["prefix"], "lmod_cmd": params["lmod_cmd"]}, progress)
+    with open_builder(module) as executor, _images(module, executor) as images:
+        run = ReleaseRun(executor, {"prefix": params["prefix"], "lmod_cmd": params["lmod_cmd"]}, progress, images)
         if params["state"] == PRUNED:
             servers = params["server_namespaces"]
             oldest = oldest_server(module, servers) if servers else None
@@ -110,6 +114,12 @@ def _switch(module: Any, progress: Progress) -> dict[str, Any]:
     return finish(module, Outcome(switching.plan), KIND_RELEASE, **results)
 
 
+def _images(module: Any, executor: Any) -> contextlib.AbstractContextManager[Optional[ServerImages]]:
+    if module.params["state"] in (PRESENT, PROMOTED):
+        return open_images(module, executor)
+    return contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def _as_rejection() -> Iterator[None]:
     """Report what a phase rejects like other rejections: nothing was written."""
@@ -125,11 +135,11 @@ def _to_stack(module: Any, progress: Progress) -> dict[str, Any]:
     params, timings = module.params, Timings()
     errors: list[str] = []
     stack = _stack(params, errors)
-    with open_builder(module, errors, is_preview=module.check_mode) as executor:
+    with open_builder(module, errors, module.check_mode) as executor, _images(module, executor) as images:
         missing = executor.missing
         notes = (f"{missing}; an earlier task may do that, so the plan is that for an empty tree",) if missing else ()
         timings.note("options")
-        run = ReleaseRun(executor, _request(params, stack), progress)
+        run = ReleaseRun(executor, _request(params, stack), progress, images)
         read = _read(run, stack, params)
         planned = _plan(stack, params, read, notes)
         timings.note("plan")

@@ -6,18 +6,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
-from ..._core.software.builder import JOB, LOCAL, job_settings, unused_error
+from ..._core.software.builder import JOB, LOCAL, image_settings, job_settings, unused_error
 from ..._core.software.settings import number_errors, place_errors
 from ..module import PlanRejected, open_api
 from ..software.local import LocalExecutor
 from .software import LEAST, PLACES, open_executor
 
 if TYPE_CHECKING:
+    from ..._core.software.job_manifests import JobSettings
     from ..software.job import JobExecutor
+    from ..software.server_images import ServerImages
 
 BUILDER_SPEC: dict[str, Any] = {
     "builder": {"type": "str", "choices": [LOCAL, JOB], "default": LOCAL},
@@ -61,7 +64,10 @@ def open_builder(
     found = list(errors)
     if params["builder"] == LOCAL:
         error = unused_error(params)
-        return open_executor(params, [*found, error] if error is not None else found, is_preview=is_preview)
+        found += [error] if error is not None else []
+        if params.get("server_images"):
+            image_settings(params, found)
+        return open_executor(params, found, is_preview=is_preview)
     executor = _job_executor(module, found)
     _check_claims(executor)
     return executor
@@ -83,15 +89,37 @@ def open_source(module: Any) -> Union[LocalExecutor, JobExecutor]:
     return executor
 
 
+@contextlib.contextmanager
+def open_images(module: Any, executor: Union[LocalExecutor, JobExecutor]) -> Iterator[Optional[ServerImages]]:
+    """Give the images of servers that the gate checks releases in, None if there are none. Raises PlanRejected."""
+    params: Mapping[str, Any] = module.params
+    images = params["server_images"]
+    if not images or module.check_mode:
+        yield None
+        return
+    from ..software.server_images import ServerImages
+
+    if params["builder"] == JOB:
+        yield ServerImages(cast("JobExecutor", executor), images)
+        return
+    with _opened(module, image_settings(params, [])) as jobs:
+        _check_claims(jobs)
+        yield ServerImages(jobs, images)
+
+
 def _job_executor(module: Any, found: list[str]) -> JobExecutor:
     params: Mapping[str, Any] = module.params
     settings = job_settings(params, found)
     found += [*place_errors(params, PLACES), *number_errors(params, LEAST)]
     if found:
         raise PlanRejected(found)
+    return _opened(module, settings)
+
+
+def _opened(module: Any, settings: JobSettings) -> JobExecutor:
     # Imported here, because a local run does not need the client, which takes half a second to load.
     from ..software.job import JobExecutor
 
-    executor = JobExecutor(open_api(module), settings, params.get("jobs") or 1, _only_reads(module))
-    executor.start_timeout = params["builder_start_timeout"]
+    executor = JobExecutor(open_api(module), settings, module.params.get("jobs") or 1, _only_reads(module))
+    executor.start_timeout = module.params["builder_start_timeout"]
     return executor

@@ -36,6 +36,7 @@ from ..._core.software.job_status import (
 )
 from ..._software.job import PACKED
 from ..._software.packed import pack, unpack
+from ..._software.tree_layout import SOFTWARE
 from ..errors import ExternalError
 from ..kubernetes.api import Api
 from ..kubernetes.errors import ApiError
@@ -64,6 +65,8 @@ class JobExecutor:
     def __init__(self, api: Api, settings: JobSettings, parallel: int = 1, read_only: bool = False) -> None:
         self.api, self.settings, self.parallel, self.read_only = api, settings, parallel, read_only
         self.start_timeout = 600
+        #: Whether the tree has what EasyBuild installed before it was a tree, which the view of a release then has too.
+        self.has_software = False
         #: The Jobs that failed, which are kept.
         self.kept: list[str] = []
         self._package = software_package()
@@ -73,7 +76,6 @@ class JobExecutor:
         self._run: Optional[JobRun] = None
         self._dead_runs: list[str] = []
         self._token: Optional[str] = None
-        self._has_software = False
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> JobExecutor:
@@ -106,16 +108,26 @@ class JobExecutor:
             raise ExternalError(f"the phase {phase} writes to the tree, and check mode runs no such Job", False)
         run = self._started(str(request["run"]))
         entry = (request.get("entry") or {}).get("module") or ""
-        folders = tuple(name for name in VIEW_FOLDERS if name != "software" or self._has_software)
-        job = PhaseJob(run, next(self._numbers), phase, entry, folders if view == RELEASE else (), reads)
+        folders = self._view_folders() if view == RELEASE else ()
+        job = PhaseJob(run, next(self._numbers), phase, entry, folders, reads)
         result = self._run_job(job, self._request(phase, request), on_event)
         if phase == "lock":
             self._token = result["token"]
         elif phase == "unlock":
             self._token = None
         elif phase == "observe":
-            self._has_software = "software" in (result.get("folders") or ())
+            self.has_software = SOFTWARE in (result.get("folders") or ())
         return result
+
+    def check_image(self, image: str, request: Mapping[str, Any], on_event: Optional[OnEvent] = None) -> Any:
+        """Check a release in an image of servers, and return what failed. Raises PhaseFailed."""
+        run = self._started(str(request["run"]))
+        phase, folders = "verify_image", self._view_folders()
+        job = PhaseJob(run, next(self._numbers), phase, "", folders, read_only=True, image=image)
+        return self._run_job(job, self._request(phase, request), on_event)
+
+    def _view_folders(self) -> tuple[str, ...]:
+        return tuple(name for name in VIEW_FOLDERS if name != SOFTWARE or self.has_software)
 
     def _request(self, phase: str, request: Mapping[str, Any]) -> dict[str, Any]:
         given = {"prefix": self.settings.prefix, **request, "dead_runs": self._dead_runs}

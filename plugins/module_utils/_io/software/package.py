@@ -31,6 +31,7 @@ from ..._software import (
     sync,
     unlock,
     verify,
+    verify_image,
 )
 from ..files.package_files import package_files
 
@@ -54,6 +55,7 @@ PHASES = (
     sync,
     unlock,
     verify,
+    verify_image,
 )
 
 

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from ..._core.software.manifest import Failed
 from ..._core.software.observed import (
@@ -27,9 +27,14 @@ from ..._core.software.observed import (
     resolved_stack,
 )
 from ..._core.software.plan import ReleasePlan, build_request
+from ..._software.tree_layout import SOFTWARE
 from ..errors import ExternalError
 from .executor import RELEASE, TREE, Executor, PhaseFailed
 from .progress import Progress
+
+if TYPE_CHECKING:
+    # It needs the client of Kubernetes.
+    from .server_images import ServerImages
 
 _MOST_CHECKS = 25
 
@@ -37,10 +42,17 @@ _MOST_CHECKS = 25
 class ReleaseRun:
     """One run of `lmod_release`. `request` has what every phase of EasyBuild and Lmod gets."""
 
-    def __init__(self, executor: Executor, request: Mapping[str, Any], progress: Progress) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        request: Mapping[str, Any],
+        progress: Progress,
+        images: Optional[ServerImages] = None,
+    ) -> None:
         self.executor = executor
         self.request = request
         self.progress = progress
+        self.images = images
         self.run_id = uuid.uuid4().hex[:12]
 
     def phase(self, phase: str, view: str = TREE, **more: Any) -> Any:
@@ -92,27 +104,40 @@ class ReleaseRun:
 
     def check(self, release: str, tree: ObservedTree, params: Mapping[str, Any]) -> None:
         """Verify a release that is not published yet. Raises ExternalError."""
-        checked = self.phase(
-            "verify",
-            RELEASE,
-            release=release,
-            scope=params["verify"],
-            python=params["server_python"],
-            previous=tree.current,
-        )
-        if checked["failures"]:
-            raise ExternalError(_gate_message(release, checked["failures"]), retryable=False)
-        self.progress.say(f"release {release}: verified, {checked['checked']} modules checked")
+        request = {"release": release, "scope": params["verify"], "previous": tree.current}
+        images = self.images
+        python = None if images else params["server_python"]
+        checked = self.phase("verify", RELEASE, **request, python=python, kernel=images is None)
+        failures = checked["failures"]
+        where = ""
+        if images is not None:
+            skip = sorted({failure["module"] for failure in failures})
+            request = {"run": self.run_id, **self.request, **request, "skip": skip}
+            images.executor.has_software = SOFTWARE in (tree.raw.get("folders") or ())
+            failures = [*failures, *images.check(request, self.progress.event, self._keep_lock)]
+            where = f", also in {', '.join(images.images)}"
+        if failures:
+            raise ExternalError(_gate_message(release, failures), retryable=False)
+        self.progress.say(f"release {release}: verified, {checked['checked']} modules checked{where}")
+
+    def _keep_lock(self) -> None:
+        with contextlib.suppress(ExternalError):
+            self.phase("lock", pid=os.getpid(), when_locked="reject", lock_timeout=1)
 
 
 def _gate_message(release: str, failures: list[Mapping[str, str]]) -> str:
-    lines = [
-        f"- {item['module'] or 'the release'}: {item['reason']} ({item['check']})" for item in failures[:_MOST_CHECKS]
-    ]
+    lines = [f"- {_place(item)}: {item['reason']} ({item['check']})" for item in failures[:_MOST_CHECKS]]
     if len(failures) > _MOST_CHECKS:
         lines.append(f"- and {len(failures) - _MOST_CHECKS} more")
     head = f"Release {release} is not published, because {len(failures)} checks failed; the current one stays:"
     return "\n".join([head, *lines])
+
+
+def _place(failure: Mapping[str, str]) -> str:
+    image = f"image {failure['image']}" if "image" in failure else ""
+    if failure["module"]:
+        return f"{failure['module']} in {image}" if image else failure["module"]
+    return image or "the release"
 
 
 class _Builds:

@@ -82,12 +82,12 @@ def without_modules(subject: Subject) -> Kernel:
     return Kernel(frozenset(used["library"]), frozenset(used["package"]))
 
 
-def groups(kernel: Kernel, loads: Iterable[Loaded]) -> list[list[Loaded]]:
+def groups(kernel: Kernel, subject: Subject, loads: Iterable[Loaded]) -> list[list[Loaded]]:
     """Return modules in groups with equal kernels, without those with the kernel that starts without modules."""
     found: dict[_Key, list[Loaded]] = {}
     for loaded in loads:
         found.setdefault(_key(kernel, loaded.environment), []).append(loaded)
-    found.pop((), None)
+    found.pop(_key(kernel, server_environment(subject, "")), None)
     return list(found.values())
 
 

@@ -38,13 +38,14 @@ def server_environment(subject: Subject, home: str) -> dict[str, str]:
     """Return the environment of a new server, with a home of its own, so that no file of a user takes part."""
     folder = os.path.dirname(subject.python)
     return {
+        "PATH": f"{folder}:{BASE_PATH}" if folder else BASE_PATH,
+        **subject.image_environment,
         "HOME": home,
         "USER": "jovyan",
         "LOGNAME": "jovyan",
         "SHELL": "/bin/bash",
         "TERM": "xterm",
         "LANG": "C.UTF-8",
-        "PATH": f"{folder}:{BASE_PATH}" if folder else BASE_PATH,
         **server_settings(subject.tree, subject.lmod_cmd),
     }
 

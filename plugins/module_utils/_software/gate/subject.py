@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..tree_layout import ReleaseLayout, TreeLayout
@@ -44,6 +46,8 @@ class Subject(NamedTuple):
     #: The Python that runs the kernels of notebooks, or "" if it is unknown.
     python: str
     limits: Limits
+    #: The variables that the image of a server sets. On a host that builds they are unknown.
+    image_environment: Mapping[str, str] = MappingProxyType({})
 
     @property
     def current(self) -> ReleaseLayout:
