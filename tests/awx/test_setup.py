@@ -28,19 +28,26 @@ HUB = {"awx_hub_url": "https://hub.example.org", "awx_hub_token": "secret-of-the
 
 
 @pytest.fixture(scope="module")
-def awx() -> Iterator[awx_api.Awx]:
+def api() -> Iterator[awx_api.Awx]:
     with awx_api.running() as found:
         found.playbooks = tuple(path.name for path in EXAMPLE.glob("*.yml"))
         yield found
 
 
-def play(awx: awx_api.Awx, *flags: str, environment: Mapping[str, str] | None = None, **extra: Any) -> Played:
-    """Run the playbook with the variables of the example. `awx.requests` has the requests of this run."""
-    connection = {"controller_host": awx.address, "controller_oauthtoken": awx_api.TOKEN}
+def play(api: awx_api.Awx, *flags: str, environment: Mapping[str, str] | None = None, **extra: Any) -> Played:
+    """Run the playbook with the variables of the example. `api.requests` has the requests of this run."""
+    connection = {"controller_host": api.address, "controller_oauthtoken": awx_api.TOKEN}
     words = ["ansible-playbook", "odh.persistency.awx", "-e", f"@{VARIABLES}", *flags]
     words += ["-e", json.dumps({"awx_connection": connection, **extra})]
-    settings = {**os.environ, **SECRETS, "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000", "no_proxy": "127.0.0.1"}
-    awx.requests.clear()
+    settings = {
+        **os.environ,
+        **SECRETS,
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "True",
+        "COLUMNS": "1000",
+        "no_proxy": "127.0.0.1",
+    }
+    api.requests.clear()
     answer = subprocess.run(
         words, capture_output=True, text=True, env={**settings, **(environment or {})}, cwd="/", timeout=600
     )
@@ -48,78 +55,78 @@ def play(awx: awx_api.Awx, *flags: str, environment: Mapping[str, str] | None = 
 
 
 @pytest.fixture(scope="module")
-def first(awx: awx_api.Awx) -> Played:
+def first(api: awx_api.Awx) -> Played:
     """The first run, of which the other tests need what it created."""
-    played = play(awx, "-v", **HUB)
+    played = play(api, "-v", **HUB)
     assert played.code == 0, played.output
     return played
 
 
-def test_the_first_run_creates_everything(awx, first):
-    organization = awx.one("organizations", "Hubs")
-    assert awx.names("organizations", organization, "galaxy_credentials") == ["Ansible Galaxy"]
-    project = awx.one("projects", "hub project")
+def test_the_first_run_creates_everything(api, first):
+    organization = api.one("organizations", "Hubs")
+    assert api.names("organizations", organization, "galaxy_credentials") == ["Ansible Galaxy"]
+    project = api.one("projects", "hub project")
     assert project["scm_update_on_launch"]
-    source = awx.one("inventory_sources", "hub inventory source")
+    source = api.one("inventory_sources", "hub inventory source")
     assert (source["source"], source["source_project"]) == ("scm", project["id"])
     assert source["overwrite"]
     assert source["overwrite_vars"]
     assert source["update_on_launch"]
     assert (EXAMPLE / source["source_path"]).is_file()
     for account in ("read", "write"):
-        inputs = awx.one("credentials", f"hub {account}")["inputs"]
+        inputs = api.one("credentials", f"hub {account}")["inputs"]
         assert inputs["verify_ssl"]
         assert inputs["ssl_ca_cert"] == SECRETS["CLUSTER_CA"]
         assert inputs["bearer_token"] == f"secret-to-{account}"
 
 
-def test_the_job_templates_run_the_playbooks_of_the_example(awx, first):
+def test_the_job_templates_run_the_playbooks_of_the_example(api, first):
     accounts = {"drift": "read", "site": "write", "reports": "read"}
     for name, account in accounts.items():
-        template = awx.one("job_templates", f"hub {name}")
+        template = api.one("job_templates", f"hub {name}")
         assert template["playbook"] == f"{name}.yml"
         assert (template["job_type"], template["allow_simultaneous"]) == ("run", False)
         assert template["ask_variables_on_launch"]
-        assert awx.names("job_templates", template, "credentials") == [f"hub {account}", "hub token of the hub"]
+        assert api.names("job_templates", template, "credentials") == [f"hub {account}", "hub token of the hub"]
         notified = [] if name == "reports" else ["hub failures"]
-        assert awx.names("job_templates", template, "notification_templates_error") == notified
+        assert api.names("job_templates", template, "notification_templates_error") == notified
 
 
-def test_the_token_of_the_hub_reaches_jobs_by_their_environment(awx, first):
-    kind = awx.one("credential_types", "Token of a JupyterHub (odh.persistency)")
+def test_the_token_of_the_hub_reaches_jobs_by_their_environment(api, first):
+    kind = api.one("credential_types", "Token of a JupyterHub (odh.persistency)")
     assert kind["injectors"] == {"env": {"ODH_PERSISTENCY_HUB_TOKEN": "{{ token }}"}}
-    assert awx.one("credentials", "hub token of the hub")["inputs"] == {"token": "secret-of-the-hub"}
+    assert api.one("credentials", "hub token of the hub")["inputs"] == {"token": "secret-of-the-hub"}
     hub = {"url": HUB["awx_hub_url"], "token": "{{ lookup('ansible.builtin.env', 'ODH_PERSISTENCY_HUB_TOKEN') }}"}
     for name in ("drift", "site", "reports"):
-        variables = json.loads(awx.one("job_templates", f"hub {name}")["extra_vars"])
+        variables = json.loads(api.one("job_templates", f"hub {name}")["extra_vars"])
         assert variables == {"homes_hub": hub, "server_access_hub": hub}
 
 
-def test_the_workflow_asks_after_a_red_check_and_then_reconciles(awx, first):
+def test_the_workflow_asks_after_a_red_check_and_then_reconciles(api, first):
     kind = "workflow_job_template_nodes"
-    drift, approval, site = (awx.one(kind, name) for name in ("drift", "approval", "site"))
-    assert awx.names(kind, drift, "failure_nodes") == ["approval"]
-    assert awx.names(kind, approval, "success_nodes") == ["site"]
-    assert [awx.names(kind, node, "success_nodes") for node in (drift, site)] == [[], []]
+    drift, approval, site = (api.one(kind, name) for name in ("drift", "approval", "site"))
+    assert api.names(kind, drift, "failure_nodes") == ["approval"]
+    assert api.names(kind, approval, "success_nodes") == ["site"]
+    assert [api.names(kind, node, "success_nodes") for node in (drift, site)] == [[], []]
     starts = {
-        node["identifier"]: awx.find("unified_job_templates", node["unified_job_template"]) for node in (drift, site)
+        node["identifier"]: api.find("unified_job_templates", node["unified_job_template"]) for node in (drift, site)
     }
     assert {name: found["name"] for name, found in starts.items()} == {"drift": "hub drift", "site": "hub site"}
-    assert awx.find("unified_job_templates", approval["unified_job_template"])["type"] == "workflow_approval_template"
-    workflow = awx.one("workflow_job_templates", "hub drift, approval, site")
+    assert api.find("unified_job_templates", approval["unified_job_template"])["type"] == "workflow_approval_template"
+    workflow = api.one("workflow_job_templates", "hub drift, approval, site")
     for event in ("error", "approvals"):
-        assert awx.names("workflow_job_templates", workflow, f"notification_templates_{event}") == ["hub failures"]
+        assert api.names("workflow_job_templates", workflow, f"notification_templates_{event}") == ["hub failures"]
 
 
-def test_the_schedules(awx, first):
-    found = {row["name"]: row for row in awx.rows["schedules"].values()}
+def test_the_schedules(api, first):
+    found = {row["name"]: row for row in api.rows["schedules"].values()}
     assert {name: row["enabled"] for name, row in found.items()} == {
         "hub drift": True,
         "hub site": True,
         "hub drift, approval, site": False,
     }
     for name, row in found.items():
-        assert awx.find("unified_job_templates", row["unified_job_template"])["name"] == name
+        assert api.find("unified_job_templates", row["unified_job_template"])["name"] == name
     assert "FREQ=HOURLY" in found["hub drift"]["rrule"]
     assert "FREQ=DAILY" in found["hub site"]["rrule"]
 
@@ -128,10 +135,10 @@ def test_no_secret_is_in_the_output(first):
     assert [text for text in (*SECRETS.values(), *HUB.values()) if "secret" in text and text in first.output] == []
 
 
-def test_a_second_run_sends_no_write_whatever_other_organizations_have(awx, first):
-    other = awx.create("organizations", {"name": "Others"})
+def test_a_second_run_sends_no_write_whatever_other_organizations_have(api, first):
+    other = api.create("organizations", {"name": "Others"})
     namesakes = [
-        (kind, awx.create(kind, {**awx.one(kind, name), "organization": other["id"]})["id"])
+        (kind, api.create(kind, {**api.one(kind, name), "organization": other["id"]})["id"])
         for kind, name in (
             ("inventories", "hub inventory"),
             ("projects", "hub project"),
@@ -140,46 +147,64 @@ def test_a_second_run_sends_no_write_whatever_other_organizations_have(awx, firs
             ("workflow_job_templates", "hub drift, approval, site"),
         )
     ]
-    second = play(awx, **HUB)
+    second = play(api, **HUB)
     for kind, number in namesakes:
-        del awx.rows[kind][number]
+        del api.rows[kind][number]
     assert second.code == 0, second.output
-    assert awx.writes == []
+    assert api.writes == []
     assert second.recap["changed"] == 0, second.output
 
 
-def test_check_mode_shows_an_edit(awx, first):
-    edit = {"awx_nightly": "workflow", "awx_cluster_host": "https://api.other.example.org:6443"}
-    preview = play(awx, "--check", **HUB, **edit)
+def test_check_mode_shows_an_edit_and_secrets_that_are_sent_again(api, first):
+    preview = play(api, "--check", **HUB, awx_nightly="workflow", awx_update_secrets=True)
     assert preview.code == 0, preview.output
-    assert awx.writes == []
-    changed = re.findall(r"changed: \[localhost\] => \(item=(.*)\)", preview.output)
-    assert changed == ["read", "write", "hub site", "hub drift, approval, site"]
+    assert api.writes == []
+    tasks = re.findall(r"TASK \[odh.persistency.awx : (.*)\] \*+((?:\n.+)+)", preview.output)
+    assert [name for name, result in tasks if "changed: " in result] == [
+        "Credentials of the cluster",
+        "Credential of the hub",
+        "Notification",
+        "Schedules",
+    ]
+    assert re.findall(r"changed: \[localhost\] => \(item=(.*)\)", preview.output) == [
+        "read",
+        "write",
+        "hub site",
+        "hub drift, approval, site",
+    ]
 
 
-def test_errors_in_variables_are_rejected_before_the_first_request(awx):
+def test_check_mode_before_the_first_run_says_that_it_shows_nothing():
+    with awx_api.running() as empty:
+        preview = play(empty, "--check")
+        assert preview.code == 0, preview.output
+        assert empty.writes == []
+        assert "does not exist yet. Check mode shows nothing of what refers to objects" in preview.output
+
+
+def test_errors_in_variables_are_rejected_before_the_first_request(api):
     wrong = {"awx_cluster_ca": "ca.crt", "awx_drift_rule": "hourly", "awx_hub_url": "https://hub.example.org"}
-    rejected = play(awx, **wrong)
+    rejected = play(api, **wrong)
     assert rejected.code == 2
     assert "awx_cluster_ca contains no certificate in PEM format" in rejected.output
     assert "awx_drift_rule is not a variable of the role awx (did you mean `awx_drift_rrule`?)" in rejected.output
     assert "awx_hub_url is set, and awx_hub_token is not" in rejected.output
-    assert awx.requests == []
+    assert api.requests == []
 
 
-def test_a_missing_collection_is_named_before_anything_is_done(awx, tmp_path):
+def test_a_missing_collection_is_named_before_anything_is_done(api, tmp_path):
     collections = tmp_path / "ansible_collections"
     (collections / "odh").mkdir(parents=True)
     (collections / "odh" / "persistency").symlink_to(ROOT)
-    rejected = play(awx, environment={"ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "PYTHONPATH": str(ROOT)})
+    rejected = play(api, environment={"ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "PYTHONPATH": str(ROOT)})
     assert rejected.code == 2
     assert "The collection awx.awx, which sets up AWX, is not installed: run" in rejected.output
-    assert awx.requests == []
+    assert api.requests == []
 
 
-def test_the_variables_of_awx_in_a_job_are_no_errors(awx):
+def test_the_variables_of_awx_in_a_job_are_no_errors(api):
     """The playbook may run in AWX itself. It is rejected for another reason, so that the test is short."""
-    rejected = play(awx, awx_job_id=1, awx_user_name="ann", awx_name="")
+    rejected = play(api, awx_job_id=1, awx_user_name="ann", awx_name="")
     assert "awx_name is empty: set a name" in rejected.output
     assert "awx_job_id" not in rejected.output
-    assert awx.requests == []
+    assert api.requests == []
