@@ -21,4 +21,9 @@ options:
       - A file on the host that runs the task, which is replaced by all items as JSON, in check mode too. Its directory must
         exist.
     type: path
+  report_folder:
+    description:
+      - A folder on the host that runs the task, in which O(report_file) is C(HOST-RESULT.json). RESULT is the variable that the
+        task registers, or else the name of the module. The roles of this collection set it to C(persistency_report_folder).
+    type: path
 """

@@ -16,7 +16,7 @@ author:
 description:
   - Collects the results that the roles of this collection registered in check mode. The playbook C(odh.persistency.drift) shows
     them as a table, and sets them as artifacts of AWX.
-positional: _input, hosts, max_changes, fail_on_unreconcilable
+positional: _input, hosts, reached, max_changes, fail_on_unreconcilable
 options:
   _input:
     description: The variables of all hosts, C(hostvars).
@@ -24,6 +24,11 @@ options:
     required: true
   hosts:
     description: The names of the hosts to collect.
+    type: list
+    elements: str
+    required: true
+  reached:
+    description: The hosts that have not failed, C(ansible_play_hosts). The others are failures.
     type: list
     elements: str
     required: true
@@ -40,7 +45,7 @@ options:
 EXAMPLES = r"""
 - name: Table
   ansible.builtin.debug:
-    msg: "{{ (hostvars | odh.persistency.drift(ansible_play_hosts_all)).text.splitlines() }}"
+    msg: "{{ (hostvars | odh.persistency.drift(ansible_play_hosts_all, ansible_play_hosts)).text.splitlines() }}"
 """
 
 RETURN = r"""
@@ -56,10 +61,15 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.report impor
 
 
 def collect(
-    variables: Mapping[str, Any], hosts: Sequence[str], max_changes: int = 200, fail_on_unreconcilable: bool = False
+    variables: Mapping[str, Any],
+    hosts: Sequence[str],
+    reached: Sequence[str],
+    max_changes: int = 200,
+    fail_on_unreconcilable: bool = False,
 ) -> dict[str, Any]:
     """Return the drift of hosts, and the message with which a check fails."""
-    found = drift.drift({host: variables[host] for host in hosts}, int(max_changes))
+    lost = [host for host in hosts if host not in reached]
+    found = drift.drift({host: variables[host] for host in hosts}, int(max_changes), lost)
     return {**found, "message": drift.drift_message(found, bool(fail_on_unreconcilable))}
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Optional
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
@@ -25,7 +26,20 @@ class KeyCheckingAction(NormalAction):
             paths, missing = file_names.resolve(self._task.args, file_names.folders(task_vars or {}))
             errors += missing
             self._task.args = {**self._task.args, **paths}
+        errors += self._name_report((task_vars or {}).get("inventory_hostname", ""))
         if errors:
             return {"failed": True, "changed": False, "msg": refusal_message(errors)}
         result: dict[str, Any] = super().run(tmp, task_vars)
         return result
+
+    def _name_report(self, host: str) -> list[str]:
+        """Replace `report_folder` by a `report_file` in it, and return what is wrong with them."""
+        args = dict(self._task.args)
+        folder = args.pop("report_folder", None)
+        if not folder:
+            return []
+        if args.get("report_file"):
+            return ["`report_file` and `report_folder` exclude each other: remove one of them"]
+        result = self._task.register or self._task.action.rpartition(".")[2]
+        self._task.args = {**args, "report_file": os.path.join(folder, f"{host}-{result}.json")}
+        return []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.playbooks import Playbooks
+from tests.support.playbooks import LOCAL, Playbooks
 
 SITE = "odh.persistency.site"
 DRIFT = "odh.persistency.drift"
@@ -45,12 +45,19 @@ def artifacts(played):
     return stats
 
 
-def test_drift_is_red_before_a_run_and_green_after_it_and_writes_nothing(cluster, playbooks, namespace, audit):
-    hub = inventory(namespace)
+def test_drift_is_red_before_a_run_and_green_after_it_and_writes_nothing(
+    cluster, playbooks, namespace, audit, tmp_path
+):
+    # A relative name, next to the inventory.
+    (tmp_path / "reports").mkdir()
+    hub = inventory(namespace, persistency_report_folder="reports")
     with audit() as log:
         red = playbooks.run(DRIFT, hub)
     assert red.code == 2
     assert not [str(request) for request in log.writes if request.namespace == namespace]
+    report = json.loads((tmp_path / "reports" / "hub-homes_result.json").read_text())
+    assert [change["owner"] for change in report["changes"]] == ["ann", "ben"]
+    assert (tmp_path / "reports" / "hub-shares_result_acl.json").exists()
     assert "KIND" in red.output
     assert "EXPECTED" in red.output
     found = artifacts(red)
@@ -68,11 +75,41 @@ def test_drift_is_red_before_a_run_and_green_after_it_and_writes_nothing(cluster
 
 
 def test_what_a_run_cannot_do_is_red_and_the_other_parts_are_compared(cluster, playbooks, namespace):
-    red = playbooks.run(DRIFT, inventory(namespace, homes_size="many"))
+    no_hub = {"url": "http://127.0.0.1:9", "token": "some-token"}
+    variables = inventory(namespace, homes_size="many", hub_namespace=namespace, server_access_hub=no_hub)
+    red = playbooks.run(DRIFT, variables)
     found = artifacts(red)
     assert red.code == 2
-    assert "size" in found["drift_failures"][0]
+    homes, access = found["drift_failures"]
+    assert "size" in homes
+    assert "http://127.0.0.1:9" in access
     assert found["drift_parts"]["shares"]["create"] == 1
+
+
+def test_the_hosts_of_one_play_are_merged_and_one_that_cannot_be_reached_is_a_failure(
+    cluster, playbooks, namespace, other, tmp_path
+):
+    hosts = {
+        "one": {**LOCAL, "homes_namespace": namespace, "homes_users": ["ann", "ben"]},
+        "two": {**LOCAL, "homes_namespace": other, "homes_users": ["ann"]},
+        "gone": {"ansible_host": "127.0.0.1", "ansible_port": 9, "homes_namespace": other, "homes_users": []},
+    }
+    path = tmp_path / "hosts.json"
+    path.write_text(json.dumps({"persistency": {"hosts": hosts}}))
+    red = playbooks.run(DRIFT, path)
+    assert red.code not in (0, 2), red.output
+    found = artifacts(red)
+    assert found["drift_hosts"] == {"one": 2, "two": 1, "gone": 0}
+    assert found["drift_parts"] == {"homes": {"create": 3}}
+    assert found["drift_failures"] == [
+        "gone: it cannot be reached, or its variables cannot be read: see its failure above"
+    ]
+
+
+def test_an_inventory_without_hubs_is_not_a_cluster_without_drift(playbooks, tmp_path):
+    path = tmp_path / "hosts.json"
+    path.write_text(json.dumps({"hubs": {"hosts": {"hub": {**LOCAL, "homes_users": ["ann"]}}}}))
+    assert "no hosts in the group `persistency`" in playbooks.refused(DRIFT, path)
 
 
 def test_what_the_cluster_cannot_change_is_red_only_on_request(cluster, playbooks, namespace):

@@ -184,8 +184,8 @@ def test_every_option_of_the_module_is_a_variable_of_the_role():
     # The list that a user is on sets the state (homes_users, homes_retired, homes_absent).
     # The expected cluster is a variable of the playbooks, persistency_cluster.
     # So are the size of results and where they are written, persistency_max_changes and persistency_report_folder.
-    passed_on = set(passed_on) - {"cluster", "max_changes", "report_file"}
-    assert passed_on == options - {"state", "wait_sleep", "max_changes", "report_file"}
+    passed_on = set(passed_on) - {"cluster", "max_changes", "report_folder"}
+    assert passed_on == options - {"state", "wait_sleep", "max_changes", "report_file", "report_folder"}
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     variables = set(specs["main"]["options"])
     assert variables == {f"homes_{option}" for option in passed_on}

@@ -424,7 +424,7 @@ def test_every_option_of_the_modules_is_a_variable_of_the_role():
     for module in ("share_acl", "share_pvc", "share_directory", "share_preflight"):
         # The expected cluster is a variable of the playbooks, persistency_cluster.
         # So are the size of results and where they are written, persistency_max_changes and persistency_report_folder.
-        of_playbooks = {"cluster", "max_changes", "report_file"}
+        of_playbooks = {"cluster", "max_changes", "report_file", "report_folder"}
         # The role hub publishes the profiles of a hub whose servers run in another namespace.
         options = module_options(module) - {"state", "wait_sleep", "profiles_namespace"}
         assert passed_on(main, module) - of_playbooks == options - of_playbooks, module

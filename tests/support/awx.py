@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,14 +83,10 @@ class Job:
         failed = [event["event_data"] for event in self.events if event["event"] == "runner_on_failed"]
         return [str(data["res"].get("msg")) for data in failed if not data.get("ignore_errors")]
 
-    def result(self, task: str) -> dict[str, Any]:
-        """Return the result of the last task of a name."""
-        found = [
-            event["event_data"]["res"]
-            for event in self.events
-            if event["event_data"].get("task") == task and "res" in event["event_data"]
-        ]
-        return found[-1]  # type: ignore[no-any-return]
+    def result(self, module: str) -> dict[str, Any]:
+        """Return the result of the last task that ran a module."""
+        data = [event["event_data"] for event in self.events if event["event"] in ("runner_on_ok", "runner_on_failed")]
+        return [item["res"] for item in data if item["task_action"] == module][-1]  # type: ignore[no-any-return]
 
     def sizes(self) -> dict[str, int]:
         """Return the size of the largest event of each kind, as JSON."""
@@ -116,12 +113,15 @@ class Awx:
         *,
         environment: Mapping[str, str] | None = None,
         watch: Callable[[Worker], None] | None = None,
-        show_changes: bool = False,
+        arguments: str = "",
     ) -> Job:
-        """Run a playbook of the project to its end. `watch` may cancel it, see Worker."""
+        """Run a playbook of the project to its end. `watch` may cancel it, see Worker.
+
+        `arguments` are those that AWX makes of settings of a template: `--diff` of "Show changes", `-t NAME` of "Job tags".
+        """
         self._jobs += 1
         mine, pod = self._folder / f"job-{self._jobs}", self._folder / f"pod-{self._jobs}"
-        self._write(mine, extra or {}, show_changes)
+        self._write(mine, extra or {}, arguments)
         variables = {
             "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
             "MAX_EVENT_RES": str(MAX_EVENT),
@@ -142,9 +142,9 @@ class Awx:
                 suppress_env_files=True,
             )
         job = Job()
-        with stream.open("rb") as given, Worker(pod, given) as worker:
+        with stream.open("rb") as given, Worker(pod, given) as worker, ThreadPoolExecutor(1) as pool:
             if watch:
-                watch(worker)
+                pool.submit(watch, worker)
             ansible_runner.interface.run(
                 streamer="process",
                 _input=worker.output,
@@ -156,7 +156,7 @@ class Awx:
             )
         return job
 
-    def _write(self, folder: Path, extra: Mapping[str, Any], show_changes: bool) -> None:
+    def _write(self, folder: Path, extra: Mapping[str, Any], arguments: str) -> None:
         """Write AWX's private data folder: nothing is next to the inventory but itself."""
         for name in ("env", "inventory"):
             (folder / name).mkdir(parents=True)
@@ -172,7 +172,7 @@ class Awx:
         (folder / "env" / "extravars").write_text(yaml.safe_dump({**known, **extra}))
         settings = {"job_timeout": 300, "suppress_ansible_output": True, "suppress_output_file": True}
         (folder / "env" / "settings").write_text(json.dumps(settings))
-        (folder / "env" / "cmdline").write_text("-u root --diff" if show_changes else "-u root")
+        (folder / "env" / "cmdline").write_text(f"-u root {arguments}")
 
 
 class Worker:

@@ -42,9 +42,9 @@ def awx(tmp_path_factory: pytest.TempPathFactory) -> Awx:
     return Awx(tmp_path_factory.mktemp("awx"))
 
 
-@pytest.fixture
-def site(cluster: Cluster, share_volumes: None) -> Iterator[Site]:
-    """A new hub, with nothing in its namespace."""
+@pytest.fixture(scope="module")
+def site(cluster: Cluster) -> Iterator[Site]:
+    """A hub for the tests of a file. Tests do not depend on what others made in it."""
     hub, jobs, pods = (cluster.make_namespace() for _ in range(3))
     names = {"jupyterhub": hub, "nightly-jobs": jobs, "namespace: awx": f"namespace: {pods}"}
     documents = []

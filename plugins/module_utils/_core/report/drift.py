@@ -13,7 +13,7 @@ from ..plan import KEEP, REFUSE
 from ..text import quote_list
 from .tables import table
 
-#: The results that the roles register, and the part of the inventory that each belongs to.
+#: The results that roles and playbooks register, and the part of the inventory that each belongs to.
 RESULTS = {
     "homes_result": "homes",
     "shares_result_volumes": "shares",
@@ -24,6 +24,15 @@ RESULTS = {
     "hub_result_profiles": "hub",
     "software_result_tree": "software",
     "software_result": "software",
+    "software_result_sync": "software",
+    "server_access_result": "server_access",
+}
+#: The results of modules that are not ours, which say only whether they change something, and what that is.
+INSTALLED = {
+    "software_result_packages": "packages of the system",
+    "software_result_user": "build user",
+    "software_result_easybuild": "EasyBuild",
+    "software_result_prefix": "directory at the prefix",
 }
 #: The list of the parts that failed, which the playbook keeps for each host.
 FAILURES = "__drift_failures"
@@ -32,8 +41,8 @@ LONGEST_CELL = 60
 HEADINGS = ("KIND", "NAME", "OWNER", "FOUND", "EXPECTED")
 
 
-def drift(hosts: Mapping[str, Mapping[str, Any]], max_changes: int) -> dict[str, Any]:
-    """Return the drift of hosts, given the variables of each.
+def drift(hosts: Mapping[str, Mapping[str, Any]], max_changes: int, lost: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the drift of hosts, given the variables of each. `lost` are those that failed outside of any part.
 
     `total` counts what a run would change, `parts` counts it per part and action, and `hosts` per host. `changes` are at
     most `max_changes` of them, each with its host and part, and `omitted` counts the others. `unreconcilable` are
@@ -44,8 +53,10 @@ def drift(hosts: Mapping[str, Mapping[str, Any]], max_changes: int) -> dict[str,
     totals: dict[str, int] = {}
     changes: list[dict[str, Any]] = []
     unreconcilable: list[dict[str, Any]] = []
-    failures: list[str] = []
-    fixed = 0
+    failures = [
+        f"{host}: it cannot be reached, or its variables cannot be read: see its failure above" for host in lost
+    ]
+    compared = fixed = 0
     for host, variables in hosts.items():
         totals[host] = 0
         failures += [f"{host}: {failure}" for failure in variables.get(FAILURES) or ()]
@@ -53,13 +64,23 @@ def drift(hosts: Mapping[str, Mapping[str, Any]], max_changes: int) -> dict[str,
             result = variables.get(name)
             if not isinstance(result, Mapping) or result.get("skipped"):
                 continue
+            compared += 1
             for action, count in _pending(result.get("summary") or {}):
                 counts = parts.setdefault(part, {})
                 counts[action] = counts.get(action, 0) + count
                 totals[host] += count
             changes += _items(host, part, result.get("changes") or ())
-            unreconcilable += _items(host, part, result.get("unreconcilable") or ())
-            fixed += len(result.get("unreconcilable") or ()) + (result.get("omitted") or {}).get("unreconcilable", 0)
+            unchangeable = [*(result.get("unreconcilable") or ()), *_excess(result)]
+            unreconcilable += _items(host, part, unchangeable)
+            fixed += len(unchangeable) + (result.get("omitted") or {}).get("unreconcilable", 0)
+        installed = list(_installed(variables))
+        changes += _items(host, "software", installed)
+        totals[host] += len(installed)
+        if installed:
+            counts = parts.setdefault("software", {})
+            counts["update"] = counts.get("update", 0) + len(installed)
+    if not compared and not failures:
+        failures.append("nothing was compared: the inventory declares none of the parts that this run was asked for")
     total = sum(totals.values())
     shown = changes[:max_changes]
     return {
@@ -103,6 +124,25 @@ def _pending(summary: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _items(host: str, part: str, items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"host": host, "part": part, **item} for item in items if item.get("action") != REFUSE]
+
+
+def _installed(variables: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """Return what would be installed on the host that builds, as changes."""
+    for name, title in INSTALLED.items():
+        result = variables.get(name)
+        if isinstance(result, Mapping) and result.get("changed"):
+            item = {"action": "update", "kind": "Installation", "namespace": "", "name": title}
+            yield {**item, "reason": "is missing or outdated"}
+
+
+def _excess(result: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """Return the running servers with excess access that the run leaves running, as differences that it cannot change."""
+    changed = {item["name"] for item in result.get("changes") or ()}
+    for server in result.get("servers") or ():
+        if server["excess"] and server["pod"] not in changed:
+            claims = quote_list(item["claim"] for item in server["excess"])
+            item = {"action": KEEP, "kind": "server", "namespace": "", "name": server["pod"], "owner": server["user"]}
+            yield {**item, "reason": f"mounts {claims} without a grant"}
 
 
 def _text(

@@ -25,6 +25,7 @@ NOT_OURS = (
     "volumes_results",
     "max_changes",
     "report_file",
+    "report_folder",
 )
 
 

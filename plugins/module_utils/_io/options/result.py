@@ -17,6 +17,8 @@ from ..._core.report.result_size import MAX_CHANGES, shortened, whole_lists
 RESULT_SPEC: dict[str, Any] = {
     "max_changes": {"type": "int", "default": MAX_CHANGES},
     "report_file": {"type": "path"},
+    # The action plugin makes a report_file of it, because modules do not know the host of the task.
+    "report_folder": {"type": "path"},
 }
 
 
