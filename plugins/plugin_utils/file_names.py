@@ -16,10 +16,12 @@ from typing import Any
 
 from ansible import context
 
-#: The options of modules that name a file of the operator.
-_READ = ("users_file", "shares_file", "groups_file", "stack_file")
-#: This file is created if it does not exist.
-_WRITTEN = "values_file"
+#: The options of modules that name a file of the operator. A kubeconfig may also be data.
+_READ = ("users_file", "shares_file", "groups_file", "stack_file", "kubeconfig", "ca_cert", "client_cert", "client_key")
+#: Lists of folders of the operator.
+_LISTS = ("robot_paths", "source_paths")
+#: These are created if they do not exist.
+_WRITTEN = ("values_file", "report_file", "report_folder")
 
 
 def folders(variables: Mapping[str, Any]) -> list[str]:
@@ -30,14 +32,14 @@ def folders(variables: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(os.path.abspath(folder) for folder in found if folder))
 
 
-def resolve(options: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the paths of the options with relative names, and errors without a full stop. The last place is the project."""
-    paths: dict[str, str] = {}
+def resolve(options: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the options that have relative names, with paths, and errors without a full stop. The last place is the project."""
+    changed: dict[str, Any] = {}
     errors: list[str] = []
-    for option in (*_READ, _WRITTEN):
-        name = options.get(option)
+
+    def path_of(name: Any, option: str, is_written: bool = False) -> Any:
         if not isinstance(name, str) or not name or name.startswith(("/", "~", "$")):
-            continue
+            return name
         candidates = [os.path.join(place, name) for place in places]
         found = {os.path.realpath(path): path for path in reversed(candidates) if os.path.exists(path)}
         if len(found) > 1:
@@ -45,11 +47,21 @@ def resolve(options: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str
                 f"the name {name} of `{option}` is relative, and there are {' and '.join(reversed(found.values()))}: remove "
                 "one of them, or set the whole path"
             )
-        elif found or option == _WRITTEN:
-            paths[option] = next(iter(found.values()), candidates[-1])
-        else:
+            return name
+        if not found and not is_written:
             errors.append(
                 f"the file {name} of `{option}` is not in {', '.join(places)}: put it next to the inventory or, for AWX, which "
                 "leaves such files out, into the project, and set its path from there"
             )
-    return paths, errors
+            return name
+        return next(iter(found.values()), candidates[-1])
+
+    for option in (*_READ, *_WRITTEN):
+        changed[option] = path_of(options.get(option), option, option in _WRITTEN)
+    for option in _LISTS:
+        listed = options.get(option)
+        changed[option] = [path_of(name, option) for name in listed] if isinstance(listed, list) else listed
+    hub = options.get("hub")
+    if isinstance(hub, Mapping) and hub.get("ca_cert"):
+        changed["hub"] = {**hub, "ca_cert": path_of(hub.get("ca_cert"), "hub.ca_cert")}
+    return {option: value for option, value in changed.items() if value != options.get(option)}, errors

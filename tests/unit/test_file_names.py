@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import pkgutil
+
 import pytest
 from ansible import context
 from ansible.module_utils.common.collections import ImmutableDict
+from ansible_collections.odh.persistency.plugins.module_utils._io import modules
+from ansible_collections.odh.persistency.plugins.plugin_utils import file_names
 from ansible_collections.odh.persistency.plugins.plugin_utils.file_names import folders, resolve
 
 COLLECTION = "/collections/ansible_collections/odh/persistency/playbooks"
@@ -25,7 +31,36 @@ def create(*parts: str) -> str:
     return path
 
 
-@pytest.mark.parametrize("option", ["users_file", "shares_file", "groups_file", "stack_file", "values_file"])
+#: Those of the host on which a tree is, and of a path in the tree or in a container.
+NOT_FILES_OF_THE_OPERATOR = {
+    "build_path",
+    "easybuild",
+    "lmod_cmd",
+    "path",
+    "prefix",
+    "progress_file",
+    "server_python",
+    "source",
+}
+
+
+def test_every_option_for_a_path_is_looked_up_or_is_a_path_of_another_host():
+    looked_up = {*file_names._READ, *file_names._LISTS, *file_names._WRITTEN}
+    found = set()
+    for info in pkgutil.iter_modules(modules.__path__):
+        spec = getattr(importlib.import_module(f"{modules.__name__}.{info.name}"), "argument_spec", dict)()
+        for name, option in spec.items():
+            if "path" in (option.get("type"), option.get("elements")):
+                found.add(name)
+            assert name == "hub" or "path" not in [sub.get("type") for sub in option.get("options", {}).values()], name
+    assert found - looked_up == NOT_FILES_OF_THE_OPERATOR
+    assert looked_up <= found | {"kubeconfig", "client_cert", "client_key", "ca_cert"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["users_file", "shares_file", "groups_file", "stack_file", "kubeconfig", "ca_cert", "values_file", "report_file"],
+)
 @pytest.mark.parametrize("place", [0, 2])
 def test_a_relative_name_is_the_file_beside_the_inventory_or_in_the_project(places, option, place):
     path = create(places[place], "x.yml")
@@ -35,6 +70,26 @@ def test_a_relative_name_is_the_file_beside_the_inventory_or_in_the_project(plac
 @pytest.mark.parametrize("name", ["/srv/users.csv", "~/users.csv", "$HOME/users.csv", "", None])
 def test_other_names_stay(places, name):
     assert resolve({"users_file": name, "namespace": "hub"}, places) == ({}, [])
+
+
+def test_folders_and_the_certificate_of_a_hub_are_looked_up_too(places):
+    folder = f"{places[2]}/easyconfigs"
+    os.mkdir(folder)
+    path = create(places[0], "hub.pem")
+    hub = {"url": "https://hub.example", "ca_cert": "hub.pem"}
+    options = {
+        "robot_paths": ["easyconfigs", "/srv"],
+        "hub": hub,
+        "source_paths": ["/srv"],
+        "kubeconfig": {"kind": "Config"},
+    }
+    paths = {"robot_paths": [folder, "/srv"], "hub": {**hub, "ca_cert": path}}
+    assert resolve(options, places) == (paths, [])
+    errors = resolve({"hub": {"ca_cert": "x.pem"}, "source_paths": ["sources"]}, places)[1]
+    assert [error.partition(" is not in ")[0] for error in errors] == [
+        "the file sources of `source_paths`",
+        "the file x.pem of `hub.ca_cert`",
+    ]
 
 
 def test_no_file_is_an_error_that_names_all_folders(places):
@@ -57,10 +112,11 @@ def test_a_link_to_the_same_file_is_one_file(places, tmp_path):
     assert resolve({"users_file": "users.csv"}, places) == ({"users_file": f"{places[0]}/users.csv"}, [])
 
 
-def test_a_file_of_helm_values_that_does_not_exist_is_created_in_the_project(places):
-    assert resolve({"values_file": "values.yaml"}, places) == ({"values_file": f"{places[2]}/values.yaml"}, [])
+@pytest.mark.parametrize("option", ["values_file", "report_file", "report_folder"])
+def test_a_file_that_is_written_and_does_not_exist_is_created_in_the_project(places, option):
+    assert resolve({option: "values.yaml"}, places) == ({option: f"{places[2]}/values.yaml"}, [])
     path = create(places[0], "values.yaml")
-    assert resolve({"values_file": "values.yaml"}, places) == ({"values_file": path}, [])
+    assert resolve({option: "values.yaml"}, places) == ({option: path}, [])
 
 
 @pytest.mark.parametrize(
