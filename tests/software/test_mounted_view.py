@@ -102,6 +102,27 @@ def test_a_source_that_the_tree_hides_is_seen(tree: Software) -> None:
     assert (tree.path / "releases" / f".new-{PROMOTED}" / "manifest.json").is_file()
 
 
+@pytest.mark.parametrize("release", [None, RELEASE], ids=["tree", "release"])
+def test_folders_that_are_links(tree: Software, release: str | None) -> None:
+    """Sources, and what EasyBuild installed before, may be elsewhere. The rest of the tree may not."""
+    for name in ("sources", "software"):
+        (tree.path / name).symlink_to("/srv")
+    event = observe(tree, [], release=release, **BUILD_USER)
+    assert event["event"] == "result", event
+    for name in ("store", "releases", "locks"):
+        (tree.path / name).rename(tree.path / "elsewhere")
+        (tree.path / name).symlink_to("elsewhere")
+        for mount in (True, False):
+            place = {} if mount else {"mount": False, "prefix": str(tree.path)}
+            event = observe(tree, [], **{"release": release, **BUILD_USER, **place})
+            assert (event["event"], event["kind"]) == ("error", "rejected")
+            assert event["message"].startswith(
+                f"{tree.path}/{name} is a symbolic link or a file: make it a directory, "
+            )
+        (tree.path / name).unlink()
+        (tree.path / "elsewhere").rename(tree.path / name)
+
+
 def test_without_the_right_to_mount_the_reason_is_said(tree: Software) -> None:
     event = observe(tree, ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"])
     assert (event["event"], event["kind"]) == ("error", "rejected")

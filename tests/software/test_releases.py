@@ -133,6 +133,21 @@ def test_a_modulefile_that_lmod_cannot_list_fails_the_cache(software_tree: Softw
         software_tree.run("cache", view="release", release=release, lmod_cmd=LMOD)
 
 
+def test_a_cache_that_the_lua_of_servers_cannot_run_is_read_as_text(software_tree: SoftwareTree) -> None:
+    software_tree.add("tool/1.0")
+    release = software_tree.publish("tool/1.0")
+    [compiled] = Path(software_tree.tree.release(release), ".lmod/cache").glob("spiderT.luac_*")
+    content = compiled.read_bytes()
+    assert content.count(b'("\x1bLuaS') == 1
+    compiled.chmod(0o644)
+    compiled.write_bytes(content.replace(b'("\x1bLuaS', b'("\x1bLuaT'))
+    assert software_tree.load("tool/1.0")["VERSION_TOOL"] == "1.0"
+    assert software_tree.available() == ["tool/1.0"]
+    # As by Lmod itself, one that is cut off is left out.
+    compiled.write_bytes(content[:-20])
+    assert software_tree.load("tool/1.0")["VERSION_TOOL"] == "1.0"
+
+
 def test_the_cache_is_built_from_the_release_and_not_from_a_users_settings(
     software_tree: SoftwareTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,12 +254,17 @@ def test_a_link_that_leads_elsewhere_is_not_trusted(software_tree: SoftwareTree)
     software_tree.add("tool/1.0")
     release = software_tree.stage("tool/1.0")
     os.symlink("/etc", software_tree.tree.current)
-    with pytest.raises(PhaseEnded, match="leads to /etc, which is not a release"):
+    with pytest.raises(PhaseEnded, match="leads to /etc, which is not a release: move it away, and"):
         software_tree.run("publish", release=release)
     os.unlink(software_tree.tree.current)
     os.mkdir(software_tree.tree.current)
-    with pytest.raises(PhaseEnded, match="is not a link to a release: move it away"):
+    with pytest.raises(PhaseEnded, match="is not a link to a release: move it away, and"):
         software_tree.run("publish", release=release)
+    os.rmdir(software_tree.tree.current)
+    software_tree.run("publish", release=release)
+    os.rename(software_tree.tree.current, software_tree.tree.current + ".away")
+    software_tree.run("roll_back", release=release)
+    assert software_tree.current == release
 
 
 def test_a_staging_folder_that_somebody_made_current_by_hand_stays(software_tree: SoftwareTree) -> None:

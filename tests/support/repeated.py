@@ -15,6 +15,8 @@ class Repeated(threading.Thread):
     """
 
     LEAST = 3
+    #: Seconds between two times, so that what is tested has a processor too.
+    PAUSE = 0.2
 
     def __init__(self, action: Callable[[], object]) -> None:
         super().__init__()
@@ -24,7 +26,7 @@ class Repeated(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
-        while not self.ended.wait(0.05):
+        while not self.ended.wait(self.PAUSE):
             try:
                 self.action()
             except Exception as error:

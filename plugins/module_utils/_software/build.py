@@ -26,8 +26,10 @@ from .files import READ_ONLY, as_json, make_folders, make_read_only, replace_fil
 from .host import architecture, operating_system
 from .journal import utc_now
 from .locks import hold, renewed
+from .releases import releases_with
+from .runs import note_failure
 from .store import check_module, check_store_path, content_of, read_entry
-from .tree_layout import ENTRY_FOLDER, TreeLayout
+from .tree_layout import ENTRY_FILE, ENTRY_FOLDER, TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -44,9 +46,21 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     with renewed(tree, request["run"]), hold(_EntryLock(tree.prefix, entry["path"]), request, "build"):
         complete = read_entry(tree, entry["path"])
         if not complete:
+            _reject_released(tree, entry["path"])
             leftovers.remove(tree, entry["path"])
             complete = _build(tree, request, emit)
     return {"entry": complete}
+
+
+def _reject_released(tree: TreeLayout, path: str) -> None:
+    """Raise PhaseError if servers may use what is to be removed: its `entry.json` was damaged after its build."""
+    using = releases_with(tree, path) if os.path.isdir(tree.installation(path)) else []
+    if using:
+        raise PhaseError(
+            f"store entry {path} is part of release {using[-1]}, and its {ENTRY_FILE} is missing or damaged: restore that "
+            "file, or prune the releases that have the entry first",
+            REJECTED,
+        )
 
 
 class _EntryLock(TreeLayout):
@@ -62,7 +76,9 @@ def _build(tree: TreeLayout, request: dict[str, Any], emit: Emit) -> dict[str, A
     scratch = new_scratch(request)
     try:
         return _build_in(tree, request, scratch, emit)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, PhaseError) and error.details.get("lasting"):
+            note_failure(tree, request["run"], request["entry"], error)
         leftovers.remove(tree, request["entry"]["path"])
         raise
     finally:

@@ -41,11 +41,15 @@ MEANINGS: Mapping[int, tuple[str, str]] = {
     46: ("the modulefile cannot be written", "check the owner and the free space of the tree"),
 }
 _OTHER = ("EasyBuild failed", "see the log")
+#: Exit codes whose reason lies outside of what the hash of an entry covers: modules, sources, the host, the tree.
+_OUTSIDE = frozenset({8, 10, 30, 32, 33, 41, 42, 43, 46})
 
 _REASON = re.compile(
     r"^ERROR: (?:Installation of \S+ failed: |Build of \S+ failed.*?: )?(?P<reason>\S.*)$", re.MULTILINE
 )
 _FULL = re.compile(r"No space left on device|Disk quota exceeded")
+#: EIO, EACCES, EROFS and ESTALE of EasyBuild itself: the tree or a folder, and not the software.
+_FILE_SYSTEM = re.compile(r"\[Errno (?:5|13|30|116)\]")
 _LAST_LINES = 15
 _TAIL = 1 << 16
 #: The longest reason of EasyBuild's that a message quotes.
@@ -69,6 +73,8 @@ def build_error(module: str, code: int, step: str, logs: Logs) -> PhaseError:
         "log": logs.output,
         "debug_log": logs.debug,
         "last_lines": text.splitlines()[-_LAST_LINES:],
+        # Whether another attempt fails in the same way.
+        "lasting": code > 0 and code not in _OUTSIDE and not _FILE_SYSTEM.search(text),
     }
     if _FULL.search(text) or _FULL.search(_tail(logs.debug)):
         return disk_full(module, logs.places, details)
@@ -87,7 +93,7 @@ def disk_full(module: str, places: Iterable[str], details: Mapping[str, Any]) ->
     return PhaseError(
         f"{module}: the file system of {place} is full: free some space, or raise its quota, and run again",
         NO_SPACE,
-        {**details, "path": place},
+        {**details, "path": place, "lasting": False},
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 from .errors import REJECTED, PhaseError
 from .files import make_folders, remove_folder, write_new
-from .lmod import SPIDER_CACHE, TIMESTAMP, UPDATE_CACHE, lmod_environment, lmod_tool, run_lmod
+from .lmod import SPIDER_CACHE, TIMESTAMP, UPDATE_CACHE, lmod_environment, lmod_tool, lua_string, run_lmod
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, read_manifest
 from .tree_layout import ReleaseLayout, TreeLayout
@@ -48,7 +48,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
             for name in sorted(os.listdir(folder)):
                 with open(os.path.join(folder, name), "rb") as file:
                     content = file.read()
-                write_new(os.path.join(layout.cache, name), _opened_once(content))
+                write_new(os.path.join(layout.cache, name), _opened_once(content, layout))
                 size += len(content)
         timestamp = os.path.join(layout.cache, TIMESTAMP)
         os.utime(timestamp, (TIMESTAMP_TIME, TIMESTAMP_TIME))
@@ -65,16 +65,17 @@ def _build(tree: TreeLayout, lmod_cmd: str, folder: str) -> str:
     return run_lmod([lmod_tool(lmod_cmd, UPDATE_CACHE), "-d", folder, "-t", timestamp, modules], environment)
 
 
-def _opened_once(content: bytes) -> bytes:
+def _opened_once(content: bytes, layout: ReleaseLayout) -> bytes:
     """Return a file of the cache, compiled code in a string: Lua opens a file of compiled code a second time, as binary.
 
     That is one request less to the file server for each command. Lua 5.1 loads strings with another function than later ones,
-    and Lmod forbids to ask for a global name that may not exist.
+    and Lmod forbids to ask for a global name that may not exist. What another Lua cannot run is read from the cache in text.
     """
     if not content.startswith(b"\x1bLua"):
         return content
     escaped = re.sub(rb'[\\"\n\r\0]', lambda found: ESCAPES[found.group()], content)
-    return b'(rawget(_G, "loadstring") or load)("' + escaped + b'")()\n'
+    text = lua_string(os.path.join(layout.cache, SPIDER_CACHE)).encode()
+    return b'((rawget(_G, "loadstring") or load)("' + escaped + b'") or loadfile(' + text + b"))()\n"
 
 
 def _check(wanted: set[str], cache: bytes, output: str) -> None:

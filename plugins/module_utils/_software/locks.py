@@ -89,7 +89,8 @@ def read_lock(tree: TreeLayout) -> Optional[dict[str, Any]]:
 
 def acquire(tree: TreeLayout, holder: dict[str, Any], request: dict[str, Any]) -> str:
     """Take the lock for a holder and return its token. Raises PhaseError if another run keeps it."""
-    deadline = time.monotonic() + float(request.get("lock_timeout") or LONGEST_WAIT)
+    longest = request.get("lock_timeout")
+    deadline = time.monotonic() + float(LONGEST_WAIT if longest is None else longest)
     mine = os.path.join(tree.locks, CANDIDATE_PREFIX + holder["token"])
     try:
         while True:

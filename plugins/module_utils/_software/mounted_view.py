@@ -13,6 +13,7 @@ caches and checks see the paths that servers will see.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -21,7 +22,15 @@ import sys
 from typing import Any
 
 from .errors import REJECTED, PhaseError
-from .tree_layout import LOCKS, RELEASES, SOFTWARE, SOURCES, STAGING_PREFIX, STORE, TreeLayout
+from .tree_layout import (
+    RELEASES,
+    SKELETON,
+    SOFTWARE,
+    SOURCES,
+    STAGING_PREFIX,
+    TreeLayout,
+    not_a_directory,
+)
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
@@ -68,11 +77,14 @@ def enter(view: dict[str, Any]) -> None:
 def _open_folders(path: str) -> dict[str, int]:
     """Return descriptors of the tree and of its folders, which stay usable when something is mounted over them."""
     folders = {}
-    for name in ("", STORE, RELEASES, LOCKS, SOURCES, SOFTWARE):
+    for name in ("", *SKELETON, SOURCES, SOFTWARE):
         try:
             folders[name] = os.open(os.path.join(path, name), os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
         except FileNotFoundError:
             continue
+        except NotADirectoryError as error:
+            if name in SKELETON:
+                raise PhaseError(not_a_directory(path, name), REJECTED) from error
     return folders
 
 
@@ -86,6 +98,9 @@ def _show_release(prefix: str, release: str, folders: dict[str, int]) -> None:
             folder = os.path.join(prefix, name)
             os.mkdir(folder)
             _mount(_descriptor_path(descriptor), folder, None, MS_BIND | MS_REC)
+    for name in {SOURCES, SOFTWARE} - folders.keys():
+        with contextlib.suppress(OSError):  # it may be a link to elsewhere
+            os.symlink(os.readlink(name, dir_fd=folders[""]), os.path.join(prefix, name))
     os.symlink(os.path.join(RELEASES, target), TreeLayout(prefix).current)
 
 

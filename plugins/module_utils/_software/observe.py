@@ -15,7 +15,7 @@ from .journal import previous_release, publications
 from .lmod import lmod_version
 from .locks import read_lock
 from .releases import current_release, list_releases, list_staging, open_tree, read_manifest
-from .runs import list_runs
+from .runs import list_failures, list_runs
 from .store import content_of, list_store
 from .tree_layout import TreeLayout
 
@@ -42,6 +42,7 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
         "incomplete": store.incomplete,
         "staging": list_staging(tree),
         "runs": list_runs(tree),
+        "failed": list_failures(tree),
         "journal": [line._asdict() for line in journal],
         "lock": read_lock(tree),
         "free": status.f_bavail * status.f_frsize,

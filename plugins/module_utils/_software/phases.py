@@ -68,7 +68,14 @@ def _system_error(phase: str, error: OSError) -> dict[str, Any]:
         )
         return {"event": "error", "message": message, "kind": NO_SPACE, "details": {"path": where}}
     place = f" at {where}" if where else ""
-    message = f"the phase {phase} failed{place} ({error.strerror or error}): correct that, and run again"
+    way_out = "correct that, and run again"
+    if error.errno == errno.EROFS:
+        way_out = "mount the tree read-write on the host that runs this, and run again"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        way_out = (
+            f"let the user with the id {os.getuid()} own the tree, or set `build_user` to its owner, and run again"
+        )
+    message = f"the phase {phase} failed{place} ({error.strerror or error}): {way_out}"
     return {"event": "error", "message": message, "kind": FAILED, "details": {"path": where}}
 
 

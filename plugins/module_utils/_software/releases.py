@@ -11,7 +11,17 @@ from typing import Any, Optional
 
 from .errors import REJECTED, PhaseError
 from .files import read_json
-from .tree_layout import CURRENT, RELEASE_ID, RELEASES, SKELETON, STAGING_PREFIX, ReleaseLayout, TreeLayout
+from .shapes import is_manifest
+from .tree_layout import (
+    CURRENT,
+    RELEASE_ID,
+    RELEASES,
+    SKELETON,
+    STAGING_PREFIX,
+    ReleaseLayout,
+    TreeLayout,
+    not_a_directory,
+)
 
 
 def open_tree(prefix: str) -> TreeLayout:
@@ -24,6 +34,9 @@ def open_tree(prefix: str) -> TreeLayout:
             f"prefix {prefix} is a symbolic link to {target}: use a directory, because modules contain the prefix",
             REJECTED,
         )
+    for name in SKELETON:
+        if os.path.islink(os.path.join(prefix, name)):
+            raise PhaseError(not_a_directory(prefix, name), REJECTED)
     missing = [name for name in SKELETON if not os.path.isdir(os.path.join(prefix, name))]
     if missing:
         names = ", ".join(missing)
@@ -51,14 +64,16 @@ def current_release(tree: TreeLayout) -> Optional[str]:
         return None
     except OSError as error:
         raise PhaseError(
-            f"{tree.current} is not a link to a release: move it away, and publish again", REJECTED
+            f"{tree.current} is not a link to a release: move it away, and publish, or roll back to a release by its id",
+            REJECTED,
         ) from error
     folder, _separator, name = target.rpartition("/")
     if name.startswith(STAGING_PREFIX):
         name = name[len(STAGING_PREFIX) :]  # the view of a release that is not published yet
     if folder != RELEASES or not RELEASE_ID.match(name):
         raise PhaseError(
-            f"{tree.current} leads to {target}, which is not a release: publish or roll back to a release by its id",
+            f"{tree.current} leads to {target}, which is not a release: move it away, and publish, or roll back to a "
+            "release by its id",
             REJECTED,
             {"link": CURRENT, "target": target},
         )
@@ -77,8 +92,19 @@ def list_staging(tree: TreeLayout) -> list[str]:
 
 
 def read_manifest(folder: str) -> Optional[dict[str, Any]]:
-    """Return the manifest of the release in a folder, or None if it has none."""
-    return read_json(ReleaseLayout(folder).manifest)
+    """Return the manifest of the release in a folder, or None if it has none, or a damaged one."""
+    manifest = read_json(ReleaseLayout(folder).manifest)
+    return manifest if manifest is not None and is_manifest(manifest) else None
+
+
+def releases_with(tree: TreeLayout, path: str) -> list[str]:
+    """Return the releases that have a store entry, as far as their manifests can be read."""
+    found = []
+    for release in list_releases(tree):
+        manifest = read_manifest(tree.release(release))
+        if manifest and any(entry["path"] == path for entry in manifest["entries"]):
+            found.append(release)
+    return found
 
 
 def require_manifest(tree: TreeLayout, release_id: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .errors import REJECTED, PhaseError
 from .files import in_threads, read_json
+from .shapes import is_entry
 from .tree_layout import ENTRY_FOLDER, TreeLayout
 
 #: Starts the name of an installation that a promotion is still copying.
@@ -105,8 +106,9 @@ def check_module(module: Any) -> str:
 
 
 def read_entry(tree: TreeLayout, path: str) -> dict[str, Any]:
-    """Return the `entry.json` of an installation, given its path below the store, or {} if it is incomplete."""
-    return read_json(tree.entry_file(path)) or {}
+    """Return the `entry.json` of an installation, given its path below the store, or {} if it is incomplete or damaged."""
+    entry = read_json(tree.entry_file(path))
+    return entry if entry is not None and is_entry(entry) else {}
 
 
 def list_store(tree: TreeLayout) -> StoreEntries:

@@ -34,6 +34,14 @@ NEW_LINK_PREFIX = "current.new-"
 RELEASE_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}\Z")
 
 
+def not_a_directory(prefix: str, name: str) -> str:
+    """Return why a directory of the skeleton cannot be used."""
+    return (
+        f"{os.path.join(prefix, name)} is a symbolic link or a file: make it a directory, because servers and builds mount the "
+        "tree as a whole"
+    )
+
+
 class TreeLayout:
     """The paths of a tree at `prefix`."""
 
@@ -61,12 +69,16 @@ class TreeLayout:
         return os.path.join(self.store, path, ENTRY_FOLDER, ENTRY_MODULEFILE)
 
     def work(self, run: str) -> str:
-        """Return the folder of a run, with its logs (`logs`)."""
+        """Return the folder of a run, with its logs (`logs`), and the builds that failed (`failed`)."""
         return os.path.join(self.locks, "work", run)
 
     def logs(self, run: str) -> str:
         """Return the folder with one log file for each entry that a run builds."""
         return os.path.join(self.work(run), "logs")
+
+    def failures(self, run: str) -> str:
+        """Return the folder with one file for each build of a run that another attempt would not change."""
+        return os.path.join(self.work(run), "failed")
 
     def release(self, release_id: str) -> str:
         """Return the folder of a verified release."""

@@ -55,6 +55,16 @@ def test_a_signal_is_no_failure_of_the_software(tmp_path: Path) -> None:
     assert "EasyBuild was ended by signal 9 in the step 'building': run again" in failed(tmp_path, -9).message
 
 
+@pytest.mark.parametrize(
+    ("code", "lasting"), [(16, True), (45, True), (1, True), (41, False), (42, False), (32, False), (-9, False)]
+)
+def test_what_another_attempt_would_not_change(tmp_path: Path, code: int, lasting: bool) -> None:
+    """A source that was put there, an installed package or more memory changes no hash of an entry."""
+    assert failed(tmp_path, code).details["lasting"] is lasting
+    reason = "Failed to create directory /opt/apps/store/tool: [Errno 13] Permission denied: '/opt/apps/store/tool'"
+    assert not failed(tmp_path, code, reason).details["lasting"]
+
+
 def test_a_long_reason_is_cut(tmp_path: Path) -> None:
     error = failed(tmp_path, 1, "x" * 5000)
     assert len(error.message) < 500

@@ -93,12 +93,20 @@ class World:
     def __init__(self) -> None:
         self.store: list[dict[str, Any]] = []
         self.releases: list[dict[str, Any]] = []
+        #: Of a run that published nothing, too.
+        self.failed: list[dict[str, str]] = []
 
     @property
     def tree(self) -> ObservedTree:
         ids = [release["id"] for release in self.releases]
         return observed_tree(
-            {"releases": self.releases, "store": self.store, "current": ids[-1] if ids else None, "lmod": "8.7"}
+            {
+                "releases": self.releases,
+                "store": self.store,
+                "current": ids[-1] if ids else None,
+                "lmod": "8.7",
+                "failed": self.failed,
+            }
         )
 
     def plan(self, the_stack: Stack, the_resolved: Resolved, settings: PlanSettings = SETTINGS) -> ReleasePlan:
@@ -107,8 +115,8 @@ class World:
         assert not errors
         return plan_release(found, self.tree, settings)
 
-    def apply(self, plan: ReleasePlan, failing: Collection[str] = ()) -> dict[str, Failed]:
-        """Build and publish. Return what failed."""
+    def apply(self, plan: ReleasePlan, failing: Collection[str] = (), publish: bool = True) -> dict[str, Failed]:
+        """Build and, with `publish`, publish. Return what failed."""
         here = {
             item.module: found
             for item in plan.wanted.resolved.entries
@@ -119,13 +127,14 @@ class World:
         for item in plan.builds:
             lost = next((need for need in item.needs if need in failed), None)
             if lost is not None or item.module in failing:
-                failed[item.module] = Failed(item.module, "it failed", hash=item.hash)
+                failed[item.module] = Failed(item.module, "it failed", hash="" if lost else item.hash)
+                self.failed += [] if lost else [failed[item.module].as_result()]
                 continue
             assert here.keys() >= set(item.needs), f"{item.module} is built before what it needs"
             written = installed(build_request(item, plan.wanted.resolved, here))
             self.store.append(written)
             here[item.module] = built[item.hash] = installation(written)
-        if not plan.wanted.required & failed.keys():
+        if publish and not plan.wanted.required & failed.keys():
             manifest = release_manifest(plan.wanted, plan.tree, built, failed.values())
             if not self.releases or self.releases[-1]["content"] != manifest["content"]:
                 self.releases.append({**manifest, "id": f"20261129T10{len(self.releases):02}00Z-0a1b2c3d"})
@@ -252,6 +261,27 @@ def test_a_failed_optional_entry_is_tried_again_when_it_changes_or_is_named() ->
     assert [item.module for item in world.plan(the_stack, changed).builds] == ["a/1"]
     required = stack(of_stack("a/1"), of_stack("b/1"))
     assert [item.module for item in world.plan(required, the_resolved).builds] == ["a/1"]
+
+
+def test_a_failed_optional_entry_is_not_tried_again_although_nothing_was_published() -> None:
+    world, only_built = World(), PlanSettings("/opt/apps", publish=False)
+    the_stack = stack(of_stack("a/1", optional=True), of_stack("b/1"), of_stack("c/1", optional=True))
+    the_resolved = resolved(entry("a/1"), entry("b/1"), entry("c/1", ["a/1"]))
+    failed = world.apply(world.plan(the_stack, the_resolved, only_built), failing=["a/1"], publish=False)
+    assert failed.keys() == {"a/1", "c/1"}
+    again = world.plan(the_stack, the_resolved, only_built)
+    assert not again.plan.changed
+    assert [item.module for item in again.failed] == ["a/1", "c/1"]
+    # The release that is published later does without it, and the run after that changes nothing.
+    world.apply(world.plan(the_stack, the_resolved))
+    assert [item["module"] for item in world.releases[-1]["entries"]] == ["b/1"]
+    assert not world.plan(the_stack, the_resolved).plan.changed
+    # Built at last, without a publication: the next release has it.
+    world.apply(world.plan(the_stack, the_resolved, PlanSettings("/opt/apps", False, ("a/1",))), publish=False)
+    plan = world.plan(the_stack, the_resolved)
+    assert not plan.builds
+    world.apply(plan)
+    assert [item["module"] for item in world.releases[-1]["entries"]] == ["a/1", "b/1", "c/1"]
 
 
 def test_the_last_good_one_is_kept_with_what_it_loads() -> None:

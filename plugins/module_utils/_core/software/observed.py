@@ -72,6 +72,8 @@ class ObservedTree:
     incomplete: tuple[str, ...] = ()
     staging: tuple[str, ...] = ()
     changed_entries: tuple[str, ...] = ()
+    #: Builds that another attempt would not change, each with `module`, `hash`, `reason` and `log`.
+    failed: tuple[Mapping[str, Any], ...] = ()
     lmod: str = ""
     free: int = 0
     #: As the phase reported it.
@@ -105,6 +107,7 @@ def observed_tree(result: Mapping[str, Any]) -> ObservedTree:
         tuple(result.get("incomplete") or ()),
         tuple(result.get("staging") or ()),
         tuple(result.get("changed_entries") or ()),
+        tuple(result.get("failed") or ()),
         result.get("lmod") or "",
         int(result.get("free") or 0),
         result,

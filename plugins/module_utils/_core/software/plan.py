@@ -143,11 +143,13 @@ def _unbuildable(
     failed: dict[str, Failed] = {}
     for source in missing:
         failed.setdefault(source["module"], Failed(source["module"], describe_source(source)))
-    for item in tree.manifest.get("failed") or ():
+    for item in (*(tree.manifest.get("failed") or ()), *tree.failed):
         entry = found.resolved.by_module.get(item["module"])
         if entry is None or item.get("hash") != entry.hash or entry.module in failed or entry.module in rebuild:
             continue
-        failed[entry.module] = Failed(entry.module, item["reason"], item.get("log") or "", entry.hash)
+        if tree.installed(entry) is None:
+            reason = str(item["reason"]).removeprefix(f"{entry.module}: ")
+            failed[entry.module] = Failed(entry.module, reason, item.get("log") or "", entry.hash)
     optional = {module: item for module, item in failed.items() if module not in found.required}
     return spread_failures(found, tree, optional)
 
@@ -252,7 +254,7 @@ def module_changes(
 ) -> list[Change]:
     """Return the modules that differ between two manifests. The lines of the diff show default versions."""
     old, new = module_lines(before), module_lines(after)
-    states = {entry["module"]: entry["state"] for entry in after.get("entries", ())}
+    states = {entry["module"]: entry.get("state") for entry in after.get("entries", ())}
     changes = []
     for module in sorted({*old, *new}):
         line, new_line = old.get(module), new.get(module)

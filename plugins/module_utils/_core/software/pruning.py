@@ -96,7 +96,12 @@ def decide(observed: Mapping[str, Any], settings: PruneSettings) -> Pruning:
         if release not in kept
     ]
     removed += [Item(STAGING, str(release), "a run that ended early left it") for release in observed["staging"]]
-    removed += [Item(INCOMPLETE, str(path), "its build or copy did not end") for path in observed["incomplete"]]
+    used = {entry["path"] for release in kept for entry in manifests[release]["entries"]}
+    removed += [
+        Item(INCOMPLETE, str(path), "its build or copy did not end")
+        for path in observed["incomplete"]
+        if path not in used
+    ]
     removed += [
         Item(LOGS, str(run["run"]), "the logs of a run")
         for run in observed["runs"]

@@ -17,6 +17,7 @@ from .data_files import YAML_ERROR, FileError, FileFormat, loader_class, read_te
 with contextlib.suppress(ImportError):  # reported when a file is read
     import yaml
 
+_MERGE = "tag:yaml.org,2002:merge"
 _FORMAT = FileFormat("stack", "easyconfigs", "a mapping", "`easyconfigs:` with a list", "easyconfigs: []")
 
 
@@ -68,10 +69,13 @@ class _Reader:
         elif isinstance(node, yaml.MappingNode):
             found = Placed(where, pairs=tuple((self.read(key), self.read(value)) for key, value in node.value))
         else:
+            if node.tag == _MERGE:
+                raise FileError(f"{where}: the stack cannot merge mappings with `<<`: write their keys here")
             try:
                 value = self.loader.construct_object(node)
             except (yaml.YAMLError, ValueError) as failure:
-                raise FileError(f"{where}: this cannot be read ({failure}): put it in quotes") from None
+                problem = getattr(failure, "problem", None) or failure
+                raise FileError(f"{where}: this cannot be read ({problem}): put it in quotes") from None
             found = Placed(where, value, str(node.value))
         self.done[id(node)] = found
         return found

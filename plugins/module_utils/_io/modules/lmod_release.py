@@ -92,7 +92,9 @@ def _switch(module: Any, progress: Progress) -> dict[str, Any]:
     """Roll back, promote or prune."""
     params = module.params
     with open_builder(module) as executor, _images(module, executor) as images:
-        run = ReleaseRun(executor, {"prefix": params["prefix"], "lmod_cmd": params["lmod_cmd"]}, progress, images)
+        # Only the checks of a promotion need Lmod. A rollback works where there is none.
+        lmod = {"lmod_cmd": params["lmod_cmd"]} if params["state"] == PROMOTED else {}
+        run = ReleaseRun(executor, {"prefix": params["prefix"], **lmod}, progress, images)
         if params["state"] == PRUNED:
             servers = params["server_namespaces"]
             oldest = oldest_server(module, servers) if servers else None
@@ -220,7 +222,7 @@ def _apply(module: Any, run: ReleaseRun, planned: ReleasePlan, timings: Timings)
             published = run.publish(manifest, planned.tree, params)
             current = published["id"]
             timings.note("publish")
-    outcome = Outcome(applied_plan(planned, failed, published), failures, wrote=bool(built or failed))
+    outcome = Outcome(applied_plan(planned, failed, published), failures, wrote=bool(built or published))
     return _finish(module, outcome, planned, current, manifest=published, failed=failed, timings=timings)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..._core.software.info import difference, reclaimable, release_list
-from ..._core.software.pruning import PruneSettings, decide, used_since
+from ..._core.software.pruning import PruneSettings, Pruning, decide, used_since
 from ..._core.software.settings import release_error
 from ..._core.times import parse_span
 from ..module import PlanRejected
@@ -40,7 +40,7 @@ def release_info(module: Any) -> dict[str, Any]:
     """Return what the tree has. Raises PlanRejected."""
     params = module.params
     with open_builder(module) as executor:
-        run = ReleaseRun(executor, {"prefix": params["prefix"], "lmod_cmd": params["lmod_cmd"]}, Progress())
+        run = ReleaseRun(executor, {"prefix": params["prefix"]}, Progress())
         try:
             return _read(run, params)
         except PhaseFailed as error:
@@ -57,11 +57,14 @@ def _read(run: ReleaseRun, params: dict[str, Any]) -> dict[str, Any]:
         keep = max(1, len(tree.releases))
     try:
         age = parse_span(params["minimum_age"])
-        pruning = decide(tree.raw, PruneSettings(keep, now, used_since(now, age, None, servers_known=False), age))
     except ValueError as error:
-        errors.append(str(error) if str(error).startswith("keep") else f"minimum_age: {error}")
+        errors.append(f"minimum_age: {error}")
     if found := [error for error in errors if error is not None]:
         raise PlanRejected(found)
+    try:
+        pruning = decide(tree.raw, PruneSettings(keep, now, used_since(now, age, None, servers_known=False), age))
+    except ValueError:  # A release that stays has a damaged manifest, so nothing can be pruned.
+        pruning = Pruning((), ())
     release = params["release"] or tree.current
     content = tree.releases.get(release or "", {})
     before = params["compare_with"] or tree.previous

@@ -164,7 +164,7 @@ class _Builds:
                     lost = next((need for need in entry.needs if need in self.failed), None)
                     if lost is not None:
                         reason = f"it needs {lost}, which is not built"
-                        self.failed[entry.module] = Failed(entry.module, reason, hash=entry.hash)
+                        self.failed[entry.module] = Failed(entry.module, reason)
                         continue
                     number = total - len(waiting)
                     self.run_.progress.say(f"{entry.module}: build {number} of {total}")
@@ -195,7 +195,8 @@ class _Builds:
             if error.kind not in ("failed", "rejected"):
                 raise
             reason = str(error).removeprefix(f"{entry.module}: ")
-            self.failed[entry.module] = Failed(entry.module, reason, str(error.details.get("log") or ""), entry.hash)
+            tried = entry.hash if error.details.get("lasting") else ""
+            self.failed[entry.module] = Failed(entry.module, reason, str(error.details.get("log") or ""), tried)
             self.run_.progress.say(f"{entry.module}: failed: {reason}")
             return
         self.built[built.hash] = built
