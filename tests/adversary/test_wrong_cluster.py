@@ -204,6 +204,17 @@ def test_in_a_pod_the_service_account_does_not_silently_replace_a_kubeconfig(
     assert not contradiction({}, {"KUBECONFIG": kubeconfig, "K8S_AUTH_HOST": NOWHERE, "K8S_AUTH_API_KEY": "x"})
 
 
+@pytest.mark.parametrize("module", [*MODULES, *HUB_MODULES])
+def test_every_module_says_what_a_pod_without_a_token_lacks(modules, module):
+    options = {"namespace": "hub", **{**MODULES, **HUB_MODULES}[module]}
+    if module == "share_pvc":
+        del options["namespace"]
+    pod = bare() | {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443", "HOME": "/nowhere"}
+    message = modules.refused(module, options, environment=pod)
+    assert "mount the token at /var/run/secrets/kubernetes.io/serviceaccount/token (in AWX: " in message
+    assert "`automountServiceAccountToken: true` and `serviceAccountName` in the custom pod spec" in message
+
+
 def test_a_pod_without_a_token_says_so(modules, namespace, kubeconfig):
     options = {"namespace": namespace, "users": []}
     pod = bare() | {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443", "HOME": "/nowhere"}

@@ -478,6 +478,12 @@ def test_the_playbook_reports_unless_it_is_told_to_revoke(cluster, namespace, hu
     checked = playbooks.ok("odh.persistency.server_access", inventory, "--check", "--diff", extra=revoke)
     assert "the server of 'bob' (pod jupyter-bob) is stopped" in checked.output
     assert running(hub) == {("bob", "")}
+    green = playbooks.ok("odh.persistency.drift", inventory, "--tags", "server_access")
+    assert "without a grant" in green.output
+    red = playbooks.run("odh.persistency.drift", inventory, "--tags", "server_access", extra=revoke)
+    assert red.code == 2
+    assert "server_access (stop 1)" in red.output
+    assert running(hub) == {("bob", "")}
     done = playbooks.ok("odh.persistency.server_access", inventory, extra=revoke)
     assert done.recap["changed"] == 1
     assert running(hub) == set()

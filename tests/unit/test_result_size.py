@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._core.plan import CREATE, UPDATE, Change, Plan
 from ansible_collections.odh.persistency.plugins.module_utils._core.report.result_size import (
     MAX_CHANGES,
+    longest_diff,
+    short_lists,
     shortened,
     whole_lists,
 )
@@ -47,6 +50,34 @@ def test_the_changes_of_access_are_shortened_too():
     data = {"access": {"gains": 3, "changes": [1, 2, 3]}}
     assert shortened(data, 2) == {"access": {"gains": 3, "changes": [1, 2]}, "omitted": {"access": 1}}
     assert data["access"]["changes"] == [1, 2, 3]
+
+
+def test_options_are_shortened_too():
+    users = [
+        {"name": f"user-{number:05}", "size": "10Gi", "labels": {"example.org/team": "x" * 60}}
+        for number in range(10_000)
+    ]
+    short = short_lists({"users": users, "groups": {"all": ["ann", "ben", "eve"]}, "namespace": "hub"})
+    assert len(json.dumps(short)) < AWX_LIMIT / 7
+    assert short["users"] == [*users[:MAX_CHANGES], "and 9500 more"]
+    assert short["groups"] == {"all": ["ann", "ben", "eve"]}
+    assert short_lists({"groups": {"all": ["ann", "ben", "eve"]}}, 2) == {
+        "groups": {"all": ["ann", "ben", "and 1 more"]}
+    }
+
+
+def test_a_diff_is_as_long_as_awx_allows():
+    changes = [
+        Change(CREATE, "home", "hub", f"claim-{number}", "", after="x" * 98, operations=(1,)) for number in range(1000)
+    ]
+    plan = Plan((*changes, Change(UPDATE, "home", "hub", "claim-999a", "", before="old", after="new", operations=(1,))))
+    assert longest_diff({}) is longest_diff({"MAX_EVENT_RES": "unknown"}) is None
+    assert len(plan.diff()["after"].splitlines()) == 1001
+    short = plan.diff(longest_diff({"MAX_EVENT_RES": "30000"}))
+    last = "and 901 more changes; `report_file` has all of them"
+    assert short["after"].splitlines() == ["x" * 98] * 100 + [last]
+    assert short["before"].splitlines() == [last]
+    assert plan.diff(10**6) == plan.diff()
 
 
 def test_the_report_file_has_every_item(tmp_path):

@@ -156,11 +156,22 @@ class Plan:
         """Return all changes but the keeps, as `changes`."""
         return [change.as_result() for change in self.changes if change.action != KEEP]
 
-    def diff(self) -> dict[str, str]:
-        """Return the before and after of Ansible's diff: a line for each changed object, sorted by name, then the effects."""
+    def diff(self, longest: Optional[int] = None) -> dict[str, str]:
+        """Return the before and after of Ansible's diff: a line for each changed object, sorted by name, then the effects.
+
+        Objects that would make it longer than `longest` characters are counted in its last line.
+        """
         before, after = [], []
         effects = [change for change in self.changes if change.effect]
-        for change in sorted(self.pending, key=lambda item: (item.kind, item.namespace, item.name)):
+        pending = sorted(self.pending, key=lambda item: (item.kind, item.namespace, item.name))
+        size = 0
+        for number, change in enumerate(pending):
+            size += len(change.before or "") + len(change.after or "") + 2
+            if longest is not None and size > longest:
+                more = f"and {len(pending) - number} more changes; `report_file` has all of them\n"
+                before.append(more)
+                after.append(more)
+                break
             if change.before is not None:
                 before.append(visible(change.before) + "\n")
             if change.after is not None:

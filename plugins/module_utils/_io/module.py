@@ -15,6 +15,7 @@ from .._core.inventory import list_error, list_text_error, number_error
 from .._core.metadata import ABSENT, RETIRED
 from .._core.outcome import Outcome
 from .._core.plan import REFUSE, Change, Plan, failure_message, refusal_message, unready_message
+from .._core.report.result_size import longest_diff, short_lists
 from .._core.visible import (
     MASK,
     logins_without_scheme,
@@ -80,7 +81,7 @@ class Module(AnsibleModule):
             return limited({**self.params, "report_file": None}, result)
 
     def _invocation(self) -> dict[str, Any]:
-        return {"module_args": options_without_credentials(getattr(self, "params", {}))}
+        return {"module_args": short_lists(options_without_credentials(getattr(self, "params", {})))}
 
     def _safe(self, text: str) -> str:
         params = getattr(self, "params", {})
@@ -201,7 +202,7 @@ def finish(module: Any, outcome: Outcome, kind: str, **more: Any) -> dict[str, A
         **more,
     }
     if module._diff:
-        result["diff"] = plan.diff()
+        result["diff"] = plan.diff(longest_diff(os.environ))
     messages = []
     if outcome.failures:
         messages.append(failure_message(outcome.failures, len(plan.pending), kind))

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 #: The lists of a result that grow with the number of objects.
 LISTS = ("changes", "unreconcilable", "failed_items")
@@ -18,6 +18,22 @@ MAX_CHANGES = 500
 def whole_lists(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the lists of a result, with its summary, as they are written to a report file."""
     return {name: result[name] for name in ("summary", *LISTS, "access") if name in result}
+
+
+def short_lists(value: Any, limit: int = MAX_CHANGES) -> Any:
+    """Return options with at most `limit` items in each list, and one more that counts the others."""
+    if isinstance(value, Mapping):
+        return {key: short_lists(inner, limit) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        short = [short_lists(inner, limit) for inner in value[:limit]]
+        return short if len(value) <= limit else [*short, f"and {len(value) - limit} more"]
+    return value
+
+
+def longest_diff(environment: Mapping[str, str]) -> Optional[int]:
+    """Return how many characters a diff may have: AWX says in MAX_EVENT_RES how long a result may be. None without AWX."""
+    limit = environment.get("MAX_EVENT_RES", "")
+    return int(limit) // 3 if limit.isdecimal() else None
 
 
 def shortened(result: Mapping[str, Any], limit: int) -> dict[str, Any]:
