@@ -48,6 +48,7 @@ def role_file(name):
 def test_good_settings():
     assert errors() == []
     assert errors(awx_hub_url="https://hub.example.org", awx_hub_token="t") == []
+    assert errors(awx_hub_token="t") == []
     assert errors(awx_image="", awx_execution_environment="ours") == []
     assert errors(awx_notification_type="webhook", awx_notification_configuration=WEBHOOK) == []
 
@@ -65,7 +66,6 @@ def test_good_settings():
         ("awx_image", "", "awx_image and awx_execution_environment are not set"),
         ("awx_execution_environment", "ours", "awx_image and awx_execution_environment are both set"),
         ("awx_hub_url", "https://hub.example.org", "awx_hub_url is set, and awx_hub_token is not"),
-        ("awx_hub_token", "t", "awx_hub_token is set, and awx_hub_url is not"),
         ("awx_notification_type", "slack", "awx_notification_type is set, and awx_notification_configuration is not"),
         ("awx_notification_configuration", WEBHOOK, "awx_notification_configuration is set, and awx_notification_type"),
         ("awx_read_token", "abc\n", "awx_read_token contains spaces or line breaks"),

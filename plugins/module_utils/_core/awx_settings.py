@@ -103,9 +103,9 @@ def _pair_errors(settings: Mapping[str, Any]) -> Iterator[str]:
             f"awx_image and awx_execution_environment are {what}: set awx_image to create an execution environment, or "
             "awx_execution_environment to use one that exists"
         )
+    if settings["awx_hub_url"] and not settings["awx_hub_token"]:
+        yield "awx_hub_url is set, and awx_hub_token is not: set both, or none if jobs need not ask the hub"
     for one, other in (
-        ("awx_hub_url", "awx_hub_token"),
-        ("awx_hub_token", "awx_hub_url"),
         ("awx_notification_type", "awx_notification_configuration"),
         ("awx_notification_configuration", "awx_notification_type"),
     ):
