@@ -116,7 +116,10 @@ def test_errors_are_reported_before_anything_is_written(cluster, namespace, play
     assert "hub_polcy" in run.output
     run = playbooks.run(HUB, playbooks.inventory(variables | {"hub_mount_roots": ["/home"]}))
     assert run.code != 0
-    assert "the root /home in `hub_mount_roots` is the home /home/jovyan, or above it." in run.output
+    assert (
+        "the root /home in `hub_mount_roots` is the home /home/jovyan, or above it: choose a root beside the home."
+        in run.output
+    )
     for variable, value in (("hub_flavor", "z2j"), ("hub_policy", "maybe")):
         run = playbooks.run(HUB, playbooks.inventory(variables | {variable: value}))
         assert run.code != 0

@@ -362,7 +362,7 @@ def test_nobody_is_stopped_because_the_acl_is_unreadable_or_empty(
         ),
         (
             {"home_path": HOME, "mount_roots": ["/"]},
-            "the root / in `mount_roots` is the home /home/jovyan, or above it",
+            "the root / in `mount_roots` is the home /home/jovyan, or above it: choose a root beside the home",
         ),
         ({"static_home": {"claim": "homes", "sub_path": "homes"}}, "sub_path 'homes' is the same folder for all users"),
     ],

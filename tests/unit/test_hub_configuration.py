@@ -240,7 +240,10 @@ def test_a_home_path_arrives_as_it_is_or_is_rejected(path):
         ({"flavor": "odh"}, "`hub_values_file` is set, but the flavor odh has no Helm values: remove it"),
         ({"policy": "maybe"}, "`hub_policy` is 'maybe', not one of home_only, deny"),
         ({"api_timeout": 0}, "`hub_api_timeout` is 0, not a number of seconds from 1 to 60"),
-        ({"mount_roots": ["/home"]}, "the root /home in `hub_mount_roots` is the home /home/jovyan, or above it"),
+        (
+            {"mount_roots": ["/home"]},
+            "the root /home in `hub_mount_roots` is the home /home/jovyan, or above it: choose a root beside the home",
+        ),
         ({"software": {"claim": "A b"}}, "`hub_software`: `claim` is 'A b', not the name of a claim"),
     ],
 )

@@ -66,7 +66,10 @@ def test_settings_have_defaults_and_normalised_roots():
         ({"home": True}, "`home` is true, not one of claim, static, none"),
         ({"home_path": "home"}, "`home_path` 'home' is not absolute"),
         ({"mount_roots": "/data"}, "`mount_roots` is '/data', not a list of paths"),
-        ({"mount_roots": ["/home"]}, "the root /home in `mount_roots` is the home /home/jovyan, or above it"),
+        (
+            {"mount_roots": ["/home"]},
+            "the root /home in `mount_roots` is the home /home/jovyan, or above it: choose a root beside the home",
+        ),
         ({"mount_roots": ["/"]}, "a root in `mount_roots` is the whole file system"),
         ({"mount_roots": [1]}, "a root in `mount_roots` is 1, not a path"),
         ({"timeout": 0}, "`timeout` is 0, not a number of seconds from 1 to 60"),

@@ -100,7 +100,11 @@ def settings_errors(data: Any) -> list[str]:
 def covering_root_error(home: str, root: str) -> str:
     """Return the error of a mount root below which a share could cover the home, or ""."""
     covers = (home + "/").startswith(normalised(root).rstrip("/") + "/")
-    return f"the root {root} in `mount_roots` is the home {home}, or above it" if covers else ""
+    return (
+        f"the root {root} in `mount_roots` is the home {home}, or above it: choose a root beside the home"
+        if covers
+        else ""
+    )
 
 
 def _software_errors(data: Any, places: Sequence[str]) -> list[str]:
