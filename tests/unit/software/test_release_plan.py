@@ -196,6 +196,19 @@ def test_what_changes_in_a_release() -> None:
     assert "3 modules change: a new release with 2 modules replaces 2026" in plan.plan.changes[-1].reason
 
 
+def test_changed_tests_are_run_and_end_in_a_release() -> None:
+    world = World()
+    the_resolved = resolved(entry("a/1"))
+    world.apply(world.plan(stack(of_stack("a/1", tests=("a --version",))), the_resolved))
+    the_stack = stack(of_stack("a/1", tests=("a --help",)))
+    plan = world.plan(the_stack, the_resolved)
+    assert kinds(plan) == [("update", "release", "/opt/apps/current")]
+    assert "or what is tested, changes: a new release with 1 modules replaces" in plan.plan.changes[-1].reason
+    world.apply(plan)
+    assert world.releases[-1]["tests"] == {"a/1": ["a --help"]}
+    assert not world.plan(the_stack, the_resolved).plan.changed
+
+
 def test_only_filling_the_store() -> None:
     plan = World().plan(stack(of_stack("a/1")), resolved(entry("a/1")), PlanSettings("/opt/apps", publish=False))
     assert kinds(plan) == [("create", "entry", "a/1")]

@@ -213,7 +213,7 @@ def _kept(found: Wanted, tree: ObservedTree, failed: Mapping[str, Failed], modul
 
 
 def content_digest(manifest: Mapping[str, Any]) -> str:
-    """Return the digest of what users see of a release. Releases with equal digests are the same."""
+    """Return the digest of what users see of a release and what it was tested with. Releases with equal digests are the same."""
     fields = ("module", "hash", "modulefile_digest", "featured")
     content = {
         "entries": [[entry.get(name) for name in fields] for entry in manifest["entries"]],
@@ -222,6 +222,8 @@ def content_digest(manifest: Mapping[str, Any]) -> str:
         "lmod": manifest.get("lmod"),
         "failed": sorted(item["hash"] for item in manifest.get("failed") or () if item.get("hash")),
     }
+    if manifest.get("tests"):
+        content["tests"] = manifest["tests"]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -217,7 +217,7 @@ def publication(name: str, tree: ObservedTree, manifest: Mapping[str, Any], coun
     if tree.current is None:
         action, reason = CREATE, f"there is no release yet: {release} with {size} modules becomes current"
     else:
-        what = what if count else "what Lmod caches or restores changes"
+        what = what if count else "what Lmod caches or restores, or what is tested, changes"
         action, reason = UPDATE, f"{what}: {release} with {size} modules replaces {tree.current}"
     before = None if tree.current is None else f"current: {tree.current}"
     after = f"current: {release} with {size} modules"
