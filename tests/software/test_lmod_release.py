@@ -230,7 +230,9 @@ def test_a_run_that_is_killed_is_continued(software: Software) -> None:
 
 
 def test_of_two_runs_the_second_waits_or_is_rejected(software: Software) -> None:
-    software.add("slow", "1.0", "postinstallcmds = ['touch %(installdir)s/started && sleep 5']")
+    flag = software.folder / "go-on"
+    wait = f"while ! test -e {flag}; do sleep 0.1; done"
+    software.add("slow", "1.0", f"postinstallcmds = ['touch %(installdir)s/started && {wait}']")
     software.stack(lib_stack("  - slow-1.0.eb"))
     first = software.start()
     software.wait_for("store/slow/*/started")
@@ -239,6 +241,7 @@ def test_of_two_runs_the_second_waits_or_is_rejected(software: Software) -> None
         assert rejected.failed
         assert "another run changes" in rejected.msg
     second = software.start()
+    flag.touch()
     assert first.wait().changed
     assert not second.wait().changed
 
