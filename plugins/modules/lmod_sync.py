@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lmod_sync
-short_description: Send a release of a software tree to a file server with rsync over SSH
+short_description: Send a release of a software tree to a file server with rsync over SSH, and prune there
 version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
@@ -16,19 +16,32 @@ description:
   - Sends the store entries that are missing there, then the release, and then renames C(current) there and reads it back.
     Each part is complete before it has its name, so servers never see a half.
   - What an interrupted run sent is not sent again.
+  - Deletes old releases there, and what only they needed, with O(state=pruned).
 extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
   - odh.persistency.attributes
+  - odh.persistency.attributes.k8s
+  - odh.persistency.connection
   - odh.persistency.result
 attributes:
   check_mode:
     support: full
     details:
-      - Connects to the other host, and returns what would be sent. Nothing is written.
+      - Connects to the other host, and returns what would be sent or deleted, with the bytes. Nothing is written.
   diff_mode:
     support: full
   idempotent:
     support: full
 options:
+  state:
+    description:
+      - V(present) sends O(release), and makes it current.
+      - V(pruned) sends nothing, and deletes on the other host what M(odh.persistency.lmod_release) with this state deletes in its
+        tree. These are releases beyond O(keep) that no running server may use, store entries that no release there needs any
+        more, and what earlier runs left there. The current release is never deleted. A run that was interrupted goes on.
+    type: str
+    choices: [present, pruned]
+    default: present
   prefix:
     description:
       - The directory in which servers mount the tree. Modulefiles contain it.
@@ -57,6 +70,24 @@ options:
     description:
       - The release to send, which becomes current there. By default the current one.
     type: str
+  keep:
+    description:
+      - How many releases stay on the other host, the current one included. Required for O(state=pruned).
+    type: int
+  minimum_age:
+    description:
+      - How long a release stays there after it was last current, and a store entry after it was built, as a number with a unit
+        of C(s), C(m), C(h), C(d) or C(w).
+      - With O(server_namespaces), releases stay by the running servers instead, and this applies to store entries only.
+    type: str
+    default: 7d
+  server_namespaces:
+    description:
+      - The namespaces of servers that load from the tree on the other host. Every release that was current since the oldest
+        running server started stays. Without this, O(state=pruned) asks no cluster.
+    type: list
+    elements: str
+    default: []
   when_locked:
     description:
       - What to do if another run changes the tree. V(wait) waits for O(lock_timeout) seconds.
@@ -71,14 +102,15 @@ options:
 notes:
   - The other host needs C(rsync), a POSIX shell, and the tools of GNU or BusyBox, but no Python. The login must be able to write
     in the tree.
-  - Nothing is deleted on the other host but what earlier runs sent in part. To prune there, run M(odh.persistency.lmod_release)
-    with O(odh.persistency.lmod_release#module:state=pruned) on that host.
+  - O(state=present) deletes nothing on the other host but what earlier runs sent in part.
+  - The connection options are used only with O(server_namespaces), which needs C(list) on C(pods) there.
   - Modules of a release that M(odh.persistency.lmod_tree) adopted cannot be sent, because they are not in the store.
 seealso:
   - module: odh.persistency.lmod_release
   - module: odh.persistency.lmod_tree
 requirements:
   - python >= 3.9
+  - kubernetes >= 24.2.0, for O(server_namespaces)
   - rsync >= 3.1 and OpenSSH, on both hosts
 """
 
@@ -97,26 +129,38 @@ EXAMPLES = r"""
     target: software@nas.example.org:/srv/exports/software
     ssh_args: ["-i", /etc/odh-persistency/sync_key, "-p", "2222"]
     release: 20261129T101500Z-0a1b2c3d
+
+- name: Delete all but five releases on the file server, and what only they needed
+  odh.persistency.lmod_sync:
+    state: pruned
+    prefix: /opt/apps
+    build_user: easybuild
+    target: software@nas.example.org:/srv/exports/software
+    keep: 5
+    server_namespaces: [jupyterhub]
+  delegate_to: build.example.org
+  become: true
 """
 
 RETURN = r"""
 changes:
-  description: The store entries and the release that were sent, and the link.
+  description: The store entries and the release that were sent, and the link; with O(state=pruned), what was deleted.
   returned: always
   type: list
   elements: dict
   contains:
     action:
-      description: V(create) or V(update).
+      description: V(create), V(update) or V(delete).
       type: str
     kind:
-      description: V(entry), V(release) or V(link).
+      description:
+        - V(entry), V(release) or V(link); with O(state=pruned), V(release), V(store), V(incomplete), V(staging) or V(logs).
       type: str
     namespace:
       description: Always empty.
       type: str
     name:
-      description: The module, the release, or V(current).
+      description: The module, the release, or V(current); with O(state=pruned), the release, the path in the store, or the run.
       type: str
     reason:
       description: The reason, as a sentence.
@@ -133,11 +177,11 @@ omitted:
   sample:
     changes: 9500
 release:
-  description: The release that was sent.
+  description: The release that was sent; with O(state=pruned), the current one there.
   returned: success
   type: str
 bytes:
-  description: The size of the store entries that were missing.
+  description: The size of the store entries that were missing, or of what was deleted; in check mode, of what would be.
   returned: success
   type: int
 failed_items:

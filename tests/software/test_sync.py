@@ -248,3 +248,122 @@ def test_a_login_that_does_not_work_is_one_sentence(synced: Synced) -> None:
     wrong.remove("-i")
     with pytest.raises(PhaseEnded, match=r"cannot be reached over SSH \(.*Permission denied.*\): correct the login"):
         synced.phase(ssh_args=[*wrong, "-o", "IdentitiesOnly=yes", "-o", "IdentityFile=/dev/null"])
+
+
+class TestPruning:
+    """`state: pruned` deletes on the other side what lmod_release would delete there."""
+
+    @pytest.fixture
+    def pruned(self, synced: Synced) -> Synced:
+        """Three releases on the other side, of which the second has a tool of its own."""
+        synced.near.add("tool/1.0", needs=())
+        synced.near.add("tool/2.0", files_of={"lib/large": noise(1 << 20)})
+        synced.near.add("other/1.0", needs=("tool/1.0",))
+        for modules in (("tool/1.0",), ("tool/1.0", "tool/2.0"), ("tool/1.0", "other/1.0")):
+            synced.near.publish(*modules)
+            synced.phase()
+        return synced
+
+    def prune(self, synced: Synced, check: bool = False, **more: Any) -> Result:
+        return synced.run(check, state="pruned", **{"keep": 1, "minimum_age": "0s", **more})
+
+    def releases(self, synced: Synced) -> list[str]:
+        return sorted(path.name for path in (synced.far.path / "releases").glob("2*"))
+
+    def test_what_nothing_needs_goes_and_check_mode_says_so(self, pruned: Synced) -> None:
+        first, second, third = self.releases(pruned)
+        path = pruned.near.entries["tool/2.0"]["path"]
+        before = pruned.differences()
+        shown = self.prune(pruned, check=True)
+        assert actions(shown) == [
+            ("delete", "release", first),
+            ("delete", "release", second),
+            ("delete", "store", path),
+        ]
+        assert shown.bytes > 1 << 20
+        assert pruned.differences() == before == ""
+        done = self.prune(pruned)
+        assert (done.changes, done.bytes) == (shown.changes, shown.bytes)
+        assert done.output["diff"] == shown.output["diff"]
+        assert self.releases(pruned) == [third]
+        assert sorted(str(found.relative_to(pruned.far.path)) for found in (pruned.far.path / "store").glob("*/*")) == [
+            f"store/{pruned.near.entries[module]['path']}" for module in ("other/1.0", "tool/1.0")
+        ]
+        pruned.far.assert_whole()
+        assert len(list((pruned.near.path / "releases").glob("2*"))) == 3  # here nothing is deleted
+        again = self.prune(pruned)
+        assert (again.changed, again.bytes) == (False, 0)
+
+    def test_the_rules_are_those_of_the_tree_itself(self, pruned: Synced) -> None:
+        here = pruned.near.run("observe")
+        there = pruned.near.run("remote_observe", **pruned.options())
+        names = ("current", "previous", "releases", "store", "incomplete", "staging", "runs", "lock")
+        assert {name: there[name] for name in names if name != "releases"} == {
+            name: here[name] for name in names if name != "releases"
+        }
+        assert [release["id"] for release in there["releases"]] == [release["id"] for release in here["releases"]]
+        assert [line["release"] for line in there["journal"]] == [line["release"] for line in here["journal"]]
+        assert not self.prune(pruned, minimum_age="1d").changed  # all were current a moment ago
+        assert not self.prune(pruned, keep=3).changed
+
+    def test_a_run_that_ends_early_is_repeated(self, pruned: Synced) -> None:
+        *_older, third = self.releases(pruned)
+        shown = self.prune(pruned, check=True)
+        # What the run has left of a folder is incomplete, whatever it was.
+        path = pruned.far.path / "store" / pruned.near.entries["tool/2.0"]["path"]
+        path.chmod(0o755)
+        (path / ".odh-persistency").chmod(0o755)
+        (path / ".odh-persistency" / "entry.json").unlink()
+        (pruned.far.path / "releases" / _older[0] / "manifest.json").unlink()
+        resumed = self.prune(pruned)
+        assert {change["name"] for change in resumed.changes} == {change["name"] for change in shown.changes}
+        assert self.releases(pruned) == [third]
+        assert not path.exists()
+        pruned.far.assert_whole()
+
+    @pytest.mark.parametrize("start", [2, 3])
+    def test_a_run_that_is_killed_leaves_a_whole_tree(self, pruned: Synced, start: int) -> None:
+        planned = self.prune(pruned, check=True).changes
+        request = {
+            "releases": [change["name"] for change in planned if change["kind"] == "release"],
+            "store": [change["name"] for change in planned if change["kind"] == "store"],
+        }
+        for number in itertools.count(start, 6):
+            try:
+                pruned.near.run("remote_prune", kill_at=number, **pruned.options(), **request)
+            except Killed:
+                pruned.far.assert_whole()
+            else:
+                break
+        assert len(self.releases(pruned)) == 1
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            ({"keep": None}, "keep: set how many releases stay"),
+            ({"keep": 0}, "keep: 0 is too small"),
+            ({"minimum_age": "soon"}, "minimum_age: "),
+            ({"target": "nas"}, "is not a directory of another host"),
+        ],
+        ids=str,
+    )
+    def test_bad_input(self, pruned: Synced, more: dict[str, Any], message: str) -> None:
+        options = {name: value for name, value in {"keep": 1, **more}.items() if value is not None}
+        assert message in pruned.refused(state="pruned", **options)
+        assert len(self.releases(pruned)) == 3
+
+    def test_what_must_stay_stays_whatever_is_asked(self, pruned: Synced) -> None:
+        *_older, third = self.releases(pruned)
+        with pytest.raises(PhaseEnded, match=f"release {third} is current"):
+            pruned.near.run("remote_prune", **pruned.options(), releases=[third])
+        with pytest.raises(PhaseEnded, match=r"is part of release .*: prune that release first"):
+            pruned.near.run("remote_prune", **pruned.options(), store=[pruned.near.entries["tool/2.0"]["path"]])
+        with pytest.raises(PhaseEnded, match="is not the path of a store entry"):
+            pruned.near.run("remote_prune", **pruned.options(), store=["../x"])
+
+    def test_a_run_on_the_other_side_is_waited_for(self, pruned: Synced) -> None:
+        pruned.far.run("lock", run="other", when_locked="reject")
+        failed = self.prune(pruned)
+        assert failed.failed
+        assert "changes " in str(failed.output["msg"])
+        assert len(self.releases(pruned)) == 3

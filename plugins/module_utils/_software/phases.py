@@ -39,6 +39,8 @@ PHASES = (
     "promote",
     "adopt",
     "sync",
+    "remote_observe",
+    "remote_prune",
 )
 
 

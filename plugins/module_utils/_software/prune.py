@@ -30,11 +30,11 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """
     tree = open_tree(request["prefix"])
     if request.get("dry_run"):
-        return {"bytes": sum(allocated_bytes(path) for path in _check(tree, request))}
+        return {"bytes": sum(allocated_bytes(path) for path in folders_to_delete(tree, request))}
     with hold(tree, request, "prune"):
         use_reserve(tree)
         total = 0
-        for path in _check(tree, request):
+        for path in folders_to_delete(tree, request):
             emit({"entry": os.path.relpath(path, tree.prefix), "step": "delete"})
             total += allocated_bytes(path)
             remove_folder(set_aside(path))
@@ -47,7 +47,7 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     return {"bytes": total}
 
 
-def _check(tree: TreeLayout, request: dict[str, Any]) -> list[str]:
+def folders_to_delete(tree: TreeLayout, request: dict[str, Any]) -> list[str]:
     """Return the folders to delete that exist. Raises PhaseError if one of them must stay."""
     releases = [check_release_id(release) for release in request.get("releases", [])]
     staging = [check_release_id(release) for release in request.get("staging", [])]

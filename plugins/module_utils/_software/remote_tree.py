@@ -12,7 +12,8 @@ import re
 import shlex
 import subprocess
 import tempfile
-from typing import Any, NamedTuple, Optional
+from collections.abc import Iterator
+from typing import IO, Any, Callable, NamedTuple, Optional
 
 from .errors import FAILED, NO_SPACE, REJECTED, PhaseError
 from .tree_layout import RELEASE_ID, RELEASES, SKELETON
@@ -70,6 +71,43 @@ fi
 readlink current
 if [ -e locks/sync ]; then chmod -R u+w locks/sync; rm -rf locks/sync; fi
 """
+
+
+#: Says how many KiB folders occupy, or deletes them. Without the first file that goes, a folder is incomplete, so a run that was
+#: interrupted goes on, and nobody takes half of it for the whole.
+_COUNT = """
+cd -- "$1"
+shift
+for path; do
+  if [ -d "$path" ] && [ ! -L "$path" ]; then du -sk -- "$path"; fi
+done
+"""
+_DELETE = """
+set -e
+cd -- "$1"
+shift
+for path; do
+  if [ "$(readlink current)" = "$path" ]; then echo "$path is current" >&2; exit 1; fi
+  [ -d "$path" ] && [ ! -L "$path" ] || continue
+  chmod -R u+w "$path"
+  rm -f "$path/manifest.json" "$path/.odh-persistency/entry.json"
+  rm -rf "$path"
+  case "$path" in store/*) rmdir "$(dirname "$path")" 2>/dev/null || : ;; esac
+done
+"""
+#: What says what is on the other host. Without the content of installations, this is small.
+_METADATA = (
+    *(
+        "current",
+        "store/",
+        "store/*/",
+        "store/*/*/",
+        "store/*/*/.odh-persistency/",
+        "store/*/*/.odh-persistency/entry.json",
+    ),
+    *("releases/", "releases/.journal", "releases/*/", "releases/*/manifest.json"),
+    *("locks/", "locks/run.lock", "locks/work/", "locks/work/*/", "locks/work/*/logs/"),
+)
 
 
 class Observed(NamedTuple):
@@ -161,17 +199,32 @@ class RemoteTree:
             *(f"--timeout={SILENCE}", "--out-format=%n", "-e", shlex.join(self.ssh)),
             *(base + "/", f"{self.login}:{self.path}/{STAGING}/"),
         ]
-        with tempfile.TemporaryFile() as names, tempfile.TemporaryFile() as errors:
+        with tempfile.TemporaryFile() as names:
             names.write(b"\0".join(path.encode() for path in paths))
             names.seek(0)
+            self._rsync(command, names, lambda process: self._report(process, paths, emit))
+
+    def copy_metadata(self, folder: str) -> None:
+        """Copy what says what is there into a folder, which is then a tree without the content of its installations."""
+        command = [
+            *("rsync", "-rlpt", "--chmod=D755,F644", f"--timeout={SILENCE}", "-e", shlex.join(self.ssh)),
+            *(f"--include=/{name}" for name in _METADATA),
+            *("--exclude=*", f"{self.login}:{self.path}/", f"{folder}/"),
+        ]
+        with open(os.devnull, "rb") as nothing:
+            self._rsync(command, nothing, lambda process: None)
+
+    def _rsync(self, command: list[str], stdin: IO[bytes], follow: Callable[[subprocess.Popen[bytes]], None]) -> None:
+        with tempfile.TemporaryFile() as errors:
             try:
-                process = subprocess.Popen(command, stdin=names, stdout=subprocess.PIPE, stderr=errors)
+                process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=errors)
             except OSError as error:
                 raise PhaseError(
                     f"rsync cannot be run ({error.strerror}): install it on this host", REJECTED
                 ) from error
-            self._report(process, paths, emit)
-            if process.wait():
+            follow(process)
+            process.communicate()
+            if process.returncode:
                 errors.seek(0)
                 raise self._failed("rsync", process.returncode, errors.read().decode("utf-8", "replace"))
 
@@ -186,9 +239,19 @@ class RemoteTree:
 
     def move(self, paths: list[str]) -> None:
         """Move complete folders from the staging folder to their place."""
-        # One command line has room for some thousand paths.
-        for start in range(0, len(paths), 500):
-            self._shell(_MOVE, self.path, *paths[start : start + 500])
+        for some in _in_parts(paths):
+            self._shell(_MOVE, self.path, *some)
+
+    def count(self, paths: list[str]) -> int:
+        """Return how many bytes folders occupy there."""
+        said = [self._shell(_COUNT, self.path, *some) for some in _in_parts(paths)]
+        return sum(int(line.split()[0]) * 1024 for text in said for line in text.splitlines())
+
+    def delete(self, paths: list[str], emit: Any) -> None:
+        """Delete folders, given by paths below the tree, in this order. Those that do not exist are left out."""
+        for some in _in_parts(paths):
+            emit({"entry": some[0], "step": "delete"})
+            self._shell(_DELETE, self.path, *some)
 
     def publish(self, release: str, line: str) -> str:
         """Rename `current`, remove the staging folder, and return the release that `current` leads to then."""
@@ -216,3 +279,9 @@ class RemoteTree:
         return PhaseError(
             f"{program} to {self.target} failed ({said}): run again, which sends only what is missing", FAILED, details
         )
+
+
+def _in_parts(paths: list[str]) -> Iterator[list[str]]:
+    """Yield some paths at a time: a command line has room for some thousand."""
+    for start in range(0, len(paths), 500):
+        yield paths[start : start + 500]
