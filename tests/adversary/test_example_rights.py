@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from testbed import kubeconfig
-from tests.support.playbooks import Playbooks
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "examples" / "inventories" / "demo"
@@ -64,8 +63,7 @@ def extra_of(hub, folder, uid):
     return {"homes_namespace": hub.namespace, "persistency_cluster": uid, "hub_values_file": values}
 
 
-def test_two_namespaces_with_the_rights_of_the_examples(cluster, hubs, tmp_path):
-    playbooks = Playbooks(cluster, tmp_path)
+def test_two_namespaces_with_the_rights_of_the_examples(cluster, hubs, playbooks):
     uid = cluster.get("namespaces", "kube-system")["metadata"]["uid"]
 
     def play(hub, inventory, *flags):

@@ -141,6 +141,8 @@ def test_profiles_with_any_name_are_readable_for_old_hubs(name: str) -> None:
             "/var/lock",
         ),
         *("/var/lib/k0s", "/var/snap/microk8s/common", "/opt/cni/bin"),
+        *("/home/core/.ssh", "/home", "/var/home/core", "/var/home", "/var/lib/rook/mon-a", "/var/lib/longhorn"),
+        *("/var/openebs/local", "/var/lib/ceph", "/var/lib/rpm", "/var/lib/sss/db", "/var/lib/snapd"),
     ],
 )
 def test_folders_of_the_node_are_no_shares(path: str) -> None:
@@ -148,7 +150,8 @@ def test_folders_of_the_node_are_no_shares(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/srv/shares", "/mnt/data/x", "/var/lib/shares", "/opt/shares", "/home/shares", "/export"]
+    "path",
+    ["/srv/shares", "/mnt/data/x", "/var/lib/shares", "/opt/shares", "/home/shares", "/var/home/core2", "/export"],
 )
 def test_other_folders_can_be_shares(path: str) -> None:
     assert not share_errors(backend={"type": "host_path", "path": path})

@@ -68,6 +68,40 @@ def test_what_a_run_creates_has_its_level_from_the_start(
     assert not third.writes
 
 
+def test_a_run_that_waits_marks_the_volume_that_a_class_made(
+    cluster: Cluster, modules: Modules, namespace: str, audit: Any
+) -> None:
+    options = run(namespace, share("data", DYNAMIC, level="secret"), share("open", DYNAMIC), wait=True)
+    with provisioned(cluster, namespace, "data"), provisioned(cluster, namespace, "open"):
+        modules.ok("share_pvc", options)
+    assert level_of(volume_of(cluster, namespace, "data")) == "secret"
+    assert level_of(volume_of(cluster, namespace, "open")) == ""
+    with audit(user_agent="odh.persistency/") as log:
+        assert not modules.ok("share_pvc", options).changed
+    assert not log.writes
+    # Data that had a stricter level keeps its mark: nobody consented to lower it.
+    volume = cluster.get("persistentvolumes", cluster.claims(namespace)["data"]["spec"]["volumeName"])
+    assert volume is not None
+    before = {**volume["metadata"]["annotations"]}
+
+    def take_over() -> None:
+        cluster.delete("persistentvolumeclaims", "data", namespace)
+        wait_for(lambda: "data" not in cluster.claims(namespace), "the claim gone")
+
+    take_over()
+    lower = run(namespace, share("other", DYNAMIC, level="private"), wait=True, wait_timeout=20)
+    name = volume["metadata"]["name"]
+    cluster.patch(
+        "persistentvolumes", name, {"spec": {"claimRef": {"namespace": namespace, "name": "other", "uid": None}}}
+    )
+    modules.run("share_pvc", lower)
+    found = cluster.get("persistentvolumes", name)
+    assert found is not None
+    assert {key: found["metadata"]["annotations"].get(key) for key in (LEVEL, SHARE)} == {
+        key: before.get(key) for key in (LEVEL, SHARE)
+    }
+
+
 @BACKENDS
 def test_the_volume_keeps_the_level_when_somebody_removes_the_claim(
     cluster: Cluster, modules: Modules, namespace: str, audit: Any, backend: dict[str, Any]

@@ -138,3 +138,30 @@ def test_a_mark_that_an_editor_wrote_keeps_only_its_home(cluster, namespace, mod
         (warning,) = found.warnings
         assert "claim claim-ann, 'never', is not an RFC 3339 time" in warning
     assert set(cluster.claims(namespace)) == {"claim-ann", "claim-bob"}
+
+
+def test_a_volume_of_a_deleted_home_is_named_whatever_its_claim_was_called(cluster, namespace, modules):
+    """One of another naming, one that our deletion marked, and one of another user, whose name is no reason to offer it."""
+    marks = {"labels": {KIND: "home"}, "annotations": {USERNAME: "bea"}}
+    volumes = {}
+    for claim in ("jupyterhub-nb-ann-pvc", "work", "claim-cat"):
+        cluster.make_claim(namespace, claim)
+        volumes[claim] = cluster.bind(namespace, claim, reclaim="Retain")
+        if claim != "jupyterhub-nb-ann-pvc":
+            cluster.patch("persistentvolumes", volumes[claim], {"metadata": marks})
+        cluster.delete("persistentvolumeclaims", claim, namespace)
+    for volume in volumes.values():
+        wait_for(
+            lambda volume=volume: cluster.get("persistentvolumes", volume)["status"]["phase"] == "Released", volume
+        )
+    for check in (True, False):
+        result = modules.ok("user_pvc", homes(namespace, "ann", "bea", "cat"), check=check)
+        assert set(result.actions()) == {"claim-ann", "claim-bea", "claim-cat"}
+        warnings = {item["owner"]: item["reason"] for item in result.unreconcilable if item["owner"] != "bea"}
+        assert set(warnings) == {"ann"}
+        assert f"volume {volumes['jupyterhub-nb-ann-pvc']} has the data of the deleted claim" in warnings["ann"]
+        of_bea = [item["reason"] for item in result.unreconcilable if item["owner"] == "bea"]
+        assert len(of_bea) == 2
+        assert any(f"volume {volumes['work']} has the data of claim work, a deleted home" in text for text in of_bea)
+        assert all("and create a claim for it with the annotation of its owner" in text for text in of_bea)
+    assert not modules.ok("user_pvc", homes(namespace, "ann", "bea", "cat")).warnings

@@ -57,6 +57,23 @@ def test_a_released_volume_with_the_name_of_a_home_is_no_share(
     assert "a home by its name (its claim was claim-eve" in message
 
 
+def test_a_released_volume_of_an_unknown_claim_is_named(cluster: Cluster, modules: Modules, namespace: str) -> None:
+    """A home may have any name, and its volume no marks."""
+    cluster.make_claim(namespace, "stuff")
+    source = {"nfs": {"server": "nas.example.org", "path": f"/{namespace}/stuff"}}
+    volume = cluster.bind(namespace, "stuff", reclaim="Retain", source=source)
+    cluster.delete("persistentvolumeclaims", "stuff", namespace)
+    wait_for(lambda: cluster.get("persistentvolumes", volume)["status"]["phase"] == "Released", "the volume Released")
+    options = {"namespaces": [namespace], "shares": [share("data", nfs(f"/{namespace}/stuff"))]}
+    for check in (True, False):
+        (warning,) = modules.ok("share_pvc", options, check=check).warnings
+        assert (
+            f"volume {volume}, which the deleted claim stuff in {namespace} left behind: check that it was no"
+            in warning
+        )
+    assert not modules.ok("share_pvc", options).warnings
+
+
 @pytest.fixture
 def through(cluster: Cluster, modules: Modules) -> Any:
     """Run share_pvc through a proxy that calls a function before the first request of this method and path."""

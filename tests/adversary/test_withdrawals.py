@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,11 +46,6 @@ class Role:
 @pytest.fixture
 def role(modules: Modules, namespace: str) -> Role:
     return Role(modules, namespace)
-
-
-@pytest.fixture
-def playbooks(cluster: Cluster, tmp_path: Path) -> Playbooks:
-    return Playbooks(cluster, tmp_path)
 
 
 def hub(namespace: str, *people: str, **variables: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import socket
 from pathlib import Path
@@ -9,8 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._io import connection_settings
-
-from tests.support.playbooks import Playbooks
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
@@ -42,19 +41,23 @@ def bare():
     return {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "K8S_"))}
 
 
-def awx(cluster, host=None):
+def awx(host):
     """The environment that the bearer token credential of AWX makes."""
-    server = cluster.kubectl("config", "view", "--minify")["clusters"][0]["cluster"]["server"]
     return bare() | {
-        "K8S_AUTH_HOST": host or server,
+        "K8S_AUTH_HOST": host,
         "K8S_AUTH_API_KEY": "secret-token",
         "K8S_AUTH_VERIFY_SSL": "False",
     }
 
 
-@pytest.fixture
-def config(cluster):
+@pytest.fixture(scope="session")
+def viewed_config(cluster):
     return cluster.kubectl("config", "view", "--raw", "--flatten", "--minify")
+
+
+@pytest.fixture
+def config(viewed_config):
+    return copy.deepcopy(viewed_config)
 
 
 @pytest.fixture
@@ -82,9 +85,9 @@ def options_of(module):
 
 
 @pytest.mark.parametrize("module", [*MODULES, *HUB_MODULES, *SOFTWARE_MODULES])
-def test_an_inventory_does_not_reach_the_cluster_of_an_awx_credential(cluster, modules, module, kubeconfig):
+def test_an_inventory_does_not_reach_the_cluster_of_an_awx_credential(modules, module, kubeconfig):
     options = options_of(module)
-    environment = awx(cluster, NOWHERE)
+    environment = awx(NOWHERE)
     chosen = {"context": "production", "kubeconfig": "/does/not/exist"}
     message = modules.refused(module, {**options, **chosen}, environment=environment)
     assert "The kubeconfig /does/not/exist does not exist (`kubeconfig`)" in message
@@ -237,9 +240,8 @@ def test_settings_that_agree(cluster, modules, namespace, config, kubeconfig):
     modules.ok("user_pvc_info", {**options, "kubeconfig": kubeconfig}, environment=environment)
 
 
-def test_the_roles_do_not_reach_the_cluster_of_an_awx_credential(cluster, namespace, tmp_path):
-    playbooks = Playbooks(cluster, tmp_path)
-    playbooks.cluster = type("Awx", (), {"environment": awx(cluster, NOWHERE)})()
+def test_the_roles_do_not_reach_the_cluster_of_an_awx_credential(namespace, playbooks):
+    playbooks.cluster = type("Awx", (), {"environment": awx(NOWHERE)})()
     inventory = {
         "persistency_connection": {"context": "production"},
         "homes_namespace": namespace,
@@ -273,8 +275,7 @@ def test_the_expected_cluster(cluster, modules, namespace, module, config):
         assert wrong in message
 
 
-def test_the_roles_check_the_expected_cluster_once_a_play(cluster, namespace, audit, tmp_path):
-    playbooks = Playbooks(cluster, tmp_path)
+def test_the_roles_check_the_expected_cluster_once_a_play(cluster, namespace, audit, playbooks):
     uid = cluster.get("namespaces", "kube-system")["metadata"]["uid"]
     inventory = {
         "persistency_cluster": uid,

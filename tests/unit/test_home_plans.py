@@ -117,7 +117,7 @@ def planned(entries, world, naming):
     cluster_facts.set_volume_error("patch", None)
     cluster_facts.set_hub(None)
     cluster_facts.set_granted_claims({})
-    cluster_facts.set_released_volumes("ns", {})
+    cluster_facts.set_released_volumes("ns", [])
     index = ObservedHomes([c.claim_from(item) for item in world.values()], rules.template.has_server)
     plan = plan_homes(homes, index, rules, cluster_facts)
     assert not cluster_facts.missing

@@ -72,12 +72,24 @@ def _warn_of_old_data(context: HomesContext, home: Home, name: str) -> None:
                 f"{empty} claim {other}, which naming `{naming}` gives this user, names no owner: if it is theirs, set `claim: "
                 f"{other}` in an entry for this user",
             )
-    for volume in context.facts.released_volumes(home.namespace, name):
+    by_server = context.settings.template.has_server
+    for volume in context.facts.released_volumes(home.namespace, home.user, (name, *schemes.values())):
+        if volume.user and by_server and volume.server != home.server:
+            continue
+        if volume.claim == name:
+            data = "a deleted claim of that name"
+            way_out = f"remove `uid` and `resourceVersion` from the claimRef of {volume.name}, and run again"
+        else:
+            data = f"claim {volume.claim}, a deleted home of this user"
+            way_out = (
+                f"remove the claimRef of {volume.name}, and create a claim for it with the annotation of its owner"
+            )
+            if not volume.user:
+                data = f"the deleted claim {volume.claim}, which another `naming` gives this user"
         context.warn(
             home,
             name,
-            f"{empty} volume {volume} has the data of a deleted claim of that name: to use it, delete the new claim while it is "
-            f"empty, remove `uid` and `resourceVersion` from the claimRef of {volume}, and run again",
+            f"{empty} volume {volume.name} has the data of {data}: to use it, delete the new claim while it is empty, {way_out}",
         )
 
 

@@ -10,12 +10,13 @@ and planning starts again. A run without anything to do therefore reads nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Optional
 
 from ..hub_activity import HubUsers, Use, use_since
 from .storage_classes import StorageClass, StorageClasses, default_class_of
+from .volumes import ReleasedVolume
 
 STORAGE_CLASSES = "storage classes"
 PODS = "pods"
@@ -51,7 +52,8 @@ class ClusterFacts:
         self._hub: Optional[HubUsers] = None
         self._volume_errors: dict[str, Optional[str]] = {}
         self._granted: Mapping[str, str] = {}
-        self._released: Mapping[str, Sequence[str]] = {}
+        self._released: dict[str, list[ReleasedVolume]] = {}
+        self._released_homes: dict[str, list[ReleasedVolume]] = {}
         #: Why something that only a warning depends on is not known, by the question.
         self.unknown: dict[str, str] = {}
         self._known: set[Fact] = set()
@@ -83,9 +85,12 @@ class ClusterFacts:
             self.unknown["whether a share grants one of the claims"] = error
         self._add(Fact(GRANTED_CLAIMS))
 
-    def set_released_volumes(self, namespace: str, by_claim: Mapping[str, Sequence[str]], error: str = "") -> None:
+    def set_released_volumes(self, namespace: str, volumes: Sequence[ReleasedVolume], error: str = "") -> None:
         """Store the volumes that deleted claims of a namespace left behind, or why volumes cannot be listed."""
-        self._released = by_claim
+        for volume in volumes:
+            self._released.setdefault(volume.claim, []).append(volume)
+            if volume.user:
+                self._released_homes.setdefault(volume.user, []).append(volume)
         if error:
             self.unknown["whether a deleted home left its volume behind"] = error
         self._add(Fact(RELEASED_VOLUMES, namespace))
@@ -95,10 +100,14 @@ class ClusterFacts:
         self._need(Fact(GRANTED_CLAIMS))
         return self._granted.get(claim)
 
-    def released_volumes(self, namespace: str, claim: str) -> Sequence[str]:
-        """Return the volumes that deleted claims of this name left behind, as far as they are known."""
+    def released_volumes(self, namespace: str, user: str, claims: Iterable[str]) -> list[ReleasedVolume]:
+        """Return the volumes that deleted homes of a user, or claims of these names, left behind, as far as they are known.
+
+        Those that are marked as the home of another user are left out.
+        """
         self._need(Fact(RELEASED_VOLUMES, namespace))
-        return self._released.get(claim, ())
+        found = [volume for claim in claims for volume in self._released.get(claim, ()) if volume.user in ("", user)]
+        return list(dict.fromkeys([*found, *self._released_homes.get(user, ())]))
 
     def storage_classes(self) -> StorageClasses:
         """Return the storage classes by name, None when they are not known."""

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
-from ..metadata import CLONE_ANNOTATION, RETIRED_ANNOTATION, SHARE_KEY, TREE_KEY, TREE_PREFIX
+from ..metadata import (
+    CLONE_ANNOTATION,
+    RETIRED_ANNOTATION,
+    SERVERNAME_ANNOTATION,
+    SHARE_KEY,
+    TREE_KEY,
+    TREE_PREFIX,
+    USERNAME_ANNOTATION,
+)
 from ..quantity import size_or_none
 
 RETAIN = "Retain"
@@ -55,6 +63,15 @@ class VolumeSource(NamedTuple):
     def attributes(self) -> Mapping[str, str]:
         """The volume attributes that the CSI driver receives."""
         return self.fields.get("volumeAttributes") or {}
+
+
+class ReleasedVolume(NamedTuple):
+    """A volume that a deleted claim left behind. `user` and `server` are the owner of the home that it was, "" if unknown."""
+
+    name: str
+    claim: str
+    user: str
+    server: str
 
 
 class Volume(NamedTuple):
@@ -128,6 +145,16 @@ class Volume(NamedTuple):
     def is_for(self, namespace: str, claim: str) -> bool:
         """Whether the volume is reserved for, or bound to, a claim of this name."""
         return self.claim_name == claim and self.claim_namespace == namespace
+
+
+def released_volume_from(item: Mapping[str, Any], namespace: str) -> Optional[ReleasedVolume]:
+    """Reduce a PersistentVolume of the API that a deleted claim of a namespace left behind. None for all others."""
+    claim = (item.get("spec") or _NOTHING).get("claimRef") or _NOTHING
+    if (item.get("status") or _NOTHING).get("phase") != "Released" or claim.get("namespace") != namespace:
+        return None
+    marks = item["metadata"].get("annotations") or _NOTHING
+    user, server = marks.get(USERNAME_ANNOTATION, ""), marks.get(SERVERNAME_ANNOTATION, "")
+    return ReleasedVolume(item["metadata"]["name"], claim.get("name", ""), user, server)
 
 
 def volume_from(item: Mapping[str, Any]) -> Volume:

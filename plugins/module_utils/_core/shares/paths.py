@@ -85,6 +85,10 @@ _SYSTEM = (
     *("/sys", "/usr", "/var/lib/containerd", "/var/lock", "/var/log", "/var/run", "/var/spool"),
     # Image-based systems: Fedora CoreOS and RHEL CoreOS (OpenShift), Flatcar, Talos, k3OS.
     *("/ostree", "/sysroot", "/var/roothome", "/var/usrlocal", "/oem", "/system", "/k3os"),
+    # Their administrator, who logs in with the keys there.
+    *("/home/core", "/var/home/core"),
+    # Storage of the cluster itself, which has the data of everybody.
+    *("/var/lib/ceph", "/var/lib/longhorn", "/var/lib/rook", "/var/openebs"),
     # Kubernetes, its distributions, container runtimes and networks.
     *("/opt/cni", "/opt/rke", "/snap", "/var/snap", "/var/db", "/var/lib/calico", "/var/lib/cilium", "/var/lib/cni"),
     *("/var/lib/containers", "/var/lib/crio", "/var/lib/docker", "/var/lib/etcd", "/var/lib/k0s"),
@@ -97,7 +101,8 @@ _SYSTEM = (
         "/var/lib/ovn-ic",
         "/var/lib/rancher",
     ),
-    *("/var/lib/NetworkManager", "/var/lib/systemd"),
+    *("/var/lib/NetworkManager", "/var/lib/cloud", "/var/lib/dbus", "/var/lib/rpm", "/var/lib/snapd", "/var/lib/sss"),
+    "/var/lib/systemd",
 )
 
 

@@ -24,6 +24,7 @@ from ..._core.kubernetes.facts import (
 )
 from ..._core.kubernetes.quota import UNKNOWN_CLASS
 from ..._core.kubernetes.storage_classes import StorageClass, storage_class_from
+from ..._core.kubernetes.volumes import released_volume_from
 from ..module import PlanRejected
 from .api import Api
 from .errors import ApiError, rule_for
@@ -83,17 +84,13 @@ class FactsReader:
             self._read_released_volumes(facts, fact.scope)
 
     def _read_released_volumes(self, facts: ClusterFacts, namespace: str) -> None:
-        def convert(item: Mapping[str, Any]) -> tuple[str, list[str]]:
-            claim = (item.get("spec") or {}).get("claimRef") or {}
-            is_left = (item.get("status") or {}).get("phase") == "Released" and claim.get("namespace") == namespace
-            return item["metadata"]["name"], [claim.get("name", "")] if is_left else []
-
         try:
-            facts.set_released_volumes(namespace, by_claim(self.api.list_all(requests.VOLUMES, None, convert)))
+            found = self.api.list_all(requests.VOLUMES, None, lambda item: released_volume_from(item, namespace))
+            facts.set_released_volumes(namespace, [volume for volume in found if volume is not None])
         except ApiError as error:
             if error.status != 403:
                 raise
-            facts.set_released_volumes(namespace, {}, str(error))
+            facts.set_released_volumes(namespace, [], str(error))
 
     def _read_pods(self, facts: ClusterFacts, namespace: str) -> None:
         try:

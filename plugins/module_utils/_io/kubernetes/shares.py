@@ -128,14 +128,18 @@ class SharesRun:
         outcome.plan = outcome.plan.joined(Plan(unreconcilable=found))
 
     def mark_origins(self, outcome: Outcome, seconds: float) -> None:
-        """Mark the volumes of created claims that other namespaces get copies of, once they are bound."""
+        """Mark the volumes of created claims that other namespaces get copies of, once they are bound.
+
+        Without `seconds` to wait the run has waited for all claims, and their volumes get the marks of their levels too.
+        """
         started = time.monotonic()
-        origins = [origin for change in outcome.plan.changes if (origin := self._created_origin(change)) is not None]
+        found = [origin for change in outcome.plan.changes if (origin := self._created_origin(change)) is not None]
+        origins = [origin for origin in found if origin.is_copied or not seconds]
         outcome.warnings.extend(mark_origins(self.api, origins, seconds))
         self.timings["mark"] = time.monotonic() - started
 
     def _created_origin(self, change: Change) -> Optional[Origin]:
-        """Return the claim that the run created for a change if other namespaces get copies of its volume, None otherwise."""
+        """Return the claim that the run created for a change if its volume needs marks, None otherwise."""
         created = self.api.created_claims.get((change.namespace, change.name))
         if change.subject is None or created is None:
             return None  # A namespace, or a claim that exists.
@@ -145,12 +149,13 @@ class SharesRun:
         if not share.is_dynamic or share.state != PRESENT or volume == target.volume:
             return None  # Static, or a clone.
         known = self._observed.known_volume(volume)
-        if len(share.namespaces) == 1 and (known is None or CLAIM_UID_ANNOTATION not in known.annotations):
+        is_copied = len(share.namespaces) > 1 or (known is not None and CLAIM_UID_ANNOTATION in known.annotations)
+        if not is_copied and share.spec.level == LEVELS[0]:
             return None
         class_name = created.spec.get("storageClassName") or self._facts.default_class() or ""
         storage_class = (self._facts.storage_classes() or {}).get(class_name)
         waits = bool(volume) or storage_class is None or not storage_class.waits_for_consumer
-        return Origin(share.title, change.namespace, change.name, created.uid, waits)
+        return Origin(target, change.name, created.uid, waits, is_copied)
 
     def wait(self, outcome: Outcome, timings: Timings) -> None:
         """Wait until the claim of every present share is bound and has its capacity."""

@@ -216,7 +216,10 @@ class ConflictFinder:
         if relation == MAY_BE and volume.is_provisioned and own_volume.is_provisioned:
             return ""
         owner = self._owner(volume)
-        if owner is None or (owner.share in own and relation in (SAME, MAY_BE)):
+        if owner is None:
+            self._note_left_behind(target, volume, relation)
+            return ""
+        if owner.share in own and relation in (SAME, MAY_BE):
             return ""
         if relation == MAY_BE:
             return self._doubt(target, source, volume, owner)
@@ -239,6 +242,14 @@ class ConflictFinder:
             f"{data} that of {owner.description} (volume {volume.name}), so users of one could reach the other: give it a "
             f"separate place, or {way_out}"
         )
+
+    def _note_left_behind(self, target: ShareTarget, volume: Volume, relation: str) -> None:
+        """Note that data was that of a deleted claim of others, which may have been a home under a name that no hub gives."""
+        if volume.phase in _UNCLAIMED and volume.claim_name and volume.retired_at is None and relation != MAY_BE:
+            self.context.add_note(
+                f"{target.share.title}: its data ({describe_source(volume.source)}) {relation} that of volume {volume.name}, "
+                f"which the deleted claim {volume.claim_name} in {volume.claim_namespace} left behind: check that it was no home"
+            )
 
     def _doubt(self, target: ShareTarget, source: VolumeSource, volume: Volume, owner: _Owner) -> str:
         """Note that a share may hold the data of another volume. Return why that is refused, "" when it is only noted.

@@ -108,7 +108,7 @@ def mark_origin(volume: Volume, claim_uid: str) -> requests.ApiRequest:
 
 def mark_volume(target: ShareTarget, volume: Volume) -> VolumeUpdate:
     """Return the update of a volume's labels and annotations alone."""
-    metadata, reasons = _metadata_update(target, volume)
+    metadata, reasons = metadata_update(target, volume)
     if not metadata:
         return NO_UPDATE
     request = requests.patch(
@@ -126,7 +126,7 @@ def update_volume(
     """
     lost = claim is not None and claim.phase == LOST
     reference = _reference_update(volume, claim.uid if claim is not None else "", lost)
-    metadata, reasons = _metadata_update(target, volume)
+    metadata, reasons = metadata_update(target, volume)
     spec: dict[str, Any] = {}
     if _differs_in_mount_options(target, volume, mount_options):
         spec["mountOptions"] = list(mount_options) or None
@@ -195,7 +195,7 @@ def _reference_update(volume: Volume, claim_uid: str, lost: bool) -> VolumeUpdat
     return VolumeUpdate((_patch_same_volume(volume, changes, tuple(expected)),), tuple(reasons))
 
 
-def _metadata_update(target: ShareTarget, volume: Volume) -> tuple[dict[str, Any], list[str]]:
+def metadata_update(target: ShareTarget, volume: Volume) -> tuple[dict[str, Any], list[str]]:
     """Return the labels and annotations to set on a volume, and the reasons."""
     share = target.share
     reasons = []
