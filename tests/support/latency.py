@@ -1,15 +1,14 @@
 """How long a hub takes to answer, measured by a process of its own: `python latency.py URL PID`, until stdin ends.
 
 Prints the seconds of each request as one JSON list. Threads of a test would delay each other. On a busy machine the hub waits
-for a processor, which says nothing about the hub, so the time in which the kernel let its main thread (the event loop) or this
-process wait for one is not counted. Whatever the hub computes or waits for is.
+for a processor, which says nothing about the hub, so the time in which the kernel let its main thread (the event loop) wait for
+one is not counted. Whatever the hub computes or waits for otherwise is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -50,14 +49,13 @@ def main() -> None:
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     print(flush=True)
-    threads = [Path("/proc") / pid / "task" / pid for pid in (sys.argv[2], str(os.getpid()))]
+    loop = Path("/proc") / sys.argv[2] / "task" / sys.argv[2]
     seconds = []
     while not ended.is_set():
-        before, idle = time.monotonic(), sum(map(waited, threads))
+        before, idle = time.monotonic(), waited(loop)
         with opener.open(sys.argv[1], timeout=60) as answer:
             answer.read()
-        took = time.monotonic() - before
-        seconds.append(max(0.0, took - (sum(map(waited, threads)) - idle)))
+        seconds.append(time.monotonic() - before - (waited(loop) - idle))
         time.sleep(PAUSE)
     print(json.dumps(seconds))
 
