@@ -64,7 +64,8 @@ def test_a_released_volume_of_an_unknown_claim_is_named(cluster: Cluster, module
     volume = cluster.bind(namespace, "stuff", reclaim="Retain", source=source)
     cluster.delete("persistentvolumeclaims", "stuff", namespace)
     wait_for(lambda: cluster.get("persistentvolumes", volume)["status"]["phase"] == "Released", "the volume Released")
-    options = {"namespaces": [namespace], "shares": [share("data", nfs(f"/{namespace}/stuff"))]}
+    # Under a name of its own: other namespaces may have a share `data`.
+    options = {"namespaces": [namespace], "shares": [share(f"of-{namespace}", nfs(f"/{namespace}/stuff"))]}
     for check in (True, False):
         (warning,) = modules.ok("share_pvc", options, check=check).warnings
         assert (
