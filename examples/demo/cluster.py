@@ -68,7 +68,7 @@ def remove(namespace: str) -> None:
 
 
 def _volumes(namespace: str) -> list[str]:
-    """Return the volumes that the demo created, or the collection for its shares, but not those of a storage driver.
+    """Return the volumes that the demo created, or the collection for shares and software, but not those of a storage driver.
 
     Volumes have no namespace, and these outlive their claims, because volumes with data must.
     """
@@ -76,7 +76,7 @@ def _volumes(namespace: str) -> list[str]:
     for volume in json.loads(kubectl("get", "persistentvolumes", "-o", "json"))["items"]:
         labels = volume["metadata"].get("labels", {})
         claim = volume["spec"].get("claimRef") or {}
-        made = LABEL in labels or labels.get("odh.persistency/kind") == "share"
+        made = LABEL in labels or labels.get("odh.persistency/kind") in ("share", "tree")
         if made and claim.get("namespace") in (namespace, jobs(namespace)):
             found.append(volume["metadata"]["name"])
     return found

@@ -40,8 +40,11 @@ def missing() -> str | None:
     return None
 
 
-def options(folder: Path, report: Callable[[str], object]) -> dict[str, Any]:
-    """Create the tree in `folder`, and return the variables of the role. Raises FAILURES."""
+def options(folder: Path, namespace: str | None, report: Callable[[str], object]) -> dict[str, Any]:
+    """Create the tree in `folder`, and return the variables of the role. Raises FAILURES.
+
+    Servers in `namespace` mount the tree. If it is None, no server runs on this machine, and others could not mount it.
+    """
     demo = stack.demo_stack(report)
     remove(folder)
     tree = demo.copy(folder / "tree", [module for module in demo.entries if module not in BUILT])
@@ -62,8 +65,16 @@ def options(folder: Path, report: Callable[[str], object]) -> dict[str, Any]:
         "software_stack_file": str(stack.STACK_FILE),
         "software_robot_paths": [str(EASYCONFIGS)],
         "software_source_paths": [str(sources(report))],
-        # The tree is on this machine only, so the demo's servers have no claim of it.
-        "hub_software": {},
+        **(_claims(tree, namespace) if namespace else {"hub_software": {}}),
+    }
+
+
+def _claims(tree: Path, namespace: str) -> dict[str, Any]:
+    """Return the variables with which servers get a claim of the tree. They run on this machine."""
+    return {
+        "software_backend": {"type": "host_path", "path": str(tree)},
+        "software_size": "1Gi",
+        "software_namespaces": [namespace],
     }
 
 

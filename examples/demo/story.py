@@ -122,7 +122,7 @@ class Demo:
         folder = self.folder / "software"
         if self.no_software is None:
             try:
-                self.add_options(software.options(folder, say))
+                self.add_options(software.options(folder, None if self.no_hub else self.namespace, say))
             except software.FAILURES as error:
                 self.no_software = str(error)
         if self.no_software:
@@ -272,6 +272,10 @@ class Demo:
         say(f"Open {self.address} in a browser on this machine, and log in as one of these users, with any password:\n")
         say(output.table(("USER", "IS"), [(user, role) for role, user in hub.USERS.items()]))
         port = self.address.rpartition(":")[2]
+        if not self.no_software:
+            say(
+                "\nThe tab Softwares of JupyterLab lists the modules of section 3. New kernels use what is loaded there."
+            )
         say(f"\nFrom another machine: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}\n")
 
     def farewell(self, seconds: float) -> None:

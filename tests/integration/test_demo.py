@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.cookiejar
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from pathlib import Path
@@ -17,6 +22,7 @@ from testbed import paths
 from testbed.hub import proxy_program
 from testbed.hub.cleanup import running
 from testbed.node.support import unsupported
+from tests.support.cluster import wait_for
 from tests.support.homes import RETIRED, USERNAME, annotations, size
 
 pytestmark = pytest.mark.xdist_group("demo")  # a checkout has one demo at a time
@@ -66,13 +72,14 @@ def hub_reason():
     return reason
 
 
-def check_software(output):
-    """Two publications and a rollback, each followed by what Lmod lists and loads."""
+def check_software(output, with_hub):
+    """Two publications and a rollback, each followed by what Lmod lists and loads. Return whether there is software."""
     reason = re.search(r"No software is built here: .*", output)
     assert not (reason and os.environ.get("CI")), reason
     if reason:
-        return
-    assert re.findall(r"changed=\d", output) == ["changed=1"] * 3
+        return False
+    # The first one also creates the claims.
+    assert re.findall(r"changed=\d", output) == [f"changed={1 + with_hub}", "changed=1", "changed=1"]
     assert output.count("broken/1.0 is optional and ") == 2
     assert re.findall(r"^   UnZip/6\.0 +bzip2/1\.0\.8 +(hello/.*?) +tables/1\.0$|^(hello \d.*)$", output, re.M) == [
         ("hello/1.0", ""),
@@ -82,6 +89,32 @@ def check_software(output):
         ("hello/1.0", ""),
         ("", "hello 1.0"),
     ]
+    return True
+
+
+def modules_of_server(address, user):
+    """Log in, start a server, and return what its Softwares tab lists."""
+    cookies = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
+
+    def read(path, **fields):
+        data = urllib.parse.urlencode(fields).encode() if fields else None
+        with browser.open(f"{address}{path}", data, timeout=60) as answer:
+            return answer.url, answer.read()
+
+    read("/hub/login")
+    xsrf = next(cookie.value for cookie in cookies if cookie.name == "_xsrf")
+    read(f"/hub/login?_xsrf={xsrf}", username=user, password="any", _xsrf=xsrf)
+    read("/hub/spawn?start=now")
+    server = f"/user/{urllib.parse.quote(user, safe='@')}"
+
+    def listed():
+        with contextlib.suppress(urllib.error.HTTPError):
+            if read(f"{server}/lab")[0].startswith(f"{address}{server}/"):
+                return json.loads(read(f"{server}/module/modules")[1])
+        return None
+
+    return wait_for(listed, "the server lists its modules", within=150)
 
 
 def test_on_the_testbed(cluster, testbed):
@@ -103,7 +136,8 @@ def test_on_the_testbed(cluster, testbed):
             re.findall(r"^drwxrws---  public/(\w+)$", shared, re.M)
         )
         assert "+everyone gains ro on shared-data-public (share added)" in shared
-        check_software(software)
+        reason = hub_reason()
+        has_software = check_software(software, with_hub=reason is None)
         assert re.search(r"changed=1 .*failed=0", configured)
         assert re.search(r"changed=0 .*failed=0", second)
         assert "not one write" in second
@@ -136,7 +170,6 @@ def test_on_the_testbed(cluster, testbed):
         assert JOINS not in observed
         assert RETIRED not in annotations(observed[LEAVES])
         # The hub runs where a node can run.
-        reason = hub_reason()
         if reason:
             assert f"No hub is started here: {reason}." in output
         else:
@@ -145,6 +178,9 @@ def test_on_the_testbed(cluster, testbed):
                 assert b"JupyterHub" in answer.read()
             for user in ("lars.jensen@example.org", "amara.okafor@example.org", "hiroshi.tanaka@example.org"):
                 assert re.search(rf"^{user} +a ", output, re.M)
+            if has_software:
+                modules = modules_of_server(address, "lars.jensen@example.org")
+                assert modules == ["bzip2/1.0.8", "hello/1.0", "tables/1.0", "UnZip/6.0"]
 
         # The commands at its end can be copied.
         commands = re.findall(r"^  bin/dev (ansible-playbook .*)$", output, re.M)
