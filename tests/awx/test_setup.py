@@ -174,6 +174,21 @@ def test_check_mode_shows_an_edit_and_secrets_that_are_sent_again(api, first):
     ]
 
 
+def test_a_run_after_the_repository_could_not_be_reached_updates_the_project():
+    """AWX does not try again by itself, as a run on a real one showed."""
+    with awx_api.running() as empty:
+        empty.unreachable = "https://git.example.org/hubs/persistency.git"
+        failed = play(empty)
+        assert failed.code == 2
+        assert "Project update failed" in failed.output
+        empty.unreachable = ""
+        repaired = play(empty)
+        assert repaired.code == 0, repaired.output
+        number = empty.one("projects", "hub project")["id"]
+        assert [path for _, path, _ in empty.writes if "update" in path] == [f"/api/v2/projects/{number}/update/"]
+        assert len(empty.rows["job_templates"]) == 3
+
+
 def test_check_mode_before_the_first_run_says_that_it_shows_nothing():
     with awx_api.running() as empty:
         preview = play(empty, "--check")

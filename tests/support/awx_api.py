@@ -2,7 +2,8 @@
 
 It stores what it gets and returns it as AWX does: with defaults, IDs, secrets as `$encrypted$`, and the organization of a job
 template from its project. It rejects what AWX rejects: unknown filters, names that exist, missing fields, objects that do not
-exist, playbooks that are not in the project. Unknown fields are ignored, as in AWX. It plans no jobs.
+exist, playbooks that are not in the project, and all of them before its first update. Unknown fields are ignored, as in AWX. It
+plans no jobs.
 """
 
 from __future__ import annotations
@@ -144,7 +145,9 @@ KINDS: Mapping[str, Kind] = {
         ("name", "rrule", "unified_job_template"),
         ("name", "unified_job_template"),
     ),
-    "project_updates": Kind("project_update", {"status": "successful", "finished": "now"}, unique=()),
+    "project_updates": Kind(
+        "project_update", {"status": "successful", "failed": False, "scm_revision": "", "finished": "now"}, unique=()
+    ),
 }
 #: What the API lists as one kind, with IDs in common.
 UNIFIED = ("projects", "inventory_sources", "job_templates", "workflow_job_templates", "workflow_approval_templates")
@@ -170,6 +173,8 @@ class Awx:
     linked: dict[tuple[str, int, str], list[int]] = field(default_factory=dict)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     playbooks: tuple[str, ...] = PLAYBOOKS
+    #: The URL of a repository that AWX cannot reach.
+    unreachable: str = ""
     address: str = ""
     _last: int = 0
 
@@ -237,9 +242,18 @@ class Awx:
         self._store(kind, row, sent)
         self.rows[kind][row["id"]] = row
         if kind == "projects":
-            update = self.create("project_updates", {"name": row["name"]})
-            row |= {"scm_revision": "0" * 40, "summary_fields": {"current_update": {"id": update["id"]}}}
+            update = self._update(row)
+            row["summary_fields"] = {"current_update": {"id": update["id"]}}
         return row
+
+    def _update(self, project: Row) -> Row:
+        """Update a project. It has playbooks from the first time on that it can be updated."""
+        reached = project["scm_url"] != self.unreachable
+        project["scm_revision"] = "0" * 40 if reached else project.get("scm_revision", "")
+        status = {"status": "successful" if reached else "failed", "failed": not reached}
+        return self.create(
+            "project_updates", {"name": project["name"], "scm_revision": project["scm_revision"], **status}
+        )
 
     def change(self, kind: str, row: Row, sent: Mapping[str, Any]) -> Row:
         changed = dict(row)
@@ -303,8 +317,9 @@ class Awx:
         row["notification_configuration"] = configuration
 
     def _check_job_template(self, row: Row, _before: Row) -> None:
-        row["organization"] = self.find("projects", row["project"])["organization"]
-        if row["playbook"] not in self.playbooks:
+        project = self.find("projects", row["project"])
+        row["organization"] = project["organization"]
+        if row["playbook"] not in self.playbooks or not project["scm_revision"]:
             raise Rejected(400, {"playbook": ["Playbook not found for project."]})
 
     def _check_schedule(self, row: Row, _before: Row) -> None:
@@ -317,6 +332,8 @@ class Awx:
     def shown(self, row: Row) -> Row:
         """Return an object as the API returns it."""
         row = json.loads(json.dumps(row))
+        if row["type"] == "project":
+            row["related"]["update"] = row["url"] + "update/"
         if row["type"] == "credential":
             specs = self.find("credential_types", row["credential_type"])["inputs"].get("fields", [])
             secrets: tuple[str, ...] = tuple(spec["id"] for spec in specs if spec.get("secret"))
@@ -343,6 +360,8 @@ class Awx:
         row = self.find(kind, int(parts[1]))
         if len(parts) == 2:
             return 200, self.shown(self.change(kind, row, sent) if method == "PATCH" else row)
+        if parts[2] == "update" and kind == "projects":
+            return 202, self._update(row)
         if parts[2] == "create_approval_template" and kind == "workflow_job_template_nodes":
             approval = self.create("workflow_approval_templates", sent)
             row["unified_job_template"] = approval["id"]
