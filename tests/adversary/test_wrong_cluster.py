@@ -26,6 +26,13 @@ SOFTWARE_MODULES = {
     "lmod_tree": {"state": "retired", "namespaces": ["hub"]},
     "lmod_release": {"state": "rolled_back", "builder_image": "builder", **JOB},
     "lmod_release_info": {"builder_image": "builder", **JOB},
+    "lmod_sync": {
+        "state": "pruned",
+        "keep": 1,
+        "prefix": "/opt/software",
+        "target": "nas:/srv/software",
+        "server_namespaces": ["hub"],
+    },
 }
 #: The modules for a hub. They use the same connection.
 HUB_MODULES = {
@@ -85,8 +92,12 @@ def options_of(module):
 
 
 @pytest.mark.parametrize("module", [*MODULES, *HUB_MODULES, *SOFTWARE_MODULES])
-def test_an_inventory_does_not_reach_the_cluster_of_an_awx_credential(modules, module, kubeconfig):
+def test_an_inventory_does_not_reach_the_cluster_of_an_awx_credential(modules, module, kubeconfig, tmp_path):
     options = options_of(module)
+    if module == "lmod_sync":
+        for name in ("store", "releases", "locks"):
+            (tmp_path / name).mkdir()
+        options = {**options, "prefix": str(tmp_path)}
     environment = awx(NOWHERE)
     chosen = {"context": "production", "kubeconfig": "/does/not/exist"}
     message = modules.refused(module, {**options, **chosen}, environment=environment)
