@@ -27,9 +27,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / ".dev" / "test-results"
 CORES = min(4, len(os.sched_getaffinity(0)))
-# One worker more than cores, because these tests also wait for servers.
 # loadgroup keeps tests together that share a fixture of their module, see tests/integration/conftest.py.
-BY_GROUP = ("-n", str(CORES + 1), "--dist", "loadgroup")
+BY_GROUP = ("-n", str(CORES), "--dist", "loadgroup")
 SPREAD = {"unit": ("-n", str(CORES), "--dist", "worksteal"), "integration": BY_GROUP, "adversary": BY_GROUP}
 PYTEST = ("unit", "oracle", "hub", "software", "integration", "adversary", "awx", "e2e")
 STEPS = ("lint", *PYTEST, "molecule", "gates")
