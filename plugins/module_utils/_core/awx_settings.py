@@ -91,8 +91,8 @@ def _place_errors(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "awx_cluster_host does not begin with https://: set the URL of the API server"
     if "-----BEGIN CERTIFICATE-----" not in settings["awx_cluster_ca"]:
         yield (
-            "awx_cluster_ca contains no certificate in PEM format: set the content of the file, and not its name. AWX would "
-            "switch verification off without a word"
+            "awx_cluster_ca contains no certificate in PEM format: set the content of the file, and not its name. Without "
+            "it, AWX does not verify TLS"
         )
 
 
