@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Callable
@@ -16,6 +17,8 @@ from .job import JobExecutor
 
 #: How many images are checked at a time.
 _PARALLEL = 4
+#: Seconds between renewals of the lock.
+_RENEWAL = NOBODY_AFTER / 3
 
 
 class ServerImages:
@@ -32,10 +35,13 @@ class ServerImages:
         with ThreadPoolExecutor(_PARALLEL) as pool:
             checks = [pool.submit(self._check, image, request, on_event) for image in self.images]
             running: set[Future[list[dict[str, Any]]]] = set(checks)
+            renew_at = time.monotonic() + _RENEWAL
             while running:
-                ended, running = wait(running, timeout=NOBODY_AFTER / 3, return_when=FIRST_COMPLETED)
-                if not ended:
+                left = max(0.0, renew_at - time.monotonic())
+                _ended, running = wait(running, timeout=left, return_when=FIRST_COMPLETED)
+                if running and time.monotonic() >= renew_at:
                     keep_lock()
+                    renew_at = time.monotonic() + _RENEWAL
         return [failure for check in checks for failure in check.result()]
 
     def _check(self, image: str, request: Mapping[str, Any], on_event: OnEvent) -> list[dict[str, Any]]:
