@@ -7,10 +7,12 @@ import json
 import os
 import random
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._software.locks import NOBODY_AFTER
 
 from tests.support.modules import Result, Running
 from tests.support.nfs import *  # noqa: F403
@@ -367,3 +369,8 @@ class TestPruning:
         assert failed.failed
         assert "changes " in str(failed.output["msg"])
         assert len(self.releases(pruned)) == 3
+        # Its time is the other host's, and so is the time that it is compared with.
+        old = time.time() - NOBODY_AFTER - 1
+        os.utime(pruned.far.path / "locks" / "run.lock", (old, old))
+        assert not self.prune(pruned).failed
+        assert len(self.releases(pruned)) == 1

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any, Callable
 
 from .errors import LOCKED, PhaseError
@@ -48,7 +47,7 @@ def _paths(remote: RemoteTree, request: dict[str, Any], check_lock: bool = False
 def _check_lock(remote: RemoteTree, tree: TreeLayout) -> None:
     holder = read_lock(tree)
     # A holder renews its lock, and a process there cannot be seen from here.
-    if holder and time.time() - os.stat(tree.run_lock).st_mtime < NOBODY_AFTER:
+    if holder and remote.seconds_since(os.stat(tree.run_lock).st_mtime) < NOBODY_AFTER:
         raise PhaseError(
             f"a run on {holder.get('host')} changes {remote.target}: wait until it has ended, and run again", LOCKED
         )

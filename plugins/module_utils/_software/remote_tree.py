@@ -247,6 +247,10 @@ class RemoteTree:
         said = [self._shell(_COUNT, self.path, *some) for some in _in_parts(paths)]
         return sum(int(line.split()[0]) * 1024 for text in said for line in text.splitlines())
 
+    def seconds_since(self, time: float) -> float:
+        """Return how long ago, by the clock of the other host, a time in seconds since 1970 was."""
+        return float(self._shell("date +%s")) - time
+
     def delete(self, paths: list[str], emit: Any) -> None:
         """Delete folders, given by paths below the tree, in this order. Those that do not exist are left out."""
         for some in _in_parts(paths):
