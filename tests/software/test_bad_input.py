@@ -133,6 +133,11 @@ def test_an_easyconfig_that_does_not_exist(tree: Software) -> None:
     assert "nothing-1.0.eb" in message
 
 
+def test_a_lmod_that_is_not_there(tree: Software) -> None:
+    message = rejected(tree, stack_file=str(tree.stack_file), lmod_cmd="/no/lmod")
+    assert message == "/no/lmod is no program that can be run: install Lmod, or correct `lmod_cmd`"
+
+
 def test_the_current_release_cannot_be_pruned(tree: Software) -> None:
     """It is no way to ask for that, whatever is kept: the plan never has it."""
     release = tree.path / "releases/20261129T101500Z-0a1b2c3d"

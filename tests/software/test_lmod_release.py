@@ -236,10 +236,14 @@ def test_of_two_runs_the_second_waits_or_is_rejected(software: Software) -> None
     software.stack(lib_stack("  - slow-1.0.eb"))
     first = software.start()
     software.wait_for("store/slow/*/started")
-    for patience in ({"when_locked": "reject"}, {"lock_timeout": 0}):
+    for patience, way_out in (
+        ({"when_locked": "reject"}, "wait for it with `when_locked: wait`, or end it"),
+        ({"lock_timeout": 0}, "wait longer with `lock_timeout`, or end it"),
+    ):
         rejected = software.run(**patience)
         assert rejected.failed
         assert "another run changes" in rejected.msg
+        assert way_out in rejected.msg
     second = software.start()
     flag.touch()
     assert first.wait().changed

@@ -44,7 +44,10 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def environment(request: dict[str, Any], scratch: str) -> dict[str, str]:
-    """Return the environment of EasyBuild. `scratch` is a temporary folder."""
+    """Return the environment of EasyBuild. `scratch` is a temporary folder. Raises PhaseError if there is no Lmod."""
+    lmod_cmd = request["lmod_cmd"]
+    if not os.access(lmod_cmd, os.X_OK):
+        raise PhaseError(f"{lmod_cmd} is no program that can be run: install Lmod, or correct `lmod_cmd`", REJECTED)
     names = [*_KEPT, *(_PROXIES if request.get("download") else ())]
     kept = {name: os.environ[name] for name in names if name in os.environ}
     # EasyBuild finds its stock easyconfigs beside `eb`.
@@ -57,7 +60,7 @@ def environment(request: dict[str, Any], scratch: str) -> dict[str, str]:
         "XDG_CONFIG_HOME": scratch,  # no configuration files of EasyBuild
         "XDG_CONFIG_DIRS": scratch,
         "TMPDIR": scratch,
-        "LMOD_CMD": request["lmod_cmd"],
+        "LMOD_CMD": lmod_cmd,
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",  # progress while it runs
         "FANCYLOGGER_IGNORE_MPI4PY": "1",

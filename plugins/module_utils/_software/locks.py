@@ -120,8 +120,10 @@ def acquire(tree: TreeLayout, holder: dict[str, Any], request: dict[str, Any]) -
             if _is_stale(found) or found.holder.get("run") in (request.get("dead_runs") or ()):
                 _break(tree, found)
                 continue
-            if request.get("when_locked") != WAIT or time.monotonic() > deadline:
-                raise _locked(tree, found)
+            waits = request.get("when_locked") == WAIT
+            if not waits or time.monotonic() > deadline:
+                longer = "wait for it with `when_locked: wait`" if not waits else "wait longer with `lock_timeout`"
+                raise _locked(tree, found, f"{longer}, or end it")
             time.sleep(RETRY)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -271,12 +273,12 @@ def _break(tree: TreeLayout, lock: _Lock) -> None:
         os.close(descriptor)
 
 
-def _locked(tree: TreeLayout, lock: _Lock) -> PhaseError:
+def _locked(tree: TreeLayout, lock: _Lock, way_out: str) -> PhaseError:
     holder = lock.holder
     host, pid, phase, at = (holder.get(key, "unknown") for key in SHOWN)
     who = f"host {host}, process {pid}, phase {phase}, since {at}"
     return PhaseError(
-        f"another run changes {tree.prefix} ({who}): wait for it with `when_locked: wait`, or end it",
+        f"another run changes {tree.prefix} ({who}): {way_out}",
         LOCKED,
         {"lock": holder},
     )
