@@ -306,9 +306,14 @@ def test_a_damaged_access_list(world):
 
 
 def test_policies_that_leave_the_nfs_port_open(world):
-    closed = world.examine("nfs_port")
-    assert [finding["object"] for finding in closed] == ["NFS server nas.example.org"]
-    assert "not proved" in closed[0]["reason"]
+    ours = "NFS server nas.example.org"
+
+    def examine():
+        """Return the finding on our server: volumes of shares in all namespaces count, so other tests may have others."""
+        (finding,) = [one for one in world.examine("nfs_port") if one["object"] == ours]
+        return finding
+
+    assert "not proved" in examine()["reason"]
     rule = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}
     spec = {
         "podSelector": {},
@@ -317,13 +322,10 @@ def test_policies_that_leave_the_nfs_port_open(world):
     }
     with world.with_object("networkpolicies", {"metadata": {"name": "wide"}, "spec": spec}):
         options = {"nfs_servers": ["10.0.0.5", "10.1.0.5"]}
-        assert world.severities("nfs_port", options=options) == {
-            "NFS server 10.0.0.5": "warning",
-            "NFS server 10.1.0.5": "ok",
-            "NFS server nas.example.org": "unknown",
-        }
+        expected = {"NFS server 10.0.0.5": "warning", "NFS server 10.1.0.5": "ok", ours: "unknown"}
+        assert world.severities("nfs_port", options=options).items() >= expected.items()
     world.cluster.delete("networkpolicies", "singleuser", world.namespace)
-    (finding,) = world.examine("nfs_port")
+    finding = examine()
     world.put("networkpolicies", POLICY)
     assert finding["severity"] == "warning"
     assert "no NetworkPolicy" in finding["reason"]

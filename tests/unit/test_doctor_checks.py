@@ -78,8 +78,8 @@ def nfs(server):
     return {"nfs": {"server": server, "path": "/export"}}
 
 
-def csi(driver, **attributes):
-    return {"csi": {"driver": driver, "volumeHandle": "h", "volumeAttributes": attributes}}
+def csi(driver, handle="h", **attributes):
+    return {"csi": {"driver": driver, "volumeHandle": handle, "volumeAttributes": attributes}}
 
 
 def pod(name="jupyter-ann", labels=None, security=None, granted=True):
@@ -558,6 +558,10 @@ def test_namespaces_with_different_mcs_labels():
         one(hub(volumes=volumes, categories={NS: labels[NS], "jobs": DENIED}), "selinux_labels").severity == "unknown"
     )
     assert one(hub(volumes=volumes, categories={NS: ""}), "selinux_labels").severity == "ok"
+    # Another hub has a share of that name, whose data is elsewhere.
+    elsewhere = volume("pv-2", csi("cephfs.csi.ceph.com", handle="other"), "jobs", "data")
+    assert one(hub(volumes=[volumes[0], elsewhere], categories=labels), "selinux_labels").severity == "ok"
+    assert one(hub(volumes=[elsewhere], categories=labels), "selinux_labels").severity == "ok"
     # SELinux labels no files of NFS.
     on_nfs = [volume("pv-data", nfs("10.0.0.5"), share_name="data"), volume("pv-2", nfs("10.0.0.5"), "jobs", "data")]
     assert one(hub(volumes=on_nfs, categories=labels), "selinux_labels").severity == "ok"

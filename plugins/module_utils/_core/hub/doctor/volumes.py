@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 from ...kubernetes.volumes import Volume
 from ...shares.csi_drivers import is_nfs_csi
+from ...shares.places import relation_of
 from ...text import quote_list
 from .finding import ERROR, OK, UNKNOWN, WARNING, Finding, Unread, unknown
 from .observed import ObservedHub
@@ -147,14 +148,23 @@ def _check_selinux(hub: ObservedHub) -> list[Finding]:
 
 
 def _places(hub: ObservedHub) -> dict[str, dict[str, Volume]]:
-    """Return the volumes of shares by share and namespace, as far as SELinux labels their files."""
-    found: dict[str, dict[str, Volume]] = {}
-    for volume in () if isinstance(hub.volumes, Unread) else hub.volumes:
-        if volume.share is not None and volume.claim_namespace and not _is_nfs(volume):
-            found.setdefault(volume.share, {})[volume.claim_namespace] = volume
-    for share, volume in hub.volumes_of_shares().items():
-        if not _is_nfs(volume):
-            found.setdefault(share, {})[hub.place.servers] = volume
+    """Return the volumes of the hub's shares by share and namespace, as far as SELinux labels their files.
+
+    Another hub may have a share of the same name with other data.
+    """
+    labelled = [
+        volume
+        for volume in (() if isinstance(hub.volumes, Unread) else hub.volumes)
+        if volume.share is not None and volume.claim_namespace and not _is_nfs(volume)
+    ]
+    servers = hub.place.servers
+    own = {volume.share or "": volume for volume in labelled if volume.claim_namespace == servers}
+    own.update((share, volume) for share, volume in hub.volumes_of_shares().items() if not _is_nfs(volume))
+    found = {share: {servers: volume} for share, volume in own.items()}
+    for volume in labelled:
+        here = own.get(volume.share or "")
+        if here is not None and relation_of(here.source, volume.source) is not None:
+            found[volume.share or ""].setdefault(volume.claim_namespace, volume)
     return found
 
 
