@@ -158,6 +158,8 @@ def openshift(cluster, testbed):
     with FaultProxy(cluster.kubeconfig, [Rule(call(fulfil), method="POST", path="/projectrequests")]) as proxy:
         yield proxy.kubeconfig
     cluster.delete("customresourcedefinitions", PROJECT_REQUESTS)
+    # Until then the next test would get a Project that nobody creates.
+    wait_for(lambda: not is_served(), "the API server serves no requests for Projects", 60)
 
 
 def creates(result):

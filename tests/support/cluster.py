@@ -422,7 +422,10 @@ class Cluster:
     # --- the end ---
 
     def remove_namespace(self, name: str) -> None:
-        """Delete a namespace without waiting. Volumes created by `bind` are deleted at the end of the session."""
+        """Delete a namespace without waiting, and the volumes of shares and trees there, which would be in the way of others.
+
+        Volumes created by `bind` are deleted at the end of the session.
+        """
         with contextlib.suppress(ClusterError):
             # A scheduled pod would wait for a kubelet that does not exist.
             for pod in self.list("pods", name):
@@ -430,6 +433,15 @@ class Cluster:
         self.delete("namespaces", name)
         if name in self._namespaces:
             self._namespaces.remove(name)
+        for volume in self._volumes_of_shares(name):
+            # The claim first, because the volume remains while it exists.
+            self.delete("persistentvolumeclaims", volume["spec"]["claimRef"]["name"], name)
+            self.delete("persistentvolumes", volume["metadata"]["name"])
+        wait_for(lambda: not self._volumes_of_shares(name), f"the volumes of shares in {name} are gone", 60)
+
+    def _volumes_of_shares(self, namespace: str) -> list[Object]:
+        found = self.list("persistentvolumes", labelSelector="odh.persistency/kind in (share,tree)")
+        return [volume for volume in found if volume["spec"].get("claimRef", {}).get("namespace") == namespace]
 
     def clean_up(self) -> None:
         for name in list(self._namespaces):
