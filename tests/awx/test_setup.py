@@ -24,13 +24,19 @@ SECRETS = {
     "READ_TOKEN": "secret-to-read",
     "WRITE_TOKEN": "secret-to-write",
 }
-HUB = {"awx_hub_url": "https://hub.example.org", "awx_hub_token": "secret-of-the-hub"}
+SSH_KEY = "key of the file server"
+HUB = {
+    "awx_hub_url": "https://hub.example.org",
+    "awx_hub_token": "secret-of-the-hub",
+    "awx_job_credentials": [SSH_KEY],
+}
 
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[awx_api.Awx]:
     with awx_api.running() as found:
         found.playbooks = tuple(path.name for path in EXAMPLE.glob("*.yml"))
+        found.create("credentials", {"name": SSH_KEY, "organization": None})
         yield found
 
 
@@ -87,7 +93,8 @@ def test_the_job_templates_run_the_playbooks_of_the_example(api, first):
         assert template["playbook"] == f"{name}.yml"
         assert (template["job_type"], template["allow_simultaneous"]) == ("run", False)
         assert template["ask_variables_on_launch"]
-        assert api.names("job_templates", template, "credentials") == [f"hub {account}", "hub token of the hub"]
+        credentials = [SSH_KEY, f"hub {account}", "hub token of the hub"]
+        assert sorted(api.names("job_templates", template, "credentials")) == sorted(credentials)
         notified = [] if name == "reports" else ["hub failures"]
         assert api.names("job_templates", template, "notification_templates_error") == notified
 
