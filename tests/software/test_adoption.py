@@ -174,6 +174,29 @@ def test_default_versions_are_kept(prefix: Prefix) -> None:
     assert prefix.module("module load bzip2; bzip2") == "bzip2/1.0.6\n"
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {".modulerc": "#%Module\nmodule-version bzip2/1.0.6 default\n"},
+        {".modulerc": "#%Module\nmodule-version bzip2/1.0.6 latest default\n"},
+        {".version": "#%Module\nset ModulesVersion 1.0.6\n"},
+        {".modulerc.lua": '-- module_version("bzip2/1.0.8", "default")\nmodule_version("bzip2/1.0.6", "default")\n'},
+        {
+            ".modulerc": "#%Module\nmodule-version bzip2/1.0.8 default\n",
+            ".modulerc.lua": 'module_version("bzip2/1.0.6", "default")\n',
+        },
+    ],
+    ids=["tcl", "tcl with more names", "version", "comment", "both"],
+)
+def test_default_versions_are_those_of_lmod(prefix: Prefix, texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        (prefix.path / "modules" / "all" / "bzip2" / name).write_text(text)
+    shown = prefix.module("module load bzip2; bzip2", path=str(prefix.path))
+    assert "bzip2/1.0.6" in shown
+    prefix.adopted()
+    assert prefix.module("module load bzip2; bzip2") == "bzip2/1.0.6\n"
+
+
 def test_a_module_that_does_not_load_is_a_warning(prefix: Prefix) -> None:
     prefix.install("broken/1", "no-such/1")
     made = prefix.adopted()
@@ -226,8 +249,12 @@ def test_an_interrupted_adoption_is_completed(prefix: Prefix) -> None:
             lambda prefix: (prefix / "modules/all/bzip2/1.1.lua").write_text('local root = "/usr"\n'),
             "installed outside the prefix",
         ),
+        (
+            lambda prefix: (prefix / "modules/all/bzip2/1.1@site.lua").write_text(""),
+            "with names that no module of a release has (bzip2/1.1@site.lua)",
+        ),
     ],
-    ids=["tcl", "hierarchical", "lost", "link", "elsewhere"],
+    ids=["tcl", "hierarchical", "lost", "link", "elsewhere", "name"],
 )
 def test_what_no_release_can_have_is_rejected(prefix: Prefix, spoil: Any, message: str) -> None:
     spoil(prefix.path)

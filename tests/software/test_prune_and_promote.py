@@ -172,6 +172,63 @@ def test_a_changed_store_entry_is_not_promoted(software_trees: Trees) -> None:
         production.run("promote", source=str(staging.path))
 
 
+def test_what_an_entry_was_built_against_is_promoted_too(software_trees: Trees) -> None:
+    staging, production = software_trees
+    older = staging.add("library/1.0")
+    staging.add("tool/1.0", needs=("library/1.0",))
+    staging.publish("library/1.0", "tool/1.0")
+    staging.add("library/1.0", "-- built again")
+    staging.publish("library/1.0", "tool/1.0")
+    copied = production.run("promote", source=str(staging.path))["copied"]
+    assert copied == [older["path"], *(staging.entries[module]["path"] for module in ("library/1.0", "tool/1.0"))]
+    assert production.run("promote", source=str(staging.path))["copied"] == []
+
+
+def test_an_installation_in_use_is_not_replaced(software_trees: Trees) -> None:
+    staging, production = software_trees
+    for tree in software_trees:
+        tree.add("tool/1.0")
+        tree.publish("tool/1.0")
+    release = staging.publish("tool/1.0")
+    entry = production.entries["tool/1.0"]
+    ours = Path(production.volume.entry_file(entry["path"]))
+    ours.parent.chmod(0o755)
+    ours.unlink()
+    before = production.names()
+    with pytest.raises(PhaseEnded, match=r"is part of release .* restore that file, or prune"):
+        production.run("promote", source=str(staging.path), release=release)
+    assert production.names() == before
+    assert Path(production.volume.installation(entry["path"]), "bin/tool").exists()
+
+
+def test_a_manifest_of_another_release_is_not_promoted(software_trees: Trees) -> None:
+    staging, production = software_trees
+    staging.add("tool/1.0")
+    release = staging.publish("tool/1.0")
+    manifest = Path(staging.volume.release(release), "manifest.json")
+    manifest.parent.chmod(0o755)
+    manifest.chmod(0o644)
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "id": "x/../../store/tool/1.0-aaaa"}))
+    before = production.names()
+    with pytest.raises(PhaseEnded, match=f"the manifest of release {release} of .* is that of another one"):
+        production.run("promote", source=str(staging.path))
+    assert production.names() == before
+
+
+def test_folders_of_others_in_the_store_are_left_alone(software_tree: SoftwareTree) -> None:
+    software_tree.add("old/1.0")
+    software_tree.add("tool/1.0")
+    software_tree.publish("old/1.0")
+    software_tree.publish("tool/1.0")
+    theirs = [software_tree.path / "store" / name for name in ("@eaDir/x", "tool/1.3-abc~", "my software/1.0")]
+    for folder in theirs:
+        folder.mkdir(parents=True)
+    decision = decide(software_tree.observe(), prune_settings(1))
+    assert decision.names("incomplete") == []
+    software_tree.run("prune", **decision.request())
+    assert all(folder.is_dir() for folder in theirs)
+
+
 def test_sources_that_are_rejected(software_trees: Trees, tmp_path: Path) -> None:
     staging, production = software_trees
     elsewhere = SoftwareTree(tmp_path / "elsewhere")

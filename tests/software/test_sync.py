@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._software.locks import NOBODY_AFTER
 
+from tests.support.cluster import wait_for
 from tests.support.modules import Result, Running
 from tests.support.nfs import *  # noqa: F403
 from tests.support.nfs import Export, Nfs, NfsError
 from tests.support.software_tree import *  # noqa: F403
-from tests.support.software_tree import Killed, PhaseEnded, SoftwareTree
+from tests.support.software_tree import LMOD, Killed, PhaseEnded, SoftwareTree
 from tests.support.ssh import *  # noqa: F403
 from tests.support.ssh import SshServer
 
@@ -123,6 +124,76 @@ def test_a_rollback_renames_the_link_alone(synced: Synced) -> None:
     assert actions(synced.ok()) == [("update", "link", "current")]
     assert synced.far.current == second
     assert [line["release"] for line in synced.far.observe()["journal"]] == [second, first, second]
+
+
+def test_what_an_entry_was_built_against_is_sent_too(synced: Synced) -> None:
+    synced.near.add("library/1.0")
+    synced.near.add("tool/1.0", needs=("library/1.0",))
+    synced.near.publish("library/1.0", "tool/1.0")
+    synced.near.add("library/1.0", "-- built again")
+    synced.near.publish("library/1.0", "tool/1.0")
+    made = synced.ok()
+    assert [name for _action, kind, name in actions(made) if kind == "entry"] == [
+        "library/1.0",
+        "library/1.0",
+        "tool/1.0",
+    ]
+    assert len(list((synced.far.path / "store" / "library").iterdir())) == 2
+    assert not synced.ok().changed
+
+
+def test_an_installation_in_use_there_is_not_replaced(synced: Synced) -> None:
+    entry = synced.near.add("tool/1.0")
+    synced.near.publish("tool/1.0")
+    synced.ok()
+    ours = Path(synced.far.volume.entry_file(entry["path"]))
+    ours.parent.chmod(0o755)
+    ours.unlink()
+    synced.near.publish("tool/1.0")
+    message = str(synced.run().output["msg"])
+    assert f"store/{entry['path']} has no .odh-persistency/entry.json and is part of a release there" in message
+    assert Path(synced.far.volume.installation(entry["path"]), "bin/tool").exists()
+
+
+def test_a_run_that_waited_sends_what_is_current_then(synced: Synced) -> None:
+    synced.near.add("tool/1.0")
+    synced.near.publish("tool/1.0")
+    token = synced.near.run("lock", run="other", pid=os.getpid())["token"]
+    given = {"prefix": str(synced.near.prefix), **synced.options()}
+    waiting = Running("lmod_sync", given, dict(os.environ), False, True)
+    wait_for(
+        lambda: any(path.name.startswith(".run.lock-") for path in (synced.near.path / "locks").iterdir()), "it waits"
+    )
+    second = synced.near.new_id()
+    synced.near.run("assemble", run="other", release=second, manifest=synced.near.manifest("tool/1.0"))
+    synced.near.run("cache", "release", run="other", release=second, lmod_cmd=LMOD)
+    synced.near.run("publish", run="other", release=second)
+    synced.near.run("unlock", token=token)
+    assert not waiting.wait().failed
+    assert synced.far.current == second
+
+
+def test_a_rollback_by_hand_there_is_written_down(synced: Synced) -> None:
+    synced.near.add("tool/1.0")
+    first = synced.near.publish("tool/1.0")
+    synced.ok()
+    second = synced.near.publish("tool/1.0")
+    synced.ok()
+    link = synced.far.path / "current"
+    link.unlink()
+    link.symlink_to(f"releases/{first}")
+    # A crash cut the last line off.
+    journal = synced.far.path / "releases" / ".journal"
+    journal.write_text(journal.read_text()[:-1])
+    third = synced.near.publish("tool/1.0")
+    synced.ok()
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [(line["release"], line["how"]) for line in lines] == [
+        (first, "published"),
+        (second, "published"),
+        (first, "observed"),
+        (third, "published"),
+    ]
 
 
 def test_a_connection_that_breaks_leaves_current_alone_and_what_was_sent_is_not_sent_again(synced: Synced) -> None:

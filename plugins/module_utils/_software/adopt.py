@@ -22,7 +22,7 @@ from .files import as_json, make_folders, make_read_only, remove_folder, write_n
 from .lmod import lmod_version
 from .locks import hold
 from .releases import current_release, list_releases, open_tree
-from .store import content_of, read_entry
+from .store import MODULE, content_of, read_entry
 from .tree_layout import ENTRY_FOLDER, SOFTWARE, TreeLayout
 
 #: Where EasyBuild puts modulefiles.
@@ -32,8 +32,13 @@ LUA = ".lua"
 SHOWN = 3
 _ROOT = re.compile(r"""^\s*local\s+root\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 _DEPENDENCY = re.compile(r"""^\s*(?:if\b.*\bthen\s*)?(?:depends_on|load)\(\s*["']([^"']+)["']\s*\)""", re.MULTILINE)
-_DEFAULT_LUA = re.compile(r"""module_version\(\s*["']([^"']+)["']\s*,\s*["']default["']\s*\)""")
-_DEFAULT_TCL = re.compile(r"""^\s*set\s+ModulesVersion\s+["']?([^"'\s]+)["']?""", re.MULTILINE)
+_DEFAULT_LUA = re.compile(r"""^\s*module_version\(\s*["']([^"']+)["']\s*,\s*["']default["']\s*\)""", re.MULTILINE)
+_DEFAULT_TCL = re.compile(
+    r"""^\s*(?:set\s+ModulesVersion\s+["']?([^"'\s]+)|module-version\s+["']?([^"'\s]+)["']?\s[^\n]*\bdefault\b)""",
+    re.MULTILINE,
+)
+#: The files that set a default version, in Lmod's order: the first one counts.
+_DEFAULT_FILES = ("default", ".modulerc.lua", ".modulerc", ".version")
 
 
 class Modulefile(NamedTuple):
@@ -108,11 +113,12 @@ def read_prefix(tree: TreeLayout) -> Adopted:
     for parent, folders, names in os.walk(folder, followlinks=False):
         folders.sort()
         name = os.path.relpath(parent, folder)
+        for file in _DEFAULT_FILES:
+            if file in names and name not in defaults:
+                _add_default(defaults, name, os.path.join(parent, file))
         for file in sorted(names):
             path = os.path.join(parent, file)
-            if file in (".modulerc.lua", ".modulerc", ".version", "default"):
-                _add_default(defaults, name, path)
-            elif not file.startswith("."):
+            if file not in _DEFAULT_FILES and not file.startswith("."):
                 problem = _problem(tree, name, path)
                 if problem:
                     wrong.setdefault(problem, []).append(os.path.relpath(path, folder))
@@ -136,6 +142,8 @@ def _problem(tree: TreeLayout, name: str, path: str) -> str:
         return "in folders of a hierarchical naming scheme"
     if not path.endswith(LUA):
         return "in Tcl instead of Lua"
+    if not MODULE.match(f"{name}/{os.path.basename(path)[: -len(LUA)]}"):
+        return "with names that no module of a release has"
     target = os.path.realpath(path)
     if not target.startswith(os.path.realpath(tree.prefix) + "/"):
         return "links that lead out of the prefix"
@@ -162,7 +170,7 @@ def _modulefile(module: str, path: str) -> Modulefile:
 
 
 def _add_default(defaults: dict[str, str], name: str, path: str) -> None:
-    """Note the default version that a file of Lmod or Tcl modules sets. The order is Lmod's: `default` counts most."""
+    """Note the default version that a file of Lmod or Tcl modules sets."""
     file = os.path.basename(path)
     if file == "default":
         if os.path.islink(path):
@@ -171,8 +179,9 @@ def _add_default(defaults: dict[str, str], name: str, path: str) -> None:
     with open(path, encoding="utf-8", errors="replace") as opened:
         text = opened.read()
     found = (_DEFAULT_LUA if file.endswith(LUA) else _DEFAULT_TCL).search(text)
-    if found:
-        defaults.setdefault(name, found.group(1).rpartition("/")[2])
+    folder, _slash, version = next(filter(None, found.groups())).rpartition("/") if found else (".", "", "")
+    if folder in ("", name):
+        defaults[name] = version
 
 
 def _write_entry(tree: TreeLayout, modulefile: Modulefile, hashes: dict[str, str]) -> None:

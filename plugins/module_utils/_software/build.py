@@ -26,10 +26,10 @@ from .files import READ_ONLY, as_json, make_folders, make_read_only, replace_fil
 from .host import architecture, operating_system
 from .journal import utc_now
 from .locks import hold, renewed
-from .releases import releases_with
+from .releases import reject_damaged
 from .runs import note_failure
 from .store import check_module, check_store_path, content_of, read_entry
-from .tree_layout import ENTRY_FILE, ENTRY_FOLDER, TreeLayout
+from .tree_layout import ENTRY_FOLDER, TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -46,21 +46,10 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     with renewed(tree, request["run"]), hold(_EntryLock(tree.prefix, entry["path"]), request, "build"):
         complete = read_entry(tree, entry["path"])
         if not complete:
-            _reject_released(tree, entry["path"])
+            reject_damaged(tree, entry["path"])
             leftovers.remove(tree, entry["path"])
             complete = _build(tree, request, emit)
     return {"entry": complete}
-
-
-def _reject_released(tree: TreeLayout, path: str) -> None:
-    """Raise PhaseError if servers may use what is to be removed: its `entry.json` was damaged after its build."""
-    using = releases_with(tree, path) if os.path.isdir(tree.installation(path)) else []
-    if using:
-        raise PhaseError(
-            f"store entry {path} is part of release {using[-1]}, and its {ENTRY_FILE} is missing or damaged: restore that "
-            "file, or prune the releases that have the entry first",
-            REJECTED,
-        )
 
 
 class _EntryLock(TreeLayout):

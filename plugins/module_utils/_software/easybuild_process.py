@@ -23,7 +23,7 @@ from typing import Any, Callable
 from .build_errors import Logs, build_error
 from .easybuild_session import arguments, environment
 from .files import make_folders
-from .leftovers import VARIABLE
+from .leftovers import VARIABLE, mark
 from .store_naming_scheme import VARIABLE as STORE_PATHS
 from .tree_layout import TreeLayout
 
@@ -101,7 +101,7 @@ class EasyBuildProcess:
         return {
             **environment(self.request, self.scratch),
             STORE_PATHS: json.dumps({entry["module"]: entry["path"] for entry in entries}),
-            VARIABLE: self.tree.installation(self.entry["path"]),
+            VARIABLE: mark(self.tree, self.entry["path"]),
         }
 
     def _read(self, line: str, emit: Callable[[dict[str, Any]], None]) -> None:

@@ -76,9 +76,14 @@ def _unrecorded(tree: TreeLayout, found: list[Publication]) -> Optional[Publicat
     return Publication(current, utc_now(), OBSERVED)
 
 
+def as_line(publication: Publication) -> str:
+    """Return a line of the journal, without its end."""
+    return json.dumps(publication._asdict(), sort_keys=True)
+
+
 def _append(tree: TreeLayout, lines: list[Publication]) -> None:
     path = _path(tree)
-    text = "".join(json.dumps(line._asdict(), sort_keys=True) + "\n" for line in lines).encode("utf-8")
+    text = "".join(as_line(line) + "\n" for line in lines).encode("utf-8")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, READABLE)
     try:
         size = os.fstat(descriptor).st_size

@@ -15,7 +15,7 @@ import time
 from .files import remove_folder
 from .tree_layout import TreeLayout
 
-#: In the environment of EasyBuild and of everything that it starts. The value is the installation.
+#: In the environment of EasyBuild and of everything that it starts. The value is that of `mark`.
 VARIABLE = "ODH_PERSISTENCY_INSTALLATION"
 #: Starts the names of temporary folders: the process that owns it, and when that started.
 SCRATCH = "odh-persistency-build-"
@@ -26,13 +26,19 @@ _END = 10
 def remove(tree: TreeLayout, path: str) -> None:
     """Remove what an earlier build of an entry left. The caller holds the lock of the entry."""
     folder = tree.installation(path)
-    _kill(folder)
+    _kill(mark(tree, path))
     # EasyBuild says nothing of its owner in its lock. We hold the lock of the entry, so nobody else builds it.
     lock = os.path.join(tree.easybuild_locks, folder.replace("/", "_") + ".lock")
     with contextlib.suppress(FileNotFoundError):
         os.rmdir(lock)
     if os.path.lexists(folder):
         remove_folder(folder)
+
+
+def mark(tree: TreeLayout, path: str) -> str:
+    """Return the value of VARIABLE for an installation. Two trees that are shown at one prefix have different ones."""
+    store = os.stat(tree.store)
+    return f"{tree.installation(path)} {store.st_dev}:{store.st_ino}"
 
 
 def scratch_name() -> str:
@@ -67,9 +73,9 @@ def started(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def _kill(folder: str) -> None:
-    """End processes that a killed build of this installation left, so that they write nothing to the new one."""
-    wanted = f"{VARIABLE}={folder}".encode("utf-8", "surrogateescape")
+def _kill(value: str) -> None:
+    """End processes that a killed build of an installation left, so that they write nothing to the new one."""
+    wanted = f"{VARIABLE}={value}".encode("utf-8", "surrogateescape")
     deadline = time.monotonic() + _END
     while True:
         found = [pid for pid in _processes() if wanted in _environment(pid)]

@@ -20,7 +20,8 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
     """
     tree = open_tree(request["prefix"])
     holder = read_lock(tree)
-    if holder and holder["run"] == request["run"]:
+    if holder and holder.get("run") == request["run"]:
         os.utime(tree.run_lock)
         return {"token": holder["token"]}
-    return {"token": acquire(tree, run_holder(request["run"], request.get("pid")), request)}
+    mine = run_holder(request["run"], request.get("pid"), request.get("expires"))
+    return {"token": acquire(tree, mine, request)}

@@ -33,7 +33,7 @@ from .tree_layout import TreeLayout
 CANDIDATE_PREFIX = ".run.lock-"
 #: Whoever removes a stale lock locks this file in the kernel.
 BREAKING_FILE = ".breaking"
-#: Links that show what the file system can do.
+#: Links that show what the file system can do. Only whoever has the lock makes them.
 PROBES = (".probe-old", ".probe-new")
 #: Seconds between two renewals, and after how many without one a lock of an unseen process is nobody's.
 RENEWAL = 15
@@ -59,7 +59,7 @@ def hold(tree: TreeLayout, request: dict[str, Any], phase: str) -> Iterator[None
     """Hold the lock during a phase. If its run holds it already, the phase renews it."""
     run = str(request.get("run") or "")
     holder = read_lock(tree)
-    if run and holder and holder["run"] == run:
+    if run and holder and holder.get("run") == run:
         with _renewed(tree):
             yield
         return
@@ -75,7 +75,7 @@ def hold(tree: TreeLayout, request: dict[str, Any], phase: str) -> Iterator[None
 def renewed(tree: TreeLayout, run: str) -> Iterator[None]:
     """Renew the lock if the run holds it, for a phase that needs no lock of its own on the whole tree."""
     holder = read_lock(tree)
-    if holder and holder["run"] == run:
+    if holder and holder.get("run") == run:
         with _renewed(tree):
             yield
     else:
@@ -101,14 +101,19 @@ def acquire(tree: TreeLayout, holder: dict[str, Any], request: dict[str, Any]) -
                 write_new(mine, json.dumps(holder, sort_keys=True).encode("utf-8"))
                 # After a power failure, an empty lock would be anybody's, and a run would wait for it.
                 sync_path(mine)
+            except FileNotFoundError:
+                if not os.path.isdir(tree.locks):
+                    raise
+                continue  # whoever got the lock removed the file before it was complete
             except OSError as error:
                 if error.errno in FULL and use_reserve(tree):
                     continue
                 raise
-            if _link(tree, mine):
+            if _link(tree, mine, holder["token"]):
                 try:
                     _clean(tree, mine)
-                    _check_renames(tree)
+                    if tree.locks == TreeLayout(tree.prefix).locks:  # not for the lock of a single entry
+                        _check_renames(tree)
                 except BaseException:
                     release(tree, holder["token"])
                     raise
@@ -140,9 +145,12 @@ def release(tree: TreeLayout, token: str) -> bool:
     return True
 
 
-def run_holder(run: str, pid: Optional[int]) -> dict[str, Any]:
-    """Return what the lock of a whole run says. Without a pid the run is only known by its renewals."""
-    return _holder(run, "run", pid)
+def run_holder(run: str, pid: Optional[int], expires: Optional[int] = None) -> dict[str, Any]:
+    """Return what the lock of a whole run says. Without a pid the run is only known by its renewals.
+
+    `expires`: after how many seconds without renewal it is nobody's, if that is longer than usual.
+    """
+    return {**_holder(run, "run", pid), "expires": expires}
 
 
 def _holder(run: str, phase: str, pid: Optional[int]) -> dict[str, Any]:
@@ -206,7 +214,7 @@ def _no_file_system(tree: TreeLayout, reason: str) -> PhaseError:
     )
 
 
-def _link(tree: TreeLayout, source: str) -> bool:
+def _link(tree: TreeLayout, source: str, token: str) -> bool:
     """Link a file as the lock, and return whether that worked. A file server may do so although its answer is lost."""
     try:
         os.link(source, tree.run_lock)
@@ -217,9 +225,13 @@ def _link(tree: TreeLayout, source: str) -> bool:
     except OSError as error:
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise _no_file_system(tree, f"no hard links ({error.strerror})") from error
-        if os.stat(source).st_nlink != 2:
+        if not _has(tree, token):
             raise
-    return os.stat(source).st_nlink == 2
+    return _has(tree, token)
+
+
+def _has(tree: TreeLayout, token: str) -> bool:
+    return (read_lock(tree) or {}).get("token") == token
 
 
 def _inspect(tree: TreeLayout, mine: str) -> Optional[_Lock]:
@@ -231,7 +243,7 @@ def _inspect(tree: TreeLayout, mine: str) -> Optional[_Lock]:
 
 def _clean(tree: TreeLayout, mine: str) -> None:
     """Remove what killed runs left that waited for the lock. One that is being written is written again."""
-    now = os.stat(mine).st_mtime
+    now = os.stat(tree.run_lock).st_mtime
     for name in os.listdir(tree.locks):
         path = os.path.join(tree.locks, name)
         if name.startswith(CANDIDATE_PREFIX) and path != mine:
@@ -248,12 +260,19 @@ def _is_stale(lock: _Lock) -> bool:
 
 def is_ended(holder: dict[str, Any], age: float) -> bool:
     """Return whether the process of a holder ended, or it cannot be seen from here and its last renewal is `age` seconds old."""
-    if holder.get("pid") and holder.get("machine") == _machine():
+    pid = holder.get("pid")
+    if isinstance(pid, int) and pid and holder.get("machine") == _machine():
         if holder.get("boot") != _text("/proc/sys/kernel/random/boot_id"):
             return True
         if holder.get("pids") == _pid_namespace():
-            return _started(int(holder["pid"])) != holder.get("started")
-    return age > NOBODY_AFTER
+            return _started(pid) != holder.get("started")
+    return age > expires_after(holder)
+
+
+def expires_after(holder: dict[str, Any]) -> float:
+    """Return after how many seconds without renewal a lock of an unseen process is nobody's."""
+    own = holder.get("expires")
+    return max(NOBODY_AFTER, own) if isinstance(own, int) else NOBODY_AFTER
 
 
 def _break(tree: TreeLayout, lock: _Lock) -> None:

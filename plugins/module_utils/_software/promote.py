@@ -26,8 +26,8 @@ from .files import (
     sync_path,
 )
 from .locks import hold
-from .releases import check_release_id, current_release, open_tree, require_manifest
-from .store import COPY_PREFIX, check_module, check_store_path, content_of, read_entry
+from .releases import check_release_id, current_release, open_tree, reject_damaged, require_manifest
+from .store import COPY_PREFIX, check_module, check_store_path, content_of, needed_besides, read_entry
 from .tree_layout import ENTRY_FOLDER, ReleaseLayout, TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
@@ -42,12 +42,20 @@ def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     if release is None:
         raise PhaseError(f"{source.prefix} has no current release: publish one there, or name a release", REJECTED)
     manifest = require_manifest(source, check_release_id(release))
+    if manifest.get("id") != release:
+        raise PhaseError(
+            f"the manifest of release {release} of {source.prefix} is that of another one: publish a new release there",
+            REJECTED,
+        )
     _check_manifest(tree, source, manifest)
     with hold(tree, request, "promote"):
         clean_releases(tree)
         clean_store(tree)
         entries = in_threads(lambda entry: _present_or_missing(tree, source, entry), manifest["entries"])
-        missing = [entry for entry in entries if not entry.pop("present")]
+        besides = in_threads(
+            lambda entry: _present_or_missing(tree, source, entry), needed_besides(source, manifest["entries"])
+        )
+        missing = [entry for entry in (*besides, *entries) if not entry.pop("present")]
         _check_space(tree, missing)
         for entry in missing:
             emit({"entry": entry["module"], "step": "copy"})
@@ -73,7 +81,7 @@ def _check_manifest(tree: TreeLayout, source: TreeLayout, manifest: dict[str, An
 
     def check(entry: dict[str, Any]) -> None:
         path = layout.modulefile(check_module(entry["module"]))
-        if not os.path.isfile(path) or _sha256(path) != entry["modulefile_digest"]:
+        if not os.path.isfile(path) or _sha256(path) != entry.get("modulefile_digest"):
             raise PhaseError(
                 f"the modulefile of {entry['module']} in release {release} of {source.prefix} changed since it was published: "
                 "publish a new release there",
@@ -89,24 +97,25 @@ def _present_or_missing(tree: TreeLayout, source: TreeLayout, entry: dict[str, A
     path = check_store_path(entry["path"])
     here = read_entry(tree, path)
     if here:
-        if here["hash"] != entry["hash"] or here["modulefile_digest"] != entry["modulefile_digest"]:
+        if here["hash"] != entry["hash"] or here["modulefile_digest"] != entry.get("modulefile_digest"):
             raise PhaseError(
                 f"store entry {path} exists with another hash or modulefile: prune it here, or build the release here",
                 REJECTED,
             )
         # Two builds of the same hash may differ in details such as time stamps.
         return {**entry, "digest": here["digest"], "size": here["size"], "present": True}
+    reject_damaged(tree, path)
     there = read_entry(source, path)
-    if not there or there["hash"] != entry["hash"] or there["digest"] != entry["digest"]:
-        raise PhaseError(
-            f"store entry {path} of {source.prefix} is missing, or not the one of its release: build it there with `rebuild`",
-            REJECTED,
-            {"module": entry["module"], "path": path},
-        )
     if there.get("adopted"):
         raise PhaseError(
             f"{entry['module']} was adopted in {source.prefix} and lies in {there['adopted']}, which is not in the store: build "
             "it there with a stack first",
+            REJECTED,
+            {"module": entry["module"], "path": path},
+        )
+    if not there or there["hash"] != entry["hash"] or there["digest"] != entry.get("digest"):
+        raise PhaseError(
+            f"store entry {path} of {source.prefix} is missing, or not the one of its release: build it there with `rebuild`",
             REJECTED,
             {"module": entry["module"], "path": path},
         )

@@ -14,6 +14,7 @@ from .files import read_json
 from .shapes import is_manifest
 from .tree_layout import (
     CURRENT,
+    ENTRY_FILE,
     RELEASE_ID,
     RELEASES,
     SKELETON,
@@ -105,6 +106,17 @@ def releases_with(tree: TreeLayout, path: str) -> list[str]:
         if manifest and any(entry["path"] == path for entry in manifest["entries"]):
             found.append(release)
     return found
+
+
+def reject_damaged(tree: TreeLayout, path: str) -> None:
+    """Raise PhaseError if servers may use an installation that is to be replaced: its `entry.json` was damaged later."""
+    using = releases_with(tree, path) if os.path.isdir(tree.installation(path)) else []
+    if using:
+        raise PhaseError(
+            f"store entry {path} is part of release {using[-1]}, and its {ENTRY_FILE} is missing or damaged: restore that "
+            "file, or prune the releases that have the entry first",
+            REJECTED,
+        )
 
 
 def require_manifest(tree: TreeLayout, release_id: str) -> dict[str, Any]:

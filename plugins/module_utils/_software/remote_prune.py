@@ -10,7 +10,7 @@ import os
 from typing import Any, Callable
 
 from .errors import LOCKED, PhaseError
-from .locks import NOBODY_AFTER, hold, read_lock
+from .locks import expires_after, hold, read_lock
 from .prune import folders_to_delete
 from .releases import open_tree
 from .remote_observe import metadata
@@ -47,7 +47,7 @@ def _paths(remote: RemoteTree, request: dict[str, Any], check_lock: bool = False
 def _check_lock(remote: RemoteTree, tree: TreeLayout) -> None:
     holder = read_lock(tree)
     # A holder renews its lock, and a process there cannot be seen from here.
-    if holder and remote.seconds_since(os.stat(tree.run_lock).st_mtime) < NOBODY_AFTER:
+    if holder and remote.seconds_since(os.stat(tree.run_lock).st_mtime) < expires_after(holder):
         raise PhaseError(
             f"a run on {holder.get('host')} changes {remote.target}: wait until it has ended, and run again", LOCKED
         )

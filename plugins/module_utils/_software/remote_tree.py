@@ -51,7 +51,14 @@ for path; do
   for complete in .odh-persistency/entry.json manifest.json; do
     [ -e "$path/$complete" ] && continue 2
   done
-  if [ -e "$path" ]; then chmod -R u+w "$path"; rm -rf "$path"; fi
+  if [ -e "$path" ]; then
+    if grep -qsF "\"${path#store/}\"" releases/*/manifest.json; then
+      echo "$path has no .odh-persistency/entry.json and is part of a release there: restore that file first" >&2
+      exit 1
+    fi
+    chmod -R u+w "$path"
+    rm -rf "$path"
+  fi
   mkdir -p "$(dirname "$path")"
   chmod u+w "locks/sync/$path"
   mv -T "locks/sync/$path" "$path"
@@ -63,6 +70,11 @@ set -e
 umask 022
 cd -- "$1"
 if [ "$(readlink current)" != "$2" ]; then
+  # A crash may have cut the last line off, and somebody may have changed the link by hand.
+  [ -z "$(tail -c 1 releases/.journal 2>/dev/null)" ] || echo >> releases/.journal
+  if [ -n "$5" ] && ! tail -n 1 releases/.journal 2>/dev/null | grep -qF "\"$4\""; then
+    printf '%s\\n' "$5" >> releases/.journal
+  fi
   printf '%s\\n' "$3" >> releases/.journal
   sync
   ln -sfn "$2" current.new-sync
@@ -257,9 +269,13 @@ class RemoteTree:
             emit({"entry": some[0], "step": "delete"})
             self._shell(_DELETE, self.path, *some)
 
-    def publish(self, release: str, line: str) -> str:
-        """Rename `current`, remove the staging folder, and return the release that `current` leads to then."""
-        return self._shell(_PUBLISH, self.path, f"{RELEASES}/{release}", line).strip().rpartition("/")[2]
+    def publish(self, release: str, lines: list[str], before: str) -> str:
+        """Rename `current`, remove the staging folder, and return the release that `current` leads to then.
+
+        `lines` are those for the journal: that of this publication, and one for the release `before` if the journal lacks it.
+        """
+        found = self._shell(_PUBLISH, self.path, f"{RELEASES}/{release}", lines[0], before, *(lines[1:] or [""]))
+        return found.strip().rpartition("/")[2]
 
     def _shell(self, script: str, *arguments: str) -> str:
         """Run a script with the shell of the other host and return its output."""

@@ -112,17 +112,37 @@ def read_entry(tree: TreeLayout, path: str) -> dict[str, Any]:
 
 
 def list_store(tree: TreeLayout) -> StoreEntries:
-    """Return what is in the store, sorted by path."""
+    """Return what is in the store, sorted by path. Folders with names that no entry has are others' and left out."""
     paths = [
         f"{name}/{version}"
         for name in _folders_in(tree.store)
         for version in _folders_in(os.path.join(tree.store, name))
+        if STORE_PATH.match(f"{name}/{version}")
     ]
     found = list(zip(paths, in_threads(lambda path: read_entry(tree, path), paths)))
     return StoreEntries(
         [entry for path, entry in found if entry.get("path") == path],
         [path for path, entry in found if entry.get("path") != path],
     )
+
+
+def needed_besides(tree: TreeLayout, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the `entry.json` of installations that entries of a manifest need and the manifest lacks.
+
+    An entry that was built against an installation keeps using it when that one is built again for a newer release.
+    """
+    known = {entry["hash"] for entry in entries}
+    found: list[dict[str, Any]] = []
+    store: dict[str, dict[str, Any]] = {}
+    pending = in_threads(lambda entry: read_entry(tree, check_store_path(entry["path"])), entries)
+    while True:
+        needed = {digest for entry in pending for digest in entry.get("dependencies", {}).values()} - known
+        if not needed:
+            return found
+        store = store or {entry["hash"]: entry for entry in list_store(tree).entries}
+        pending = [store[digest] for digest in sorted(needed) if digest in store]
+        found += pending
+        known |= needed
 
 
 def _folders_in(path: str) -> list[str]:

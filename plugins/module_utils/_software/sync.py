@@ -11,16 +11,15 @@ its name, so servers never see a half, and a run that was interrupted goes on wh
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any, Callable
 
 from .errors import REJECTED, PhaseError
-from .journal import PUBLISHED, Publication, utc_now
+from .journal import OBSERVED, PUBLISHED, Publication, as_line, utc_now
 from .locks import hold
 from .releases import check_release_id, current_release, open_tree, require_manifest
 from .remote_tree import Observed, RemoteTree
-from .store import check_store_path, read_entry
-from .tree_layout import RELEASES, STORE, ReleaseLayout, TreeLayout
+from .store import check_store_path, needed_besides, read_entry
+from .tree_layout import RELEASE_ID, RELEASES, STORE, ReleaseLayout, TreeLayout
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -28,15 +27,20 @@ Emit = Callable[[dict[str, Any]], None]
 def run(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Bring `release`, by default the current one, to `target`. With `plan`, only return what would be sent."""
     tree = open_tree(request["prefix"])
-    release = request.get("release") or current_release(tree)
-    if release is None:
-        raise PhaseError(f"{tree.prefix} has no current release: publish one first", REJECTED)
-    manifest = require_manifest(tree, check_release_id(release))
+    manifest = _manifest(tree, request)
     with RemoteTree(request["target"], request.get("ssh_args") or []) as remote:
         if request.get("plan"):
             return _planned(tree, manifest, remote.observe())
         with hold(tree, request, "sync"):
-            return _send(tree, manifest, remote, emit)
+            # Another run may have published before this one had the lock.
+            return _send(tree, _manifest(tree, request), remote, emit)
+
+
+def _manifest(tree: TreeLayout, request: dict[str, Any]) -> dict[str, Any]:
+    release = request.get("release") or current_release(tree)
+    if release is None:
+        raise PhaseError(f"{tree.prefix} has no current release: publish one first", REJECTED)
+    return {**require_manifest(tree, check_release_id(release)), "id": release}
 
 
 def _send(tree: TreeLayout, manifest: dict[str, Any], remote: RemoteTree, emit: Emit) -> dict[str, Any]:
@@ -47,8 +51,11 @@ def _send(tree: TreeLayout, manifest: dict[str, Any], remote: RemoteTree, emit: 
         if folders:
             remote.send(tree.prefix, folders, emit)
             remote.move(folders)
-    line = json.dumps(Publication(release, utc_now(), PUBLISHED)._asdict(), sort_keys=True)
-    seen = remote.publish(release, line)
+    before = planned["current"] or ""
+    lines = [as_line(Publication(release, utc_now(), PUBLISHED))]
+    if RELEASE_ID.match(before):
+        lines.append(as_line(Publication(before, utc_now(), OBSERVED)))
+    seen = remote.publish(release, lines, before)
     after = remote.observe()
     if seen != release or after.current != release or _planned(tree, manifest, after)["entries"]:
         raise PhaseError(
@@ -61,7 +68,7 @@ def _planned(tree: TreeLayout, manifest: dict[str, Any], remote: Observed) -> di
     """Return what the other side lacks. Raises PhaseError if it has something else under the same name."""
     release = manifest["id"]
     missing = []
-    for entry in manifest["entries"]:
+    for entry in (*needed_besides(tree, manifest["entries"]), *manifest["entries"]):
         path = check_store_path(entry["path"])
         there, here = remote.entries.get(path), _sha256(tree.entry_file(path))
         if there is None:

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change, Plan, Rejected
-from .observed import ObservedTree
+from .observed import Installation, ObservedTree
 from .plan import KIND_ENTRY, KIND_RELEASE, module_changes
 from .pruning import Pruning
 from .settings import release_error
@@ -68,20 +68,35 @@ def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, releas
     if not switched.changed:
         return switched
     here = {entry.path for entry in tree.store.values()}
+    needed = [(entry.module, entry.path, entry.size) for entry in _needed_besides(source, manifest["entries"])]
+    listed = [(entry["module"], entry["path"], entry.get("size") or 0) for entry in manifest["entries"]]
     copies = [
         Change(
             CREATE,
             KIND_ENTRY,
             "",
-            entry["module"],
-            f"the store lacks {entry['path']}: it is copied ({entry['size']} bytes)",
-            after=f"store/{entry['path']}",
+            module,
+            f"the store lacks {path}: it is copied ({size} bytes)",
+            after=f"store/{path}",
             operations=(Switch(target),),
         )
-        for entry in manifest["entries"]
-        if entry["path"] not in here
+        for module, path, size in (*needed, *listed)
+        if path not in here
     ]
     return Plan((*copies, *switched.changes))
+
+
+def _needed_besides(source: ObservedTree, entries: Iterable[Mapping[str, Any]]) -> list[Installation]:
+    """Return the installations that entries of a manifest need and the manifest lacks, as the phase `promote` copies them."""
+    known = {str(entry["hash"]) for entry in entries}
+    found: list[Installation] = []
+    pending = [source.store[digest] for digest in sorted(known) if digest in source.store]
+    while pending:
+        needed = sorted({digest for entry in pending for digest in entry.dependencies.values()} - known)
+        pending = [source.store[digest] for digest in needed if digest in source.store]
+        found += pending
+        known.update(needed)
+    return found
 
 
 def _switched(name: str, tree: ObservedTree, manifest: Mapping[str, Any], how: str) -> Plan:

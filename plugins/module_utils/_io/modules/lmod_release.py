@@ -95,16 +95,15 @@ def _switch(module: Any, progress: Progress) -> dict[str, Any]:
         # Only the checks of a promotion need Lmod. A rollback works where there is none.
         lmod = {"lmod_cmd": params["lmod_cmd"]} if params["state"] == PROMOTED else {}
         run = ReleaseRun(executor, {"prefix": params["prefix"], **lmod}, progress, images)
-        if params["state"] == PRUNED:
-            servers = params["server_namespaces"]
-            oldest = oldest_server(module, servers) if servers else None
 
         def plan() -> Switching:
             if params["state"] == ROLLED_BACK:
                 return rollback(run, params)
             if params["state"] == PROMOTED:
                 return promotion(run, module)
-            return pruning(run, params, oldest, bool(servers))
+            # Each time: while the run waits for the lock, servers start, and another run publishes.
+            servers = params["server_namespaces"]
+            return pruning(run, params, oldest_server(module, servers) if servers else None, bool(servers))
 
         with _as_rejection():
             switching = plan()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
@@ -65,6 +66,11 @@ def open_builder(
     if params["builder"] == LOCAL:
         error = unused_error(params)
         found += [error] if error is not None else []
+        if params["state"] == "promoted" and os.geteuid() == 0 and not params["build_user"]:
+            found.append(
+                "build_user: the checks of a promotion run commands and modulefiles of the release, which must not run as root: "
+                "set it to the user that owns the tree"
+            )
         if params.get("server_images"):
             image_settings(params, found)
         return open_executor(params, found, is_preview=is_preview)

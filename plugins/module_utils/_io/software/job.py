@@ -35,6 +35,7 @@ from ..._core.software.job_status import (
     pod_status,
 )
 from ..._software.job import PACKED
+from ..._software.locks import NOBODY_AFTER
 from ..._software.packed import pack, unpack
 from ..._software.tree_layout import SOFTWARE
 from ..errors import ExternalError
@@ -132,8 +133,9 @@ class JobExecutor:
     def _request(self, phase: str, request: Mapping[str, Any]) -> dict[str, Any]:
         given = {"prefix": self.settings.prefix, **request, "dead_runs": self._dead_runs}
         if phase == "lock":
-            # Nobody on the node of the Job sees the process of this module.
+            # Nobody on the node of the Job sees the process of this module, and no phase renews the lock while a pod waits.
             given.pop("pid", None)
+            given["expires"] = NOBODY_AFTER + self.start_timeout
         if "jobs" in given:
             given["jobs"] = self.settings.processes
         return given

@@ -76,7 +76,8 @@ class JobRun:
 
 def remove_dead_runs(api: Api, settings: JobSettings) -> list[str]:
     """Delete the Jobs of runs that have ended without doing so, wait for their pods, and return these runs."""
-    found = api.list_all(CONFIG_MAPS, settings.namespace, _holder, f"{settings.selector},{KIND_LABEL}={KIND_RUN}")
+    selector = f"{settings.selector},{KIND_LABEL}={KIND_RUN},{RUN_LABEL}"
+    found = api.list_all(CONFIG_MAPS, settings.namespace, _holder, selector)
     now = api.now()
     dead = [run for run, holder, renewed in found if is_ended(holder, (now - renewed).total_seconds())]
     for run in dead:
@@ -130,7 +131,7 @@ def _holder(config_map: Mapping[str, Any]) -> tuple[str, dict[str, Any], datetim
         renewed = datetime.strptime(annotations[RENEWED_ANNOTATION], _FORMAT).replace(tzinfo=timezone.utc)
     with contextlib.suppress(KeyError, ValueError):
         holder = json.loads(annotations[HOLDER_ANNOTATION])
-    return metadata["labels"][RUN_LABEL], holder, renewed
+    return metadata["labels"][RUN_LABEL], holder if isinstance(holder, dict) else {}, renewed
 
 
 def _text(at: datetime) -> str:

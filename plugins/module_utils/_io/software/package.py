@@ -72,5 +72,9 @@ def write_package(folder: Path) -> None:
     """Write the package into a folder, which is then part of PYTHONPATH."""
     for name, text in software_package().items():
         path = folder / PACKAGE / name
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        # Another user reads it, whatever the umask is.
+        path.chmod(0o644)
+        for parent in path.relative_to(folder).parents:
+            (folder / parent).chmod(0o755)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Mapping
@@ -25,7 +26,9 @@ class Progress:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
 
     def __enter__(self) -> Progress:
         return self
@@ -34,11 +37,14 @@ class Progress:
         self.close()
 
     def say(self, text: str) -> None:
-        """Write one line."""
-        if self._file is not None:
-            with self._lock:
-                self._file.write(visible(text) + "\n")
-                self._file.flush()
+        """Write one line. If the file system is full, the run goes on without progress."""
+        with self._lock:
+            try:
+                if self._file is not None:
+                    self._file.write(visible(text) + "\n")
+                    self._file.flush()
+            except OSError:
+                self.close()
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Write the progress of a phase: the entry, the step, and the seconds since the entry began."""
