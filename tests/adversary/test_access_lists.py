@@ -341,6 +341,26 @@ def test_a_group_that_nobody_can_read_blocks_no_withdrawal(cluster, namespace, m
     assert not modules.ok("share_acl", options(namespace, less)).changed
 
 
+def test_a_huge_name_in_a_group_blocks_no_withdrawal(cluster, namespace, modules):
+    if not cluster.serves_groups():
+        pytest.skip("the cluster has no Groups of user.openshift.io")
+    group = cluster.make_group(["dan"])
+    with_group = changed("lab", read={"users": ["ann", "ben"], "groups": [f"openshift:{group}"]})
+    modules.ok("share_acl", options(namespace, with_group))
+    cluster.patch("groups", group, {"users": ["dan", "x" * 530_000]})
+    less = changed("lab", read={"users": ["ann"], "groups": [f"openshift:{group}"]})
+    result = modules.ok("share_acl", options(namespace, less))
+    assert read(cluster, namespace, "ben").mode("lab") is None
+    assert read(cluster, namespace, "dan").mode("lab") == "ro"
+    (reason,) = [one["reason"] for one in result.unreconcilable if f"openshift:{group} cannot be read" in one["reason"]]
+    assert "(530000 characters), which is longer than 1024 bytes; correct the Group" in reason
+    assert len(reason) < 500
+    cluster.patch("groups", group, {"users": ["x" * 1024]})
+    modules.ok("share_acl", options(namespace, less))
+    assert read(cluster, namespace, "x" * 1024).mode("lab") == "ro"
+    cluster.delete("groups", group)
+
+
 # -- the role ---------------------------------------------------------------------------------------------------------
 
 
@@ -401,3 +421,61 @@ def test_finalizers_and_immutable_config_maps_hold_nothing_up(cluster, namespace
     assert all("deletionTimestamp" not in found["metadata"] for found in objects(cluster, namespace).values())
     assert bool(objects(cluster, namespace)) == (state == "present")
     assert not modules.ok("share_acl", chosen).changed
+
+
+# -- singleuser-profiles ----------------------------------------------------------------------------------------------
+
+PROFILES = "odh-persistency-shares-profiles"
+YAML_KEY = "jupyterhub-singleuser-profiles.yaml"
+LESS = changed("lab", read={"users": ["ben"]})
+
+
+def edits(cluster, namespace):
+    """What an editor of ConfigMaps does to the profiles, by name: the body of a patch."""
+    found = cluster.get("configmaps", PROFILES, namespace)
+    others = {key: None for key in found["data"] if key != YAML_KEY}
+    unmarked = {"labels": {"odh.persistency/kind": None}, "annotations": None}
+    return {
+        "marks": {"metadata": unmarked, "data": others},
+        "immutable": {"immutable": True, "metadata": KEPT},
+        "finalizer": {"metadata": KEPT},
+        "finalizer, deleted": {"metadata": KEPT},
+        "all, deleted": {"immutable": True, "metadata": {**unmarked, **KEPT}, "data": others},
+        "binary": {"data": {YAML_KEY: None}, "binaryData": {YAML_KEY: "e30="}},
+        "escape": {"data": {YAML_KEY: '{"profiles": ["\\Uffffffff"]}'}},
+    }
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(
+    "how", ["marks", "immutable", "finalizer", "finalizer, deleted", "all, deleted", "binary", "escape"]
+)
+def test_nothing_in_profiles_holds_up_a_withdrawal(cluster, namespace, modules, how, state):
+    modules.ok("share_acl", options(namespace, SHARES, format="jsp"))
+    cluster.patch("configmaps", PROFILES, edits(cluster, namespace)[how], namespace)
+    if "deleted" in how:
+        cluster.delete("configmaps", PROFILES, namespace)
+    chosen = options(namespace, LESS if state == "present" else [], state=state, format="jsp")
+    assert modules.ok("share_acl", chosen, check=True).changed
+    modules.ok("share_acl", chosen)
+    found = cluster.get("configmaps", PROFILES, namespace)
+    if state == "absent":
+        assert found is None
+    else:
+        assert "deletionTimestamp" not in found["metadata"]
+        assert "binaryData" not in found
+        assert found["metadata"]["labels"] == {
+            "jupyterhub": "singleuser-profiles",
+            "odh.persistency/kind": "acl-profiles",
+        }
+        assert "ann" not in found["data"][YAML_KEY]
+        assert "ben" in found["data"][YAML_KEY]
+    assert not modules.ok("share_acl", chosen).changed
+
+
+def test_unreadable_profiles_grant_no_claim(cluster, namespace, modules):
+    modules.ok("share_acl", options(namespace, SHARES, format="jsp"))
+    cluster.patch("configmaps", PROFILES, edits(cluster, namespace)["escape"], namespace)
+    assert not modules.ok(
+        "user_pvc", {"namespace": namespace, "users": ["ann"], "state": "present", "size": "1Gi"}, check=True
+    ).failed

@@ -512,6 +512,8 @@ def test_profiles_are_read_back_as_what_they_offer(world):
         '{"profiles": [{"name": "odh.persistency/a/x", "users": ["ann"], "volumes": [{}]}]}',
         '{"profiles": {"a": 1}}',
         '{"profiles": null}',
+        r'{"profiles": ["\U00110000"]}',
+        r'{"profiles": ["\Uffffffff"]}',
     ],
 )
 def test_foreign_profiles_cannot_be_compared(text):

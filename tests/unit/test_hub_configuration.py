@@ -350,6 +350,7 @@ def test_openshift_takes_the_range_of_users_if_there_is_none_of_groups():
         (7, 7),
     ]
     assert ranges_of_namespace({}) is None
+    assert ranges_of_namespace({"openshift.io/sa.scc.uid-range": f"{'1' * 5000}/2"}) == []
 
 
 def test_the_role_knows_the_variables_that_it_documents():

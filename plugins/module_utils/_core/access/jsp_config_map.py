@@ -20,7 +20,7 @@ from typing import Any, Optional
 from ..._hub.access import load_shares
 from ..._hub.acl_format import HUB, SCHEMA, AccessError, canonical, digest_of, members_errors, shares_errors
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change
-from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, delete, patch
+from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, patch
 from ..text import quote_list
 from .baseline import publication_mark
 from .jsp_profiles import KEY, MOST_TEXT, as_json, unsupported_reason
@@ -33,14 +33,15 @@ from .observed import (
     WRITER_ANNOTATION,
     ConfigMap,
 )
-from .publish import PublishSettings
+from .publish import PublishSettings, deletion_of
 
 NAME = "odh-persistency-shares-profiles"
 PROFILES = "acl-profiles"
 #: The key with all shares in the form of the ACL, without people.
 SHARES_KEY = "odh-persistency-shares.json"
-#: Classic Open Data Hub finds such ConfigMaps by the second label.
-_LABELS = {KIND_LABEL: PROFILES, "jupyterhub": "singleuser-profiles"}
+#: Classic Open Data Hub finds ConfigMaps with profiles by this label.
+_HUB_LABELS = {"jupyterhub": "singleuser-profiles"}
+_LABELS = {KIND_LABEL: PROFILES, **_HUB_LABELS}
 _PREFIX = "odh.persistency/"
 _EVERYBODY = ["*"]
 
@@ -140,7 +141,8 @@ def acl_of(text: str) -> Acl:
     try:
         data = json.loads(as_json(text))
         return _acl_of(data["profiles"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    # chr() raises OverflowError for the largest escapes.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, AccessError):
             raise
         raise AccessError(["this collection did not write them in this form"]) from error
@@ -173,8 +175,17 @@ def _acl_of(profiles: Sequence[Any]) -> Acl:
 
 
 def is_ours(observed: ConfigMap) -> bool:
-    """Return whether the ConfigMap belongs to this collection, even if somebody removed its label."""
-    return bool(observed.kind) or DIGEST_ANNOTATION in observed.annotations or SHARES_KEY in observed.data
+    """Return whether the ConfigMap belongs to this collection, even if somebody removed its labels.
+
+    The name is reserved: without our marks, the hub still reads the profiles of the last run by its own label.
+    """
+    return (
+        bool(observed.kind)
+        or DIGEST_ANNOTATION in observed.annotations
+        or SHARES_KEY in observed.data
+        or observed.has_labels(_HUB_LABELS)
+        or _PREFIX in observed.text(KEY)
+    )
 
 
 def is_our_publication(observed: ConfigMap, namespace: str) -> bool:
@@ -214,21 +225,32 @@ def plan_profiles(observed: Optional[ConfigMap], desired: Profiles, settings: Pu
     if not desired.left_out and LEFT_OUT_ANNOTATION in observed.annotations:
         has_metadata = False
         metadata["annotations"][LEFT_OUT_ANNOTATION] = None
-    if dict(observed.data) == data and has_metadata:
+    is_same = dict(observed.data) == data and not observed.has_binary
+    if is_same and has_metadata and not observed.deleting:
         return Change(KEEP, PROFILES, namespace, NAME, "the profiles are up to date")
-    reason = "its labels or annotations were modified"
-    if dict(observed.data) != data:
-        reason = "the profiles change" if observed.text(KEY) != text else "the data beside the profiles changes"
-    precondition = Precondition(observed.resource_version, observed.uid)
-    operations: tuple[ApiRequest, ...] = (delete(CONFIG_MAPS, namespace, NAME, precondition), created)
-    if not observed.immutable:
+    operations: tuple[ApiRequest, ...]
+    if observed.immutable or observed.deleting:
+        operations = (*deletion_of(observed, settings), created)
+    else:
         others = {key: None for key in observed.data if key not in data}
-        body = {"metadata": metadata, "data": {**others, **data}}
-        if dict(observed.data) == data:
+        body: dict[str, Any] = {"metadata": metadata, "data": {**others, **data}}
+        if observed.has_binary:
+            body["binaryData"] = None
+        elif is_same:
             del metadata["annotations"][WRITER_ANNOTATION]
             body = {"metadata": observed.missing_marks(metadata["labels"], metadata["annotations"])}
+        precondition = Precondition(observed.resource_version, observed.uid)
         operations = (patch(CONFIG_MAPS, namespace, NAME, body, precondition),)
+    reason = _reason_to_write(observed, desired)
     return Change(UPDATE, PROFILES, namespace, NAME, reason, before=before, after=after, operations=operations)
+
+
+def _reason_to_write(observed: ConfigMap, desired: Profiles) -> str:
+    if observed.text(KEY) != desired.text:
+        return "the profiles change"
+    if dict(observed.data) != desired.data or observed.has_binary:
+        return "the data beside the profiles changes"
+    return "it is being deleted: it is recreated" if observed.deleting else "its labels or annotations were modified"
 
 
 def plan_profiles_deletion(observed: Optional[ConfigMap], settings: PublishSettings) -> Change:
@@ -237,6 +259,5 @@ def plan_profiles_deletion(observed: Optional[ConfigMap], settings: PublishSetti
     if observed is None:
         return Change(KEEP, PROFILES, namespace, NAME, "there are no profiles")
     before = f"profiles {digest_of(observed.text(KEY))[:12]}"
-    precondition = Precondition(observed.resource_version, observed.uid)
-    operation = delete(CONFIG_MAPS, namespace, NAME, precondition)
-    return Change(DELETE, PROFILES, namespace, NAME, "`state` is absent", before=before, operations=(operation,))
+    operations = deletion_of(observed, settings)
+    return Change(DELETE, PROFILES, namespace, NAME, "`state` is absent", before=before, operations=operations)

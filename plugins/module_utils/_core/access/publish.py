@@ -117,7 +117,7 @@ def plan_deletion(observed: ObservedAcl, settings: PublishSettings, effects: Seq
             observed.index.name,
             "`state` is absent: nobody gets a share any more",
             before=f"ACL {_short(observed.index)}",
-            operations=_remove(observed.index, settings),
+            operations=deletion_of(observed.index, settings),
             subject=observed.index,
         )
     parts = tuple(_delete_part(part, settings, "`state` is absent") for _name, part in sorted(observed.parts.items()))
@@ -150,10 +150,10 @@ def plan_part(observed: Optional[ConfigMap], part: Part, safe: bool, settings: P
         return change(CREATE, "the ACL needs it", recreated)
     if observed.deleting:
         # A finalizer keeps it, and it may disappear at any time.
-        return change(UPDATE, "it is being deleted: it is recreated", *_remove(observed, settings), recreated)
+        return change(UPDATE, "it is being deleted: it is recreated", *deletion_of(observed, settings), recreated)
     if not has_text(observed, part):
         reason = "its content does not match its name: it is recreated"
-        return change(UPDATE, reason, *_remove(observed, settings), recreated)
+        return change(UPDATE, reason, *deletion_of(observed, settings), recreated)
     annotations = _part_annotations(part)
     if not observed.immutable or observed.kind != PART or not annotations.items() <= observed.annotations.items():
         body: dict[str, Any] = {"metadata": observed.missing_marks({KIND_LABEL: PART}, annotations)}
@@ -192,7 +192,7 @@ def _plan_index(observed: Optional[ConfigMap], desired: AclDocument, settings: P
         return Change(KEEP, INDEX, namespace, INDEX_NAME, "the ACL is up to date", subject=desired)
     operations: tuple[ApiRequest, ...]
     if observed.immutable or observed.deleting:
-        operations = (*_remove(observed, settings), created)
+        operations = (*deletion_of(observed, settings), created)
     else:
         others = {key: None for key in observed.data if key != INDEX_KEY}
         if not desired.left_out and LEFT_OUT_ANNOTATION in observed.annotations:
@@ -271,7 +271,8 @@ def _last_annotated(part: ConfigMap, settings: PublishSettings) -> datetime:
 
 
 def _delete_part(part: ConfigMap, settings: PublishSettings, reason: str) -> Change:
-    return Change(DELETE, PART, settings.namespace, part.name, reason, operations=_remove(part, settings), subject=part)
+    operations = deletion_of(part, settings)
+    return Change(DELETE, PART, settings.namespace, part.name, reason, operations=operations, subject=part)
 
 
 def has_text(observed: Optional[ConfigMap], part: Part) -> bool:
@@ -334,7 +335,7 @@ def _delete(observed: ConfigMap, settings: PublishSettings) -> ApiRequest:
     return delete(CONFIG_MAPS, settings.namespace, observed.name, precondition)
 
 
-def _remove(observed: ConfigMap, settings: PublishSettings) -> tuple[ApiRequest, ...]:
+def deletion_of(observed: ConfigMap, settings: PublishSettings) -> tuple[ApiRequest, ...]:
     """Return the deletion of a ConfigMap. Finalizers would keep it, and readers would still get the ACL: they are removed."""
     if not observed.has_finalizers:
         return (_delete(observed, settings),)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Optional
 GROUPS_ANNOTATION = "openshift.io/sa.scc.supplemental-groups"
 #: OpenShift takes this range if the namespace has none of groups.
 USERS_ANNOTATION = "openshift.io/sa.scc.uid-range"
-_RANGE = re.compile(r"(\d+)(?:/(\d+)|-(\d+))\Z")
+#: Python refuses to read integers of thousands of digits.
+_RANGE = re.compile(r"(\d{1,20})(?:/(\d{1,20})|-(\d{1,20}))\Z")
 
 
 class IdRange(NamedTuple):

@@ -11,14 +11,14 @@ one list. Retries, pagination and error messages are those of `Api`. A Group tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from ..._core.metadata import ABSENT, RETIRED
 from ..._core.requests import Resource
 from ..._core.shares.groups import source_of
 from ..._core.shares.spec import ShareSpec, named_groups
 from ..._core.text import did_you_mean
-from ..._core.validation import describe_value
+from ..._core.validation import describe_value, quoted
 from ..._hub.acl_format import OPENSHIFT
 from ..module import PlanRejected
 from .api import Api
@@ -27,6 +27,8 @@ from .errors import ApiError
 from .openshift_client import OpenShiftConnection, OpenShiftResource
 
 GROUPS = Resource("user.openshift.io", "v1", "groups", namespaced=False)
+#: In bytes. Kubernetes sets no limit, and one huge name would not fit into an access list.
+LONGEST_USER = 1024
 _GROUPS = OpenShiftResource(
     GROUPS,
     "Group",
@@ -87,14 +89,15 @@ def read_members(connection: Connection, names: Sequence[str], errors: dict[str,
                 "correct the name"
             )
             continue
-        users = _users(group)
-        if users is None:
+        # OpenShift writes an empty list as null, or omits it.
+        users = [] if group.get("users") is None else group["users"]
+        error = _error_of_users(users)
+        if error:
             errors[OPENSHIFT + name] = (
-                f"openshift:{name} cannot be read: `users` of Group {name} must be a list of names, but has "
-                f"{describe_value(_invalid_user(group['users']))}; correct the Group"
+                f"openshift:{name} cannot be read: `users` of Group {name} {error}; correct the Group"
             )
             continue
-        members[name] = users
+        members[name] = tuple(dict.fromkeys(users))
     return members
 
 
@@ -114,17 +117,13 @@ def _is_impossible(name: str) -> bool:
     return name in ("", ".", "..") or "/" in name or "%" in name
 
 
-def _users(group: Mapping[str, Any]) -> Optional[tuple[str, ...]]:
-    """Return the members, or None if they are invalid. OpenShift writes an empty list as null, or omits it."""
-    users = group.get("users")
-    if users is None:
-        return ()
-    if not isinstance(users, list) or not all(isinstance(user, str) and user for user in users):
-        return None
-    return tuple(dict.fromkeys(users))
-
-
-def _invalid_user(users: Any) -> Any:
+def _error_of_users(users: Any) -> str:
+    """Return what is wrong with the members of a Group, or ""."""
     if not isinstance(users, list):
-        return users
-    return next((user for user in users if not isinstance(user, str) or not user), None)
+        return f"must be a list of names, but has {describe_value(users)}"
+    for user in users:
+        if not isinstance(user, str) or not user:
+            return f"must be a list of names, but has {describe_value(user)}"
+        if len(user.encode("utf-8", "surrogatepass")) > LONGEST_USER:
+            return f"has the name {quoted(user)}, which is longer than {LONGEST_USER} bytes"
+    return ""

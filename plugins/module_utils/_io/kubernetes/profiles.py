@@ -36,7 +36,7 @@ from ..._core.access.observed import ConfigMap, earlier_levels
 from ..._core.access.publish import Publication, PublishSettings, effects_of
 from ..._core.metadata import ABSENT
 from ..._core.outcome import Outcome
-from ..._core.plan import REFUSE, Change, Plan, Unreconcilable
+from ..._core.plan import KEEP, REFUSE, Change, Plan, Unreconcilable
 from ..._hub.acl_format import AccessError
 from ..module import PlanRejected, finish, timings_result
 from .acl import WRITER, consent_of, consents_needed, operations_to_try, warnings_of_quotas
@@ -204,7 +204,8 @@ class ProfilesPublisher:
             if latest[0].refusals:
                 reasons = "; ".join(one.reason for one in latest[0].refusals)
                 return replace(change, action=REFUSE, reason=reasons, operations=())
-            return next(one for one in latest[0].changes if not one.effect)
+            kept = replace(change, action=KEEP, reason="it does not belong to this collection", operations=())
+            return next((one for one in latest[0].changes if not one.effect), kept)
 
         outcome = apply_plan(self.api, plan, plan_again, check_mode)
         done = [change for change in outcome.plan.changes if change.operations]
