@@ -479,3 +479,25 @@ def test_unreadable_profiles_grant_no_claim(cluster, namespace, modules):
     assert not modules.ok(
         "user_pvc", {"namespace": namespace, "users": ["ann"], "state": "present", "size": "1Gi"}, check=True
     ).failed
+
+
+def test_a_group_that_nobody_can_read_keeps_its_members_in_profiles(cluster, namespace, modules):
+    if not cluster.serves_groups():
+        pytest.skip("the cluster has no Groups of user.openshift.io")
+    group = cluster.make_group(["dan"])
+    grants = {"users": ["ann", "ben"], "groups": [f"openshift:{group}"]}
+    modules.ok("share_acl", options(namespace, changed("lab", read=grants), format="jsp"))
+    # Their profiles would exceed the limit of a ConfigMap.
+    cluster.patch("groups", group, {"users": [f"a-name-of-some-length-{number:06}" for number in range(30_000)]})
+    less = options(namespace, changed("lab", read={**grants, "users": ["ann"]}), format="jsp")
+    result = modules.ok("share_acl", less)
+    (reason,) = [one["reason"] for one in result.unreconcilable if f"openshift:{group} cannot be read" in one["reason"]]
+    assert "with its 30000 members, the profiles take" in reason
+    assert reason.endswith("stay those of the last run")
+    users = '"users": [\n    "ann",\n    "dan"\n   ]'
+    assert users in cluster.get("configmaps", PROFILES, namespace)["data"][YAML_KEY]
+    assert not modules.ok("share_acl", less).changed
+    cluster.delete("groups", group)
+    assert not modules.ok("share_acl", less).changed
+    assert modules.ok("share_acl", {**less, "shares": LESS}).changed
+    assert "dan" not in str(cluster.get("configmaps", PROFILES, namespace)["data"])

@@ -5,7 +5,8 @@
 """The ConfigMap that offers shares to classic Open Data Hub: its observed content, and the plan for it.
 
 Profiles are read back into an ACL, so that both formats use the same sentences and guards. Profiles have only people. Levels,
-groups and last days are stored under a second key of the same ConfigMap, which JSP ignores.
+groups and last days are stored under a second key of the same ConfigMap, and the members of Groups of OpenShift under a third.
+JSP ignores both.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Optional
 
-from ..._hub.access import load_shares
-from ..._hub.acl_format import HUB, SCHEMA, AccessError, canonical, digest_of, members_errors, shares_errors
+from ..._hub.access import load_members, load_shares
+from ..._hub.acl_format import HUB, OPENSHIFT, SCHEMA, AccessError, canonical, digest_of, members_errors, shares_errors
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change
 from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, patch
 from ..text import quote_list
@@ -39,6 +40,8 @@ NAME = "odh-persistency-shares-profiles"
 PROFILES = "acl-profiles"
 #: The key with all shares in the form of the ACL, without people.
 SHARES_KEY = "odh-persistency-shares.json"
+#: The key with the members of Groups of OpenShift: those of a Group that a later run cannot read stay.
+MEMBERS_KEY = "odh-persistency-members.json"
 #: Classic Open Data Hub finds ConfigMaps with profiles by this label.
 _HUB_LABELS = {"jupyterhub": "singleuser-profiles"}
 _LABELS = {KIND_LABEL: PROFILES, **_HUB_LABELS}
@@ -64,7 +67,8 @@ def hub_group_errors(acl: Acl, today: date) -> list[str]:
 @dataclass(frozen=True)
 class Profiles:
     """The content of the ConfigMap: the `text` of the profiles, what they `offer` as an ACL without groups, and the `shares`
-    with levels, groups and last days as an ACL without people. `left_out` are claims as in AclDocument."""
+    with levels, groups and last days as an ACL whose people have only their Groups of OpenShift. `left_out` are claims as in
+    AclDocument."""
 
     text: str
     offer: Acl
@@ -74,7 +78,16 @@ class Profiles:
     @property
     def data(self) -> dict[str, str]:
         """The data of the ConfigMap."""
-        return {KEY: self.text, SHARES_KEY: canonical(self.shares.shares)}
+        found = {KEY: self.text, SHARES_KEY: canonical(self.shares.shares)}
+        people = self.shares.people
+        return {**found, MEMBERS_KEY: canonical({"schema": SCHEMA, "people": people})} if people else found
+
+    @property
+    def granted(self) -> Acl:
+        """The offer with levels, groups and last days."""
+        offer, members = self.offer.people, self.shares.people
+        people = {person: {**offer.get(person, {}), **members.get(person, {})} for person in {**offer, **members}}
+        return Acl(self.shares.shares, people)
 
     def mark(self, namespace: str) -> str:
         """Return the mark that binds the ConfigMap to what a run of this collection published."""
@@ -89,7 +102,7 @@ class Profiles:
 def profiles_from(text: str, acl: Acl) -> Profiles:
     """Return the content to store, from profiles and the ACL that they were made from. Raises ValueError if it is too
     large."""
-    found = Profiles(text, acl_of(text), Acl(acl.shares, {}))
+    found = Profiles(text, acl_of(text), Acl(acl.shares, _openshift_members(acl)))
     size = sum(len(value.encode("utf-8")) for value in found.data.values())
     if size > MOST_TEXT:
         raise ValueError(
@@ -102,7 +115,17 @@ def profiles_from(text: str, acl: Acl) -> Profiles:
 def published_profiles(observed: ConfigMap) -> Profiles:
     """Return the published profiles. Raises AccessError if this collection did not write them."""
     text = observed.text(KEY)
-    return Profiles(text, acl_of(text), shares_of(observed))
+    members = observed.text(MEMBERS_KEY)
+    people = load_members(members, digest_of(members))["people"] if members else {}
+    return Profiles(text, acl_of(text), Acl(shares_of(observed).shares, people))
+
+
+def _openshift_members(acl: Acl) -> dict[str, dict[str, list[str]]]:
+    members = {
+        person: [group for group in record.get("groups", ()) if group.startswith(OPENSHIFT)]
+        for person, record in acl.people.items()
+    }
+    return {person: {"groups": groups} for person, groups in members.items() if groups}
 
 
 def shares_of(observed: ConfigMap) -> Acl:
@@ -190,7 +213,7 @@ def is_ours(observed: ConfigMap) -> bool:
 
 def is_our_publication(observed: ConfigMap, namespace: str) -> bool:
     """Return whether a run of this collection published the content of the ConfigMap as it is."""
-    content = {key: observed.text(key) for key in (KEY, SHARES_KEY)}
+    content = {key: observed.text(key) for key in (KEY, SHARES_KEY, MEMBERS_KEY) if key in observed.data}
     mark = publication_mark(namespace, digest_of(canonical(content)))
     return observed.annotations.get(PUBLICATION_ANNOTATION) == mark
 

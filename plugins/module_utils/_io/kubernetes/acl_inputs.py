@@ -17,6 +17,7 @@ from ..._core.access.granted_claims import ClaimResults, Holdings, ObservedClaim
 from ..._core.access.guards import Rejection
 from ..._core.access.model import EMPTY, Acl
 from ..._core.plan import Unreconcilable
+from ..._core.shares.groups import source_of
 from ..._core.shares.spec import ShareSpec
 from .api import Api
 from .granted_claims import ClaimReader
@@ -109,6 +110,26 @@ class AclInputs:
             kept = {group: _members(baseline, group) for group in self.groups.errors}
             self._compiled = compile_acl(self.shares, {**self.groups.members, **kept}, self.namespace)
         return self._compiled
+
+    def leave_out_largest_group(self, reason: str) -> bool:
+        """Treat the largest Group of OpenShift as one that cannot be read; return whether there is one.
+
+        Whoever may edit a Group must not keep a run from withdrawing anything because the result is too large.
+        """
+        sizes = {
+            group: sum(map(len, users))
+            for group, users in self.groups.members.items()
+            if source_of(group) == "openshift" and users
+        }
+        if not sizes:
+            return False
+        largest = max(sizes, key=lambda group: (sizes[group], group))
+        members = {group: users for group, users in self.groups.members.items() if group != largest}
+        count = len(self.groups.members[largest])
+        error = f"{largest} cannot be read: with its {count} {'member' if count == 1 else 'members'}, {reason}"
+        self.groups = Groups(members, {**self.groups.errors, largest: error})
+        self._compiled = None
+        return True
 
     def possible(self) -> list[Acl]:
         """Return the ACLs that a run with these inputs publishes: with all shares, and without those that have obstacles."""

@@ -31,7 +31,7 @@ from ..._core.access.jsp_config_map import (
     published_profiles,
 )
 from ..._core.access.jsp_profiles import WARNING, profiles_of, unsupported_reason
-from ..._core.access.model import EMPTY, Acl
+from ..._core.access.model import EMPTY
 from ..._core.access.observed import ConfigMap, earlier_levels
 from ..._core.access.publish import Publication, PublishSettings, effects_of
 from ..._core.metadata import ABSENT
@@ -126,6 +126,8 @@ class ProfilesPublisher:
             text, omitted = profiles_of(intended.acl, today, self.params["home_path"], self.params["mount_roots"])
             desired = replace(profiles_from(text, intended.acl), left_out=intended.left_out)
         except ValueError as error:
+            if self.inputs.leave_out_largest_group(str(error)):
+                return self.plan(observed)
             errors.append(str(error))
         if errors or desired is None:
             return self._reject([Rejection(error) for error in errors])
@@ -158,9 +160,7 @@ class ProfilesPublisher:
 
     def _granted(self, observed: Optional[ConfigMap], published: _Published) -> Granted:
         """Return what is granted before the run. Levels of an access list count if there are no profiles yet."""
-        shares = None if published.profiles is None else published.profiles.shares
-        if published.profiles is not None:
-            shares = Acl(published.profiles.shares.shares, published.profiles.offer.people)
+        shares = None if published.profiles is None else published.profiles.granted
         earlier = levels_of(observed)
         if observed is None:
             earlier = earlier_levels(AclReader(self.api, self.params["namespace"]).observe())

@@ -78,7 +78,7 @@ def manage_acl(module: Any) -> dict[str, Any]:
         from ..kubernetes.profiles import manage_profiles
 
         return manage_profiles(module, api, inputs, timings)
-    compiled = _compile(params, inputs)
+    compiled = compiled_document(params, inputs)
     timings["compile"] = time.monotonic() - read
     publisher = AclPublisher(api, params["namespace"], module.check_mode)
     planner = Planner(api, params, inputs, compiled)
@@ -129,9 +129,15 @@ def _input(params: dict[str, Any]) -> tuple[list[ShareSpec], dict[str, Sequence[
     return shares, groups
 
 
-def _compile(params: dict[str, Any], inputs: AclInputs) -> Optional[AclDocument]:
+def compiled_document(params: dict[str, Any], inputs: AclInputs) -> Optional[AclDocument]:
     """Return the ACL with all shares, None to delete the ACL. Raises PlanRejected if it cannot be stored."""
-    return None if params["state"] == ABSENT else _document(inputs.compile())
+    while params["state"] != ABSENT:
+        try:
+            return document_of(inputs.compile())
+        except ValueError as error:
+            if not inputs.leave_out_largest_group(str(error)):
+                raise PlanRejected([str(error)]) from error
+    return None
 
 
 def _document(acl: Acl) -> AclDocument:
