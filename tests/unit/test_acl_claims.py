@@ -83,3 +83,20 @@ def test_marks_belong_to_a_namespace_and_no_index_is_no_baseline():
     baseline = baseline_of(ObservedAcl(), PublishedAcl("", compile_acl([], {}, NAMESPACE)), NAMESPACE, [])
     assert baseline.acl is None
     assert not baseline.is_tampered
+
+
+@given(st.sampled_from([None, "odd", *LEVELS]), st.sampled_from(["", *LEVELS]))
+def test_the_stricter_level_counts(mark, earlier):
+    observed = ObservedClaims({"files": claim_named("files", "share", mark)}, earlier={"files": earlier})
+    known = [level for level in (mark, earlier) if level in LEVELS]
+    assert observed.level("files") == max(known, key=LEVELS.index, default="")
+
+
+def test_marks_on_a_copy_whose_source_is_unknown_prove_nothing():
+    observed = ObservedClaims(
+        {"files": claim_named("files", "share", "public")},
+        copies={"files": CopyProblem("is a copy of claim x, and whether that is a home is unknown: gone", False)},
+    )
+    new = compile_acl([share("other", "public", claim="files")], {}, NAMESPACE)
+    found = obstacles(new.by_name, observed)
+    assert "other" in found

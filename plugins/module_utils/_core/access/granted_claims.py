@@ -20,7 +20,7 @@ from ..._hub.acl_format import LEVELS, reserved_claim
 from ..kubernetes.claims import Claim
 from ..metadata import LEVEL_ANNOTATION
 from ..shares.planning.copies import CopyProblem
-from ..shares.planning.observed import is_marked, reserved_for, share_of
+from ..shares.planning.observed import reserved_for, share_of
 from ..text import quote_list
 from .guards import Rejection
 from .model import Acl
@@ -43,10 +43,12 @@ class ObservedClaims:
     earlier: Mapping[str, str] = field(default_factory=dict)
 
     def level(self, name: str) -> str:
-        """Return the level of a claim's data: that of its mark, or else that of an earlier publication; "" if unknown."""
+        """Return the level of a claim's data: of its mark and of an earlier publication the stricter one; "" if unknown."""
         claim = self.claims.get(name)
-        level = "" if claim is None else claim.annotations.get(LEVEL_ANNOTATION, "")
-        return level if level in LEVELS else self.earlier.get(name, "")
+        mark = "" if claim is None else claim.annotations.get(LEVEL_ANNOTATION, "")
+        return max(
+            (level for level in (mark, self.earlier.get(name, "")) if level in LEVELS), key=LEVELS.index, default=""
+        )
 
 
 class Obstacle(NamedTuple):
@@ -88,11 +90,12 @@ def obstacles(shares: Mapping[str, Mapping[str, Any]], observed: ObservedClaims)
             found[name] = Obstacle(
                 f"claim {claim} is {use}", f"the share {name} would grant claim {claim}, which is {use}: {_OTHER}"
             )
-        elif _is_doubtful_copy(name, claim, observed):
+        elif _is_doubtful_copy(claim, observed):
             reason = observed.copies[claim].reason
             found[name] = Obstacle(
                 f"claim {claim} {reason}",
-                f"the share {name} would grant claim {claim}, which {reason}: copy what is no home's into a new claim",
+                f"the share {name} would grant claim {claim}, which {reason}: copy what is no home's into a new claim, or, for "
+                "a share of a storage class, set `adopt: true` in its entry to confirm that it holds none",
                 is_unknown=True,
             )
         elif claim in observed.errors:
@@ -191,10 +194,9 @@ def left_out_before(observed: Optional[ConfigMap]) -> dict[str, str]:
     return {claim: "" for claim in claims if isinstance(claim, str)}
 
 
-def _is_doubtful_copy(share: str, name: str, observed: ObservedClaims) -> bool:
-    """Return whether the content of a claim may be a home's, as `share_pvc` decides: a claim that is the share's is trusted."""
-    claim = observed.claims.get(name)
-    return claim is not None and name in observed.copies and not is_marked(claim, share)
+def _is_doubtful_copy(name: str, observed: ObservedClaims) -> bool:
+    """Return whether the content of a claim may be a home's. Marks on the claim prove nothing, because others can write them."""
+    return observed.claims.get(name) is not None and name in observed.copies
 
 
 def _other_use(share: str, name: str, observed: ObservedClaims) -> str:

@@ -23,7 +23,8 @@ def schema_error(observed: ObservedAcl, namespace: str) -> str:
     writer = observed.index.annotations.get(WRITER_ANNOTATION) or "an unknown writer"
     return (
         f"The ACL in ConfigMap {INDEX_NAME} has schema {observed.newer_schema}, written by {writer}, but this version of the "
-        f"collection supports schemas up to {SCHEMA}: use a newer version"
+        f"collection supports schemas up to {SCHEMA}: use a newer version, or, if none of yours wrote it, delete that "
+        "ConfigMap and run again"
     )
 
 

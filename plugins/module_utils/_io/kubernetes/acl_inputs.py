@@ -195,7 +195,8 @@ class AclInputs:
 
     def _observed(self, acl: Acl) -> ObservedClaims:
         if self._claims is None:
-            self._claims = self._reader.read({share["claim"] for share in acl.by_name.values()})
+            levels = {share["claim"]: share["level"] for share in acl.by_name.values()}
+            self._claims = self._reader.read(levels, {share.claim for share in self.shares if share.adopt})
         return self._claims
 
     def _without(self, acl: Acl, names: Collection[str]) -> Acl:

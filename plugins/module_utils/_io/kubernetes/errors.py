@@ -158,7 +158,7 @@ def api_error(response: Any, call: ApiCall) -> ApiError:
     message, reason = "", ""
     try:
         status = json.loads(response.data)
-        message, reason = status.get("message", ""), status.get("reason", "")
+        message, reason = (str(status.get(key) or "") for key in ("message", "reason"))
     except (ValueError, AttributeError):
         message = response.data[:200].decode("utf-8", "replace")
     return ApiError(response.status, call, message, reason)

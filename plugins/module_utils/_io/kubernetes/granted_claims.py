@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Optional
 
 from ..._core.access.granted_claims import ObservedClaims
@@ -29,8 +29,12 @@ class ClaimReader:
         self._found: dict[str, Optional[Claim]] = {}
         self._errors: dict[str, str] = {}
 
-    def read(self, names: Collection[str]) -> ObservedClaims:
-        """Return these claims, with what can be found out about the claims that they are copies of."""
+    def read(self, levels: Mapping[str, str], trusted: Collection[str] = ()) -> ObservedClaims:
+        """Return the claims of `levels`, with what can be found out about the claims that they are copies of.
+
+        `levels` are those that their shares have. For the `trusted` ones the operator confirmed what cannot be found out.
+        """
+        names = levels.keys()
         if not names:
             return ObservedClaims()
         self._list(SELECTOR)
@@ -41,8 +45,8 @@ class ClaimReader:
         copies = {}
         for name in sorted(names):
             claim = self._found.get(name)
-            problem = copy_problem(self._namespace, claim, self) if claim is not None else None
-            if problem is not None:
+            problem = copy_problem(self._namespace, claim, self, levels[name]) if claim is not None else None
+            if problem is not None and (problem.is_known or name not in trusted):
                 copies[name] = problem
         return ObservedClaims(self._found, self._errors, copies)
 

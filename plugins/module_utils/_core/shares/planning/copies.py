@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Claims whose content is a copy (`dataSource`, `dataSourceRef`): a copy of a home is no share."""
+"""Claims whose content is a copy (`dataSource`, `dataSourceRef`): one of a home is no share, one of a share has its level."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Optional, Protocol
 
+from ...._hub.acl_format import LEVELS
 from ...kubernetes.claims import Claim
+from ...metadata import LEVEL_ANNOTATION
 from ..naming import is_spawner_name, reserved_name
 from .observed import reserved_for
 
@@ -29,16 +31,16 @@ class SourceLookup(Protocol):
 
 
 class CopyProblem(NamedTuple):
-    """Why the content of a claim cannot be a share's ("is a copy of ..."). `is_known`: it is the content of a home."""
+    """Why the content of a claim cannot be a share's ("is a copy of ..."). `is_known`: it is known that it cannot."""
 
     reason: str
     is_known: bool
 
 
-def copy_problem(namespace: str, claim: Claim, lookup: SourceLookup) -> Optional[CopyProblem]:
-    """Return why a claim cannot be a share because of what it was copied from, None when it can be one.
+def copy_problem(namespace: str, claim: Claim, lookup: SourceLookup, level: str) -> Optional[CopyProblem]:
+    """Return why a claim cannot be a share of a level because of what it was copied from, None when it can be one.
 
-    A source that cannot be read is not assumed to be different from a home.
+    A source that cannot be read, or that is newer than its copy, is not assumed to be different from a home.
     """
     current, path = claim, "is"
     seen = {(namespace, claim.name)}
@@ -71,5 +73,12 @@ def copy_problem(namespace: str, claim: Claim, lookup: SourceLookup) -> Optional
         other_use = reserved_for(found)
         if other_use is not None:
             return CopyProblem(f"{path}, which is {other_use}", is_known=True)
+        stricter = found.annotations.get(LEVEL_ANNOTATION, "")
+        if level in LEVELS and stricter in LEVELS and LEVELS.index(stricter) > LEVELS.index(level):
+            return CopyProblem(f"{path}, whose data is {stricter} and not {level}", is_known=True)
+        if found.created > current.created:
+            return CopyProblem(
+                f"{path}, and whether that is a home is unknown: claim {name} is newer than its copy", is_known=False
+            )
         current, namespace, path = found, where, f"{path}, which is"
     return CopyProblem(f"{path} a copy of so many copies that whether it holds a home is unknown", is_known=False)

@@ -55,6 +55,8 @@ def reserved_for(claim: Claim) -> Optional[str]:
     """Return what a claim is that cannot be a share ("the home of bob"), None when it can be one."""
     if claim.user is not None:
         return f"the home of {claim.user}"
+    if USERNAME_LABEL in claim.annotations:
+        return "a home without the name of its owner"
     kind = claim.labels.get(KIND_LABEL)
     if kind is not None and kind not in _KINDS:
         return "a home" if kind == KIND_HOME else f"a {kind}"

@@ -110,7 +110,7 @@ class TargetPlanner:
         """
         if claim.data_source is None:
             return
-        problem = copy_problem(self.target.namespace, claim, self.observed)
+        problem = copy_problem(self.target.namespace, claim, self.observed, self.share.spec.level)
         if problem is None:
             return
         if not problem.is_known and self.is_trusted_copy(claim):
