@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.acl import AGENT, options, share
 
 GROUPS = {"analysts": ["ann", "ben"]}
@@ -33,12 +35,48 @@ def test_namespaces_that_are_missing_and_shares_that_are_deleted(namespace, modu
     assert result.missing_namespaces == [f"{namespace}-jobs"]
     assert result.deletions == 0
     assert result.warnings == []
-    result = modules.ok("share_preflight", {**chosen, "create_namespace": False, "retired": ["old"]})
+    # Without it, what share_pvc rejects in a real run is rejected. In check mode an earlier task may be what creates it.
+    chosen["create_namespace"] = False
+    message = modules.refused("share_preflight", chosen)
+    assert f"{namespace}-jobs does not exist" in message
+    assert "Nothing was changed." in message
+    assert modules.ok("share_preflight", chosen, check=True).missing_namespaces == []
+    chosen["shares"] = [DATA]
+    result = modules.ok("share_preflight", {**chosen, "retired": ["old"]})
     assert result.missing_namespaces == []
     assert result.deletions == 1
     # Claims and volumes are previewed only if something precedes them: this one was never retired.
     modules.ok("share_pvc", {"namespaces": [namespace], "shares": [share("old", size="1Gi", read={"users": ["ann"]})]})
     assert "old" in modules.refused("share_preflight", {**chosen, "absent": ["old"]})
+
+
+def test_an_existing_claim_that_is_missing(cluster, namespace, modules):
+    given = share("given", read={"users": ["ann"]}, backend={"type": "existing_claim", "claim": "missing"})
+    chosen = options(namespace, [{**DATA, "read": {"users": ["zoe"]}}, given], groups=GROUPS, namespaces=[namespace])
+    assert "claim missing does not exist" in modules.refused("share_preflight", chosen)
+    modules.ok("share_preflight", chosen, check=True)
+    # A claim in a namespace that the run creates cannot exist either.
+    new = {**chosen, "namespaces": [namespace, f"{namespace}-new"], "create_namespace": True}
+    assert "claim missing does not exist" in modules.refused("share_preflight", new)
+    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    cluster.create("persistentvolumeclaims", {"metadata": {"name": "missing"}, "spec": spec}, namespace)
+    modules.ok("share_preflight", chosen)
+
+
+@pytest.mark.parametrize("form", ["acl", "jsp"])
+def test_the_namespace_of_the_access_list_is_missing(namespace, modules, form):
+    """share_pvc creates it only if it has claims there."""
+    missing = f"{namespace}-hub"
+    data = {**DATA, "read": {"users": ["ann"]}}
+    chosen = {**options(missing, [data], namespaces=[namespace]), "format": form}
+    for create in (False, True):
+        rejected = {**chosen, "create_namespace": create}
+        assert f"{missing} does not exist" in modules.refused("share_preflight", rejected)
+        modules.ok("share_preflight", rejected, check=True)
+    both = [namespace, missing]
+    for more in ({"namespaces": both}, {"shares": [{**data, "namespaces": both}]}):
+        created = modules.ok("share_preflight", {**chosen, **more, "create_namespace": True})
+        assert created.missing_namespaces == [missing]
 
 
 def test_a_root_of_directories_that_is_missing(namespace, modules):

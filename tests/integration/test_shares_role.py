@@ -261,6 +261,35 @@ def test_nothing_is_created_if_the_directories_cannot_be(cluster, playbooks, nam
     playbooks.ok(SITE, inventory, "--check")
 
 
+@pytest.mark.parametrize("mistake", ["namespace", "claim"])
+def test_what_share_pvc_rejects_is_rejected_before_directories_and_grants(
+    cluster, playbooks, namespace, tmp_path, audit, mistake
+):
+    """A rejected run that withdraws nothing writes nothing, although it would also widen grants."""
+    where = {"shares_path": str(tmp_path), "shares_export": "/exports", "shares_mounted": False}
+    inventory = inventory_of(namespace, shares_create_namespace=False, **where)
+    del inventory["shares_list"][0]["namespaces"]
+    playbooks.ok(SHARES, inventory)
+    published, found = acl(cluster, namespace), sorted(tmp_path.rglob("*"))
+    inventory["shares_groups"]["analysts"].append("zoe")
+    inventory["shares_list"].append(
+        {"name": "more", "level": "public", "backend": nfs("/exports/more"), "directories": ["raw"]}
+    )
+    if mistake == "namespace":
+        inventory["shares_namespaces"] = [f"{namespace}-jbos"]
+    else:
+        given = {"name": "given", "level": "public", "backend": {"type": "existing_claim", "claim": "missing"}}
+        inventory["shares_list"].append(given)
+    with audit() as log:
+        message = playbooks.refused(SHARES, inventory)
+    assert ("-jbos does not exist" if mistake == "namespace" else "claim missing does not exist") in message
+    assert "Nothing was changed" in message
+    mine = [request for request in log.writes if not request.user.startswith("system:") and not request.dry_run]
+    assert not mine, log
+    assert acl(cluster, namespace) == published
+    assert sorted(tmp_path.rglob("*")) == found
+
+
 def test_retiring_and_returning(cluster, playbooks, namespace, audit):
     inventory = inventory_of(namespace, shares_create_namespace=False)
     del inventory["shares_list"][0]["namespaces"]

@@ -262,6 +262,7 @@ def settings_for(state: str = "present", **more: Any) -> ShareSettings:
         "size_text": "",
         "retention": timedelta(days=30),
         "check_mode": False,
+        "allows_missing": False,
     }
     return ShareSettings(**{**given, "state": state, "now": NOW, **more})
 

@@ -56,6 +56,11 @@ class Module(AnsibleModule):
                 self.number_errors.append(error)
                 del self.params[name]
 
+    @property
+    def allows_missing(self) -> bool:
+        """Whether an earlier task may create what is missing: in check mode it did not run."""
+        return bool(self.check_mode)
+
     def fail_json(self, msg: str, **result: Any) -> None:
         """End with a failure; also called by Ansible for options that are not valid."""
         result = self._limited(result)

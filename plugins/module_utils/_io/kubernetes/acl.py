@@ -80,13 +80,16 @@ class AclPublisher:
 
     `digest` and `published_at` are those of the published ACL as of the last read ("" if there is none); after a run in
     check mode, of the one that would be published.
+
+    `allows_missing` is whether an earlier task may create the namespace.
     """
 
-    def __init__(self, api: Api, namespace: str, check_mode: bool) -> None:
+    def __init__(self, api: Api, namespace: str, check_mode: bool, allows_missing: bool) -> None:
         self.api = api
         self.namespace = namespace
         self.desired: Optional[AclDocument] = None
         self.check_mode = check_mode
+        self.allows_missing = allows_missing
         self.timings = {"read": 0.0, "plan": 0.0, "write": 0.0}
         self.digest = ""
         self.published_at = ""
@@ -153,13 +156,13 @@ class AclPublisher:
         self._warnings += [warning] if warning else []
 
     def _missing_namespace(self, publication: Publication, observed: ObservedAcl) -> str:
-        """Return a warning if the namespace is missing in check mode, or "". Raises PlanRejected otherwise.
+        """Return a warning if an earlier task may create the missing namespace, or "". Raises PlanRejected otherwise.
 
         Reads the namespace only before a write, and if nothing was found: a missing namespace lists as an empty one.
         """
         if not publication.plan.changed and (observed.index is not None or observed.parts):
             return ""
-        return check_namespace(self.api, self.namespace, self.check_mode)
+        return check_namespace(self.api, self.namespace, self.allows_missing)
 
     def _quota_warnings(self, publication: Publication) -> list[str]:
         """In check mode, compare the sum of new objects with the quotas: dry runs pass them one by one."""

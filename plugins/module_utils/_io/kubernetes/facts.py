@@ -144,13 +144,13 @@ def missing_namespace_warning(namespace: str) -> str:
     return f"Namespace {namespace} does not exist yet: the plan is shown, but the API server could not validate it"
 
 
-def check_namespace(api: Api, name: str, check_mode: bool) -> str:
-    """Return the warning about a namespace that does not exist in check mode, "" otherwise.
+def check_namespace(api: Api, name: str, allows_missing: bool) -> str:
+    """Return the warning about a namespace that does not exist and that an earlier task may create, "" otherwise.
 
     Raises PlanRejected when the namespace does not exist, or is being deleted.
     """
     error, missing = namespace_error(api, name)
-    if error and not (missing and check_mode):
+    if error and not (missing and allows_missing):
         raise PlanRejected([error])
     return missing_namespace_warning(name) if error else ""
 

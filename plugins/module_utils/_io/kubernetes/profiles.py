@@ -60,7 +60,7 @@ def manage_profiles(module: Any, api: Api, inputs: AclInputs, timings: Mapping[s
         rejected.more["access"] = as_data(publisher.comparison)
         rejected.more["needs_consent"] = consents_needed(publisher.rejections)
         raise rejected
-    outcome = publisher.apply(plan, observed, module.check_mode)
+    outcome = publisher.apply(plan, observed, module.check_mode, module.allows_missing)
     phases = {**timings, "plan": planned - started, "write": time.monotonic() - planned}
     return finish(module, outcome, PROFILES, access=as_data(publisher.comparison), **timings_result(phases))
 
@@ -186,11 +186,14 @@ class ProfilesPublisher:
                 causes[name] = reason
         return compare(old, new, today, causes)
 
-    def apply(self, plan: Plan, observed: Optional[ConfigMap], check_mode: bool) -> Outcome:
-        """Apply the plan. When something else writes in the meantime, plan again, with all guards."""
+    def apply(self, plan: Plan, observed: Optional[ConfigMap], check_mode: bool, allows_missing: bool) -> Outcome:
+        """Apply the plan. When something else writes in the meantime, plan again, with all guards.
+
+        `allows_missing` is whether an earlier task may create the namespace.
+        """
         warnings = []
         if plan.changed or observed is None:
-            missing = check_namespace(self.api, self.namespace, check_mode)
+            missing = check_namespace(self.api, self.namespace, allows_missing)
             if missing:
                 return Outcome(plan, warnings=[missing])
         if check_mode:

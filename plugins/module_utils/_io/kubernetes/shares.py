@@ -70,8 +70,9 @@ class SharesRun:
     def namespace_errors(self, plan: Plan, create: Optional[Collection[str]]) -> tuple[list[str], set[str]]:
         """Return what is wrong with the namespaces of present shares, and those that do not exist yet.
 
-        The latter are errors, except in check mode, or if namespaces are to be created. `create` are those to create even
-        without a share, or None to create none. A namespace is read only before a write to it, or when no claim was found in it.
+        The latter are errors, except if an earlier task may create them, or if namespaces are to be created. `create` are
+        those to create even without a share, or None to create none. A namespace is read only before a write to it, or when
+        no claim was found in it.
         """
         desired = {name for share in self.shares if share.state == PRESENT for name in share.namespaces}
         desired |= {*(create or ())}
@@ -84,7 +85,7 @@ class SharesRun:
             return namespace_error(self.api, name, must_read=create is not None and name not in populated)
 
         for name, (error, missing) in zip(names, in_parallel(read, names)):
-            if error and missing and (self.settings.check_mode or create is not None):
+            if error and missing and (self.settings.allows_missing or create is not None):
                 absent.add(name)
             elif error:
                 errors.append(error.replace("`namespace`", "`namespaces`"))

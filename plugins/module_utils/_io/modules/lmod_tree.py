@@ -158,6 +158,7 @@ def _desired(module: Any, spec: ShareSpec, errors: list[str]) -> tuple[Share, Sh
         state=params["state"],
         retention=retention,
         check_mode=module.check_mode,
+        allows_missing=module.allows_missing,
         now=datetime.now(timezone.utc),
         specs=(spec,),
     )

@@ -80,7 +80,7 @@ def manage_acl(module: Any) -> dict[str, Any]:
         return manage_profiles(module, api, inputs, timings)
     compiled = compiled_document(params, inputs)
     timings["compile"] = time.monotonic() - read
-    publisher = AclPublisher(api, params["namespace"], module.check_mode)
+    publisher = AclPublisher(api, params["namespace"], module.check_mode, module.allows_missing)
     planner = Planner(api, params, inputs, compiled)
     try:
         outcome = publisher.run(planner)

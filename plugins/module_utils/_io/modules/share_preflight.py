@@ -48,8 +48,7 @@ def preflight(module: Any) -> dict[str, Any]:
     params = module.params
     # The expected cluster is checked, and a connection without verification warns.
     open_api(module)
-    acl = Preview(module, share_acl.argument_spec())
-    acl.run(share_acl.manage_acl, "acl")
+    acl = _preview_acl(module)
     reasons = rejections([*params["other_results"], acl.result], module.check_mode)
     deletions = sum(share.state in (RETIRED, ABSENT) for share in shares_of(params, []))
 
@@ -97,6 +96,18 @@ def preflight(module: Any) -> dict[str, Any]:
     return result
 
 
+def _preview_acl(module: Any, **more: Any) -> Preview:
+    """Preview the access list. Before it is published, `share_pvc` may create its namespace."""
+    params = module.params
+    acl = Preview(module, share_acl.argument_spec(), **more)
+    if params["create_namespace"]:
+        present = [share for share in shares_of(params, []) if share.state not in (RETIRED, ABSENT)]
+        created = {*params["namespaces"], *(name for share in present for name in share.namespaces)}
+        acl.allows_missing |= (params["profiles_namespace"] or params["namespace"]) in created
+    acl.run(share_acl.manage_acl, "acl")
+    return acl
+
+
 def _withdrawing(module: Any, *claims: Preview) -> Optional[dict[str, Any]]:
     """Return the result of a rejected run that withdraws access, None if it withdraws nothing.
 
@@ -104,8 +115,7 @@ def _withdrawing(module: Any, *claims: Preview) -> Optional[dict[str, Any]]:
     new shares, and then the run fails.
     """
     failed = [{"msg": preview.result["msg"]} for preview in claims if preview.result.get("msg")]
-    acl = Preview(module, share_acl.argument_spec(), volumes_results=failed or [{"msg": "rejected"}])
-    acl.run(share_acl.manage_acl, "acl")
+    acl = _preview_acl(module, volumes_results=failed or [{"msg": "rejected"}])
     if acl.result.get("msg") or not acl.result.get("access", {}).get("withdrawals"):
         return None
     return {
@@ -126,13 +136,17 @@ class _Ended(Exception):
 
 
 class Preview:
-    """A module that runs in check mode inside another one, with its options. Options that it lacks keep their defaults."""
+    """A module that runs in check mode inside another one, with its options. Options that it lacks keep their defaults.
+
+    If the outer module does not run in check mode, no earlier task creates what is missing: the next tasks would reject it.
+    """
 
     check_mode = True
     _diff = False
 
     def __init__(self, module: Any, options: dict[str, Any], **more: Any) -> None:
         self._module = module
+        self.allows_missing: bool = module.check_mode
         self.params = {name: module.params.get(name, option.get("default")) for name, option in options.items()}
         self.params.update(more, cluster=None)  # the outer module has checked the cluster
         #: What the module returned, like a skipped task if it did not run.

@@ -59,7 +59,7 @@ class PlannedRun(NamedTuple):
 def plan_shares(module: Any) -> PlannedRun:
     """Plan the claims and volumes of shares. Raises PlanRejected."""
     params = module.params
-    shares, settings = _desired(params, module.check_mode)
+    shares, settings = _desired(module)
     run = SharesRun(open_api(module), settings, shares)
     plan = run.plan()
     refuse(plan)
@@ -88,8 +88,9 @@ def manage_shares(module: Any) -> dict[str, Any]:
     return apply_shares(module, plan_shares(module))
 
 
-def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], ShareSettings]:
+def _desired(module: Any) -> tuple[list[Share], ShareSettings]:
     """Return the desired shares. Raises PlanRejected with everything that is wrong with the options."""
+    params = module.params
     errors: list[str] = []
     namespaces: list[str] = params["namespaces"]
     for name in namespaces:
@@ -117,7 +118,8 @@ def _desired(params: dict[str, Any], check_mode: bool) -> tuple[list[Share], Sha
         size_text=params["size"] or "",
         state=params["state"],
         retention=retention,
-        check_mode=check_mode,
+        check_mode=module.check_mode,
+        allows_missing=module.allows_missing,
         now=datetime.now(timezone.utc),
         specs=tuple(specs),
         declassify=tuple(params["declassify"]),

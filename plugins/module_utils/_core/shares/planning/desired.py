@@ -22,7 +22,8 @@ from ..spec import ShareSpec
 class ShareSettings:
     """What applies to a whole run. `now` is in UTC. `size` (bytes, None: not set) is for shares without one.
 
-    The levels of the shares in `declassify` may be lowered.
+    The levels of the shares in `declassify` may be lowered. `allows_missing` is whether an earlier task may still create
+    what the run needs: only in check mode.
     """
 
     namespaces: tuple[str, ...]
@@ -31,6 +32,7 @@ class ShareSettings:
     state: str
     retention: timedelta
     check_mode: bool
+    allows_missing: bool
     now: datetime
     #: All shares of the inventory, also those that the run does not manage.
     specs: tuple[ShareSpec, ...] = ()

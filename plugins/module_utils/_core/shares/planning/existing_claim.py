@@ -42,7 +42,7 @@ class ExistingClaimPlanner(TargetPlanner):
 
     def _reject_missing_claim(self) -> NoReturn:
         reason = f"claim {self.target.claim} does not exist"
-        if self.context.settings.check_mode:
+        if self.context.settings.allows_missing:
             self.warn("does not exist; an earlier task may create it")
             raise Unchanged(reason)
         raise Rejected(
