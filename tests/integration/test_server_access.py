@@ -18,7 +18,7 @@ from tests.support.acl import AGENT, INDEX, share
 from tests.support.hub_fixtures import *  # noqa: F403
 from tests.support.hub_fixtures import shows_no_token
 from tests.support.playbooks import Playbooks
-from tests.support.servers import home_claim, mount, server_pod, share_claim
+from tests.support.servers import home_claim, mount, server_pod, share_claim, spawned
 
 MARK = "odh.persistency/excess-since"
 HOME = "/home/jovyan"
@@ -145,6 +145,22 @@ def test_a_report_lists_differences_and_writes_nothing(cluster, namespace, hub, 
     assert access(token="access-report").servers == result.servers
     # Where the hub mounts shares decides about what is missing.
     assert of(access(home_path="/elsewhere"), "missing") == {}
+
+
+def test_a_withdrawn_share_whose_claim_lost_its_marks_is_excess(cluster, namespace, publish, start, access):
+    """Somebody who may edit claims, but not the access list, removes what names the share."""
+    publish(PAPERS, DATA)
+    cluster.create("persistentvolumeclaims", claim(home_claim("claim-bob", "bob")), namespace)
+    start("bob", spawned("papers"), spawned("data"), mount("claim-bob", "rw", HOME))
+    assert of(access(), "excess") == {}
+    publish(DATA)
+    none = {"odh.persistency/kind": None, "odh.persistency/owner": None, "odh.persistency/share": None}
+    patch = {"metadata": {"labels": none, "annotations": none}}
+    for name in ("papers", "data"):
+        cluster.patch("persistentvolumeclaims", name, patch, namespace)
+    reason = "mounts claim papers as a share, and no share of the ACL has this claim"
+    assert of(access(), "excess") == {"jupyter-bob": [reason]}
+    assert access(state="revoked", grace="0s").actions() == {"jupyter-bob": "stop"}
 
 
 def claim(metadata):

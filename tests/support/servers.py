@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.odh.persistency.plugins.module_utils._hub.pod_rewriting import volume_name
+
 Object = dict[str, Any]
 
 
@@ -14,6 +16,13 @@ def mount(claim: str, mode: str = "ro", path: str = "", **volume: Any) -> tuple[
     source = {"claimName": claim, **volume}
     place = {"name": name, "mountPath": path or f"/home/jovyan/{claim}"}
     return {"name": name, "persistentVolumeClaim": source}, place | ({"readOnly": True} if mode == "ro" else {})
+
+
+def spawned(claim: str, mode: str = "ro", path: str = "") -> tuple[Object, Object]:
+    """A volume and its mount, named as the spawn hook names those of a share."""
+    name = {"name": volume_name(claim)}
+    volume, place = mount(claim, mode, path)
+    return volume | name, place | name
 
 
 def server_pod(

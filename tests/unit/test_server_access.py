@@ -35,7 +35,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.observed_clai
 from ansible_collections.odh.persistency.plugins.module_utils._io.hub.client import _user
 
 from tests.support.access import TODAY, members_part, share, shares_part
-from tests.support.servers import home_claim, hub_user, mount, server_pod, share_claim
+from tests.support.servers import home_claim, hub_user, mount, server_pod, share_claim, spawned
 
 NOW = datetime(2027, 3, 31, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -155,6 +155,35 @@ def test_an_expired_share_is_excess_from_the_next_day_on():
 def test_a_share_that_the_acl_does_not_have_is_excess():
     found = compare(PAPERS, pod_of(mount("old")), [share_claim("old")])
     assert reasons(found.excess) == ["mounts claim old of share 'old', which the ACL does not have"]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        [{"name": "old"}],
+        [{"name": "old", "labels": {"odh.persistency/kind": "share"}, "annotations": {}}],
+        [home_claim("old", "ann")],
+        [{"name": "other"}],
+    ],
+    ids=["without marks", "a share without a name", "marked as a home of the user", "deleted"],
+)
+def test_a_withdrawn_share_is_excess_whatever_the_marks_of_its_claim_are(claims):
+    (found,) = compare(PAPERS, pod_of(spawned("old", "rw")), claims).excess
+    assert (found.claim, found.share, found.mounted, found.granted) == ("old", "", "rw", "")
+    assert "of share ''" in found.reason or found.reason == (
+        "mounts claim old as a share, and no share of the ACL has this claim"
+    )
+
+
+def test_the_name_of_a_volume_counts_for_its_own_claim_and_withdraws_no_grant():
+    assert compare(PAPERS, pod_of(spawned("papers")), [{"name": "papers"}]).excess == ()
+    (volume, place), (other, _place) = spawned("tools"), spawned("old")
+    renamed = (volume | {"name": other["name"]}, place | {"name": other["name"]})
+    for one in (mount("tools"), renamed):
+        assert compare(PAPERS, pod_of(one), [{"name": "tools"}]).excess == ()
+    item = server_pod("ann", mounts=[spawned("tools")])
+    item["spec"]["containers"][0]["volumeMounts"] = []
+    assert compare(PAPERS, server_pod_from(item), [{"name": "tools"}]).excess == ()
 
 
 def test_homes_of_others_and_databases_are_excess_whatever_the_acl_says():

@@ -54,8 +54,8 @@ def test_excess_and_missing_are_what_a_new_server_would_not_get_and_get(
         for name, mode in mounted.items()
         if name not in may or (mode, may[name]) == ("rw", "ro")
     }
-    # A claim that was a share before, and is the claim of none now, is marked as nothing here.
-    assert not [finding for finding in found.excess if not finding.share]
+    # A claim that was a share before, and is the claim of none now, is marked as nothing here. Its volume has the hook's name.
+    assert {finding.claim for finding in found.excess if not finding.share} == set(pod.mounts) - set(names)
     wider = {name for name, mode in mounted.items() if (mode, may.get(name)) == ("ro", "rw")}
     assert {finding.share for finding in found.missing} == wider | (set(placed) - set(mounted))
     assert all(finding.granted for finding in found.missing)

@@ -7,7 +7,8 @@
 - Excess is access that is not granted: to a share, to write to a share, to the home of somebody else, or to the database
   of a hub.
 - Missing is what a new server would get in addition.
-- Stale is everything else that a new server would get in another way. Names alone prove no excess.
+- Stale is everything else that a new server would get in another way. The name of a claim proves no excess. That of a
+  volume does if the spawn hook gave it to the claim of a share, and no share has this claim now.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Grants:
         stale: list[Finding] = list(_annotations(pod))
         for claim, mount in sorted(pod.mounts.items()):
             name = self.shares.get(claim)
-            reason = self._never(pod.user, claim, name)
+            reason = self._never(pod.user, claim, name) or _withdrawn(claim, mount, name)
             if reason:
                 excess.append(Finding(claim, "", mount.mode, "", reason))
             elif self.homes is not None and claim == self.homes.home.claim:
@@ -165,6 +166,16 @@ class Grants:
             if mount.claim not in pod.mounts:
                 reason = f"does not mount share {mount.share}, which is granted {verdicts[mount.share].rule}"
                 yield Finding(mount.claim, mount.share, "", mount.mode, reason)
+
+
+def _withdrawn(claim: str, mount: MountedClaim, share: Optional[str]) -> str:
+    """Return why a claim that the spawn hook mounted as a share is excess if it is no share now, as a phrase, or "".
+
+    Whoever may edit the claim can remove its marks, but nobody can rename a volume of a pod.
+    """
+    if share is None and mount.as_share:
+        return f"mounts claim {claim} as a share, and no share of the ACL has this claim"
+    return ""
 
 
 def _unknown_folder(claim: str, folder: str) -> str:

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Optional
 
 from ..._hub.acl_format import is_name
-from ..._hub.pod_rewriting import MAIN_CONTAINER
+from ..._hub.pod_rewriting import MAIN_CONTAINER, volume_name
 from ..._hub.spawn_stamp import GRANTED_ANNOTATION
 from ..access.model import RO, RW
 from ..metadata import EXCESS_ANNOTATION, SERVERNAME_ANNOTATION, USERNAME_ANNOTATION
@@ -37,11 +37,13 @@ class MountedClaim(NamedTuple):
     """A claim that a pod mounts: `mode` is rw if one container can write to it, and `paths` are sorted.
 
     `folders` are those of the claim that are mounted, "" for all of it. $(NAME) in one is a variable without a known value.
+    `as_share` is whether a mounted volume has the name that the spawn hook gives to the volume of a share.
     """
 
     mode: str
     paths: tuple[str, ...]
     folders: tuple[str, ...] = (_ALL,)
+    as_share: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def mounted_claims(spec: Mapping[str, Any]) -> dict[str, MountedClaim]:
         if source.get("claimName"):
             volumes[volume["name"]] = (source["claimName"], bool(source.get("readOnly")))
     found: dict[str, tuple[set[str], set[str], set[str]]] = {}
+    shares: set[str] = set()
     for mount, folder in _volume_mounts(spec):
         if mount.get("name") in volumes:
             claim, is_read_only = volumes[mount["name"]]
@@ -106,8 +109,10 @@ def mounted_claims(spec: Mapping[str, Any]) -> dict[str, MountedClaim]:
             modes.add(RO if is_read_only or mount.get("readOnly") else RW)
             paths.add(posixpath.normpath(str(mount.get("mountPath") or mount.get("devicePath"))))
             folders.add(folder)
+            if mount["name"] == volume_name(claim):
+                shares.add(claim)
     return {
-        claim: MountedClaim(RW if RW in modes else RO, tuple(sorted(paths)), tuple(sorted(folders)))
+        claim: MountedClaim(RW if RW in modes else RO, tuple(sorted(paths)), tuple(sorted(folders)), claim in shares)
         for claim, (modes, paths, folders) in sorted(found.items())
     }
 
