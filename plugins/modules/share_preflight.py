@@ -14,8 +14,8 @@ author:
 description:
   - Previews in one call what M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) would do, and fails with everything
     that either of them would reject.
-  - A namespace or a claim (C(existing_claim)) that does not exist is rejected too, except in check mode, where an earlier task may
-    create it.
+  - A namespace or a claim (C(existing_claim)) that does not exist is rejected too, except in check mode, where an earlier task
+    may create it.
   - If claims, volumes or directories are rejected and the access list withdraws access from somebody, the module does not fail
     but returns a RV(rejection), so that no withdrawal waits for what others may have made.
   - If there is nothing to do, RV(nothing_to_do) is true, RV(previews) has what the modules would return, and they need not run.
