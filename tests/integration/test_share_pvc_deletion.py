@@ -311,7 +311,7 @@ def test_a_missing_namespace_blocks_nothing(cluster, modules, namespace):
     doomed = cluster.make_namespace()
     modules.ok("share_pvc", run([doomed], share("data"), wait=True))
     modules.ok("share_pvc", run([doomed], *going("data"), state="retired"))
-    cluster.remove_namespace(doomed)
+    cluster.delete("namespaces", doomed)
     gone(cluster, "namespaces", doomed)
     name = f"share.{doomed}.data"
     cluster.patch("persistentvolumes", name, {"metadata": {"annotations": {RETIRED: LONG_AGO}}})
