@@ -36,7 +36,8 @@ HUB = {
 def api() -> Iterator[awx_api.Awx]:
     with awx_api.running() as found:
         found.playbooks = tuple(path.name for path in EXAMPLE.glob("*.yml"))
-        found.create("credentials", {"name": SSH_KEY, "organization": None})
+        machine = found.create("credential_types", {"name": "Machine", "kind": "ssh", "managed": True})
+        found.create("credentials", {"name": SSH_KEY, "credential_type": machine["id"]})
         yield found
 
 

@@ -66,7 +66,7 @@ def open_builder(
     if params["builder"] == LOCAL:
         error = unused_error(params)
         found += [error] if error is not None else []
-        if params["state"] == "promoted" and os.geteuid() == 0 and not params["build_user"]:
+        if params.get("state") == "promoted" and os.geteuid() == 0 and not params["build_user"]:
             found.append(
                 "build_user: the checks of a promotion run commands and modulefiles of the release, which must not run as root: "
                 "set it to the user that owns the tree"
