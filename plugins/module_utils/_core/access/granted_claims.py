@@ -90,7 +90,7 @@ def obstacles(shares: Mapping[str, Mapping[str, Any]], observed: ObservedClaims)
             found[name] = Obstacle(
                 f"claim {claim} is {use}", f"the share {name} would grant claim {claim}, which is {use}: {_OTHER}"
             )
-        elif _is_doubtful_copy(claim, observed):
+        elif claim in observed.copies:  # marks on the claim prove nothing: others can write them
             reason = observed.copies[claim].reason
             found[name] = Obstacle(
                 f"claim {claim} {reason}",
@@ -192,11 +192,6 @@ def left_out_before(observed: Optional[ConfigMap]) -> dict[str, str]:
     if not isinstance(claims, list):
         return {}
     return {claim: "" for claim in claims if isinstance(claim, str)}
-
-
-def _is_doubtful_copy(name: str, observed: ObservedClaims) -> bool:
-    """Return whether the content of a claim may be a home's. Marks on the claim prove nothing, because others can write them."""
-    return observed.claims.get(name) is not None and name in observed.copies
 
 
 def _other_use(share: str, name: str, observed: ObservedClaims) -> str:
