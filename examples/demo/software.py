@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._io.errors import 
 from cluster import DemoError
 
 from testbed.software import stack
-from testbed.software.environment import LMOD_CMD, notebook
+from testbed.software.environment import LMOD_CMD, notebook, public, shared_cache
 from testbed.software.sources import EASYCONFIGS, sources
 
 #: The modules that the demo builds. All others come from the cache of earlier demos, where the demo builds them too.
@@ -38,6 +39,13 @@ def missing() -> str | None:
         reason = tried.stderr.strip().splitlines()[-1:] or [f"exit code {tried.returncode}"]
         return f"neither root nor a user namespace can mount the tree at its prefix here ({reason[0]})"
     return None
+
+
+def place(folder: Path) -> Path:
+    """Return where the files of a demo's software are: `folder`, or a folder of the cache if the build user cannot reach it."""
+    if os.geteuid() != 0 or public(folder):
+        return folder
+    return shared_cache() / "demo" / f"{folder.parent.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
 
 
 def options(folder: Path, namespace: str | None, report: Callable[[str], object]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def remove(namespace: str) -> None:
     if cluster.is_testbed():
         hub.stop(namespace)
     cluster.remove(namespace)
-    software.remove(folder_of(namespace) / "software")
+    software.remove(software.place(folder_of(namespace) / "software"))
     shutil.rmtree(folder_of(namespace), ignore_errors=True)
 
 
@@ -119,7 +119,7 @@ class Demo:
 
     def software(self) -> None:
         heading("3. Build and publish software")
-        folder = self.folder / "software"
+        folder = software.place(self.folder / "software")
         if self.no_software is None:
             try:
                 self.add_options(software.options(folder, None if self.no_hub else self.namespace, say))

@@ -21,7 +21,7 @@ LMOD_CMD = "/usr/share/lmod/lmod/libexec/lmod"
 def shared_cache() -> Path:
     """Return the folder of what a build user reads: the cache of this user, or a public one if this user is root."""
     cache = cache_dir()
-    if os.geteuid() == 0 and not _public(cache):
+    if os.geteuid() == 0 and not public(cache):
         return Path("/var/cache/odh-persistency")
     return cache
 
@@ -42,11 +42,12 @@ def old_traitlets(report: Callable[[str], object] = print) -> Path:
 
 
 def _environment(name: str, what: str, report: Callable[[str], object]) -> Path:
-    base = sys.executable if _public(Path(sys.executable).resolve()) else "/usr/bin/python3"
+    base = sys.executable if public(Path(sys.executable).resolve()) else "/usr/bin/python3"
     message = f"building the environment of {what}, once per user"
     locked = ROOT / "requirements" / f"{name}.txt"
     return virtual_environment(shared_cache() / name, locked, base, lambda: report(message))
 
 
-def _public(path: Path) -> bool:
+def public(path: Path) -> bool:
+    """Return whether other users can reach a path: each of them may pass through all folders above it."""
     return all(folder.stat().st_mode & 0o001 for folder in path.parents if folder.exists())
