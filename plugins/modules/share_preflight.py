@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - odh.persistency contributors (@odh-persistency)
 description:
-  - Previews in one call what M(odh.persistency.share_acl) and M(odh.persistency.share_pvc) would do, and fails with everything
-    that either of them would reject.
+  - Previews in one call what M(odh.persistency.share_acl), M(odh.persistency.share_pvc), and with O(path)
+    M(odh.persistency.share_directory) would do, and fails with everything that any of them would reject.
   - A namespace or a claim (C(existing_claim)) that does not exist is rejected too, except in check mode, where an earlier task
     may create it.
   - If claims, volumes or directories are rejected and the access list withdraws access from somebody, the module does not fail
@@ -48,10 +48,37 @@ options:
     type: bool
     default: false
     aliases: [create_namespaces]
+  path:
+    description:
+      - As in M(odh.persistency.share_directory). Without it, no directories are previewed.
+    type: path
+  export:
+    description:
+      - As in M(odh.persistency.share_directory).
+    type: str
+  server:
+    description:
+      - As in M(odh.persistency.share_directory).
+    type: str
+  elsewhere:
+    description:
+      - As in M(odh.persistency.share_directory).
+    type: list
+    elements: str
+    default: []
+  mounted:
+    description:
+      - As in M(odh.persistency.share_directory).
+    type: bool
+  adopt:
+    description:
+      - As in M(odh.persistency.share_directory).
+    type: bool
+    default: false
   other_results:
     description:
-      - What other modules of this collection returned in check mode, such as M(odh.persistency.share_directory) on a file
-        server. What they rejected is reported together with the rest.
+      - What other modules of this collection returned in check mode, such as M(odh.persistency.share_directory) on another host,
+        if the host that runs this module does not see the directories. What they rejected is reported together with the rest.
     type: list
     elements: dict
     default: []
@@ -137,7 +164,7 @@ missing_namespaces:
   elements: str
   sample: [nightly-jobs]
 nothing_to_do:
-  description: Whether the access list, claims, volumes and O(other_results) are as desired.
+  description: Whether the access list, claims, volumes, directories and O(other_results) are as desired.
   returned: success
   type: bool
   sample: true
@@ -157,13 +184,17 @@ volumes_results:
   sample: []
 previews:
   description:
-    - What the modules would return. RV(previews.volumes) is M(odh.persistency.share_pvc) for present shares, RV(previews.acl)
-      M(odh.persistency.share_acl), and RV(previews.deletion) M(odh.persistency.share_pvc) for retired and absent shares.
+    - What the modules would return. RV(previews.volumes) is M(odh.persistency.share_pvc) for present shares,
+      RV(previews.directories) M(odh.persistency.share_directory), RV(previews.acl) M(odh.persistency.share_acl), and
+      RV(previews.deletion) M(odh.persistency.share_pvc) for retired and absent shares.
   returned: if there is nothing to do
   type: dict
   contains:
     volumes:
       description: The result for present shares.
+      type: dict
+    directories:
+      description: The result for directories. It has C(skipped) without O(path).
       type: dict
     acl:
       description: The result for the access list.

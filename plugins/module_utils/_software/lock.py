@@ -2,14 +2,15 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Take the lock of a tree for a whole run."""
+"""Take the lock of a tree for a whole run, and read the tree."""
 
 from __future__ import annotations
 
 import os
 from typing import Any, Callable
 
-from .locks import acquire, read_lock, run_holder
+from . import observe
+from .locks import acquire, read_lock, release, run_holder
 from .releases import open_tree
 
 
@@ -17,11 +18,18 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
     """Lock the tree for `run`. `pid` is the process on this host that ends with the run, if there is one.
 
     A run that holds the lock renews it. One without a process on this host must do so every few minutes while no phase runs.
+    With `observe`, the answer also has the `tree` as `observe` returns it, because a plan from before the lock may be old.
     """
     tree = open_tree(request["prefix"])
     holder = read_lock(tree)
     if holder and holder.get("run") == request["run"]:
         os.utime(tree.run_lock)
         return {"token": holder["token"]}
-    mine = run_holder(request["run"], request.get("pid"), request.get("expires"))
-    return {"token": acquire(tree, mine, request)}
+    token = acquire(tree, run_holder(request["run"], request.get("pid"), request.get("expires")), request)
+    if not request.get("observe"):
+        return {"token": token}
+    try:
+        return {"token": token, "tree": observe.run(request, emit)}
+    except BaseException:
+        release(tree, token)
+        raise

@@ -21,6 +21,7 @@ import signal
 import sys
 from typing import Any
 
+from . import phases
 from .errors import REJECTED, PhaseError
 from .tree_layout import (
     RELEASES,
@@ -38,6 +39,7 @@ MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -68,6 +70,8 @@ def enter(view: dict[str, Any]) -> None:
         os.setgroups(view["groups"])
         os.setgid(view["gid"])
         os.setuid(view["uid"])
+        # So that this user may read what /proc says of the process, as it may of those that it starts itself.
+        _call("prctl", _libc.prctl, PR_SET_DUMPABLE, 1, 0, 0, 0)
     # After setuid, which clears it: the phase ends with the module, whatever kills the module.
     _call("prctl", _libc.prctl, PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != view["parent"]:
@@ -139,26 +143,36 @@ def _not_allowed(what: str, reason: str) -> PhaseError:
 
 
 def main(arguments: list[str]) -> None:
-    """Enter the view and replace this program by the phase, without the capabilities of the namespace."""
+    """Enter the view and run the phase."""
     view, phase = json.loads(arguments[0]), arguments[1]
+    in_user_namespace = view["mount"] and os.getuid() != 0
     try:
         enter(view)
-        _start(phase)
+        if not os.access(sys.executable, os.X_OK):
+            raise _no_python("Permission denied")
+        if in_user_namespace:
+            # Another program, because this one has the capabilities of the namespace.
+            _start(phase)
     except PhaseError as error:
         event = {"event": "error", "message": error.message, "kind": error.kind, "details": error.details}
         sys.stdout.write(json.dumps(event) + "\n")
         raise SystemExit(1) from error
+    raise SystemExit(phases.main([phase, "-"]))
 
 
 def _start(phase: str) -> None:
     try:
         os.execv(sys.executable, [sys.executable, "-m", f"{__package__}.phases", phase, "-"])
     except OSError as error:
-        raise PhaseError(
-            f"the user with the id {os.getuid()} cannot run {sys.executable} ({error.strerror}): let it read EasyBuild's "
-            "environment, for instance in /opt",
-            REJECTED,
-        ) from error
+        raise _no_python(error.strerror or "") from error
+
+
+def _no_python(reason: str) -> PhaseError:
+    return PhaseError(
+        f"the user with the id {os.getuid()} cannot run {sys.executable} ({reason}): let it read EasyBuild's environment, for "
+        "instance in /opt",
+        REJECTED,
+    )
 
 
 if __name__ == "__main__":

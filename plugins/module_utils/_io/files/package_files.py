@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pkgutil
-from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -15,8 +15,8 @@ from typing import Any
 def package_files(package: ModuleType) -> dict[str, str]:
     """Return the texts of a package's files by their path in it.
 
-    Ansible packs a module into an archive with the files that it imports. So the caller imports what the package needs, and the
-    texts are read with its loader.
+    Ansible packs a module into an archive with all files for which it has an import, run or not. So the caller has one for
+    each file of the package, and the texts are read with the loader.
     """
     prefix = package.__name__ + "."
     found = {"__init__.py": _source(package.__name__)}
@@ -27,5 +27,5 @@ def package_files(package: ModuleType) -> dict[str, str]:
 
 
 def _source(name: str) -> str:
-    module: Any = import_module(name)
-    return str(module.__loader__.get_source(name) or "")
+    spec: Any = find_spec(name)
+    return str(spec.loader.get_source(name) or "")

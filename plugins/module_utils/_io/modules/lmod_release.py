@@ -37,7 +37,7 @@ from ..options.software import TREE_SPEC
 from ..software.executor import PhaseFailed
 from ..software.progress import Progress
 from ..software.release_run import ReleaseRun
-from ..software.switching import Switching, oldest_server, promotion, pruning, rollback
+from ..software.switching import Switching, promotion, pruning, rollback
 from ..timings import Timings
 
 if TYPE_CHECKING:
@@ -96,21 +96,20 @@ def _switch(module: Any, progress: Progress) -> dict[str, Any]:
         lmod = {"lmod_cmd": params["lmod_cmd"]} if params["state"] == PROMOTED else {}
         run = ReleaseRun(executor, {"prefix": params["prefix"], **lmod}, progress, images)
 
-        def plan() -> Switching:
+        def plan(tree: ObservedTree) -> Switching:
             if params["state"] == ROLLED_BACK:
-                return rollback(run, params)
+                return rollback(run, tree, params)
             if params["state"] == PROMOTED:
-                return promotion(run, module)
-            # Each time: while the run waits for the lock, servers start, and another run publishes.
-            servers = params["server_namespaces"]
-            return pruning(run, params, oldest_server(module, servers) if servers else None, bool(servers))
+                return promotion(run, tree, module)
+            return pruning(run, tree, module)
 
         with _as_rejection():
-            switching = plan()
+            switching = plan(run.observe())
             results = switching.results
             if switching.plan.changed and not module.check_mode:
-                with run.locked(params["when_locked"], params["lock_timeout"]):
-                    switching = plan()
+                # While the run waits for the lock, servers start, and another run publishes.
+                with run.locked(params) as tree:
+                    switching = plan(tree)
                     results = {**switching.results, **(switching.apply() if switching.plan.changed else {})}
     return finish(module, Outcome(switching.plan), KIND_RELEASE, **results)
 
@@ -147,11 +146,10 @@ def _to_stack(module: Any, progress: Progress) -> dict[str, Any]:
         if module.check_mode or not planned.plan.changed:
             return _finish(module, Outcome(planned.plan), planned, planned.tree.current, timings=timings)
         began = time.monotonic()
-        with run.locked(params["when_locked"], params["lock_timeout"]):
+        with run.locked(params, bool(params["rebuild"])) as tree:
             # Another run may have changed the tree before this one had the lock, and somebody the easyconfigs while it waited.
             waited = time.monotonic() - began
-            read = _read(run, stack, params) if waited > _LONG_WAIT else (run.observe(bool(params["rebuild"])), read[1])
-            planned = _plan(stack, params, read)
+            planned = _plan(stack, params, _read(run, stack, params) if waited > _LONG_WAIT else (tree, read[1]))
             timings.note("lock")
             return _apply(module, run, planned, timings)
 

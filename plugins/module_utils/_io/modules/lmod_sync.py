@@ -21,7 +21,7 @@ from ..software.local import LocalExecutor
 from ..software.progress import Progress
 from ..software.release_run import ReleaseRun
 from ..software.remote import RemoteExecutor
-from ..software.switching import oldest_server, pruning
+from ..software.switching import pruning
 
 PRESENT, PRUNED = "present", "pruned"
 _LOCK = ("when_locked", "lock_timeout")
@@ -71,11 +71,9 @@ def _sync(module: Any, executor: LocalExecutor) -> dict[str, Any]:
 def _prune(module: Any, executor: LocalExecutor) -> dict[str, Any]:
     """Delete as `lmod_release` does with this state, on the other host."""
     params = module.params
-    servers = params["server_namespaces"]
-    oldest = oldest_server(module, servers) if servers else None
     remote = RemoteExecutor(executor, params["target"], params["ssh_args"])
     run = ReleaseRun(remote, {key: params[key] for key in _LOCK}, Progress())
-    switching = pruning(run, params, oldest, bool(servers))
+    switching = pruning(run, run.observe(), module)
     results = switching.results
     if switching.plan.changed and not module.check_mode:
         results = {**results, **switching.apply()}

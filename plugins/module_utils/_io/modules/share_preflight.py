@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
+from ..._core.directories.plan import KIND_DIRECTORY
 from ..._core.metadata import ABSENT, PRESENT, RETIRED
 from ..._core.preflight import rejections
 from ..._core.report.result_size import MAX_CHANGES, shortened
 from ..module import PlanRejected, open_api, run
 from ..options.shares import shares_of
-from . import share_acl, share_pvc
+from . import share_acl, share_directory, share_pvc
 
 #: Options of the previewed modules that have no effect on a preview.
 NOT_OURS = (
@@ -31,16 +32,17 @@ NOT_OURS = (
 
 def argument_spec() -> dict[str, Any]:
     """Return the options of `share_preflight`."""
-    options = {**share_pvc.argument_spec(), **share_acl.argument_spec()}
+    options = {**share_pvc.argument_spec(), **share_acl.argument_spec(), **share_directory.argument_spec()}
     return {
         **{name: option for name, option in options.items() if name not in NOT_OURS},
         "create_namespace": {"type": "bool", "default": False, "aliases": ["create_namespaces"]},
+        "path": {"type": "path"},
         "other_results": {"type": "list", "elements": "dict", "default": []},
     }
 
 
 def preflight(module: Any) -> dict[str, Any]:
-    """Preview the access list, and claims and volumes. If there is nothing to do, return what the modules would return.
+    """Preview directories, the access list, claims and volumes. If there is nothing to do, return what the modules would.
 
     `share_pvc` runs first and rejects by itself before it writes. So its requests are validated only if something else
     precedes them, or if the run is rejected anyway and all errors should be reported at once.
@@ -48,8 +50,12 @@ def preflight(module: Any) -> dict[str, Any]:
     params = module.params
     # The expected cluster is checked, and a connection without verification warns.
     open_api(module)
+    directories = Preview(module, share_directory.argument_spec())
+    if params["path"] is not None:
+        directories.run(share_directory.manage_directories, KIND_DIRECTORY)
+    others = [*params["other_results"], directories.result]
     acl = _preview_acl(module)
-    reasons = rejections([*params["other_results"], acl.result], module.check_mode)
+    reasons = rejections([*others, acl.result], module.check_mode)
     deletions = sum(share.state in (RETIRED, ABSENT) for share in shares_of(params, []))
 
     missing: list[str] = []
@@ -66,9 +72,9 @@ def preflight(module: Any) -> dict[str, Any]:
     deletion = Preview(module, share_pvc.argument_spec(), only_states=[RETIRED, ABSENT])
     if deletions:
         deletion.run(body, "share")
-    previews = {"volumes": volumes, "acl": acl, "deletion": deletion}
+    previews = {"volumes": volumes, "directories": directories, "acl": acl, "deletion": deletion}
     results = [preview.result for preview in previews.values()]
-    reasons = rejections([*params["other_results"], *results], module.check_mode)
+    reasons = rejections([*others, volumes.result, acl.result, deletion.result], module.check_mode)
     if reasons:
         withdrawing = None if acl.result.get("msg") else _withdrawing(module, volumes, deletion)
         if withdrawing is None:
@@ -78,7 +84,7 @@ def preflight(module: Any) -> dict[str, Any]:
     nothing_to_do = not any(result.get("changed") for result in results)
     # Not `changed` of other results, because a role may override it.
     nothing_to_do = nothing_to_do and not any(
-        result.get("changes") or result.get("msg") for result in params["other_results"] if not result.get("skipped")
+        result.get("changes") or result.get("msg") for result in others if not result.get("skipped")
     )
     result: dict[str, Any] = {
         "changed": False,

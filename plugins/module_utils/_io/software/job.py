@@ -116,8 +116,9 @@ class JobExecutor:
             self._token = result["token"]
         elif phase == "unlock":
             self._token = None
-        elif phase == "observe":
-            self.has_software = SOFTWARE in (result.get("folders") or ())
+        folders = result.get("tree", result).get("folders")
+        if folders is not None:
+            self.has_software = SOFTWARE in folders
         return result
 
     def check_image(self, image: str, request: Mapping[str, Any], on_event: Optional[OnEvent] = None) -> Any:

@@ -4,63 +4,44 @@
 
 """The package that runs the phases, as files.
 
-Ansible packs a module into an archive with the files that it imports, so every phase is imported here, and read with its
-loader. A new phase is a file in `_software` with `run(request, emit)`, and one line below.
+Ansible packs a module into an archive with the files that it imports, so there is an import of every phase here. A new phase
+is a file in `_software` with `run(request, emit)`, and one line below.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ... import _software
-from ..._software import (
-    adopt,
-    assemble,
-    build,
-    cache,
-    job,
-    lock,
-    mounted_view,
-    observe,
-    phases,
-    promote,
-    prune,
-    publish,
-    remote_observe,
-    remote_prune,
-    resolve,
-    roll_back,
-    sync,
-    unlock,
-    verify,
-    verify_image,
-)
 from ..files.package_files import package_files
 
+if TYPE_CHECKING:
+    # For the archive alone. This process runs none of them, and to compile them takes a while.
+    from ..._software import (  # noqa: F401
+        adopt,
+        assemble,
+        build,
+        cache,
+        job,
+        lock,
+        mounted_view,
+        observe,
+        phases,
+        promote,
+        prune,
+        publish,
+        remote_observe,
+        remote_prune,
+        resolve,
+        roll_back,
+        sync,
+        unlock,
+        verify,
+        verify_image,
+    )
+
 PACKAGE = "odh_persistency_software"
-#: What this file imports for the archive.
-PHASES = (
-    phases,
-    adopt,
-    assemble,
-    build,
-    cache,
-    job,
-    lock,
-    mounted_view,
-    observe,
-    promote,
-    prune,
-    publish,
-    remote_observe,
-    remote_prune,
-    resolve,
-    roll_back,
-    sync,
-    unlock,
-    verify,
-    verify_image,
-)
 
 
 def software_package() -> dict[str, str]:

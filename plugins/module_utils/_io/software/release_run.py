@@ -71,14 +71,15 @@ class ReleaseRun:
             return tree.result(), resolved
 
     @contextlib.contextmanager
-    def locked(self, when_locked: str, timeout: int) -> Iterator[None]:
-        """Hold the lock of the tree."""
-        token = self.phase("lock", pid=os.getpid(), when_locked=when_locked, lock_timeout=timeout)["token"]
+    def locked(self, params: Mapping[str, Any], digests: bool = False) -> Iterator[ObservedTree]:
+        """Hold the lock of the tree, and give the tree as it is then."""
+        waits = {name: params[name] for name in ("when_locked", "lock_timeout")}
+        taken = self.phase("lock", pid=os.getpid(), observe=True, digests=digests, **waits)
         try:
-            yield
+            yield observed_tree(taken["tree"])
         finally:
             with contextlib.suppress(ExternalError):
-                self.phase("unlock", token=token)
+                self.phase("unlock", token=taken["token"])
 
     def build(self, plan: ReleasePlan) -> tuple[dict[str, Installation], dict[str, Failed]]:
         """Build what the plan says, and go on after failures. Return the new installations by hash, and what failed."""

@@ -15,6 +15,7 @@ from ..._core.plan import Plan, Rejected
 from ..._core.requests import PODS
 from ..._core.servers.pods import server_pod_from
 from ..._core.software.job_manifests import SOURCE
+from ..._core.software.observed import ObservedTree
 from ..._core.software.pruning import PruneSettings, decide, used_since
 from ..._core.software.switch_plan import plan_promotion, plan_pruning, plan_rollback
 from ..._core.times import parse_span
@@ -35,9 +36,8 @@ class Switching:
     results: Results
 
 
-def rollback(run: ReleaseRun, params: Mapping[str, Any]) -> Switching:
+def rollback(run: ReleaseRun, tree: ObservedTree, params: Mapping[str, Any]) -> Switching:
     """Return the rollback of a tree. Raises PlanRejected."""
-    tree = run.observe()
     plan = _planned(lambda: plan_rollback(tree, params["prefix"], params["release"]))
 
     def apply() -> Results:
@@ -47,12 +47,11 @@ def rollback(run: ReleaseRun, params: Mapping[str, Any]) -> Switching:
     return Switching(plan, apply, {"release": tree.current, "previous": tree.previous})
 
 
-def promotion(run: ReleaseRun, module: Any) -> Switching:
+def promotion(run: ReleaseRun, tree: ObservedTree, module: Any) -> Switching:
     """Return the promotion of a release of another tree. Raises PlanRejected."""
     params = module.params
     with open_source(module) as executor:
         source = ReleaseRun(executor, run.request, run.progress).observe()
-    tree = run.observe()
     plan = _planned(lambda: plan_promotion(source, tree, params["prefix"], params["release"]))
     release = str(params["release"] or source.current)
 
@@ -65,11 +64,12 @@ def promotion(run: ReleaseRun, module: Any) -> Switching:
     return Switching(plan, apply, {"release": tree.current, "previous": tree.previous})
 
 
-def pruning(run: ReleaseRun, params: Mapping[str, Any], oldest: Optional[datetime], known: bool) -> Switching:
-    """Return what is deleted, if the oldest live server started at `oldest`. Raises PlanRejected."""
+def pruning(run: ReleaseRun, tree: ObservedTree, module: Any) -> Switching:
+    """Return what is deleted, by the servers that live now. Raises PlanRejected."""
+    params = module.params
     if params["keep"] is None:
         raise PlanRejected(["keep: set how many releases stay, such as 5"])
-    tree = run.observe()
+    oldest, known = oldest_server(module), bool(params["server_namespaces"])
     now = datetime.now(timezone.utc)
     try:
         age = parse_span(params["minimum_age"])
@@ -89,8 +89,11 @@ def pruning(run: ReleaseRun, params: Mapping[str, Any], oldest: Optional[datetim
     return Switching(plan_pruning(decided), apply, results)
 
 
-def oldest_server(module: Any, namespaces: list[str]) -> Optional[datetime]:
-    """Return when the oldest live server in these namespaces started, None if there is none. Raises ExternalError."""
+def oldest_server(module: Any) -> Optional[datetime]:
+    """Return when the oldest live server in `server_namespaces` started, None if there is none. Raises ExternalError."""
+    namespaces = module.params["server_namespaces"]
+    if not namespaces:
+        return None
     api = open_api(module)
     pods = [pod for namespace in namespaces for pod in api.list_all(PODS, namespace, server_pod_from)]
     return min((pod.created for pod in pods if pod is not None and pod.created is not None), default=None)
