@@ -12,6 +12,7 @@ import re
 import stat
 from typing import Any, NamedTuple
 
+from .dependencies import with_dependencies
 from .errors import REJECTED, PhaseError
 from .files import in_threads, read_json
 from .shapes import is_entry
@@ -132,17 +133,12 @@ def needed_besides(tree: TreeLayout, entries: list[dict[str, Any]]) -> list[dict
     An entry that was built against an installation keeps using it when that one is built again for a newer release.
     """
     known = {entry["hash"] for entry in entries}
-    found: list[dict[str, Any]] = []
-    store: dict[str, dict[str, Any]] = {}
-    pending = in_threads(lambda entry: read_entry(tree, check_store_path(entry["path"])), entries)
-    while True:
-        needed = {digest for entry in pending for digest in entry.get("dependencies", {}).values()} - known
-        if not needed:
-            return found
-        store = store or {entry["hash"]: entry for entry in list_store(tree).entries}
-        pending = [store[digest] for digest in sorted(needed) if digest in store]
-        found += pending
-        known |= needed
+    used = in_threads(lambda entry: read_entry(tree, check_store_path(entry["path"])), entries)
+    needed = {digest for entry in used for digest in entry.get("dependencies", {}).values()} - known
+    if not needed:
+        return []
+    found = with_dependencies(needed, list_store(tree).entries)
+    return [dict(entry) for entry in found if entry["hash"] not in known]
 
 
 def _folders_in(path: str) -> list[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
+from ..._software.dependencies import with_dependencies
 from ..times import format_time, parse_time
 
 #: How far the clocks of the builder, which keeps the journal, and of the cluster may differ.
@@ -157,16 +158,10 @@ def _unused_entries(
             f"release {damaged[0]} stays and has no readable manifest, so what it uses is unknown: publish a new release, or "
             "restore its manifest.json"
         )
-    by_hash = {str(entry["hash"]): str(entry["path"]) for entry in store}
     by_path = {str(entry["path"]): entry for entry in store}
-    used: set[str] = set()
-    found = [str(entry["path"]) for release in kept for entry in release["entries"] if entry.get("path")]
-    while found:
-        path = found.pop()
-        if path not in used:
-            used.add(path)
-            needed = by_path.get(path, {}).get("dependencies", {}).values()
-            found += [by_hash[str(digest)] for digest in needed if str(digest) in by_hash]
+    used = {str(entry["path"]) for release in kept for entry in release["entries"] if entry.get("path")}
+    hashes = [str(by_path[path]["hash"]) for path in used if path in by_path]
+    used |= {str(entry["path"]) for entry in with_dependencies(hashes, store)}
     return [
         Item(STORE, path, "no release that stays needs it", int(entry.get("size", 0)))
         for path, entry in sorted(by_path.items())

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ..._software.dependencies import with_dependencies
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change, Plan, Rejected
-from .observed import Installation, ObservedTree
+from .observed import ObservedTree
 from .plan import KIND_ENTRY, KIND_RELEASE, module_changes
 from .pruning import Pruning
 from .settings import release_error
@@ -68,8 +69,9 @@ def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, releas
     if not switched.changed:
         return switched
     here = {entry.path for entry in tree.store.values()}
-    needed = [(entry.module, entry.path, entry.size) for entry in _needed_besides(source, manifest["entries"])]
-    listed = [(entry["module"], entry["path"], entry.get("size") or 0) for entry in manifest["entries"]]
+    listed = {str(entry["hash"]) for entry in manifest["entries"]}
+    needed = [entry for entry in with_dependencies(listed, source.raw["store"]) if entry["hash"] not in listed]
+    copied = [(entry["module"], entry["path"], entry.get("size") or 0) for entry in (*needed, *manifest["entries"])]
     copies = [
         Change(
             CREATE,
@@ -80,23 +82,10 @@ def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, releas
             after=f"store/{path}",
             operations=(Switch(target),),
         )
-        for module, path, size in (*needed, *listed)
+        for module, path, size in copied
         if path not in here
     ]
     return Plan((*copies, *switched.changes))
-
-
-def _needed_besides(source: ObservedTree, entries: Iterable[Mapping[str, Any]]) -> list[Installation]:
-    """Return the installations that entries of a manifest need and the manifest lacks, as the phase `promote` copies them."""
-    known = {str(entry["hash"]) for entry in entries}
-    found: list[Installation] = []
-    pending = [source.store[digest] for digest in sorted(known) if digest in source.store]
-    while pending:
-        needed = sorted({digest for entry in pending for digest in entry.dependencies.values()} - known)
-        pending = [source.store[digest] for digest in needed if digest in source.store]
-        found += pending
-        known.update(needed)
-    return found
 
 
 def _switched(name: str, tree: ObservedTree, manifest: Mapping[str, Any], how: str) -> Plan:
