@@ -90,6 +90,36 @@ def test_a_root_of_directories_that_is_missing(namespace, modules):
     modules.ok("share_preflight", chosen, check=True)
 
 
+def test_directories_that_this_host_sees(namespace, modules, tmp_path):
+    data = {**DATA, "directory": "data", "gid": 100}
+    chosen = {**options(namespace, [data], groups=GROUPS, namespaces=[namespace]), "path": str(tmp_path)}
+    directories = {"path": str(tmp_path), "shares": [data]}
+    volumes = {name: chosen[name] for name in ("namespaces", "shares")}
+    acl = {name: option for name, option in chosen.items() if name not in ("path", "namespaces")}
+    assert modules.ok("share_preflight", chosen).nothing_to_do is False
+    modules.ok("share_pvc", volumes)
+    modules.ok("share_acl", acl)
+    assert modules.ok("share_preflight", chosen).nothing_to_do is False  # only the directory is missing
+    assert list(tmp_path.iterdir()) == []
+    modules.ok("share_directory", directories)
+    done = modules.ok("share_preflight", chosen)
+    assert done.nothing_to_do is True
+    assert done.previews["directories"]["summary"] == {"keep": 1}
+    without = modules.ok("share_preflight", {**chosen, "path": None})
+    assert without.previews["directories"]["skipped"] is True
+    # What is wrong with them is reported together with the rest.
+    (tmp_path / "data").rmdir()
+    (tmp_path / "data").symlink_to("/etc")
+    unsized = {**share("unsized", read={"users": ["ann"]}), "size": None, "directory": "other"}
+    message = modules.refused("share_preflight", {**chosen, "shares": [data, unsized]})
+    assert "symbolic link" in message
+    assert "(unsized): `size` is missing" in message
+    missing = {**chosen, "path": str(tmp_path / "missing")}
+    assert "missing does not exist" in modules.refused("share_preflight", missing)
+    # In check mode an earlier playbook may be what creates it.
+    modules.ok("share_preflight", missing, check=True)
+
+
 def test_no_connection_is_one_reason(namespace, modules, tmp_path):
     chosen = options(namespace, [DATA], groups=GROUPS, namespaces=[namespace], retired=["old"])
     message = modules.refused("share_preflight", chosen, kubeconfig=tmp_path / "nothing-here")
