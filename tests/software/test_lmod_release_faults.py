@@ -43,9 +43,9 @@ def whole(software: Software) -> None:
     assert_whole(TreeLayout(str(software.path)))
 
 
-def new_version(software: Software) -> str | None:
+def new_version(software: Software, more: str = "") -> str | None:
     """Let the stack want one more version, and return the current release."""
-    software.add("tool", "1.1", "dependencies = [('lib', '1.0')]")
+    software.add("tool", "1.1", f"dependencies = [('lib', '1.0')]\n{more}")
     software.stack(lib_stack("  - tool-1.1.eb: {default: true, tests: [tool]}"))
     return software.current
 
@@ -67,7 +67,7 @@ def test_kill_9_before_and_in_each_phase(software: Software, phase_hooks: PhaseH
             whole(software)
             assert software.current == first, phase
         # The entry is built. What is left takes parts of a second.
-        for phase, seconds in (("resolve", 0.7), ("cache", 0.2), ("verify", 0.3)):
+        for phase, seconds in (("resolve", 0.3), ("cache", 0.05), ("verify", 0.1)):
             phase_hooks.during(phase, seconds, KILL)
             killed(software, phase_hooks, phase)
             whole(software)
@@ -84,7 +84,8 @@ def test_kill_9_before_and_in_each_phase(software: Software, phase_hooks: PhaseH
 
 
 def test_kill_9_while_it_builds(software: Software, phase_hooks: PhaseHooks) -> None:
-    first = new_version(software)
+    # Still building when it is killed, however fast the machine is.
+    first = new_version(software, "postinstallcmds = ['sleep 4']")
     with servers(software):
         for seconds in (0.5, 2):
             phase_hooks.during("build", seconds, KILL)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._software.dependencies import with_dependencies
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ansible_collections.odh.persistency.plugins.module_utils._software.dependencies import with_dependencies
 
 HASHES = st.sampled_from("abcdefgh")
 STORES = st.dictionaries(HASHES, st.dictionaries(st.sampled_from(["m/1", "n/1", "o/1"]), HASHES))
