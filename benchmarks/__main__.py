@@ -19,7 +19,7 @@ import psutil
 
 from testbed.paths import ROOT
 
-from . import acl, builds, homes, hook, servers, shares
+from . import acl, builds, homes, hook, servers, shares, site
 from . import software as trees
 from .bench import FULL, QUICK, Bench, opened, say
 from .report import Row, markdown, text
@@ -60,6 +60,9 @@ SOFTWARE: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
     "software-rollback": ("Rolling back", trees.rolling_back),
     "software-promotion": ("Promoting a release", trees.promoting),
 }
+SITE: dict[str, tuple[str, Callable[[Bench], list[Row]]]] = {
+    "site-nothing-to-do": ("A whole playbook, nothing to do", site.nothing_to_do),
+}
 #: Each is a document.
 SUBJECTS = {
     "homes": HOMES,
@@ -68,8 +71,9 @@ SUBJECTS = {
     "hook": HOOK,
     "servers": SERVERS,
     "software": SOFTWARE,
+    "site": SITE,
 }
-CASES = {**HOMES, **SHARES, **ACCESS, **HOOK, **SERVERS, **SOFTWARE}
+CASES = {**HOMES, **SHARES, **ACCESS, **HOOK, **SERVERS, **SOFTWARE, **SITE}
 DOCUMENTS = ROOT / "docs" / "benchmarks"
 BUSY = 0.5  # above this load average a result is not reliable
 

@@ -45,6 +45,9 @@ MORE = {
 - Trees lie on this machine's disk. Store entries are made by hand, releases by the real phases with the real Lmod.
 - Calls are those that name a path below the prefix, counted by strace. The defaults are those of Lmod without a cache.
 """,
+    "site": """\
+- The inventory is that of the demo: 45 homes of 40 people, and four shares with five claims. The directories are on this machine.
+""",
     "hook": """\
 - A real KubeSpawner starts servers up to the complete pod, which is sent as a dry run, with and without the hook, in turns. The
   CPU time of the hook is the difference of the CPU time of its process. Each person is in ten groups and has a home.
