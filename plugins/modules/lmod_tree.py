@@ -175,7 +175,8 @@ options:
       - Consent to make what EasyBuild installed at O(path) before (C(software) and C(modules/all)) the first release of the
         tree. No file is moved or changed. The store gets an entry with a copy of each modulefile, and C(current) leads to
         the release. O(path) must be seen at O(prefix), which modulefiles contain. A module that the checks of a release
-        reject is a warning, because servers have been using it. Once the tree has a release, nothing is adopted.
+        reject is a warning, because servers have been using it. The checks run modulefiles, so root needs O(build_user). Once
+        the tree has a release, nothing is adopted.
       - Consent to use directories of the skeleton that exist, have content, and have another owner, group or mode. Only the
         directories themselves change.
     type: bool

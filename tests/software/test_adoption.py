@@ -69,10 +69,18 @@ class Prefix:
         category = self.path / "modules" / "tools" / name / f"{version}.lua"
         category.parent.mkdir(parents=True, exist_ok=True)
         category.symlink_to(modulefile)
+        self.give()
         return modulefile
 
+    def give(self) -> None:
+        """Give everything to the build user, who adopts it if the caller is root."""
+        if BUILD_USER is not None:
+            chown = ["-exec", "chown", "-h", BUILD_USER, "{}", "+"]
+            subprocess.run(["find", str(self.path), "!", "-user", BUILD_USER, *chown], check=True)
+
     def run(self, check: bool = False, **options: Any) -> Result:
-        given = {"path": str(self.path), "adopt": True, "lmod_cmd": str(LMOD), **options}
+        self.give()
+        given = {"path": str(self.path), "adopt": True, "lmod_cmd": str(LMOD), "build_user": BUILD_USER, **options}
         return Running("lmod_tree", given, {**os.environ, "HOME": "/tmp"}, check, True).wait()
 
     def adopted(self, **options: Any) -> Result:
@@ -81,6 +89,7 @@ class Prefix:
         return result
 
     def rejected(self, **options: Any) -> str:
+        self.give()
         before = snapshot(self.path)
         result, shown = self.run(**options), self.run(check=True, **options)
         assert result.failed, result.output
@@ -259,6 +268,14 @@ def test_an_interrupted_adoption_is_completed(prefix: Prefix) -> None:
 def test_what_no_release_can_have_is_rejected(prefix: Prefix, spoil: Any, message: str) -> None:
     spoil(prefix.path)
     assert message in prefix.rejected()
+
+
+@pytest.mark.skipif(BUILD_USER is None, reason="only root can adopt as root")
+def test_root_adopts_as_the_build_user(prefix: Prefix) -> None:
+    """The checks run modulefiles that others wrote. Once there is a release, nothing is run."""
+    assert "which must not run as root: set it to the user that owns the tree" in prefix.rejected(build_user=None)
+    prefix.adopted()
+    assert not prefix.run(build_user=None).changed
 
 
 def test_without_lmod_there_is_no_release(prefix: Prefix) -> None:

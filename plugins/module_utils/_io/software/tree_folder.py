@@ -77,7 +77,12 @@ class TreeFolder:
             self._skeleton = self._plan_skeleton()
             is_filled = not (self.errors or self.is_missing) and has_easybuild_prefix(self.settings.options.path)
             has_releases = is_filled and _has_releases(self.settings.options.path)
-        if is_filled and self.settings.adopt:
+        if is_filled and self.settings.adopt and not has_releases and self.settings.account is None and os.geteuid() == 0:
+            self.errors.append(
+                "build_user: the checks of an adoption run the modulefiles that EasyBuild wrote, which must not run as root: set it "
+                "to the user that owns the tree"
+            )
+        elif is_filled and self.settings.adopt:
             self._adopted = self._plan_adoption()
         elif is_filled and not has_releases:
             self._skeleton = self._skeleton.joined(Plan(notes=(_not_adopted(self.settings.options.path),)))
