@@ -137,7 +137,7 @@ def test_unknown_cases_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["memory", "colour"])
     assert (
-        "no such case: colour; there are homes, shares, access, hook, servers, software, creating,"
+        "no such case: colour; there are homes, shares, access, hook, servers, software, site, creating,"
         in capsys.readouterr().err
     )
     assert parse(list(CASES)).full

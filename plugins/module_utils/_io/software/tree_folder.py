@@ -79,8 +79,8 @@ class TreeFolder:
             has_releases = is_filled and _has_releases(self.settings.options.path)
         if is_filled and self.settings.adopt and not has_releases and self.settings.account is None and os.geteuid() == 0:
             self.errors.append(
-                "build_user: the checks of an adoption run the modulefiles that EasyBuild wrote, which must not run as root: set it "
-                "to the user that owns the tree"
+                "build_user: the checks of an adoption run the modulefiles that EasyBuild wrote, which must not run as root: set "
+                "it to the user that owns the tree"
             )
         elif is_filled and self.settings.adopt:
             self._adopted = self._plan_adoption()
