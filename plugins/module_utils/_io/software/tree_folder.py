@@ -77,7 +77,13 @@ class TreeFolder:
             self._skeleton = self._plan_skeleton()
             is_filled = not (self.errors or self.is_missing) and has_easybuild_prefix(self.settings.options.path)
             has_releases = is_filled and _has_releases(self.settings.options.path)
-        if is_filled and self.settings.adopt and not has_releases and self.settings.account is None and os.geteuid() == 0:
+        if (
+            is_filled
+            and self.settings.adopt
+            and not has_releases
+            and self.settings.account is None
+            and os.geteuid() == 0
+        ):
             self.errors.append(
                 "build_user: the checks of an adoption run the modulefiles that EasyBuild wrote, which must not run as root: set "
                 "it to the user that owns the tree"
