@@ -1,4 +1,4 @@
-"""The playbook `software`: each of its tags, and a second run that changes nothing."""
+"""The playbook `software`: each of its tags, and a second run that changes nothing. The playbook `drift` with it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from tests.support.software import *  # noqa: F403
 from tests.support.software import BUILD_USER, Software, lib_stack
 
 
-def play(software: Software, *flags: str, runs: Sequence[dict[str, Any]] = ({},), **variables: Any) -> Played:
-    """Run the playbook on a tree, once for each mapping of variables in `runs`, with one start of Ansible."""
+def play(
+    software: Software,
+    *flags: str,
+    runs: Sequence[dict[str, Any]] = ({},),
+    playbook_name: str = "software",
+    **variables: Any,
+) -> Played:
+    """Run a playbook on a tree, once for each mapping of variables in `runs`, with one start of Ansible."""
     options = software.stack_options()
     inventory = {
         "software_install": False,
@@ -25,15 +31,15 @@ def play(software: Software, *flags: str, runs: Sequence[dict[str, Any]] = ({},)
     }
     hosts, playbook = software.folder / "hosts.json", software.folder / "play.json"
     hosts.write_text(json.dumps({"persistency": {"hosts": {"hub": {**LOCAL, **inventory}}}}))
-    playbook.write_text(json.dumps([{"import_playbook": "odh.persistency.software", "vars": run} for run in runs]))
+    playbook.write_text(json.dumps([{"import_playbook": f"odh.persistency.{playbook_name}", "vars": run} for run in runs]))
     words = ["ansible-playbook", "-i", str(hosts), *flags, str(playbook)]
     environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000", "ANSIBLE_PIPELINING": "1"}
     answer = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=software.folder)
     return Played(answer.returncode, answer.stdout + answer.stderr)
 
 
-def ok(software: Software, *flags: str, runs: Sequence[dict[str, Any]] = ({},), **variables: Any) -> Played:
-    played = play(software, *flags, runs=runs, **variables)
+def ok(software: Software, *flags: str, **how: Any) -> Played:
+    played = play(software, *flags, **how)
     assert played.code == 0, played.output
     return played
 
@@ -74,6 +80,23 @@ def test_an_optional_entry_that_fails_is_a_warning(software: Software) -> None:
     played = ok(software, runs=[{}, {}])
     assert "bad/1.0 is optional and failed: " in played.output
     assert played.recap["changed"] == 1
+
+
+def test_drift_of_software_alone(software: Software) -> None:
+    """An inventory of a host that only builds declares neither homes nor shares."""
+    green = play(software, playbook_name="drift")
+    assert green.code == 0, green.output
+    assert "Everything is as the inventory says." in green.output
+    software.add("tool", "1.1")
+    software.stack(lib_stack("  - tool-1.1.eb"))
+    before = software.files()
+    red = play(software, playbook_name="drift")
+    assert red.code == 2, red.output
+    assert "tool/1.1" in red.output
+    assert "A run would make 3 changes on hub" in red.output
+    assert software.files() == before
+    ok(software, playbook_name="site")
+    assert play(software, playbook_name="drift").code == 0
 
 
 def test_a_variable_that_does_not_exist(software: Software) -> None:
