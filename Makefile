@@ -29,8 +29,9 @@ demo-down: ## Stop and remove the demo
 	  fi; \
 	  bin/dev python -m testbed down; \
 	fi
-	@chmod -R u+w '$(or $(ODHP_TESTBED_DATA),.dev)/demo' 2>/dev/null || true
-	@rm -rf '$(or $(ODHP_TESTBED_DATA),.dev)/demo'
+	@# What a link leads to, too.
+	@chmod -R u+w '$(or $(ODHP_TESTBED_DATA),.dev)/demo' '$(or $(ODHP_TESTBED_DATA),.dev)'/demo/*/software/. 2>/dev/null || true
+	@rm -rf '$(or $(ODHP_TESTBED_DATA),.dev)'/demo/*/software/* '$(or $(ODHP_TESTBED_DATA),.dev)/demo'
 
 ##@ Test it
 .PHONY: quick soak test lint unit oracle hub software integration adversary awx e2e molecule sanity gates

@@ -47,6 +47,7 @@ MORE = {
 """,
     "site": """\
 - The inventory is that of the demo: 45 homes of 40 people, and four shares with five claims. The directories are on this machine.
+- Here, the playbook that does nothing has one task, and the playbook of ours all tasks of two roles.
 """,
     "hook": """\
 - A real KubeSpawner starts servers up to the complete pod, which is sent as a dry run, with and without the hook, in turns. The

@@ -19,6 +19,7 @@ NOTHING = 5.0
 def nothing_to_do(bench: Bench) -> list[Row]:
     """Homes and shares of 40 people are as declared. The minimum is the playbook that does nothing."""
     namespace = bench.namespace()
+    bench.kubectl("create", "namespace", f"{namespace}-jobs")
     label = "`site.yml`, homes and shares of 40 people, nothing to do"
     with tempfile.TemporaryDirectory(prefix="odh-persistency-bench-") as folder:
         variables = {"homes_namespace": namespace, "shares_path": folder}

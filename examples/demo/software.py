@@ -42,19 +42,27 @@ def missing() -> str | None:
 
 
 def place(folder: Path) -> Path:
-    """Return where the files of a demo's software are: `folder`, or a folder of the cache if the build user cannot reach it."""
+    """Return where the files of a demo's software are: `folder`, or a folder of the cache if the build user cannot reach it.
+
+    `options` leaves a link to it at `folder`.
+    """
+    if folder.is_symlink():
+        return folder.resolve()
     if os.geteuid() != 0 or public(folder):
         return folder
     return shared_cache() / "demo" / f"{folder.parent.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
 
 
-def options(folder: Path, namespace: str | None, report: Callable[[str], object]) -> dict[str, Any]:
-    """Create the tree in `folder`, and return the variables of the role. Raises FAILURES.
+def options(link: Path, namespace: str | None, report: Callable[[str], object]) -> dict[str, Any]:
+    """Create the tree at its place, and return the variables of the role. Raises FAILURES.
 
     Servers in `namespace` mount the tree. If it is None, no server runs on this machine, and others could not mount it.
     """
     demo = stack.demo_stack(report)
+    folder = place(link)
     remove(folder)
+    if folder != link and not link.is_symlink():
+        link.symlink_to(folder)
     tree = demo.copy(folder / "tree", [module for module in demo.entries if module not in BUILT])
     # The second publication: a new version, which becomes the default one.
     text = stack.STACK_FILE.read_text()

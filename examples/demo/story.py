@@ -119,10 +119,10 @@ class Demo:
 
     def software(self) -> None:
         heading("3. Build and publish software")
-        folder = software.place(self.folder / "software")
+        link = self.folder / "software"
         if self.no_software is None:
             try:
-                self.add_options(software.options(folder, None if self.no_hub else self.namespace, say))
+                self.add_options(software.options(link, None if self.no_hub else self.namespace, say))
             except software.FAILURES as error:
                 self.no_software = str(error)
         if self.no_software:
@@ -141,7 +141,7 @@ class Demo:
             "--diff",
             *self.options(),
             "-e",
-            f"software_stack_file={software.second_stack(folder)}",
+            f"software_stack_file={software.second_stack(software.place(link))}",
         )
         self.show_modules()
         say("\nBack to the release before:")

@@ -150,3 +150,17 @@ def test_a_phase_ends_with_the_module_that_started_it(tree: Software) -> None:
     )
     assert json.loads(answer.stdout)["message"] == "the module that started the phase has ended: run it again"
     assert Path(tree.prefix).is_dir()
+
+
+def test_root_runs_nothing_from_the_home_of_the_build_user(tree: Software) -> None:
+    """Python runs what `.pth` files in the home of its user say, and the first one is still root."""
+    python, home = "/usr/bin/python3", tree.folder / "home"
+    code = "import site; print(site.getusersitepackages())"
+    found = subprocess.run([python, "-c", code], env={"HOME": str(home)}, capture_output=True, text=True, check=True)
+    packages, trace = Path(found.stdout.strip()), tree.folder / "trace"
+    packages.mkdir(parents=True)
+    (packages / "build_user.pth").write_text(f"import os; open({str(trace)!r}, 'a').write(str(os.getuid()))\n")
+    with LocalExecutor(LocalSettings(str(tree.path), str(tree.prefix), python, "nobody")) as executor:
+        executor.account = pwd.struct_passwd([*NOBODY[:5], str(home), NOBODY.pw_shell])
+        assert executor.run("observe", {})["current"] is None
+    assert not trace.exists()

@@ -159,6 +159,8 @@ def test_a_lock_of_a_process_that_was_killed(software_tree: SoftwareTree) -> Non
     software_tree.add("tool/1.0")
     holder = subprocess.Popen(["sleep", "60"])
     token = software_tree.run("lock", run="first", pid=holder.pid)["token"]
+    again = software_tree.run("lock", run="first", pid=holder.pid, observe=True)
+    assert (again["token"], again["tree"]["lock"]["run"]) == (token, "first")
     release = software_tree.new_id()
     request = {"release": release, "manifest": software_tree.manifest("tool/1.0")}
     with pytest.raises(

@@ -31,7 +31,9 @@ def play(
     }
     hosts, playbook = software.folder / "hosts.json", software.folder / "play.json"
     hosts.write_text(json.dumps({"persistency": {"hosts": {"hub": {**LOCAL, **inventory}}}}))
-    playbook.write_text(json.dumps([{"import_playbook": f"odh.persistency.{playbook_name}", "vars": run} for run in runs]))
+    playbook.write_text(
+        json.dumps([{"import_playbook": f"odh.persistency.{playbook_name}", "vars": run} for run in runs])
+    )
     words = ["ansible-playbook", "-i", str(hosts), *flags, str(playbook)]
     environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000", "ANSIBLE_PIPELINING": "1"}
     answer = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=software.folder)

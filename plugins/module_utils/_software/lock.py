@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any, Callable
 
 from . import observe
-from .locks import acquire, read_lock, release, run_holder
+from .locks import acquire, read_lock, release, renewed, run_holder
 from .releases import open_tree
 
 
@@ -19,17 +20,21 @@ def run(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict
 
     A run that holds the lock renews it. One without a process on this host must do so every few minutes while no phase runs.
     With `observe`, the answer also has the `tree` as `observe` returns it, because a plan from before the lock may be old.
+    `waited` is how many seconds the run waited for the lock.
     """
     tree = open_tree(request["prefix"])
-    holder = read_lock(tree)
+    holder, began = read_lock(tree), time.monotonic()
     if holder and holder.get("run") == request["run"]:
         os.utime(tree.run_lock)
-        return {"token": holder["token"]}
-    token = acquire(tree, run_holder(request["run"], request.get("pid"), request.get("expires")), request)
+        token = str(holder["token"])
+    else:
+        token = acquire(tree, run_holder(request["run"], request.get("pid"), request.get("expires")), request)
+    locked = {"token": token, "waited": time.monotonic() - began}
     if not request.get("observe"):
-        return {"token": token}
+        return locked
     try:
-        return {"token": token, "tree": observe.run(request, emit)}
+        with renewed(tree, request["run"]):
+            return {**locked, "tree": observe.run(request, emit)}
     except BaseException:
         release(tree, token)
         raise

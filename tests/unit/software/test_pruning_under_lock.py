@@ -20,7 +20,7 @@ def test_servers_are_listed_again_with_the_lock(monkeypatch):
     @contextlib.contextmanager
     def locked(*_options):
         seen.append("locked")
-        yield tree("then")
+        yield tree("then"), 0.0
 
     def decide(raw, _settings):
         seen.append(raw)

@@ -15,8 +15,8 @@ from typing import Any
 def package_files(package: ModuleType) -> dict[str, str]:
     """Return the texts of a package's files by their path in it.
 
-    Ansible packs a module into an archive with all files for which it has an import, run or not. So the caller has one for
-    each file of the package, and the texts are read with the loader.
+    Ansible packs a module into an archive with every file that it imports, even if the import never runs. So the caller has an
+    import of each file of the package, and the texts are read with the loader.
     """
     prefix = package.__name__ + "."
     found = {"__init__.py": _source(package.__name__)}

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ..._core.outcome import Outcome
 from ..._core.plan import Failure
@@ -96,20 +95,20 @@ def _switch(module: Any, progress: Progress) -> dict[str, Any]:
         lmod = {"lmod_cmd": params["lmod_cmd"]} if params["state"] == PROMOTED else {}
         run = ReleaseRun(executor, {"prefix": params["prefix"], **lmod}, progress, images)
 
-        def plan(tree: ObservedTree) -> Switching:
+        def plan(observe: Callable[[], ObservedTree]) -> Switching:
             if params["state"] == ROLLED_BACK:
-                return rollback(run, tree, params)
+                return rollback(run, observe(), params)
             if params["state"] == PROMOTED:
-                return promotion(run, tree, module)
-            return pruning(run, tree, module)
+                return promotion(run, observe, module)
+            return pruning(run, observe, module)
 
         with _as_rejection():
-            switching = plan(run.observe())
+            switching = plan(run.observe)
             results = switching.results
             if switching.plan.changed and not module.check_mode:
                 # While the run waits for the lock, servers start, and another run publishes.
-                with run.locked(params) as tree:
-                    switching = plan(tree)
+                with run.locked(params) as (tree, _waited):
+                    switching = plan(lambda: tree)
                     results = {**switching.results, **(switching.apply() if switching.plan.changed else {})}
     return finish(module, Outcome(switching.plan), KIND_RELEASE, **results)
 
@@ -145,11 +144,11 @@ def _to_stack(module: Any, progress: Progress) -> dict[str, Any]:
         timings.note("plan")
         if module.check_mode or not planned.plan.changed:
             return _finish(module, Outcome(planned.plan), planned, planned.tree.current, timings=timings)
-        began = time.monotonic()
-        with run.locked(params, bool(params["rebuild"])) as tree:
+        with run.locked(params, bool(params["rebuild"])) as (tree, waited):
             # Another run may have changed the tree before this one had the lock, and somebody the easyconfigs while it waited.
-            waited = time.monotonic() - began
-            planned = _plan(stack, params, _read(run, stack, params) if waited > _LONG_WAIT else (tree, read[1]))
+            with _as_rejection():
+                resolved = run.resolve(stack.easystack()) if waited > _LONG_WAIT else read[1]
+            planned = _plan(stack, params, (tree, resolved))
             timings.note("lock")
             return _apply(module, run, planned, timings)
 

@@ -73,7 +73,7 @@ def _prune(module: Any, executor: LocalExecutor) -> dict[str, Any]:
     params = module.params
     remote = RemoteExecutor(executor, params["target"], params["ssh_args"])
     run = ReleaseRun(remote, {key: params[key] for key in _LOCK}, Progress())
-    switching = pruning(run, run.observe(), module)
+    switching = pruning(run, run.observe, module)
     results = switching.results
     if switching.plan.changed and not module.check_mode:
         results = {**results, **switching.apply()}

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union, cast
 from ..._core.software.builder import JOB, LOCAL, image_settings, job_settings, unused_error
 from ..._core.software.settings import number_errors, place_errors
 from ..module import PlanRejected, open_api
-from ..software.local import LocalExecutor
+from ..software.local import LocalExecutor, runs_as_root
 from .software import LEAST, PLACES, open_executor
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def open_builder(
     if params["builder"] == LOCAL:
         error = unused_error(params)
         found += [error] if error is not None else []
-        if params.get("state") == "promoted" and os.geteuid() == 0 and not params["build_user"]:
+        if params.get("state") == "promoted" and runs_as_root(params["build_user"] or None):
             found.append(
                 "build_user: the checks of a promotion run commands and modulefiles of the release, which must not run as root: "
                 "set it to the user that owns the tree"

@@ -147,10 +147,18 @@ class LocalExecutor:
             **{name: os.environ[name] for name in _PROXIES if name in os.environ},
             "PATH": f"{binaries}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "PYTHONPATH": str(self.folder),
+            # Python starts as root, and that home is the build user's.
+            "PYTHONNOUSERSITE": "1",
             "HOME": account.pw_dir,
             "USER": account.pw_name,
             "LC_ALL": "C.UTF-8",
         }
+
+
+def runs_as_root(build_user: Optional[str]) -> bool:
+    """Return whether phases would run as root. Raises ExternalError if there is no such user."""
+    account = _account(build_user)
+    return os.geteuid() == 0 and (account is None or account.pw_uid == 0)
 
 
 def _account(name: Optional[str]) -> Optional[pwd.struct_passwd]:

@@ -17,7 +17,7 @@ from ... import _software
 from ..files.package_files import package_files
 
 if TYPE_CHECKING:
-    # For the archive alone. This process runs none of them, and to compile them takes a while.
+    # For the archive alone. This process runs none of them, and compiling them takes a while.
     from ..._software import (  # noqa: F401
         adopt,
         assemble,

@@ -63,20 +63,24 @@ class ReleaseRun:
         """Read the tree."""
         return observed_tree(self.phase("observe", digests=digests))
 
+    def resolve(self, easystack: str) -> Resolved:
+        """Let EasyBuild resolve the stack."""
+        return resolved_stack(self.phase("resolve", easystack=easystack))
+
     def read(self, easystack: str, digests: bool = False) -> tuple[ObservedTree, Resolved]:
         """Read the tree, and let EasyBuild resolve the stack, at the same time."""
         with ThreadPoolExecutor(1) as pool:
             tree = pool.submit(self.observe, digests)
-            resolved = resolved_stack(self.phase("resolve", easystack=easystack))
+            resolved = self.resolve(easystack)
             return tree.result(), resolved
 
     @contextlib.contextmanager
-    def locked(self, params: Mapping[str, Any], digests: bool = False) -> Iterator[ObservedTree]:
-        """Hold the lock of the tree, and give the tree as it is then."""
+    def locked(self, params: Mapping[str, Any], digests: bool = False) -> Iterator[tuple[ObservedTree, float]]:
+        """Hold the lock of the tree, and give the tree as it is then, and how many seconds the run waited for it."""
         waits = {name: params[name] for name in ("when_locked", "lock_timeout")}
         taken = self.phase("lock", pid=os.getpid(), observe=True, digests=digests, **waits)
         try:
-            yield observed_tree(taken["tree"])
+            yield observed_tree(taken["tree"]), float(taken["waited"])
         finally:
             with contextlib.suppress(ExternalError):
                 self.phase("unlock", token=taken["token"])

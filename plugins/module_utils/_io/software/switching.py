@@ -47,11 +47,12 @@ def rollback(run: ReleaseRun, tree: ObservedTree, params: Mapping[str, Any]) -> 
     return Switching(plan, apply, {"release": tree.current, "previous": tree.previous})
 
 
-def promotion(run: ReleaseRun, tree: ObservedTree, module: Any) -> Switching:
+def promotion(run: ReleaseRun, observe: Callable[[], ObservedTree], module: Any) -> Switching:
     """Return the promotion of a release of another tree. Raises PlanRejected."""
     params = module.params
     with open_source(module) as executor:
         source = ReleaseRun(executor, run.request, run.progress).observe()
+    tree = observe()
     plan = _planned(lambda: plan_promotion(source, tree, params["prefix"], params["release"]))
     release = str(params["release"] or source.current)
 
@@ -64,17 +65,18 @@ def promotion(run: ReleaseRun, tree: ObservedTree, module: Any) -> Switching:
     return Switching(plan, apply, {"release": tree.current, "previous": tree.previous})
 
 
-def pruning(run: ReleaseRun, tree: ObservedTree, module: Any) -> Switching:
+def pruning(run: ReleaseRun, observe: Callable[[], ObservedTree], module: Any) -> Switching:
     """Return what is deleted, by the servers that live now. Raises PlanRejected."""
     params = module.params
     if params["keep"] is None:
         raise PlanRejected(["keep: set how many releases stay, such as 5"])
-    oldest, known = oldest_server(module), bool(params["server_namespaces"])
-    now = datetime.now(timezone.utc)
     try:
         age = parse_span(params["minimum_age"])
     except ValueError as error:
         raise PlanRejected([f"minimum_age: {error}"]) from error
+    now = datetime.now(timezone.utc)  # before the list: a server that starts later may use what is current now
+    oldest, known = oldest_server(module), bool(params["server_namespaces"])
+    tree = observe()
     try:
         decided = decide(tree.raw, PruneSettings(params["keep"], now, used_since(now, age, oldest, known), age))
     except ValueError as error:

@@ -26,7 +26,7 @@ from ..filesystem.root import OpenedRoot, open_root
 from ..filesystem.tree import ACCOUNT_NAMES, credentials, user_name
 from .adoption import Adoption
 from .executor import PhaseFailed
-from .local import LocalExecutor, LocalSettings
+from .local import LocalExecutor, LocalSettings, runs_as_root
 
 #: The phases of an adoption need nothing but the standard library.
 PYTHON = "/usr/bin/python3"
@@ -77,19 +77,14 @@ class TreeFolder:
             self._skeleton = self._plan_skeleton()
             is_filled = not (self.errors or self.is_missing) and has_easybuild_prefix(self.settings.options.path)
             has_releases = is_filled and _has_releases(self.settings.options.path)
-        if (
-            is_filled
-            and self.settings.adopt
-            and not has_releases
-            and self.settings.account is None
-            and os.geteuid() == 0
-        ):
+        user = self.settings.account.pw_name if self.settings.account is not None else None
+        if is_filled and self.settings.adopt and not has_releases and runs_as_root(user):
             self.errors.append(
                 "build_user: the checks of an adoption run the modulefiles that EasyBuild wrote, which must not run as root: set "
                 "it to the user that owns the tree"
             )
         elif is_filled and self.settings.adopt:
-            self._adopted = self._plan_adoption()
+            self._adopted = self._plan_adoption(user)
         elif is_filled and not has_releases:
             self._skeleton = self._skeleton.joined(Plan(notes=(_not_adopted(self.settings.options.path),)))
         return self._skeleton.joined(self._adopted)
@@ -109,9 +104,8 @@ class TreeFolder:
         self.errors += [wrong] if wrong else []
         return Plan() if wrong else plan_directories(self.desired, observed, contents, self._directories)
 
-    def _plan_adoption(self) -> Plan:
-        options, account = self.settings.options, self.settings.account
-        user = account.pw_name if account is not None else None
+    def _plan_adoption(self, user: Optional[str]) -> Plan:
+        options = self.settings.options
         self._executor = LocalExecutor(LocalSettings(options.path, options.prefix, PYTHON, user))
         self._adoption = Adoption(self._executor, options.path, self.settings.lmod_cmd)
         try:
