@@ -27,8 +27,10 @@ def test_only_processes_of_this_tree_end(tmp_path):
     marks.append(leftovers.mark(tree, PATH))
     processes = [subprocess.Popen(["sleep", "60"], env={**os.environ, leftovers.VARIABLE: value}) for value in marks]
     try:
-        while not all(leftovers._environment(process.pid) for process in processes):
-            time.sleep(0.01)
+        # Until it runs `sleep`, a process has the environment of this one.
+        for process, value in zip(processes, marks, strict=True):
+            while f"{leftovers.VARIABLE}={value}".encode() not in leftovers._environment(process.pid):
+                time.sleep(0.01)
         leftovers.remove(tree, PATH)
         assert processes[1].wait(10) != 0
         assert processes[0].poll() is None
