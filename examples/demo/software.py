@@ -41,10 +41,10 @@ def missing() -> str | None:
     return None
 
 
-def place(folder: Path) -> Path:
+def _place(folder: Path) -> Path:
     """Return where the files of a demo's software are: `folder`, or a folder of the cache if the build user cannot reach it.
 
-    `options` leaves a link to it at `folder`.
+    `options` leaves a link to that at `folder`.
     """
     if folder.is_symlink():
         return folder.resolve()
@@ -53,17 +53,17 @@ def place(folder: Path) -> Path:
     return shared_cache() / "demo" / f"{folder.parent.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
 
 
-def options(link: Path, namespace: str | None, report: Callable[[str], object]) -> dict[str, Any]:
-    """Create the tree at its place, and return the variables of the role. Raises FAILURES.
+def options(folder: Path, namespace: str | None, report: Callable[[str], object]) -> dict[str, Any]:
+    """Create the tree in `folder`, and return the variables of the role. Raises FAILURES.
 
     Servers in `namespace` mount the tree. If it is None, no server runs on this machine, and others could not mount it.
     """
     demo = stack.demo_stack(report)
-    folder = place(link)
     remove(folder)
-    if folder != link and not link.is_symlink():
-        link.symlink_to(folder)
-    tree = demo.copy(folder / "tree", [module for module in demo.entries if module not in BUILT])
+    place = _place(folder)
+    if place != folder and not folder.is_symlink():
+        folder.symlink_to(place)
+    tree = demo.copy(place / "tree", [module for module in demo.entries if module not in BUILT])
     # The second publication: a new version, which becomes the default one.
     text = stack.STACK_FILE.read_text()
     new = "  - hello-1.1.eb:\n      default: true\n"
@@ -125,6 +125,7 @@ def module(variables: dict[str, Any], arguments: str) -> str:
 
 def remove(folder: Path) -> None:
     """Remove the tree, whose installations are read-only."""
-    if folder.exists():
-        subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
-        shutil.rmtree(folder)
+    place = _place(folder)
+    if place.exists():
+        subprocess.run(["chmod", "-R", "u+w", str(place)], check=True)
+        shutil.rmtree(place)

@@ -54,7 +54,7 @@ def remove(namespace: str) -> None:
     if cluster.is_testbed():
         hub.stop(namespace)
     cluster.remove(namespace)
-    software.remove(software.place(folder_of(namespace) / "software"))
+    software.remove(folder_of(namespace) / "software")
     shutil.rmtree(folder_of(namespace), ignore_errors=True)
 
 
@@ -119,10 +119,10 @@ class Demo:
 
     def software(self) -> None:
         heading("3. Build and publish software")
-        link = self.folder / "software"
+        folder = self.folder / "software"
         if self.no_software is None:
             try:
-                self.add_options(software.options(link, None if self.no_hub else self.namespace, say))
+                self.add_options(software.options(folder, None if self.no_hub else self.namespace, say))
             except software.FAILURES as error:
                 self.no_software = str(error)
         if self.no_software:
@@ -141,7 +141,7 @@ class Demo:
             "--diff",
             *self.options(),
             "-e",
-            f"software_stack_file={software.second_stack(software.place(link))}",
+            f"software_stack_file={software.second_stack(folder)}",
         )
         self.show_modules()
         say("\nBack to the release before:")

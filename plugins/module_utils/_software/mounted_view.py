@@ -149,30 +149,19 @@ def main(arguments: list[str]) -> None:
     try:
         enter(view)
         if not os.access(sys.executable, os.X_OK):
-            raise _no_python("Permission denied")
+            raise PhaseError(
+                f"the user with the id {os.getuid()} cannot run {sys.executable} (Permission denied): let it read EasyBuild's "
+                "environment, for instance in /opt",
+                REJECTED,
+            )
         if in_user_namespace:
             # Another program, because this one has the capabilities of the namespace.
-            _start(phase)
+            os.execv(sys.executable, [sys.executable, "-m", f"{__package__}.phases", phase, "-"])
     except PhaseError as error:
         event = {"event": "error", "message": error.message, "kind": error.kind, "details": error.details}
         sys.stdout.write(json.dumps(event) + "\n")
         raise SystemExit(1) from error
     raise SystemExit(phases.main([phase, "-"]))
-
-
-def _start(phase: str) -> None:
-    try:
-        os.execv(sys.executable, [sys.executable, "-m", f"{__package__}.phases", phase, "-"])
-    except OSError as error:
-        raise _no_python(error.strerror or "") from error
-
-
-def _no_python(reason: str) -> PhaseError:
-    return PhaseError(
-        f"the user with the id {os.getuid()} cannot run {sys.executable} ({reason}): let it read EasyBuild's environment, for "
-        "instance in /opt",
-        REJECTED,
-    )
 
 
 if __name__ == "__main__":
