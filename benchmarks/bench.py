@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from ansible_collections.odh.persistency.plugins.module_utils._io.kubernetes.api import CONNECTIONS, PAGE
+from ansible_collections.odh.persistency.plugins.module_utils._io.kubernetes.api import PAGE
+from ansible_collections.odh.persistency.plugins.module_utils._io.kubernetes.parallel import CONNECTIONS
 
 from testbed import audit, control_plane, state
 from testbed.paths import DEV

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_config_map import acl_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import profiles_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.published_profiles import acl_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.census import Person, census
 from ansible_collections.odh.persistency.plugins.module_utils._core.homes.spec import parse_users
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub_activity import (

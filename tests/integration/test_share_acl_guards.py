@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.baseline import publication_mark
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import (
     PUBLICATION_ANNOTATION as PUBLICATION,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import publication_mark
 
 from tests.support.acl import (
     AGENT,

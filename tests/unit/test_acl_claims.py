@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.baseline import (
-    baseline_of,
-    publication_mark,
-)
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.baseline import baseline_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.granted_claims import (
     ObservedClaims,
     hold,
     obstacles,
 )
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import ObservedAcl, PublishedAcl
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import (
+    ObservedAcl,
+    PublishedAcl,
+    publication_mark,
+)
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.claims import claim_from
 from ansible_collections.odh.persistency.plugins.module_utils._core.shares.planning.copies import CopyProblem
 from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import LEVELS

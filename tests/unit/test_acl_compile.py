@@ -10,11 +10,11 @@ import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import (
     MEMBERS_GOAL,
     MOST,
-    acl_from,
     compile_acl,
     document_of,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import acl_from
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import (
     SharesPart,
     grants_of,

@@ -8,12 +8,9 @@ import re
 import pytest
 import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import (
-    as_json,
-    profiles_of,
-    volume_name,
-)
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import profiles_of, volume_name
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY, Acl
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.published_profiles import as_json
 from ansible_collections.odh.persistency.plugins.module_utils._hub.access import SharesPart, grants_of
 from ansible_collections.odh.persistency.plugins.module_utils._hub.acl_format import place_error
 from hypothesis import given

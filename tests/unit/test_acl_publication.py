@@ -7,17 +7,9 @@ import itertools
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.baseline import (
-    baseline_of,
-    publication_mark,
-)
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import (
-    acl_from,
-    compile_acl,
-    document_of,
-)
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.baseline import baseline_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl, document_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.diff import compare
-from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_config_map import acl_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.jsp_profiles import profiles_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import EMPTY
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import (
@@ -25,8 +17,10 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.obser
     PUBLICATION_ANNOTATION,
     PUBLISHED_ANNOTATION,
     ObservedAcl,
+    acl_from,
     config_map_from,
     observed_acl_from,
+    publication_mark,
     published_acl,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.publish import (
@@ -38,6 +32,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.access.publi
     plan_publication,
     quota_warnings,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.published_profiles import acl_of
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.repair import damage_note, schema_error
 from ansible_collections.odh.persistency.plugins.module_utils._core.kubernetes.quota import Quota
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import KEEP

@@ -105,8 +105,9 @@ def open_api(module: Any) -> Api:
     """
     # Imported here, because some modules do not need the client, which takes half a second to load.
     from .kubernetes import connection
-    from .kubernetes.api import CONNECTIONS, Api
+    from .kubernetes.api import Api
     from .kubernetes.identity import check_cluster
+    from .kubernetes.parallel import CONNECTIONS
 
     if connection.COLLECTION_ERROR is not None:
         module.fail_json(

@@ -19,7 +19,6 @@ from itertools import islice, product
 from typing import Optional
 
 from ..._hub.acl_format import INDEX_KEY, INDEX_NAME, PART_KEY, SCHEMA, AccessError, canonical, digest_of
-from .compile import acl_from
 from .model import Acl
 from .observed import (
     DIGEST_ANNOTATION,
@@ -27,16 +26,13 @@ from .observed import (
     ConfigMap,
     ObservedAcl,
     PublishedAcl,
+    acl_from,
+    publication_mark,
     published_acl,
 )
 
 #: How many combinations of parts are tried to find the ACL of the last publication.
 _MOST_TRIES = 512
-
-
-def publication_mark(namespace: str, digest: str) -> str:
-    """Return the mark of a publication: it binds the index to the digest that a run of this collection published."""
-    return digest_of(f"odh.persistency publication\n{namespace}\n{digest}")
 
 
 @dataclass(frozen=True)

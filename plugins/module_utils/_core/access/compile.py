@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compile share specs and groups to an ACL, write an ACL as the texts to store, and read it back."""
+"""Compile share specs and groups to an ACL, and write an ACL as the texts to store."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..._hub.access import load_index, load_members, load_shares
 from ..._hub.acl_format import (
     SCHEMA,
-    AccessError,
     canonical,
     digest_of,
     members_errors,
@@ -151,24 +149,6 @@ def document_of(acl: Acl) -> AclDocument:
     return AclDocument(digest_of(index), index, parts)
 
 
-def acl_from(index_text: str, index_digest: str, part_texts: Mapping[str, str]) -> Acl:
-    """Return a stored ACL from its index, the digest in the annotation of the index, and the texts of the parts by the names
-    of their ConfigMaps (parts that the index does not name are ignored).
-
-    Raises AccessError if anything is missing, invalid or has another digest: an ACL is read completely or not at all.
-    """
-    index = load_index(index_text, index_digest)
-    shares = load_shares(_text(part_texts, shares_name(index["shares"])), index["shares"])
-    people: dict[str, Mapping[str, Any]] = {}
-    for prefix, digest in index["members"].items():
-        name = members_name(prefix, digest)
-        for person, record in load_members(_text(part_texts, name), digest)["people"].items():
-            if prefix_of(person, index["digits"]) != prefix:
-                raise AccessError([f"the part {name} has a record of {quoted(person)}, which belongs in another part"])
-            people[person] = record
-    return Acl(shares, people)
-
-
 def _share(record: ShareSpec) -> dict[str, Any]:
     compiled: dict[str, Any] = {
         "level": record.level,
@@ -215,10 +195,3 @@ def _digits(records: Sequence[tuple[str, str]]) -> int:
 def _weight(text: str) -> int:
     """Return the size in bytes of a text as the API transfers it: in JSON, with escaped quotes and backslashes."""
     return len(text.encode("utf-8")) + text.count('"') + text.count("\\")
-
-
-def _text(texts: Mapping[str, str], name: str) -> str:
-    try:
-        return texts[name]
-    except KeyError:
-        raise AccessError([f"the part {name}, which the index names, does not exist"]) from None

@@ -2,51 +2,23 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ConfigMap that offers shares to classic Open Data Hub: its observed content, and the plan for it.
-
-Profiles are read back into an ACL, so that both formats use the same sentences and guards. Profiles have only people. Levels,
-groups and last days are stored under a second key of the same ConfigMap, and the members of Groups of OpenShift under a third.
-JSP ignores both.
-"""
+"""Plan the ConfigMap that offers shares to classic Open Data Hub."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Optional
 
-from ..._hub.access import load_members, load_shares
-from ..._hub.acl_format import HUB, OPENSHIFT, SCHEMA, AccessError, canonical, digest_of, members_errors, shares_errors
+from ..._hub.acl_format import HUB, OPENSHIFT, SCHEMA, digest_of
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change
 from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, patch
 from ..text import quote_list
-from .baseline import publication_mark
-from .jsp_profiles import KEY, MOST_TEXT, as_json, unsupported_reason
-from .model import EMPTY, RO, RW, Acl, last_day_if_expired
-from .observed import (
-    DIGEST_ANNOTATION,
-    KIND_LABEL,
-    LEFT_OUT_ANNOTATION,
-    PUBLICATION_ANNOTATION,
-    WRITER_ANNOTATION,
-    ConfigMap,
-)
+from .jsp_profiles import MOST_TEXT, unsupported_reason
+from .model import Acl, last_day_if_expired
+from .observed import KIND_LABEL, LEFT_OUT_ANNOTATION, WRITER_ANNOTATION, ConfigMap
 from .publish import PublishSettings, deletion_of
-
-NAME = "odh-persistency-shares-profiles"
-PROFILES = "acl-profiles"
-#: The key with all shares in the form of the ACL, without people.
-SHARES_KEY = "odh-persistency-shares.json"
-#: The key with the members of Groups of OpenShift: those of a Group that a later run cannot read stay.
-MEMBERS_KEY = "odh-persistency-members.json"
-#: Classic Open Data Hub finds ConfigMaps with profiles by this label.
-_HUB_LABELS = {"jupyterhub": "singleuser-profiles"}
-_LABELS = {KIND_LABEL: PROFILES, **_HUB_LABELS}
-_PREFIX = "odh.persistency/"
-_EVERYBODY = ["*"]
+from .published_profiles import KEY, LABELS, NAME, PROFILES, Profiles, acl_of
 
 
 def hub_group_errors(acl: Acl, today: date) -> list[str]:
@@ -64,41 +36,6 @@ def hub_group_errors(acl: Acl, today: date) -> list[str]:
     return errors
 
 
-@dataclass(frozen=True)
-class Profiles:
-    """The content of the ConfigMap: the `text` of the profiles, what they `offer` as an ACL without groups, and the `shares`
-    with levels, groups and last days as an ACL whose people have only their Groups of OpenShift. `left_out` are claims as in
-    AclDocument."""
-
-    text: str
-    offer: Acl
-    shares: Acl
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def data(self) -> dict[str, str]:
-        """The data of the ConfigMap."""
-        found = {KEY: self.text, SHARES_KEY: canonical(self.shares.shares)}
-        people = self.shares.people
-        return {**found, MEMBERS_KEY: canonical({"schema": SCHEMA, "people": people})} if people else found
-
-    @property
-    def granted(self) -> Acl:
-        """The offer with levels, groups and last days."""
-        offer, members = self.offer.people, self.shares.people
-        people = {person: {**offer.get(person, {}), **members.get(person, {})} for person in {**offer, **members}}
-        return Acl(self.shares.shares, people)
-
-    def mark(self, namespace: str) -> str:
-        """Return the mark that binds the ConfigMap to what a run of this collection published."""
-        return publication_mark(namespace, digest_of(canonical(self.data)))
-
-    def annotations(self, settings: PublishSettings) -> dict[str, str]:
-        """Return the annotations of the ConfigMap that identify its content."""
-        found = {DIGEST_ANNOTATION: digest_of(self.text), PUBLICATION_ANNOTATION: self.mark(settings.namespace)}
-        return {**found, LEFT_OUT_ANNOTATION: canonical(list(self.left_out))} if self.left_out else found
-
-
 def profiles_from(text: str, acl: Acl) -> Profiles:
     """Return the content to store, from profiles and the ACL that they were made from. Raises ValueError if it is too
     large."""
@@ -112,35 +49,12 @@ def profiles_from(text: str, acl: Acl) -> Profiles:
     return found
 
 
-def published_profiles(observed: ConfigMap) -> Profiles:
-    """Return the published profiles. Raises AccessError if this collection did not write them."""
-    text = observed.text(KEY)
-    members = observed.text(MEMBERS_KEY)
-    people = load_members(members, digest_of(members))["people"] if members else {}
-    return Profiles(text, acl_of(text), Acl(shares_of(observed).shares, people))
-
-
 def _openshift_members(acl: Acl) -> dict[str, dict[str, list[str]]]:
     members = {
         person: [group for group in record.get("groups", ()) if group.startswith(OPENSHIFT)]
         for person, record in acl.people.items()
     }
     return {person: {"groups": groups} for person, groups in members.items() if groups}
-
-
-def shares_of(observed: ConfigMap) -> Acl:
-    """Return the shares of the profiles, even if the profiles are unreadable. Raises AccessError."""
-    text = observed.text(SHARES_KEY)
-    return Acl(load_shares(text, digest_of(text)), {})
-
-
-def levels_of(observed: Optional[ConfigMap]) -> dict[str, str]:
-    """Return the levels of the claims in published profiles, as far as they are readable."""
-    try:
-        shares = EMPTY if observed is None else shares_of(observed)
-    except AccessError:
-        return {}
-    return {share["claim"]: share["level"] for share in shares.by_name.values()}
 
 
 def comparable_acl(profiles: Profiles, home: str, roots: Sequence[str], also: Collection[str] = ()) -> Acl:
@@ -159,65 +73,6 @@ def comparable_acl(profiles: Profiles, home: str, roots: Sequence[str], also: Co
     return Acl({"schema": SCHEMA, "shares": shares}, profiles.offer.people)
 
 
-def acl_of(text: str) -> Acl:
-    """Return the offer of profiles as an ACL. Raises AccessError if this collection did not write them."""
-    try:
-        data = json.loads(as_json(text))
-        return _acl_of(data["profiles"])
-    # chr() raises OverflowError for the largest escapes.
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        if isinstance(error, AccessError):
-            raise
-        raise AccessError(["this collection did not write them in this form"]) from error
-
-
-def _acl_of(profiles: Sequence[Any]) -> Acl:
-    shares: dict[str, Any] = {}
-    people: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
-    for profile in profiles:
-        prefix, name, mode = profile["name"].split("/")
-        if f"{prefix}/" != _PREFIX or mode not in (RO, RW):
-            raise AccessError([f"the profile {profile['name']} does not belong to this collection"])
-        [volume] = profile["volumes"]
-        users = profile["users"]
-        everyone = users == _EVERYBODY
-        shares[name] = {
-            "level": "public" if everyone else "private",
-            "claim": volume["persistentVolumeClaim"]["claimName"],
-            "mount_path": volume["mountPath"],
-            "read": {"everyone": everyone, "groups": []},
-            "write": {"groups": []},
-        }
-        for user in () if everyone else users:
-            people[user].setdefault("read" if mode == RO else "write", []).append(name)
-    found = Acl({"schema": SCHEMA, "shares": shares}, people)
-    errors = shares_errors(found.shares) + members_errors({"schema": SCHEMA, "people": found.people})
-    if errors:
-        raise AccessError(errors)
-    return found
-
-
-def is_ours(observed: ConfigMap) -> bool:
-    """Return whether the ConfigMap belongs to this collection, even if somebody removed its labels.
-
-    The name is reserved: without our marks, the hub still reads the profiles of the last run by its own label.
-    """
-    return (
-        bool(observed.kind)
-        or DIGEST_ANNOTATION in observed.annotations
-        or SHARES_KEY in observed.data
-        or observed.has_labels(_HUB_LABELS)
-        or _PREFIX in observed.text(KEY)
-    )
-
-
-def is_our_publication(observed: ConfigMap, namespace: str) -> bool:
-    """Return whether a run of this collection published the content of the ConfigMap as it is."""
-    content = {key: observed.text(key) for key in (KEY, SHARES_KEY, MEMBERS_KEY) if key in observed.data}
-    mark = publication_mark(namespace, digest_of(canonical(content)))
-    return observed.annotations.get(PUBLICATION_ANNOTATION) == mark
-
-
 def foreign_error(namespace: str) -> str:
     """Return why a ConfigMap of this name that does not belong to this collection is left alone."""
     return (
@@ -230,9 +85,9 @@ def plan_profiles(observed: Optional[ConfigMap], desired: Profiles, settings: Pu
     """Return the change that publishes the desired profiles."""
     text, data = desired.text, desired.data
     digest = digest_of(text)
-    annotations = desired.annotations(settings)
+    annotations = desired.annotations(settings.namespace)
     metadata: dict[str, Any] = {
-        "labels": _LABELS,
+        "labels": LABELS,
         "annotations": {**annotations, WRITER_ANNOTATION: settings.writer},
     }
     after = f"profiles {digest[:12]}"
@@ -244,7 +99,7 @@ def plan_profiles(observed: Optional[ConfigMap], desired: Profiles, settings: Pu
             CREATE, PROFILES, namespace, NAME, "there are no profiles yet", after=after, operations=(created,)
         )
     before = f"profiles {digest_of(observed.text(KEY))[:12]}"
-    has_metadata = observed.has_labels(_LABELS) and annotations.items() <= observed.annotations.items()
+    has_metadata = observed.has_labels(LABELS) and annotations.items() <= observed.annotations.items()
     if not desired.left_out and LEFT_OUT_ANNOTATION in observed.annotations:
         has_metadata = False
         metadata["annotations"][LEFT_OUT_ANNOTATION] = None

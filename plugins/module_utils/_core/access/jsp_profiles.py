@@ -29,7 +29,6 @@ from .descriptions import people_list
 from .model import RO, RW, Acl, last_day_if_expired
 from .rights import AccessIndex
 
-KEY = "jupyterhub-singleuser-profiles.yaml"
 #: The warning for everybody who publishes profiles instead of the ACL.
 WARNING = (
     "singleuser-profiles only offer mounts: other profiles, and people who may edit them, can mount the same claims with more "
@@ -43,7 +42,6 @@ _LONGEST_LABEL = 63
 # PyYAML before 5.1, which old hubs have, reads no characters above U+FFFF, and does not join surrogate pairs as JSON does.
 # So such a character is written as YAML's own escape, with eight digits.
 _PAIR = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)", re.DOTALL)
-_LONG = re.compile(r"\\(?:U([0-9a-f]{8})|.)", re.DOTALL)
 
 
 def unsupported_reason(share: Mapping[str, Any], home: str, roots: Sequence[str]) -> str:
@@ -151,8 +149,3 @@ def _as_long_escape(escape: re.Match[str]) -> str:
     if high is None:
         return escape.group()
     return f"\\U{0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00:08x}"
-
-
-def as_json(text: str) -> str:
-    """Return the text of profiles as JSON: without YAML's long escapes, which are plain characters then."""
-    return _LONG.sub(lambda escape: chr(int(escape.group(1), 16)) if escape.group(1) else escape.group(), text)

@@ -27,10 +27,11 @@ from ..._hub.acl_format import (
     AccessError,
     digest_of,
     members_name,
+    prefix_of,
     shares_name,
 )
 from ..times import parse_time
-from .compile import acl_from
+from ..validation import quoted
 from .model import EMPTY, Acl
 
 KIND_LABEL = "odh.persistency/kind"
@@ -40,7 +41,7 @@ SCHEMA_ANNOTATION = "odh.persistency/schema"
 DIGEST_ANNOTATION = "odh.persistency/digest"
 WRITER_ANNOTATION = "odh.persistency/writer"
 PUBLISHED_ANNOTATION = "odh.persistency/published-at"
-#: Binds the index to the digest that a run of this collection published, see `baseline.py`.
+#: Binds the index to the digest that a run of this collection published, see `publication_mark`.
 PUBLICATION_ANNOTATION = "odh.persistency/publication"
 #: The claims that the run left out because they cannot be shares, as a JSON list.
 LEFT_OUT_ANNOTATION = "odh.persistency/left-out"
@@ -51,6 +52,11 @@ SELECTOR = f"{KIND_LABEL} in ({INDEX},{PART})"
 _PART_NAME = re.compile(re.escape(INDEX_NAME) + r"-(shares|members-(all|[0-9a-f]{1,4}))-[0-9a-f]{16}\Z")
 
 _SHARES_PARTS = f"{INDEX_NAME}-shares-"
+
+
+def publication_mark(namespace: str, digest: str) -> str:
+    """Return the mark of a publication: it binds the index to the digest that a run of this collection published."""
+    return digest_of(f"odh.persistency publication\n{namespace}\n{digest}")
 
 
 @dataclass(frozen=True)
@@ -208,6 +214,24 @@ class PublishedAcl:
     def title(self) -> str:
         """What sentences call it."""
         return f"ACL {self.digest[:12]}" if self.digest else "The ACL"
+
+
+def acl_from(index_text: str, index_digest: str, part_texts: Mapping[str, str]) -> Acl:
+    """Return a stored ACL from its index, the digest in the annotation of the index, and the texts of the parts by the names
+    of their ConfigMaps (parts that the index does not name are ignored).
+
+    Raises AccessError if anything is missing, invalid or has another digest: an ACL is read completely or not at all.
+    """
+    index = load_index(index_text, index_digest)
+    shares = load_shares(_text(part_texts, shares_name(index["shares"])), index["shares"])
+    people: dict[str, Mapping[str, Any]] = {}
+    for prefix, digest in index["members"].items():
+        name = members_name(prefix, digest)
+        for person, record in load_members(_text(part_texts, name), digest)["people"].items():
+            if prefix_of(person, index["digits"]) != prefix:
+                raise AccessError([f"the part {name} has a record of {quoted(person)}, which belongs in another part"])
+            people[person] = record
+    return Acl(shares, people)
 
 
 def published_acl(observed: ObservedAcl) -> PublishedAcl:

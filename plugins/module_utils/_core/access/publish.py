@@ -28,7 +28,6 @@ from ..kubernetes.quota import Quota
 from ..plan import CREATE, DELETE, KEEP, UPDATE, Change, Plan
 from ..requests import CONFIG_MAPS, ApiRequest, Precondition, create, delete, patch
 from ..times import format_span, format_time
-from .baseline import publication_mark
 from .compile import AclDocument, Part
 from .descriptions import CHANGE, GAIN, LOSS
 from .diff import Comparison
@@ -44,6 +43,7 @@ from .observed import (
     WRITER_ANNOTATION,
     ConfigMap,
     ObservedAcl,
+    publication_mark,
 )
 
 #: The kind of changes of access. The kinds of objects are INDEX and PART.

@@ -10,8 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
-from ..._core.access.jsp_config_map import NAME as PROFILES_NAME
-from ..._core.access.jsp_config_map import published_profiles
 from ..._core.access.model import EMPTY, Acl
 from ..._core.access.observed import (
     DIGEST_ANNOTATION,
@@ -24,6 +22,8 @@ from ..._core.access.observed import (
     observed_acl_from,
     published_acl,
 )
+from ..._core.access.published_profiles import NAME as PROFILES_NAME
+from ..._core.access.published_profiles import published_profiles
 from ..._core.plan import MOST_REFUSALS
 from ..._core.requests import CONFIG_MAPS
 from ..._hub.access import SharesPart, load_index, load_members, load_shares
@@ -33,7 +33,7 @@ from ..module import PlanRejected
 from .api import Api
 from .errors import ApiError
 from .facts import namespace_error
-from .share_reader import FEW_OBJECTS, in_parallel
+from .parallel import FEW_OBJECTS, in_parallel
 
 #: For more people, one list of everything costs less than a request for each.
 MOST_SINGLE_READS = 8

@@ -34,8 +34,6 @@ T = TypeVar("T")
 
 #: Objects per page, as in kubectl. A page of homes is about a megabyte.
 PAGE = 500
-#: Parallel writes. More gain nothing with a small API server (measured at 1, 8 and 16).
-CONNECTIONS = 8
 CONNECT_TIMEOUT = 4.0
 READ_TIMEOUT = 30.0
 #: How often a list whose continuation expired (410) is restarted.

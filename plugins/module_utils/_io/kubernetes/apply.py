@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Callable, Optional
 
@@ -15,8 +14,9 @@ from ..._core.outcome import CONFLICT_TRIES, NOT_TRIED, Applied, Outcome, collec
 from ..._core.plan import DELETE, KEEP, REFUSE, Change, Failure, Plan, Unreconcilable
 from ..._core.requests import ApiRequest
 from ..errors import ExternalError
-from .api import CONNECTIONS, Api
+from .api import Api
 from .errors import ApiError, UnexpectedAnswer
+from .parallel import in_parallel
 
 Replan = Callable[[Change], Change]
 _TITLES = {"persistentvolumeclaims": "Claim", "persistentvolumes": "Volume", "configmaps": "ConfigMap"}
@@ -33,12 +33,7 @@ def apply_plan(api: Api, plan: Plan, replan: Replan, dry_run: bool) -> Outcome:
     def apply_one(number: int) -> Applied:
         return _apply_change(api, plan.changes[number], replan, dry_run)
 
-    if len(positions) <= 1:
-        results = [apply_one(number) for number in positions]
-    else:
-        with ThreadPoolExecutor(max_workers=min(CONNECTIONS, len(positions))) as pool:
-            results = list(pool.map(apply_one, positions))
-    outcome = collect(plan, dict(zip(positions, results)))
+    outcome = collect(plan, dict(zip(positions, in_parallel(apply_one, positions))))
     outcome.wrote = outcome.wrote and not dry_run
     return outcome
 

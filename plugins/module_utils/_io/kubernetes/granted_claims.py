@@ -16,7 +16,8 @@ from ..._core.shares.naming import SELECTOR
 from ..._core.shares.planning.copies import copy_problem
 from .api import Api
 from .errors import ApiError
-from .share_reader import FEW_OBJECTS, SourceReader, in_parallel
+from .parallel import FEW_OBJECTS, in_parallel
+from .share_reader import SourceReader
 
 
 class ClaimReader:

@@ -21,7 +21,7 @@ from ..._core.metadata import KIND_LABEL, KIND_SHARE
 from ..._core.requests import CLAIMS, NAMESPACES, PODS, VOLUMES, Resource
 from .api import Api
 from .errors import ApiError
-from .share_reader import FEW_OBJECTS, in_parallel
+from .parallel import FEW_OBJECTS, in_parallel
 
 POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 DRIVERS = Resource("storage.k8s.io", "v1", "csidrivers", namespaced=False)

@@ -16,24 +16,26 @@ from ..._core.access.diff import NO_CHANGE, Comparison, as_data, compare
 from ..._core.access.granted_claims import left_out_before
 from ..._core.access.guards import Proposal, Rejection, excess_withdrawals, guard
 from ..._core.access.jsp_config_map import (
-    NAME,
-    PROFILES,
-    Profiles,
     comparable_acl,
     foreign_error,
     hub_group_errors,
-    is_our_publication,
-    is_ours,
-    levels_of,
     plan_profiles,
     plan_profiles_deletion,
     profiles_from,
-    published_profiles,
 )
 from ..._core.access.jsp_profiles import WARNING, profiles_of, unsupported_reason
 from ..._core.access.model import EMPTY
 from ..._core.access.observed import ConfigMap, earlier_levels
 from ..._core.access.publish import Publication, PublishSettings, effects_of
+from ..._core.access.published_profiles import (
+    NAME,
+    PROFILES,
+    Profiles,
+    is_our_publication,
+    is_ours,
+    levels_of,
+    published_profiles,
+)
 from ..._core.metadata import ABSENT
 from ..._core.outcome import Outcome
 from ..._core.plan import KEEP, REFUSE, Change, Plan, Unreconcilable

@@ -7,25 +7,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Optional
 
 from ..._core import requests
 from ..._core.kubernetes.claims import Claim, claim_from, read_again
 from ..._core.kubernetes.volumes import volume_from
 from ..._core.shares.naming import SELECTOR
 from ..._core.shares.planning.observed import ObservedShares
-from .api import CONNECTIONS, Api
+from .api import Api
 from .errors import ApiError
+from .parallel import FEW_OBJECTS, in_parallel
 
 #: In more namespaces than this, one list of the whole cluster is tried before a list of each namespace.
 FEW_NAMESPACES = 3
-#: To read more single objects than this, their whole collection is listed.
-FEW_OBJECTS = 24
 
-T = TypeVar("T")
-U = TypeVar("U")
 #: A claim with its namespace.
 PlacedClaim = tuple[str, Claim]
 
@@ -226,14 +222,6 @@ class ShareReader:
             return
         for name, item in zip(names, found):
             observed.put_volume(name, volume_from(item) if item is not None else None)
-
-
-def in_parallel(function: Callable[[T], U], items: Sequence[T]) -> list[U]:
-    """Call a function for each item, over as many connections as there are, and return the results in order."""
-    if len(items) < 2:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(max_workers=min(CONNECTIONS, len(items))) as pool:
-        return list(pool.map(function, items))
 
 
 def _placed_claim(item: dict[str, Any]) -> PlacedClaim:

@@ -31,8 +31,9 @@ from .errors import ApiError
 from .facts import FactsReader, missing_namespace_warning, namespace_error
 from .namespaces import create_namespaces
 from .origins import Origin, mark_origins
+from .parallel import in_parallel
 from .readiness import Timings, Wait, wait_until_ready
-from .share_reader import ShareReader, in_parallel
+from .share_reader import ShareReader
 
 
 class SharesRun:

@@ -17,11 +17,11 @@ from ..._core.access.compile import AclDocument, document_of
 from ..._core.access.diff import NO_CHANGE, as_data, compare
 from ..._core.access.granted_claims import left_out_before
 from ..._core.access.guards import Proposal, Rejection, excess_withdrawals, guard
-from ..._core.access.jsp_config_map import NAME as PROFILES_NAME
-from ..._core.access.jsp_config_map import levels_of
 from ..._core.access.model import EMPTY, Acl
 from ..._core.access.observed import ObservedAcl, earlier_levels, published_acl
 from ..._core.access.publish import PublishSettings, effects_of, is_published, plan_deletion, plan_publication
+from ..._core.access.published_profiles import NAME as PROFILES_NAME
+from ..._core.access.published_profiles import levels_of
 from ..._core.access.repair import damage_note, damaged, schema_error
 from ..._core.metadata import ABSENT, NAMESPACE, PRESENT
 from ..._core.shares.spec import ShareSpec, undefined_groups
