@@ -50,7 +50,8 @@ options:
     description:
       - The time that users get to save their work, such as V(30m), V(1h) or V(0s).
       - It counts from the first run with O(state=revoked) that finds the excess access. This run writes the annotation
-        C(odh.persistency/excess-since) on the pod. A run that finds that the access was granted again removes it.
+        C(odh.persistency/excess-since) on the pod, and C(odh.persistency/excess-claims) with the claims that it is about.
+        A run that finds that the access was granted again removes them.
       - With V(0s) the first run stops the servers, and writes no annotation.
     type: str
     default: 1h

@@ -342,9 +342,9 @@ def settings(grace=HOUR, most=10):
     return RevocationSettings("jupyter", grace, most, NOW)
 
 
-def compared(user="ann", access=EXCESS, since=None, doubt="", **more):
+def compared(user="ann", access=EXCESS, since=None, doubt="", claims=("papers",), **more):
     text = since.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(since, datetime) else since or ""
-    pod = ServerPod(f"jupyter-{user}", f"uid-{user}", user, excess_since=text, **more)
+    pod = ServerPod(f"jupyter-{user}", f"uid-{user}", user, excess_since=text, excess_claims=claims, **more)
     return ComparedServer(pod, access, doubt)
 
 
@@ -357,7 +357,13 @@ def test_the_first_run_marks_and_a_run_after_the_grace_stops():
     assert change.action == UPDATE
     (request,) = change.operations
     assert request.body == {
-        "metadata": {"annotations": {"odh.persistency/excess-since": "2027-03-31T12:00:00Z"}, "uid": "uid-ann"}
+        "metadata": {
+            "annotations": {
+                "odh.persistency/excess-since": "2027-03-31T12:00:00Z",
+                "odh.persistency/excess-claims": "papers",
+            },
+            "uid": "uid-ann",
+        }
     }
     assert "it is stopped after 2027-03-31T13:00:00Z" in change.reason
     for since, action in [(NOW, KEEP), (NOW - HOUR + timedelta(seconds=1), KEEP), (NOW - HOUR, STOP)]:
@@ -378,7 +384,35 @@ def test_without_grace_the_first_run_stops():
 def test_regained_access_removes_the_mark():
     (change,) = plan_revocation([compared(access=MISSING, since=NOW - HOUR)], settings()).changes
     assert change.action == UPDATE
-    assert change.operations[0].body["metadata"]["annotations"] == {"odh.persistency/excess-since": None}
+    assert change.operations[0].body["metadata"]["annotations"] == {
+        "odh.persistency/excess-since": None,
+        "odh.persistency/excess-claims": None,
+    }
+
+
+def test_excess_of_another_claim_has_a_grace_of_its_own():
+    models = Comparison((Finding("models", "models", "rw", "", "mounts share models"),))
+    both = Comparison((*EXCESS.excess, *models.excess))
+    for claims in (("papers",), ()):
+        server = compared(access=models, since=NOW - HOUR, claims=claims)
+        (change,) = plan_revocation([server], settings()).changes
+        assert change.action == UPDATE
+        annotations = change.operations[0].body["metadata"]["annotations"]
+        assert annotations["odh.persistency/excess-since"] == "2027-03-31T12:00:00Z"
+        assert annotations["odh.persistency/excess-claims"] == "models"
+    # The mark of the first holds while it stays.
+    (change,) = plan_revocation([compared(access=both, since=NOW - HOUR)], settings()).changes
+    assert change.action == STOP
+
+
+def test_the_marks_of_a_pod_are_read():
+    marks = {
+        "odh.persistency/excess-since": "2027-03-31T12:00:00Z",
+        "odh.persistency/excess-claims": "models,papers",
+    }
+    pod = pod_of(annotations=marks)
+    assert (pod.excess_since, pod.excess_claims) == ("2027-03-31T12:00:00Z", ("models", "papers"))
+    assert pod_of().excess_claims == ()
 
 
 @pytest.mark.parametrize(
@@ -397,8 +431,15 @@ def test_servers_in_doubt_are_neither_marked_nor_stopped():
         plan = plan_revocation(servers, settings(grace))
         assert not plan.changed
         assert "the server of 'ann' (pod jupyter-ann) (why)" in plan.notes[0]
-    (change,) = plan_revocation([compared(access=MISSING, since=NOW, doubt="why")], settings()).changes
-    assert change.action == KEEP
+
+
+@pytest.mark.parametrize("claims", [("papers",), ("models",)])
+def test_a_mark_of_regained_access_is_removed_in_doubt_too(claims):
+    """Otherwise the next excess would have no grace."""
+    access = MISSING if claims == ("papers",) else EXCESS
+    (change,) = plan_revocation([compared(access=access, since=NOW, claims=claims, doubt="why")], settings()).changes
+    assert change.action == UPDATE
+    assert set(change.operations[0].body["metadata"]["annotations"].values()) == {None}
 
 
 def test_the_oldest_are_stopped_first_and_the_rest_is_reported():

@@ -35,6 +35,8 @@ CLAIM_UID_ANNOTATION = OUR_PREFIX + "claim-uid"
 LEVEL_ANNOTATION = OUR_PREFIX + "level"
 #: On the pod of a server: the time at which a run found access that is not granted.
 EXCESS_ANNOTATION = OUR_PREFIX + "excess-since"
+#: On the pod of a server: the claims that this access concerned, with commas. Later excess counts from its own start.
+EXCESS_CLAIMS_ANNOTATION = OUR_PREFIX + "excess-claims"
 
 USERNAME_LABEL = "hub.jupyter.org/username"
 USERNAME_ANNOTATION = "hub.jupyter.org/username"

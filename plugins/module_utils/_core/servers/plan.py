@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Optional
 
 from ..access.observed import PublishedAcl
-from ..metadata import EXCESS_ANNOTATION
+from ..metadata import EXCESS_ANNOTATION, EXCESS_CLAIMS_ANNOTATION
 from ..plan import KEEP, STOP, UPDATE, Change, Plan
 from ..requests import PODS, ApiRequest, Precondition, patch
 from ..text import quote_list
@@ -67,9 +67,15 @@ class StopServer(NamedTuple):
     uid: str
 
 
-def excess_since(pod: ServerPod, now: datetime) -> Optional[datetime]:
-    """Return the time since which a pod has excess access by its annotation. A time that cannot be true counts as none."""
+def excess_since(server: ComparedServer, now: datetime) -> Optional[datetime]:
+    """Return the time since which a server has its excess access by its annotations, None without one.
+
+    A time that cannot be true counts as none, and so does one that is about other claims.
+    """
+    pod = server.pod
     since = parse_time(pod.excess_since)
+    if {finding.claim for finding in server.access.excess}.isdisjoint(pod.excess_claims):
+        return None
     if since is None or since > now or (pod.created is not None and since < pod.created):
         return None
     return since
@@ -114,12 +120,14 @@ def plan_revocation(servers: Sequence[ComparedServer], settings: RevocationSetti
 def mark(server: ComparedServer, settings: RevocationSettings) -> Change:
     """Return the change of the annotation of a server that is not stopped."""
     pod, now = server.pod, settings.now
-    marked = excess_since(pod, now)
+    marked = excess_since(server, now)
     if not server.access.excess:
-        if not pod.excess_since or server.doubt:
+        if not pod.excess_since:
             return _keep(server, settings, "has no access in excess")
         return _update(server, settings, None, "has no access in excess any more")
     if server.doubt:
+        if pod.excess_since and marked is None:
+            return _update(server, settings, None, "does not have the marked excess access any more")
         return _keep(server, settings, f"is not stopped: {server.doubt}")
     if not settings.grace:
         return _keep(server, settings, "is stopped by a later run")
@@ -133,17 +141,17 @@ def mark(server: ComparedServer, settings: RevocationSettings) -> Change:
 def _is_due(server: ComparedServer, settings: RevocationSettings) -> bool:
     if server.doubt or not server.access.excess:
         return False
-    since = excess_since(server.pod, settings.now)
+    since = excess_since(server, settings.now)
     return not settings.grace or (since is not None and since + settings.grace <= settings.now)
 
 
 def _order(server: ComparedServer, now: datetime) -> tuple[datetime, str, str]:
-    return excess_since(server.pod, now) or now, server.pod.user, server.pod.server
+    return excess_since(server, now) or now, server.pod.user, server.pod.server
 
 
 def _stop(server: ComparedServer, settings: RevocationSettings) -> Change:
     pod = server.pod
-    since = excess_since(pod, settings.now)
+    since = excess_since(server, settings.now)
     over = f" (since {format_time(since)}, and the grace of {format_span(settings.grace)} is over)" if since else ""
     return Change(
         STOP,
@@ -172,14 +180,16 @@ def _update(server: ComparedServer, settings: RevocationSettings, time: Optional
         pod.name,
         f"{server.title} {reason}",
         pod.user,
-        before=f"{server.title} has no mark" if time else f"{server.title} is marked to be stopped",
+        before=f"{server.title} {'is marked to be stopped' if pod.excess_since else 'has no mark'}",
         after=f"{server.title} {reason}",
-        operations=(_annotate(pod, settings.namespace, time),),
+        operations=(_annotate(server, settings.namespace, time),),
         subject=server,
     )
 
 
-def _annotate(pod: ServerPod, namespace: str, time: Optional[str]) -> ApiRequest:
+def _annotate(server: ComparedServer, namespace: str, time: Optional[str]) -> ApiRequest:
+    pod = server.pod
+    claims = ",".join(sorted({finding.claim for finding in server.access.excess})) if time else None
     # Not the resource version, which changes with the status of the pod.
-    changes = {"metadata": {"annotations": {EXCESS_ANNOTATION: time}}}
+    changes = {"metadata": {"annotations": {EXCESS_ANNOTATION: time, EXCESS_CLAIMS_ANNOTATION: claims}}}
     return patch(PODS, namespace, pod.name, changes, Precondition(uid=pod.uid))

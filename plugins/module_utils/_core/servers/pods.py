@@ -21,7 +21,7 @@ from ..._hub.acl_format import is_name
 from ..._hub.pod_rewriting import MAIN_CONTAINER, volume_name
 from ..._hub.spawn_stamp import GRANTED_ANNOTATION
 from ..access.model import RO, RW
-from ..metadata import EXCESS_ANNOTATION, SERVERNAME_ANNOTATION, USERNAME_ANNOTATION
+from ..metadata import EXCESS_ANNOTATION, EXCESS_CLAIMS_ANNOTATION, SERVERNAME_ANNOTATION, USERNAME_ANNOTATION
 from ..times import parse_time
 from .static_homes import folder_of
 
@@ -52,7 +52,7 @@ class ServerPod:
 
     `annotated` are the user and the server that the annotations name. `mounts` has the mounted claims by name. `gids` are
     the groups of its processes. `acl` is the digest of the ACL that the spawn hook applied, "" if it did not run.
-    `excess_since` is the text of the annotation, "" without it.
+    `excess_since` is the text of the annotation, "" without it, and `excess_claims` are the claims that it is about.
     """
 
     name: str
@@ -65,6 +65,7 @@ class ServerPod:
     gids: frozenset[int] = frozenset()
     acl: str = ""
     excess_since: str = ""
+    excess_claims: tuple[str, ...] = ()
     terminating: bool = False
 
 
@@ -89,6 +90,7 @@ def server_pod_from(item: Mapping[str, Any]) -> Optional[ServerPod]:
         gids=_gids(spec.get("securityContext") or {}),
         acl=_digest_of(annotations.get(GRANTED_ANNOTATION, "")),
         excess_since=annotations.get(EXCESS_ANNOTATION, ""),
+        excess_claims=tuple(filter(None, annotations.get(EXCESS_CLAIMS_ANNOTATION, "").split(","))),
         terminating="deletionTimestamp" in metadata,
     )
 
