@@ -115,6 +115,15 @@ def test_only_what_is_missing_is_sent_and_the_link_last(synced: Synced) -> None:
     assert not (synced.far.path / "locks" / "sync").exists()
 
 
+def test_a_tree_of_another_prefix_is_rejected(synced: Synced, tmp_path: Path) -> None:
+    synced.near.add("tool/1.0")
+    release = synced.near.publish("tool/1.0")
+    (tmp_path / "other").mkdir()
+    message = synced.refused(prefix=str(tmp_path / "other"), path=str(synced.near.prefix))
+    assert f"release {release} of this tree is for the prefix {synced.near.prefix}, not {tmp_path / 'other'}" in message
+    assert not (synced.far.path / "current").exists()
+
+
 def test_a_rollback_renames_the_link_alone(synced: Synced) -> None:
     synced.near.add("tool/1.0")
     first, second = synced.near.publish("tool/1.0"), synced.near.publish("tool/1.0")

@@ -40,7 +40,14 @@ def _manifest(tree: TreeLayout, request: dict[str, Any]) -> dict[str, Any]:
     release = request.get("release") or current_release(tree)
     if release is None:
         raise PhaseError(f"{tree.prefix} has no current release: publish one first", REJECTED)
-    return {**require_manifest(tree, check_release_id(release)), "id": release}
+    manifest = {**require_manifest(tree, check_release_id(release)), "id": release}
+    if manifest["prefix"] != tree.prefix:
+        raise PhaseError(
+            f"prefix: release {release} of this tree is for the prefix {manifest['prefix']}, not {tree.prefix}: set that "
+            "prefix, because modules contain it, or name another tree",
+            REJECTED,
+        )
+    return manifest
 
 
 def _send(tree: TreeLayout, manifest: dict[str, Any], remote: RemoteTree, emit: Emit) -> dict[str, Any]:

@@ -214,6 +214,18 @@ def test_only_filling_the_store() -> None:
     assert kinds(plan) == [("create", "entry", "a/1")]
 
 
+def test_a_tree_of_another_prefix_is_rejected() -> None:
+    world, the_stack, the_resolved = World(), stack(of_stack("a/1")), resolved(entry("a/1"))
+    world.apply(world.plan(the_stack, the_resolved))
+    world.releases[-1]["prefix"] = "/opt/apps"
+    assert not world.plan(the_stack, the_resolved).plan.changed
+    [refusal] = world.plan(the_stack, the_resolved, PlanSettings("/opt/other")).plan.refusals
+    assert refusal.reason == (
+        f"prefix: release {world.releases[-1]['id']} of this tree is for the prefix /opt/apps, not /opt/other: set that "
+        "prefix, because modules contain it, or name another tree"
+    )
+
+
 class TestSources:
     """A source that is missing or wrong is rejected before anything is built."""
 

@@ -81,6 +81,14 @@ class TestRollback:
             plan_rollback(tree(damaged, TWO[1]), "/opt/apps", OLD)
 
 
+    def test_a_tree_of_another_prefix(self) -> None:
+        with pytest.raises(Rejected, match=f"prefix: release {NEW} of this tree is for the prefix /opt/apps, not /opt/other"):
+            plan_rollback(tree(*TWO, previous=OLD), "/opt/other", None)
+        moved = {**TWO[0], "prefix": "/opt/other"}
+        with pytest.raises(Rejected, match=f"prefix: release {OLD} of this tree is for the prefix /opt/other, not /opt/apps"):
+            plan_rollback(tree(moved, TWO[1], previous=OLD), "/opt/apps", None)
+
+
 class TestPromotion:
     def test_only_what_is_missing_is_copied(self) -> None:
         plan = plan_promotion(tree(*TWO), tree(TWO[0]), "/opt/apps", None)
@@ -97,6 +105,10 @@ class TestPromotion:
         source = tree(manifest(OLD, module("a/1"), prefix="/opt/staging"))
         with pytest.raises(Rejected, match=r"is for the prefix /opt/staging, and this tree is at /opt/apps: build it"):
             plan_promotion(source, tree(), "/opt/apps", None)
+
+    def test_into_a_tree_of_another_prefix(self) -> None:
+        with pytest.raises(Rejected, match=f"prefix: release {NEW} of this tree is for the prefix /opt/old, not /opt/apps"):
+            plan_promotion(tree(*TWO), tree(manifest(NEW, prefix="/opt/old")), "/opt/apps", OLD)
 
     def test_an_empty_source(self) -> None:
         with pytest.raises(Rejected, match="source: the tree has no current release"):

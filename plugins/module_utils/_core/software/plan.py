@@ -15,6 +15,7 @@ from ..plan import CREATE, DELETE, KEEP, REFUSE, UPDATE, Change, Plan
 from ..text import did_you_mean, quote_list
 from .manifest import KEPT, Failed, Wanted, module_lines, release_manifest
 from .observed import RECORDED_INPUTS, RESOLVED_HASH, Installation, ObservedTree, Resolved, ResolvedEntry
+from .settings import prefix_error
 
 KIND_ENTRY = "entry"
 KIND_MODULE = "module"
@@ -72,10 +73,12 @@ class PlanSettings:
 
 
 def plan_release(found: Wanted, tree: ObservedTree, settings: PlanSettings) -> ReleasePlan:
-    """Return the plan of a release. Its refusals are sources that required entries miss."""
+    """Return the plan of a release. Its refusals: another prefix, and sources that required entries miss."""
+    problem = prefix_error(tree.manifest, settings.prefix)
+    wrong = [] if problem is None else [Change(REFUSE, KIND_RELEASE, "", f"{settings.prefix}/current", problem)]
     missing = () if settings.download else _missing_sources(found, tree)
     failed = _unbuildable(found, tree, missing, settings.rebuild)
-    changes = [_refusal(source, found) for source in missing if source["module"] in found.required]
+    changes = [*wrong, *(_refusal(source, found) for source in missing if source["module"] in found.required)]
     needed = _buildable(found, failed)
     changes += [_entry_change(entry, tree) for entry in found.resolved.entries if entry.module in needed]
     manifest = release_manifest(found, tree, {}, failed)

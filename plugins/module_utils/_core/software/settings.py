@@ -66,3 +66,14 @@ def release_error(release: Optional[str], known: Mapping[str, Any], name: str = 
         newest = quote_list(sorted(known, reverse=True)[:5]) or "none"
         return f"{name}: the tree has no release {release}: use one of its releases ({newest})"
     return None
+
+
+def prefix_error(manifest: Mapping[str, Any], prefix: str) -> Optional[str]:
+    """Return what is wrong if a release of the tree was made for another prefix, None if it was not, or that is unknown."""
+    made_for = manifest.get("prefix")
+    if made_for in (None, prefix):
+        return None
+    return (
+        f"prefix: release {manifest['id']} of this tree is for the prefix {made_for}, not {prefix}: set that prefix, because "
+        "modules contain it, or name another tree"
+    )

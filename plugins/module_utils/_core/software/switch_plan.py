@@ -15,7 +15,7 @@ from ..plan import CREATE, DELETE, KEEP, UPDATE, Change, Plan, Rejected
 from .observed import ObservedTree
 from .plan import KIND_ENTRY, KIND_RELEASE, module_changes
 from .pruning import Pruning
-from .settings import release_error
+from .settings import prefix_error, release_error
 
 #: As in the journal of a tree.
 _ROLLED_BACK = "rolled_back"
@@ -46,6 +46,8 @@ def plan_rollback(tree: ObservedTree, prefix: str, release: Optional[str]) -> Pl
         raise Rejected(f"release: {prefix} has no release before the current one: publish one first")
     if tree.releases.get(target, {}).get("damaged"):
         raise Rejected(f"release: {target} has no readable manifest: name another release")
+    for manifest in (tree.manifest, tree.releases[target]):
+        _check_prefix(manifest, prefix)
     return _switched(name, tree, tree.releases[target], "is rolled back to")
 
 
@@ -65,6 +67,7 @@ def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, releas
             f"source: release {target} is for the prefix {manifest['prefix']}, and this tree is at {prefix}: build it for "
             "this prefix"
         )
+    _check_prefix(tree.manifest, prefix)
     switched = _switched(f"{prefix}/current", tree, manifest, "comes from `source`")
     if not switched.changed:
         return switched
@@ -86,6 +89,12 @@ def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, releas
         if path not in here
     ]
     return Plan((*copies, *switched.changes))
+
+
+def _check_prefix(manifest: Mapping[str, Any], prefix: str) -> None:
+    problem = prefix_error(manifest, prefix)
+    if problem is not None:
+        raise Rejected(problem)
 
 
 def _switched(name: str, tree: ObservedTree, manifest: Mapping[str, Any], how: str) -> Plan:
