@@ -163,7 +163,8 @@ options:
   server_namespaces:
     description:
       - The namespaces of servers that load from the tree. Every release that was current since the oldest running server
-        started stays. Without this, O(state=pruned) asks no cluster.
+        started stays, and so does one since another running pod that mounts the tree was created, such as a worker.
+      - A namespace that does not exist is rejected. Without this option, O(state=pruned) asks no cluster.
     type: list
     elements: str
     default: []
@@ -183,7 +184,7 @@ options:
     type: path
 notes:
   - The connection options are used only with O(builder=job), with O(server_images), and with O(server_namespaces), which needs
-    C(list) on C(pods) there.
+    C(list) on C(pods) there, and C(get) on a namespace without pods.
   - With O(builder=job), O(robot_paths), O(source_paths) and C(robot_paths) of the stack are paths that the pods see, so they are
     on the tree or in the image. O(source_paths) defaults to the folder C(sources) of the tree.
   - A Job that failed stays for a week, with its log. All others are deleted when they end. A run that is cancelled deletes its

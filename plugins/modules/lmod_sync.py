@@ -84,7 +84,9 @@ options:
   server_namespaces:
     description:
       - The namespaces of servers that load from the tree on the other host. Every release that was current since the oldest
-        running server started stays. Without this, O(state=pruned) asks no cluster.
+        running server started stays, and so does one since another running pod that mounts the tree was created, such as a
+        worker.
+      - A namespace that does not exist is rejected. Without this option, O(state=pruned) asks no cluster.
     type: list
     elements: str
     default: []
@@ -103,7 +105,8 @@ notes:
   - The other host needs C(rsync), a POSIX shell, and the tools of GNU or BusyBox, but no Python. The login must be able to write
     in the tree.
   - O(state=present) deletes nothing on the other host but what earlier runs sent in part.
-  - The connection options are used only with O(server_namespaces), which needs C(list) on C(pods) there.
+  - The connection options are used only with O(server_namespaces), which needs C(list) on C(pods) there, and
+    C(get) on a namespace without pods.
   - Modules of a release that M(odh.persistency.lmod_tree) adopted cannot be sent, because they are not in the store.
 seealso:
   - module: odh.persistency.lmod_release

@@ -215,6 +215,25 @@ def test_pure_code_can_be_imported_by_itself(path: Path) -> None:
     assert importlib.import_module(name).__doc__ or not path.stat().st_size, "has no docstring"
 
 
+def tasks_in(items: list[dict] | None) -> Iterator[dict]:
+    for item in items or []:
+        yield item
+        for key in ("block", "rescue", "always"):
+            yield from tasks_in(item.get(key))
+
+
+def test_tasks_that_connect_pass_the_cluster_that_the_inventory_expects() -> None:
+    """Where tags choose among the tasks, as in the role software, each does. Elsewhere the first one is enough."""
+    names = {f"odh.persistency.{name}" for name in yaml_file(ROOT / "meta" / "runtime.yml")["action_groups"]["k8s"]}
+    missing = []
+    for path in sorted((ROOT / "roles").glob("*/tasks/*.yml")):
+        connecting = [(task, name) for task in tasks_in(yaml_file(path)) for name in names & task.keys()]
+        for task, name in connecting if path.parts[-3] == "software" else connecting[:1]:
+            if "persistency_cluster" not in str(task[name].get("cluster")):
+                missing.append(f"{path.relative_to(ROOT)}: {task['name']}")
+    assert missing == []
+
+
 @pytest.mark.parametrize("role", ROLES, ids=ids(ROLES))
 def test_the_defaults_of_a_role_are_those_that_it_documents(role: Path) -> None:
     defaults = yaml_file(role / "defaults" / "main.yml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -133,6 +134,55 @@ def test_a_line_of_the_journal_without_a_time_counts_as_now() -> None:
     tree = observed([manifest(A), manifest(B), manifest(C)])
     tree["journal"][1]["at"] = "yesterday"
     assert decide(tree, settings()).names("release") == []
+
+
+def test_without_the_start_of_the_journal_a_release_may_have_been_current_until_then() -> None:
+    """Somebody deleted the journal, and a publication began a new one."""
+    since = used_since(NOW, DAY, NOW - 2 * DAY, servers_known=True)
+    tree = observed([manifest(A, "a"), manifest(B, "b")], store=[entry("a"), entry("b")])
+    tree["journal"] = [{"release": B, "at": format_time(NOW - DAY)}]
+    assert decide(tree, settings(since=since)).removed == ()
+    assert decide(tree, settings(since=NOW - DAY / 2)).names("release", "store") == [A, "a/1-0"]
+    tree["journal"] = []
+    assert decide(tree, settings(since=since)).removed == ()
+
+
+def real(name: str, *needs: str) -> dict[str, Any]:
+    """An entry whose path has its hash, as in a tree."""
+    made = entry(name, needs)
+    made["dependencies"] = {other: digest(other) for other in needs}
+    return {**made, "hash": digest(name), "path": f"{name}/1-{digest(name)[:12]}"}
+
+
+def digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+class TestDamagedEntries:
+    """While what a release needs is unknown, nothing is deleted from the store."""
+
+    @staticmethod
+    def prune(damaged: str, *rest: dict[str, Any]) -> Pruning:
+        release = {"id": B, "entries": [{"path": real(name)["path"]} for name in ("app", "zlib_new")]}
+        store = [real("zlib_new"), real("unused"), *rest]
+        incomplete = [real(damaged)["path"], "app/1-0123456789ab"]
+        return decide(observed([release], store=store, incomplete=incomplete), settings())
+
+    def test_of_a_dependency_that_no_release_lists(self) -> None:
+        found = self.prune("zlib_old", real("app", "zlib_old"))
+        assert found.request()["store"] == []
+        assert found.notes == (
+            f"store/{real('zlib_old')['path']} has no readable entry.json, and a release that stays needs it: nothing is "
+            "deleted from the store until that file is restored",
+        )
+
+    def test_that_a_release_lists(self) -> None:
+        assert self.prune("app", real("zlib_old")).request()["store"] == []
+
+    def test_that_nothing_needs(self) -> None:
+        found = self.prune("old", real("app", "zlib_old"), real("zlib_old"))
+        assert found.request()["store"] == [real("old")["path"], "app/1-0123456789ab", real("unused")["path"]]
+        assert found.notes == ()
 
 
 @dataclass

@@ -80,12 +80,15 @@ class TestRollback:
         with pytest.raises(Rejected, match="has no readable manifest: name another release"):
             plan_rollback(tree(damaged, TWO[1]), "/opt/apps", OLD)
 
-
     def test_a_tree_of_another_prefix(self) -> None:
-        with pytest.raises(Rejected, match=f"prefix: release {NEW} of this tree is for the prefix /opt/apps, not /opt/other"):
+        with pytest.raises(
+            Rejected, match=f"prefix: release {NEW} of this tree is for the prefix /opt/apps, not /opt/other"
+        ):
             plan_rollback(tree(*TWO, previous=OLD), "/opt/other", None)
         moved = {**TWO[0], "prefix": "/opt/other"}
-        with pytest.raises(Rejected, match=f"prefix: release {OLD} of this tree is for the prefix /opt/other, not /opt/apps"):
+        with pytest.raises(
+            Rejected, match=f"prefix: release {OLD} of this tree is for the prefix /opt/other, not /opt/apps"
+        ):
             plan_rollback(tree(moved, TWO[1], previous=OLD), "/opt/apps", None)
 
 
@@ -107,7 +110,9 @@ class TestPromotion:
             plan_promotion(source, tree(), "/opt/apps", None)
 
     def test_into_a_tree_of_another_prefix(self) -> None:
-        with pytest.raises(Rejected, match=f"prefix: release {NEW} of this tree is for the prefix /opt/old, not /opt/apps"):
+        with pytest.raises(
+            Rejected, match=f"prefix: release {NEW} of this tree is for the prefix /opt/old, not /opt/apps"
+        ):
             plan_promotion(tree(*TWO), tree(manifest(NEW, prefix="/opt/old")), "/opt/apps", OLD)
 
     def test_an_empty_source(self) -> None:

@@ -29,7 +29,7 @@ from .static_homes import folder_of
 USER_VARIABLE = "JUPYTERHUB_USER"
 SERVER_VARIABLE = "JUPYTERHUB_SERVER_NAME"
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-_FINISHED = ("Succeeded", "Failed")
+FINISHED = ("Succeeded", "Failed")
 _ALL = ""
 
 
@@ -72,7 +72,7 @@ class ServerPod:
 def server_pod_from(item: Mapping[str, Any]) -> Optional[ServerPod]:
     """Return the pod of a server from its object in the API, None if it is no server or has finished."""
     metadata, spec = item["metadata"], item.get("spec") or {}
-    if (item.get("status") or {}).get("phase") in _FINISHED:
+    if (item.get("status") or {}).get("phase") in FINISHED:
         return None
     annotations = metadata.get("annotations") or {}
     annotated = (annotations.get(USERNAME_ANNOTATION, ""), annotations.get(SERVERNAME_ANNOTATION, ""))
@@ -104,7 +104,7 @@ def mounted_claims(spec: Mapping[str, Any]) -> dict[str, MountedClaim]:
             volumes[volume["name"]] = (source["claimName"], bool(source.get("readOnly")))
     found: dict[str, tuple[set[str], set[str], set[str]]] = {}
     shares: set[str] = set()
-    for mount, folder in _volume_mounts(spec):
+    for mount, folder in volume_mounts(spec):
         if mount.get("name") in volumes:
             claim, is_read_only = volumes[mount["name"]]
             modes, paths, folders = found.setdefault(claim, (set(), set(), set()))
@@ -119,7 +119,7 @@ def mounted_claims(spec: Mapping[str, Any]) -> dict[str, MountedClaim]:
     }
 
 
-def _volume_mounts(spec: Mapping[str, Any]) -> Iterable[tuple[Mapping[str, Any], str]]:
+def volume_mounts(spec: Mapping[str, Any]) -> Iterable[tuple[Mapping[str, Any], str]]:
     """Return the mounts of all containers, each with the folder of the volume that is mounted."""
     for kind in _CONTAINERS:
         for container in spec.get(kind) or ():

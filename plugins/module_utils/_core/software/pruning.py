@@ -18,6 +18,8 @@ from typing import Any, Optional
 from ..._software.dependencies import with_dependencies
 from ..times import format_time, parse_time
 
+#: Digits of the hash in the path of an entry.
+SHORT = 12
 #: How far the clocks of the builder, which keeps the journal, and of the cluster may differ.
 CLOCK_DIFFERENCE = timedelta(hours=1)
 
@@ -58,6 +60,7 @@ class Pruning:
 
     removed: tuple[Item, ...]
     kept: tuple[Item, ...]
+    notes: tuple[str, ...] = ()
 
     def names(self, *kinds: str) -> list[str]:
         """Return the names of what goes, of these kinds."""
@@ -97,19 +100,45 @@ def decide(observed: Mapping[str, Any], settings: PruneSettings) -> Pruning:
         if release not in kept
     ]
     removed += [Item(STAGING, str(release), "a run that ended early left it") for release in observed["staging"]]
-    used = {entry["path"] for release in kept for entry in manifests[release]["entries"]}
-    removed += [
-        Item(INCOMPLETE, str(path), "its build or copy did not end")
-        for path in observed["incomplete"]
-        if path not in used
-    ]
+    lost = _damaged_entries(observed, [manifests[release] for release in kept])
+    if not lost:
+        removed += [Item(INCOMPLETE, str(path), "its build or copy did not end") for path in observed["incomplete"]]
     removed += [
         Item(LOGS, str(run["run"]), "the logs of a run")
         for run in observed["runs"]
         if _is_older(str(run["ended"]), settings)
     ]
-    removed += _unused_entries(observed["store"], [manifests[release] for release in kept], settings)
-    return Pruning(tuple(removed), tuple(Item(RELEASE, release, kept[release]) for release in sorted(kept)))
+    unused = _unused_entries(observed["store"], [manifests[release] for release in kept], settings)
+    notes = tuple(
+        f"store/{path} has no readable entry.json, and a release that stays needs it: nothing is deleted from the store until "
+        "that file is restored"
+        for path in lost
+    )
+    items = tuple(Item(RELEASE, release, kept[release]) for release in sorted(kept))
+    return Pruning((*removed, *([] if lost else unused)), items, notes)
+
+
+def _damaged_entries(observed: Mapping[str, Any], kept: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the entries that releases need and that cannot be read, so that it is unknown what they need themselves."""
+    listed, needed = _listed_and_needed(observed["store"], kept)
+    known = {str(entry["hash"]) for entry in needed}
+    # The path of an entry ends with the start of its hash.
+    missing = {
+        digest[:SHORT]
+        for entry in needed
+        for digest in map(str, entry.get("dependencies", {}).values())
+        if digest not in known
+    }
+    return [str(path) for path in observed["incomplete"] if path in listed or path.rpartition("-")[2] in missing]
+
+
+def _listed_and_needed(
+    store: Sequence[Mapping[str, Any]], kept: Sequence[Mapping[str, Any]]
+) -> tuple[set[str], list[Mapping[str, Any]]]:
+    """Return the paths that releases list, and the entries of the store that they need."""
+    listed = {str(entry["path"]) for release in kept for entry in release["entries"] if entry.get("path")}
+    hashes = [str(entry["hash"]) for entry in store if entry["path"] in listed]
+    return listed, with_dependencies(hashes, store)
 
 
 def _kept_releases(observed: Mapping[str, Any], releases: Sequence[str], settings: PruneSettings) -> dict[str, str]:
@@ -118,8 +147,10 @@ def _kept_releases(observed: Mapping[str, Any], releases: Sequence[str], setting
     ends = _last_use(observed["journal"], settings.now)
     order = sorted(releases, key=lambda release: (release == current, ends.get(release, _created(release)), release))
     kept = dict.fromkeys(order[-settings.keep :], f"one of the {settings.keep} releases to keep")
+    # Before the journal begins, any release may have been current. Without a line, it begins now.
+    begins = next((parse_time(str(line["at"])) or settings.now for line in observed["journal"]), settings.now)
     for release in releases:
-        if release in ends and ends[release] >= settings.used_since:
+        if ends.get(release, begins) >= settings.used_since:
             kept[release] = f"was current after {format_time(settings.used_since)}: a running server may use it"
     if current in releases:
         kept[str(current)] = "is current"
@@ -158,13 +189,11 @@ def _unused_entries(
             f"release {damaged[0]} stays and has no readable manifest, so what it uses is unknown: publish a new release, or "
             "restore its manifest.json"
         )
-    by_path = {str(entry["path"]): entry for entry in store}
-    used = {str(entry["path"]) for release in kept for entry in release["entries"] if entry.get("path")}
-    hashes = [str(by_path[path]["hash"]) for path in used if path in by_path]
-    used |= {str(entry["path"]) for entry in with_dependencies(hashes, store)}
+    _listed, needed = _listed_and_needed(store, kept)
+    used = {str(entry["path"]) for entry in needed}
     return [
         Item(STORE, path, "no release that stays needs it", int(entry.get("size", 0)))
-        for path, entry in sorted(by_path.items())
+        for path, entry in sorted({str(entry["path"]): entry for entry in store}.items())
         if path not in used and _is_older(str(entry.get("built_at", "")), settings)
     ]
 

@@ -128,4 +128,4 @@ def plan_pruning(pruning: Pruning) -> Plan:
             Change(DELETE, item.kind, "", item.name, item.reason + size, before=before, operations=operations)
         )
     kept = [Change(KEEP, item.kind, "", item.name, item.reason) for item in pruning.kept]
-    return Plan((*changes, *kept))
+    return Plan((*changes, *kept), notes=pruning.notes)

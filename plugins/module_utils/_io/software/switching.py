@@ -13,11 +13,11 @@ from typing import Any, Callable, Optional
 
 from ..._core.plan import Plan, Rejected
 from ..._core.requests import PODS
-from ..._core.servers.pods import server_pod_from
 from ..._core.software.job_manifests import SOURCE
 from ..._core.software.observed import ObservedTree
 from ..._core.software.pruning import PruneSettings, decide, used_since
 from ..._core.software.switch_plan import plan_promotion, plan_pruning, plan_rollback
+from ..._core.software.tree_users import oldest_user, tree_pod_from
 from ..._core.times import parse_span
 from ..module import PlanRejected, open_api, refuse
 from ..options.builder import open_source
@@ -92,13 +92,27 @@ def pruning(run: ReleaseRun, observe: Callable[[], ObservedTree], module: Any) -
 
 
 def oldest_server(module: Any) -> Optional[datetime]:
-    """Return when the oldest live server in `server_namespaces` started, None if there is none. Raises ExternalError."""
-    namespaces = module.params["server_namespaces"]
-    if not namespaces:
+    """Return when the oldest pod in `server_namespaces` that may use the tree started, None if there is none.
+
+    Raises PlanRejected for a namespace that does not exist, which has no pods either, and ExternalError.
+    """
+    params = module.params
+    if not params["server_namespaces"]:
         return None
+    # Imported here, because other states do not need the client, which takes half a second to load.
+    from ..kubernetes.facts import namespace_error
+
     api = open_api(module)
-    pods = [pod for namespace in namespaces for pod in api.list_all(PODS, namespace, server_pod_from)]
-    return min((pod.created for pod in pods if pod is not None and pod.created is not None), default=None)
+    found, errors = [], []
+    for namespace in params["server_namespaces"]:
+        pods = api.list_all(PODS, namespace, tree_pod_from)
+        error, is_missing = ("", False) if pods else namespace_error(api, namespace, must_read=True)
+        if is_missing:
+            errors.append(error.replace("`namespace`", "`server_namespaces`"))
+        found.append(oldest_user(pods, params["prefix"], params.get("builder_claim")))
+    if errors:
+        raise PlanRejected(errors)
+    return min((created for created in found if created is not None), default=None)
 
 
 def _planned(planner: Callable[[], Plan]) -> Plan:
