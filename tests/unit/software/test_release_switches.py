@@ -82,7 +82,7 @@ class TestRollback:
 
     def test_a_tree_of_another_prefix(self) -> None:
         with pytest.raises(
-            Rejected, match=f"prefix: release {NEW} of this tree is for the prefix /opt/apps, not /opt/other"
+            Rejected, match=f"prefix: release {OLD} of this tree is for the prefix /opt/apps, not /opt/other"
         ):
             plan_rollback(tree(*TWO, previous=OLD), "/opt/other", None)
         moved = {**TWO[0], "prefix": "/opt/other"}

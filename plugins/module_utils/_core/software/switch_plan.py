@@ -46,8 +46,7 @@ def plan_rollback(tree: ObservedTree, prefix: str, release: Optional[str]) -> Pl
         raise Rejected(f"release: {prefix} has no release before the current one: publish one first")
     if tree.releases.get(target, {}).get("damaged"):
         raise Rejected(f"release: {target} has no readable manifest: name another release")
-    for manifest in (tree.manifest, tree.releases[target]):
-        _check_prefix(manifest, prefix)
+    _check_prefix(tree.releases[target], prefix)
     return _switched(name, tree, tree.releases[target], "is rolled back to")
 
 
