@@ -13,7 +13,8 @@ options:
     description:
       - The JupyterHub that is asked for its users, and for the time when they were last active.
       - The token belongs to a service with the scopes C(list:users), C(read:users:name), C(read:users:activity) and
-        C(read:servers).
+        C(read:servers). With C(read:users), it also shows that a user who was never active is not a new record of somebody
+        who used a home.
     type: dict
     suboptions:
       url:

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 from dataclasses import replace
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.hub_activity
 from ansible_collections.odh.persistency.plugins.module_utils._core.inventory import (
     list_text_error,
     names_of,
+    number_error,
     overridden,
     override_errors,
     role_errors,
@@ -142,6 +143,18 @@ def test_profiles_with_any_name_are_readable_for_old_hubs(name: str) -> None:
         ),
         *("/var/lib/k0s", "/var/snap/microk8s/common", "/opt/cni/bin"),
         *("/home/core/.ssh", "/home", "/var/home/core", "/var/home", "/var/lib/rook/mon-a", "/var/lib/longhorn"),
+        *("/var/lib/microshift", "/var/lib/microshift-backups", "/opt/rke2/bin", "/var/opt/cni/bin", "/var/opt"),
+        *(
+            "/var/lib/selinux",
+            "/var/lib/private/x",
+            "/var/lib/iscsi",
+            "/var/lib/nfs",
+            "/tmp",
+            "/tmp/x",
+            "/var/tmp/x",
+            "/nix",
+        ),
+        *("/var/opt/rke2", "/var/usrlocal/bin"),
         *("/var/openebs/local", "/var/lib/ceph", "/var/lib/rpm", "/var/lib/sss/db", "/var/lib/snapd"),
     ],
 )
@@ -151,7 +164,17 @@ def test_folders_of_the_node_are_no_shares(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/srv/shares", "/mnt/data/x", "/var/lib/shares", "/opt/shares", "/home/shares", "/var/home/core2", "/export"],
+    [
+        "/srv/shares",
+        "/mnt/data/x",
+        "/var/lib/shares",
+        "/opt/shares",
+        "/home/shares",
+        "/var/home/core2",
+        "/export",
+        "/var/mnt/x",
+        "/var/srv/x",
+    ],
 )
 def test_other_folders_can_be_shares(path: str) -> None:
     assert not share_errors(backend={"type": "host_path", "path": path})
@@ -171,6 +194,19 @@ def test_other_folders_can_be_shares(path: str) -> None:
         {"driver": "x.example.org", "volume_handle": "${pv.metadata.name}"},
         {"driver": "x.example.org", "volume_handles": {"hub": "${pv.metadata.name}"}},
         {"type": "nfs", "server": "n", "path": "/x/${pvc.metadata.name}"},
+        {"type": "nfs", "server": "n", "path": "/x/${.PVC.namespace}"},
+        {"type": "nfs", "server": "n", "path": "/x", "mount_options": ["subdir=${pvc.metadata.name}"]},
+        {"type": "host_path", "path": "/srv/x/${namespace}"},
+        {"driver": "efs.csi.aws.com", "volume_handle": "fs-1:/${.PVC.name}"},
+        {"driver": "x.example.org", "volume_handle": "h", "attributes": {"a": "{{ .PVC.Namespace }}"}},
+        {"driver": "x.example.org", "volume_handle": "h", "attributes": {"${pvc.metadata.name}": "a"}},
+        {"driver": "x.example.org", "volume_handle": "h", "fs_type": "${pvc.metadata.name}"},
+        {"driver": "x.example.org", "volume_handle": "h", "mount_options": ["{{.PVC.Name}}"]},
+        {
+            "driver": "x.example.org",
+            "volume_handle": "h",
+            "node_stage_secret": {"name": "${pvc.name}", "namespace": "x"},
+        },
     ],
 )
 def test_templates_of_provisioners_are_rejected_in_static_volumes(backend: dict[str, Any]) -> None:
@@ -198,6 +234,20 @@ def test_a_hub_that_does_not_know_a_user_proves_nothing() -> None:
     use = use_since(renamed, "ann", "", datetime(2026, 3, 1, tzinfo=timezone.utc))
     assert use.state == UNKNOWN
     assert "another name there" in use.reason
+
+
+def test_a_user_of_the_hub_who_was_deleted_and_made_anew_proves_nothing() -> None:
+    retired_at = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    for made, words in (
+        (retired_at, "created at 2026-03-01T00:00:00Z"),
+        (retired_at + timedelta(days=9), "created at 2026-03-10T00:00:00Z"),
+        (None, "`read:users`"),
+    ):
+        for server in ("", "lab", None):
+            hub = HubUsers({"ann": HubUser("ann", servers=("",), created=made), "zoe": HubUser("zoe")})
+            use = use_since(hub, "ann", server, retired_at)
+            assert use.state == UNKNOWN
+            assert words in use.reason
 
 
 # -- texts that look like lists ----------------------------------------------------------------------------------------
@@ -307,8 +357,10 @@ def test_integer_options_read_a_number_as_it_is_written(module: str) -> None:
     for value, words in (
         ("010", "looks octal"),
         (" -0100", "looks octal"),
-        (True, "the boolean `true`: set a number"),
-        ("9" * 9000, "(9000 characters): correct the number"),
+        (True, "the boolean `true`: write a whole number"),
+        ("9" * 9000, "(9000 characters): write a whole number"),
+        (float("inf"), "the number inf: write a whole number"),
+        ("1e999999", "'1e999999': write a whole number"),
     ):
         result = Running(module, {**required, **dict.fromkeys(options, value)}, dict(os.environ), False, False).wait()
         assert result.failed
@@ -319,6 +371,26 @@ def test_integer_options_read_a_number_as_it_is_written(module: str) -> None:
 
 
 HUGE: Any = int("9" * 4000) ** 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(float("inf"), float("-inf"), float("nan"), 1.5, 1e30, 10**20, False, [1], {"a": 1}),
+        *("inf", ".inf", "nan", "1e3", "1e999999", "1_000", "0_10", "0x40", "0o100", "0b1", "\uff11\uff10", "\uff10"),
+        *("10.0", " 10", "10\n", "", "+", "--1", "00", "-010", "9" * 21, "\u0661"),
+    ],
+)
+def test_what_is_no_plain_integer_is_rejected(value: Any) -> None:
+    error = number_error(value, "wait_timeout")
+    assert error is not None
+    assert error.startswith("wait_timeout is ")
+    assert len(error) < 300
+
+
+@pytest.mark.parametrize("value", [None, 0, 10, -3, 10.0, 1e3, "0", "10", "+10", "-3", "9" * 20])
+def test_a_plain_integer_is_accepted(value: Any) -> None:
+    assert number_error(value, "wait_timeout") is None
 
 
 @pytest.mark.parametrize(
@@ -346,6 +418,17 @@ def test_numbers_of_thousands_of_digits(value: Any) -> None:
     assert parse_shares([{"name": HUGE}, HUGE, {HUGE: 1}], "shares", HOME)[1]
     assert parse_groups({HUGE: [HUGE]}, "groups")[1]
     assert override_errors(names_of([{"name": HUGE}, HUGE]), {HUGE: {}}, "overrides", "`shares`")
+    for entry in (
+        {"name": "x", "state": value},
+        {"name": value, "state": "present"},
+        {"name": [value], "state": [HUGE]},
+    ):
+        [error] = role_errors([], "shares", [], [], {"shares_retired": [entry]})
+        assert "remove `state` from the entry" in error
+        assert len(error) < 1000
+    assert number_error(value, "wait_timeout") is not None
+    values = {"shares_list": [{"name": [value]}], "shares_overrides": {}, "shares_retired": [{"name": {"a": value}}]}
+    assert not role_errors([], "shares", [], [], values)  # the parser of the entries rejects them
 
 
 @pytest.mark.parametrize("extension", ["json", "yml"])
@@ -490,6 +573,8 @@ def test_a_cell_of_csv_is_no_formula(name: str) -> None:
             "https://h/#key=s3cr3t",
         ),
         *("socks5://ann:s3cr3t@hub.example.org:1080", "https://h/?X-Amz-Signature=s3cr3t", "https://h?api_key=s3cr3t"),
+        *("https://ann:123/s3cr3t@h/", "https://ann:80/s3cr3t@h", "//ann:s3cr3t@host/x", "https://h/?pass=s3cr3t"),
+        *("https://h/?bearer=s3cr3t", "https://h/?access=s3cr3t", "https://ann:80?s3cr3t@h"),
     ],
 )
 def test_credentials_in_urls_are_masked(url: str) -> None:
@@ -512,6 +597,10 @@ def test_a_login_without_a_scheme_is_masked_too() -> None:
     "text",
     [
         "https://hub.example.org:8443/users/ann@example.org",
+        "https://10.0.0.1:6443/users/ann@example.org",
+        "https://hub:8443/users/ann@example.org",
+        "https://hub:8443/x mail to ann@example.org",
+        "the share //server/share, mount //nas/x for ann@example.org",
         "https://[::1]:6443/api?limit=500",
         "openshift:ann@example.org",
     ],

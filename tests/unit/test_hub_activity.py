@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -33,7 +34,10 @@ def ann(last: datetime | None = None, *, active: str | None = None, **servers: d
 @pytest.mark.parametrize(
     ("user", "server", "state", "words"),
     [
-        (ann(), "", UNUSED, "never active"),
+        (replace(ann(), created=BEFORE), "", UNUSED, "never active"),
+        (ann(), "", UNKNOWN, "`read:users`"),
+        (replace(ann(), created=MARK), "", UNKNOWN, "created at 2026-03-01T12:00:00Z, after"),
+        (replace(ann(AFTER), created=MARK), "", USED, "was active"),
         (ann(BEFORE), "", UNUSED, "last active at 2026-03-01T11:59:59Z"),
         (ann(MARK), "", USED, "active at 2026-03-01T12:00:00Z"),
         (ann(AFTER), "", USED, "active at 2026-03-03T12:00:00Z"),

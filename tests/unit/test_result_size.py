@@ -101,3 +101,12 @@ def test_the_report_file_has_every_item(tmp_path):
 )
 def test_wrong_options_are_rejected(params, error):
     assert result_errors(params)[0].startswith(error)
+
+
+def test_a_report_has_no_character_that_a_terminal_acts_on(tmp_path):
+    path = tmp_path / "report.json"
+    names = ["a\x9b2Jb", "a\u202eb", "a\x7fb", "a\u2028b", "\ud800", "\u00e9"]
+    limited({"max_changes": 5, "report_file": str(path)}, {"changes": [{"owner": name} for name in names]})
+    text = path.read_text()
+    assert all(" " <= letter < "\x7f" or letter == "\n" for letter in text)
+    assert [change["owner"] for change in json.loads(text)["changes"]] == names

@@ -33,6 +33,8 @@ class HubUser:
     ``active`` are those that run, start or stop now. ``activity_known`` and ``servers_known`` are False when the token
     may not read ``last_activity`` or the servers. These fields are then meaningless.
 
+    ``created`` is None when the token may not read it (scope ``read:users``).
+
     ``groups`` are meaningless when ``groups_known`` is False. ``started`` has the time at which each server was started.
     ``pods`` has the names of their pods, if the hub runs KubeSpawner and the token may see the state of servers.
     """
@@ -46,6 +48,7 @@ class HubUser:
     servers_known: bool = True
     groups: tuple[str, ...] = ()
     groups_known: bool = True
+    created: datetime | None = None
     started: Mapping[str, datetime | None] = field(default_factory=dict)
     pods: Mapping[str, str] = field(default_factory=dict)
 
@@ -88,6 +91,7 @@ def use_since(hub: HubUsers | None, user: str, server: str | None, retired_at: d
     - Activity at that very time is use, and so is a running server.
     - A user whom the hub does not know proves nothing. The hub can rename users, and KubeSpawner remembers the claim of
       a server, so that somebody with another name may use this home.
+    - A user whom the hub created after the retirement, or perhaps so, may be a new record of somebody who used the home.
     - The record of a server decides for its home. Without one (deleted with the named server) the user's time decides.
     """
     if hub is None:
@@ -110,9 +114,21 @@ def use_since(hub: HubUsers | None, user: str, server: str | None, retired_at: d
     if not found.activity_known:
         return Use(UNKNOWN, f"the token may not read the activity of {quoted(user)} (scope `read:users:activity`)")
     times = [time for time in (found.last_activity, *found.server_activity.values()) if time is not None]
-    if not times:
-        return Use(UNUSED, f"{quoted(user)} was never active in the hub")
-    return _compared(quoted(user), max(times), retired_at)
+    if times:
+        return _compared(quoted(user), max(times), retired_at)
+    if found.created is None:
+        return Use(
+            UNKNOWN,
+            f"{quoted(user)} was never active in the hub, but the token may not read whether the hub created this user after the "
+            "home was retired (scope `read:users`)",
+        )
+    if found.created >= retired_at:
+        return Use(
+            UNKNOWN,
+            f"the hub's record of {quoted(user)} was created at {format_time(found.created)}, after the home was retired, and an "
+            "earlier record may have been deleted",
+        )
+    return Use(UNUSED, f"{quoted(user)} was never active in the hub")
 
 
 def _use_of_unknown_user(hub: HubUsers, user: str) -> Use:

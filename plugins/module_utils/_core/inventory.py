@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
@@ -23,6 +24,7 @@ from .visible import visible
 _MOST_LEVELS = 100
 #: Longer than any number of an option.
 _MOST_DIGITS = 20
+_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)\Z")
 
 
 def list_error(raw: object, source: str) -> Optional[str]:
@@ -60,14 +62,21 @@ def list_text_error(values: Sequence[object], source: str, items: bool = True) -
 
 
 def number_error(value: object, source: str) -> Optional[str]:
-    """Return why a value is not an integer that means the same to everybody, None if it is one, or is for Ansible to reject."""
-    if isinstance(value, bool):
-        return f"{source} is {describe_value(value)}: set a number"
-    if isinstance(value, str) and octal_error(value):
-        return f"{source} is the text {quoted(value)}, which {octal_error(value)}"
-    if is_huge(value) or (isinstance(value, str) and len(value) > _MOST_DIGITS):
-        return f"{source} is {quoted(value) if isinstance(value, str) else describe_value(value)}: correct the number"
-    return None
+    """Return why a value is not an integer that means the same to everybody, None if it is one or is not set.
+
+    Ansible would read "1_000" and full-width digits too, fail on infinity, and compute 1e999999 for minutes.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if octal_error(value):
+            return f"{source} is the text {quoted(value)}, which {octal_error(value)}"
+        is_number = len(value) <= _MOST_DIGITS and _INTEGER.match(value) is not None
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        is_number = abs(value) < 10**_MOST_DIGITS and value == int(value)
+    else:
+        is_number = False
+    return None if is_number else f"{source} is {describe_value(value)}: write a whole number, such as 10"
 
 
 def typed_errors(options: Mapping[str, Any]) -> list[str]:
@@ -120,8 +129,8 @@ def entries_with_state(raw: Any, source: str, state: str, errors: list[str]) -> 
             own = item.get("state")
             if own not in (None, state):
                 errors.append(
-                    f"{source}[{index}] ({item.get('name', 'no name')}) has `state: {own}`, but the entries of {source} are "
-                    f"{state}: remove `state` from the entry, or move the entry to another list"
+                    f"{source}[{index}] ({_shown(item.get('name', 'no name'))}) has `state: {_shown(own)}`, but the entries of "
+                    f"{source} are {state}: remove `state` from the entry, or move the entry to another list"
                 )
             entries.append({**item, "state": state})
         else:
@@ -130,10 +139,18 @@ def entries_with_state(raw: Any, source: str, state: str, errors: list[str]) -> 
 
 
 def names_of(raw: Any) -> list[str]:
-    """Return the names of the entries of a list, as texts. Entries without a name are left out."""
+    """Return the names of the entries of a list, as texts. Entries without a name, or with a list as one, are left out."""
     entries = raw if isinstance(raw, (list, tuple)) else ()
     names = [item.get("name") if isinstance(item, Mapping) else item for item in entries]
-    return [describe_value(name) if is_huge(name) else str(name) for name in names if name is not None]
+    return [
+        describe_value(name) if is_huge(name) else str(name)
+        for name in names
+        if name is not None and not isinstance(name, (Mapping, list, tuple, set))
+    ]
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= 80 else describe_value(value)
 
 
 def overrides_error(raw: object, source: str) -> Optional[str]:

@@ -18,10 +18,16 @@ _BLANK = re.compile(
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 MASK = "***"
-# A user or password before the host, also with characters that should have been escaped; `host:port/` is none.
-_LOGIN = re.compile(r"(?<=://)(?:[^\s/?#@:'\"]*:(?!\d{1,5}(?:[/?#\s'\"]|\Z))[^\s'\"]*|[^\s/?#'\"]*)@")
+# A user or password before the host, also with characters that should have been escaped. `host:port/` is none, unless the host
+# has no dot: that is rather a user whose password begins with digits, except in an address with the name of a hub's user.
+_LOGIN = re.compile(
+    r"(?<=://)(?:[^\s/?#@:'\"]*:(?!\d{1,5}(?:[/?#\s'\"]|\Z))[^\s'\"]*"
+    r"|(?!localhost:)[^\s/?#@:.'\"]+:\d{1,5}[/?#](?![^\s'\"]*\busers?/)[^\s'\"]*"
+    r"|[^\s/?#'\"]*)@"
+)
+_LOGIN_WITHOUT_SCHEME = re.compile(r"(?<![\w:/])//[^\s/?#@:'\"]*:[^\s/?#'\"]*@")
 _QUERY = re.compile(
-    r"([?&;#][\w.%-]*(?:token|secret|passw|pwd|key|auth|sig|code|cred|session|jwt)[\w.%-]*=)[^&;#\s'\"`]+",
+    r"([?&;#][\w.%-]*(?:token|bearer|access|secret|pass|pwd|key|auth|sig|code|cred|session|jwt)[\w.%-]*=)[^&;#\s'\"`]+",
     re.IGNORECASE,
 )
 _BARE_LOGIN = re.compile(r"\A[^\s/@]+:\S*@")
@@ -54,8 +60,8 @@ def csv_cell(text: str) -> str:
 
 def without_credentials(text: str) -> str:
     """Return a text in which the login of each URL, and secrets in its query, are masked."""
-    if "://" in text:
-        text = _LOGIN.sub(f"{MASK}@", text)
+    if "//" in text:
+        text = _LOGIN_WITHOUT_SCHEME.sub(f"//{MASK}@", _LOGIN.sub(f"{MASK}@", text))
     return _QUERY.sub(rf"\g<1>{MASK}", text) if "=" in text else text
 
 
@@ -73,7 +79,7 @@ def options_without_credentials(value: Any, key: object = None) -> Any:
     if isinstance(value, Mapping):
         return {name: options_without_credentials(inner, name) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        if "://" not in repr(value):  # much faster than a look at each of ten thousand entries
+        if "//" not in repr(value):  # much faster than a look at each of ten thousand entries
             return value
         return [options_without_credentials(inner) for inner in value]
     return value

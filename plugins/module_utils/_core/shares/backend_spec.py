@@ -130,9 +130,8 @@ def read_backend(item: Mapping[Any, object], errors: list[str]) -> Backend:
     wrong = absolute_error(path, "/exports/NAME") if path else None
     if wrong:
         errors.append(f"`backend.path` {wrong}")
-    handles = (reader.text("volume_handle"), *_handles(value, []).values())
-    templates = [("path", path), *(("volume_handle", handle) for handle in handles)]
-    errors += [f"`backend.{key}` {quoted(text)} {NO_TEMPLATE}" for key, text in templates if is_template(text)]
+    templates = [(key, text) for key in known for text in _texts(value.get(key)) if is_template(text)]
+    errors += [f"`backend.{key}` {quoted(text)} {NO_TEMPLATE}" for key, text in templates]
     options = reader.texts("mount_options")
     errors += [
         f"`backend.mount_options` has {quoted(option)}: write each option as a separate item, without blanks and commas"
@@ -197,6 +196,14 @@ class _Reader:
             if not isinstance(item, str) or not item.strip():
                 self.errors.append(f"`backend.{key}` has {describe_value(item)} instead of text: {quoting_hint(item)}")
         return tuple(item for item in found if isinstance(item, str))
+
+
+def _texts(value: object) -> list[str]:
+    """Return a text, and those in a list or a mapping, with the keys of a mapping."""
+    if isinstance(value, Mapping):
+        value = [*value, *value.values()]
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return [item for item in items if isinstance(item, str)]
 
 
 def _handles(value: Mapping[Any, object], errors: list[str]) -> Mapping[str, str]:

@@ -86,13 +86,24 @@ _SYSTEM = (
     # Image-based systems: Fedora CoreOS and RHEL CoreOS (OpenShift), Flatcar, Talos, k3OS.
     *("/ostree", "/sysroot", "/var/roothome", "/var/usrlocal", "/oem", "/system", "/k3os"),
     # Their administrator, who logs in with the keys there.
-    *("/home/core", "/var/home/core"),
+    "/home/core",
     # Storage of the cluster itself, which has the data of everybody.
     *("/var/lib/ceph", "/var/lib/longhorn", "/var/lib/rook", "/var/openebs"),
     # Kubernetes, its distributions, container runtimes and networks.
-    *("/opt/cni", "/opt/rke", "/snap", "/var/snap", "/var/db", "/var/lib/calico", "/var/lib/cilium", "/var/lib/cni"),
+    *(
+        "/opt/cni",
+        "/opt/rke",
+        "/opt/rke2",
+        "/snap",
+        "/var/snap",
+        "/var/db",
+        "/var/lib/calico",
+        "/var/lib/cilium",
+        "/var/lib/cni",
+    ),
     *("/var/lib/containers", "/var/lib/crio", "/var/lib/docker", "/var/lib/etcd", "/var/lib/k0s"),
     *("/var/lib/kube-proxy", "/var/lib/kubelet", "/var/lib/kubernetes", "/var/lib/machines", "/var/lib/microk8s"),
+    *("/var/lib/microshift", "/var/lib/microshift-backups"),
     *(
         "/var/lib/minikube",
         "/var/lib/openvswitch",
@@ -102,13 +113,18 @@ _SYSTEM = (
         "/var/lib/rancher",
     ),
     *("/var/lib/NetworkManager", "/var/lib/cloud", "/var/lib/dbus", "/var/lib/rpm", "/var/lib/snapd", "/var/lib/sss"),
-    "/var/lib/systemd",
+    *("/var/lib/iscsi", "/var/lib/nfs", "/var/lib/private", "/var/lib/selinux", "/var/lib/systemd"),
+    # What the node empties, or uses for its own programs.
+    *("/nix", "/tmp", "/var/tmp"),
 )
+#: Folders that are links into /var on image-based systems.
+_IN_VAR = ("/home", "/opt")
 
 
 def system_path_error(path: str) -> Optional[str]:
     """Return why a normalised path of a node cannot be a share, as a clause with the way out; None when it can."""
-    for own in _SYSTEM if path.startswith("/") else ():
+    moved = tuple("/var" + own for own in _SYSTEM if own.startswith(_IN_VAR))
+    for own in (*_SYSTEM, *moved) if path.startswith("/") else ():
         if is_inside(path, own) or is_inside(own, path):
             where = "is" if path == own else "lies in" if is_inside(path, own) else "contains"
             return f"{path} {where} {own}, which belongs to the node: give the share a folder of its own, such as /srv/NAME"

@@ -193,8 +193,7 @@ def _from_yaml(path: str, fmt: FileFormat, text: str) -> Any:
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = " ".join(str(getattr(failure, "problem", None) or failure).split())
         raise FileError(f"The {fmt.title} {path} is not plain YAML{where} ({problem}): correct that line") from None
-    except (RecursionError, ValueError) as failure:
-        # Lists nested too deeply, or 2026-02-31 without quotes.
+    except UNREADABLE as failure:
         raise FileError(
             f"The {fmt.title} {path} has a value that YAML cannot read ({failure}): put dates and numbers in quotes"
         ) from None
@@ -202,6 +201,10 @@ def _from_yaml(path: str, fmt: FileFormat, text: str) -> Any:
     if listed is None or not isinstance(found, list) or len(listed.value) != len(found):
         return found
     return PlacedList(found, [item.start_mark.line + 1 for item in listed.value])
+
+
+#: What PyYAML raises for lists nested too deeply, 2026-02-31, and what does not fit its tag (`!!bool x`, `!!int ''`).
+UNREADABLE = (RecursionError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @cache

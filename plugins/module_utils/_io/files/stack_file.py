@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 
 from ..._core.software.placed import Placed
-from .data_files import YAML_ERROR, FileError, FileFormat, loader_class, read_text
+from .data_files import UNREADABLE, YAML_ERROR, FileError, FileFormat, loader_class, read_text
 
 with contextlib.suppress(ImportError):  # reported when a file is read
     import yaml
@@ -43,7 +43,7 @@ def read_stack(path: str) -> Placed:
         raise FileError(
             f"{path}:{mark.line + 1 if mark else 1}: this is not plain YAML ({problem}): correct it"
         ) from None
-    except (RecursionError, ValueError) as failure:
+    except UNREADABLE as failure:
         raise FileError(f"{path}: the stack has a value that YAML cannot read ({failure}): put it in quotes") from None
 
 
@@ -73,7 +73,7 @@ class _Reader:
                 raise FileError(f"{where}: the stack cannot merge mappings with `<<`: write their keys here")
             try:
                 value = self.loader.construct_object(node)
-            except (yaml.YAMLError, ValueError) as failure:
+            except (yaml.YAMLError, *UNREADABLE) as failure:
                 problem = getattr(failure, "problem", None) or failure
                 raise FileError(f"{where}: this cannot be read ({problem}): put it in quotes") from None
             found = Placed(where, value, str(node.value))

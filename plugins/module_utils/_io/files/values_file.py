@@ -16,6 +16,7 @@ from ..._core.hub.marked_lines import stripped
 from ..._core.hub.values_conflicts import conflicts, foreign_lines
 from ..._core.hub.values_merge import BLOCK, EMPTY, OTHER, YamlNode, values_with
 from ..errors import ExternalError
+from .data_files import UNREADABLE
 
 with contextlib.suppress(ImportError):  # the module reports it, with missing_required_lib
     import yaml
@@ -122,7 +123,7 @@ def outline(text: str, path: str) -> YamlNode:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, *UNREADABLE) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark is not None else ""
         raise ValueError(f"{path} is not valid YAML{where}: correct it, or correct `hub_values_file`") from error

@@ -200,6 +200,7 @@ def _user(item: dict[str, Any]) -> HubUser:
         servers_known=servers is not None,
         groups=tuple(map(_text, item.get("groups") or ())),
         groups_known="groups" in item,
+        created=_moment(item.get("created")),
         started={name: _moment(server.get("started")) for name, server in (servers or {}).items()},
         pods={name: pod for name, server in (servers or {}).items() if (pod := _pod_of(server))},
     )

@@ -28,6 +28,7 @@ from ..._core.hub.permissions import Account
 from ..._core.requests import CONFIG_MAPS
 from ..._hub.acl_format import AccessError
 from ..errors import ExternalError
+from ..files.data_files import UNREADABLE
 from ..files.hub_package import hub_package
 from ..kubernetes.acl_reader import AclReader
 from ..kubernetes.api import Api
@@ -187,7 +188,7 @@ def _values(api: Api, namespace: str, name: str, must_have: bool = True) -> dict
         )
     try:
         values = yaml.safe_load(base64.b64decode(encoded))
-    except (yaml.YAMLError, binascii.Error, ValueError, RecursionError):
+    except (yaml.YAMLError, binascii.Error, *UNREADABLE):
         values = None
     if not isinstance(values, dict):
         raise PlanRejected([f"The key {VALUES_KEY} of Secret {name} in namespace {namespace} is not a YAML mapping"])

@@ -61,8 +61,8 @@ def _write(path: str, data: Mapping[str, Any]) -> None:
     """Replace a file in one step, because a reader must not see half of it."""
     with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(os.path.abspath(path)), delete=False) as file:
         try:
-            json.dump(data, file, ensure_ascii=False, indent=1)
-            file.write("\n")
+            # No character that a terminal acts on. JSON escapes all of them but DEL.
+            file.write(json.dumps(data, indent=1).replace("\x7f", "\\u007f") + "\n")
             os.chmod(file.name, 0o640)
             file.flush()
             os.replace(file.name, path)
