@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..kubernetes.claims import LOST, Claim
+from ..kubernetes.expansion import failed_expansion
 from ..kubernetes.facts import ClusterFacts
 from ..metadata import KIND_HOME
 from ..plan import KEEP, REFUSE, Change, Rejected, Unchanged, Unreconcilable
@@ -39,6 +40,10 @@ class HomesContext:
         """Add such a difference of a claim, if there is one: a clause without its subject ("has 1Gi, not 2Gi: ...")."""
         if difference:
             self.warn(home, claim.name, f"Claim {claim.name} of {home.owner} {difference}")
+
+    def warn_of_volume(self, home: Home, claim: Claim) -> None:
+        """Warn of a claim that lost its volume, or whose expansion failed."""
+        self.warn_claim(home, claim, lost_volume(claim) or failed_expansion(claim))
 
 
 def change_home(action: str, home: Home, name: str, reason: str, **more: Any) -> Change:

@@ -12,8 +12,9 @@ from typing import NoReturn, Optional
 from .. import requests
 from ..kubernetes.claims import Claim
 from ..kubernetes.deletion import reject_terminating
-from ..kubespawner.manifests import NewHome, claim_manifest
-from ..kubespawner.naming import NamingError, scheme_names
+from ..kubespawner.manifests import NewHome, claim_manifest, owner_hash
+from ..kubespawner.naming import NamingError
+from ..metadata import OWNER_LABEL
 from ..plan import CREATE, Change, Rejected
 from ..text import quote_list
 from .changes import HomesContext, change_home, granted_error, leave_out, new_home_line, reject_home
@@ -60,8 +61,12 @@ def plan_creation(context: HomesContext, home: Home, owned: Sequence[Claim]) -> 
 def _warn_of_old_data(context: HomesContext, home: Home, name: str) -> None:
     """Warn of data that may be the user's, because the new home starts empty beside it."""
     empty = f"The new home {name} of {home.owner} starts empty, but"
-    schemes = scheme_names(home.user, home.server if context.settings.template.has_server else "")
-    for other, naming in {other: naming for naming, other in schemes.items()}.items():
+    template = context.settings.template
+    names = template.names_by_naming(home.user, home.server if template.has_server else "")
+    former = context.observed.former.get(owner_hash(home.user), ())
+    why = {claim.name: f"which has the label {OWNER_LABEL} of this user" for claim in former}
+    why.update((other, f"which naming `{naming}` gives this user") for other, naming in names.items())
+    for other, reason in why.items():
         claim = context.observed.by_name.get(other)
         if claim is None or claim.user is not None or claim.deleting or other_kind(claim) is not None:
             continue
@@ -69,16 +74,19 @@ def _warn_of_old_data(context: HomesContext, home: Home, name: str) -> None:
             context.warn(
                 home,
                 other,
-                f"{empty} claim {other}, which naming `{naming}` gives this user, names no owner: if it is theirs, set `claim: "
+                f"{empty} claim {other}, {reason}, names no owner: if it is theirs, set `claim: "
                 f"{other}` in an entry for this user",
             )
     by_server = context.settings.template.has_server
-    for volume in context.facts.released_volumes(home.namespace, home.user, (name, *schemes.values())):
-        if volume.user and by_server and volume.server != home.server:
+    for volume in context.facts.released_volumes(home.namespace, home.user, (name, *names)):
+        if volume.claim_uid in context.observed.uids or (volume.user and by_server and volume.server != home.server):
             continue
         if volume.claim == name:
             data = "a deleted claim of that name"
             way_out = f"remove `uid` and `resourceVersion` from the claimRef of {volume.name}, and run again"
+        elif not volume.claim:
+            data = "a deleted home of this user, here or in another namespace"
+            way_out = f"create a claim for {volume.name} with the annotation of its owner"
         else:
             data = f"claim {volume.claim}, a deleted home of this user"
             way_out = (

@@ -13,13 +13,14 @@ from .. import requests
 from ..hub_activity import UNUSED, USED
 from ..kubernetes.claims import BOUND, LOST, Claim
 from ..kubernetes.deletion import check_deletion, check_retain
+from ..kubernetes.facts import PATCH
 from ..kubernetes.retention import Retention, retire_claim
 from ..metadata import ABSENT, KIND_HOME, KIND_LABEL, SERVERNAME_ANNOTATION, USERNAME_ANNOTATION
 from ..plan import DELETE, RETIRE, Change, Rejected, Unchanged
 from ..requests import ApiRequest, Precondition
 from ..text import quote_list
 from ..times import format_span, format_time
-from .changes import HomesContext, change_home, home_line, keep_home, keep_unchanged, lost_volume, reject_home
+from .changes import HomesContext, change_home, home_line, keep_home, keep_unchanged, reject_home
 from .desired import Home
 from .update import missing_labels
 
@@ -39,7 +40,7 @@ def plan_retirement_or_deletion(
 
 def _plan_retirement(context: HomesContext, home: Home, claim: Claim) -> Change:
     """Set the retirement annotation. A home that is retired keeps the time of its annotation."""
-    context.warn_claim(home, claim, lost_volume(claim))
+    context.warn_of_volume(home, claim)
     if claim.retired_at is not None:
         return keep_home(home, claim.name, f"has been retired since {claim.retired_at}")
     retired_at = format_time(context.settings.now)
@@ -69,6 +70,7 @@ def _plan_deletion(context: HomesContext, home: Home, claim: Claim) -> Change:
     except Rejected as rejected:
         return reject_home(home, claim.name, rejected)
     except Unchanged as unchanged:
+        context.warn_of_volume(home, claim)
         return keep_unchanged(context, home, claim.name, unchanged)
     delete = requests.delete(requests.CLAIMS, home.namespace, claim.name, Precondition(claim.version, claim.uid))
     return change_home(
@@ -105,7 +107,9 @@ def _release_volume(context: HomesContext, claim: Claim) -> tuple[list[ApiReques
     if claim.phase == LOST:
         return [], "its volume is already gone"
     if not context.settings.keep_volume:
-        return [], "its volume follows its reclaim policy"
+        # Its policy may be Retain.
+        operations = [] if context.facts.volume_error(PATCH) else [_mark_volume(claim)]
+        return operations, "its volume follows its reclaim policy"
     check_retain(
         f"claim {claim.name}",
         context.facts,

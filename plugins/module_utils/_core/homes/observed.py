@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Optional
 
 from ..._hub.acl_format import HUB_DATABASES
 from ..kubernetes.claims import Claim
-from ..metadata import KIND_LABEL, KIND_SHARE, KIND_TREE
+from ..metadata import KIND_LABEL, KIND_SHARE, KIND_TREE, OWNER_LABEL
 from .spec import owner_text
 
 _HUB = "hub"
@@ -60,11 +61,21 @@ class ObservedHomes:
         self.by_server = by_server
         self.by_name: dict[str, Claim] = {}
         self._by_owner: dict[tuple[str, str], list[Claim]] = {}
+        #: The claims without an owner that have our label of one, by its value.
+        self.former: dict[str, list[Claim]] = {}
         for claim in claims:
             self.by_name[claim.name] = claim
             user = claim.user
-            if user is not None and other_kind(claim) is None:
+            if user is None:
+                if OWNER_LABEL in claim.labels:
+                    self.former.setdefault(claim.labels[OWNER_LABEL], []).append(claim)
+            elif other_kind(claim) is None:
                 self._by_owner.setdefault((user, claim.server if by_server else ""), []).append(claim)
+
+    @cached_property
+    def uids(self) -> frozenset[str]:
+        """The UIDs of all claims."""
+        return frozenset(claim.uid for claim in self.by_name.values())
 
     def owned(self, user: str, server: str) -> list[Claim]:
         """Return the claims of an owner sorted by name, including those that are being deleted."""

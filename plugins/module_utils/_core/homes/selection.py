@@ -102,6 +102,8 @@ def _primary_claim(context: HomesContext, home: Home, active: Sequence[Claim]) -
         return primary[0]
     if len(not_retired) == 1 and not primary:
         return not_retired[0]
+    for claim in active:
+        context.warn_of_volume(home, claim)
     names = quote_list([claim.name for claim in active])
     context.warn(
         home,

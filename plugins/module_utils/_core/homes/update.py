@@ -45,6 +45,7 @@ def plan_update(context: HomesContext, home: Home, claim: Claim, active: Sequenc
     context.warn_claim(home, claim, access_modes_difference(claim, context.settings.access_modes))
     changes = [_change(home, update)]
     for other in others:
+        context.warn_of_volume(home, other)
         if home.spec.claim is not None and other.is_primary:
             changes.append(_unmark(home, other))
         if other.retired_at is None:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Optional
 
 from ..metadata import (
     CLONE_ANNOTATION,
+    KIND_HOME,
+    KIND_LABEL,
     RETIRED_ANNOTATION,
     SERVERNAME_ANNOTATION,
     SHARE_KEY,
@@ -66,10 +68,14 @@ class VolumeSource(NamedTuple):
 
 
 class ReleasedVolume(NamedTuple):
-    """A volume that a deleted claim left behind. `user` and `server` are the owner of the home that it was, "" if unknown."""
+    """A volume that a deleted claim left behind, if no claim has the UID.
+
+    `user` and `server` are the owner of the home that it was, "" if unknown. `claim` is "" when somebody removed its claimRef.
+    """
 
     name: str
     claim: str
+    claim_uid: str
     user: str
     server: str
 
@@ -148,13 +154,18 @@ class Volume(NamedTuple):
 
 
 def released_volume_from(item: Mapping[str, Any], namespace: str) -> Optional[ReleasedVolume]:
-    """Reduce a PersistentVolume of the API that a deleted claim of a namespace left behind. None for all others."""
+    """Reduce a PersistentVolume of the API that a deleted claim of a namespace may have left behind. None for all others.
+
+    Whatever its phase is: Kubernetes sets Released some time later, and Failed when it could not delete the volume.
+    """
     claim = (item.get("spec") or _NOTHING).get("claimRef") or _NOTHING
-    if (item.get("status") or _NOTHING).get("phase") != "Released" or claim.get("namespace") != namespace:
-        return None
     marks = item["metadata"].get("annotations") or _NOTHING
     user, server = marks.get(USERNAME_ANNOTATION, ""), marks.get(SERVERNAME_ANNOTATION, "")
-    return ReleasedVolume(item["metadata"]["name"], claim.get("name", ""), user, server)
+    is_of_claim = claim.get("namespace") == namespace and "uid" in claim
+    is_home = not claim and user and (item["metadata"].get("labels") or _NOTHING).get(KIND_LABEL) == KIND_HOME
+    if not is_of_claim and not is_home:
+        return None
+    return ReleasedVolume(item["metadata"]["name"], claim.get("name", ""), claim.get("uid", ""), user, server)
 
 
 def volume_from(item: Mapping[str, Any]) -> Volume:

@@ -16,6 +16,7 @@ of this with the real KubeSpawner 6.2.0, 7.0.0 and 7.1.0.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Optional
 
 from ..metadata import claim_name_error
@@ -138,6 +139,29 @@ class Template:
                 "use `naming: safe` with {user_server}, or set `claim` for this home"
             )
         return name
+
+    def names_by_naming(self, user: str, server: str = "") -> dict[str, str]:
+        """Return the names that a home has under the default template of a scheme, or under this one, each with its scheme."""
+        names = {name: naming for naming, name in scheme_names(user, server).items()}
+        for template in self._under_other_schemes:
+            try:
+                names.setdefault(template.claim_name(user, server if template.has_server else ""), template.naming)
+            except NamingError:
+                continue
+        return names
+
+    @cached_property
+    def _under_other_schemes(self) -> list[Template]:
+        if self.text in DEFAULT_TEMPLATES.values():
+            return []
+        namespaces = {"namespace": self._constant.get("namespace"), "hub_namespace": self._constant.get("hubnamespace")}
+        found = []
+        for naming in SCHEMES:
+            try:
+                found.append(Template.parse(naming, self.text, **namespaces))
+            except NamingError:
+                continue
+        return found
 
     def home(self, user: str, server: str = "") -> Home:
         """Return the home of a user's server: its own, or that of the user when the template does not distinguish servers."""

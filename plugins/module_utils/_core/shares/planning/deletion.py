@@ -72,6 +72,10 @@ class DeletionPlanner(TargetPlanner):
         if present:
             plan = self._retire if self.share.state == RETIRED else self._delete
             changes = [self.decide(partial(plan, claim), claim.name) for claim in present]
+            for claim, change in zip(present, changes):
+                if change.action in (KEEP, RETIRE):
+                    self.warn_of_lost_volume(claim)
+                    self.warn_of_failed_expansion(claim)
         else:
             terminating = [claim for claim in (*claims, *((named,) if named is not None else ())) if claim.deleting]
             changes = [self.decide(partial(self._plan_without_claim, terminating[0].name if terminating else ""))]

@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple, NoReturn, Optional
 
 from ... import requests
-from ...kubernetes.claims import BOUND, Claim
+from ...kubernetes.claims import BOUND, LOST, Claim
 from ...kubernetes.volumes import PROVISIONED_BY_ANNOTATION, RETAIN, Volume
 from ...metadata import CLAIM_UID_ANNOTATION, FOUND_ANNOTATION, KIND_LABEL, KIND_SHARE, SHARE_KEY
 from ...plan import CREATE, Change, Rejected, Unchanged
@@ -130,7 +130,7 @@ class _DynamicPlanner(StaticPlanner):
             self.check_claim(claim)
             self._check_consent(claim)
             self.require_volumes()
-            if here is not first and claim.volume != self.target.volume:
+            if here is not first and claim.volume != self.target.volume and claim.phase != LOST:
                 self._reject_second_claim(claim, first)
             return self.update_claim(claim)
         if here is not first:
@@ -182,7 +182,7 @@ class _DynamicPlanner(StaticPlanner):
         """Create a claim, and so a new and empty volume."""
         target, share = self.target, self.share
         for volume in self.observed.volumes_for(target.namespace, target.claim, unlabelled=True):
-            if volume.share is None and volume.phase == "Released":
+            if volume.share is None and (volume.claim_uid or volume.phase in ("Released", "Failed")):
                 raise Rejected(
                     f"its claim was deleted and left volume {volume.name}, which lacks the share's labels, so the share would "
                     f"start empty: to use that data again, set the label {KIND_LABEL}={KIND_SHARE} and the annotation "
@@ -204,6 +204,8 @@ class _DynamicPlanner(StaticPlanner):
         if source is None:
             return self._wait_for(origin.target)
         if claim is not None and claim.volume != self.target.volume:
+            if claim.phase == LOST:
+                return self.update_claim(claim, None, NO_UPDATE, IGNORE)
             if claim.volume:
                 reject_missing_volume(claim)
             self._reject_second_claim(claim, origin)

@@ -63,6 +63,8 @@ class StaticPlanner(TargetPlanner):
         self.require_volumes()
         if claim.volume == self.target.volume:
             return self._plan_missing_volume(claim, desired, prerequisite)
+        if claim.phase == LOST:
+            return self.update_claim(claim, None, NO_UPDATE, _sizing(desired))
         return reject_missing_volume(claim, "restore that volume, or delete the claim so that it is created again")
 
     def _plan_without_claim(self, desired: VolumeSpec, prerequisite: VolumeUpdate) -> Change:

@@ -220,8 +220,8 @@ class TargetPlanner:
         elif sizing == COMPARE:
             self._warn_of_static_size(claim)
         self._warn_of_immutable_fields(claim)
-        if claim.phase == LOST and not volume_update.operations:
-            self.warn(f"has lost its volume {claim.volume}: restore it, or create the share again under another name")
+        if not volume_update.operations:
+            self.warn_of_lost_volume(claim)
         if update.action == KEEP:
             return keep_share(self.target, UP_TO_DATE, claim.name)
         location = describe_location(claim.storage_class, claim.volume, volume.source if volume is not None else None)
@@ -262,6 +262,17 @@ class TargetPlanner:
             after=share_line(target, target.claim, size, describe_location("", volume.name, volume.source)),
             operations=(*update.operations, requests.create(requests.CLAIMS, target.namespace, manifest)),
         )
+
+    def warn_of_lost_volume(self, claim: Claim) -> None:
+        """Warn of a claim whose volume does not exist any more."""
+        if claim.phase == LOST:
+            self.warn(f"has lost its volume {claim.volume}: restore it, or create the share again under another name")
+
+    def warn_of_failed_expansion(self, claim: Claim) -> None:
+        """Warn of a claim whose last expansion failed."""
+        failed = failed_expansion(claim)
+        if failed:
+            self.warn(failed)
 
     def warn_if_unbindable(
         self, claim: Claim, volume: str, capacity: Optional[int], access_modes: Sequence[str]
@@ -323,15 +334,15 @@ class TargetPlanner:
 
     def _expand(self, update: ClaimUpdate) -> None:
         share = self.share
-        if share.size is None:
-            return
-        expansion = decide_expansion(share.size, share.size_text, update.claim, self.facts.storage_classes)
-        if expansion.obstacle:
-            self.warn(expansion.obstacle)
-        elif not expansion.expands and failed_expansion(update.claim):
-            self.warn(failed_expansion(update.claim))
-        if expansion.expands:
-            update.expand(share.size, share.size_text)
+        if share.size is not None:
+            expansion = decide_expansion(share.size, share.size_text, update.claim, self.facts.storage_classes)
+            if expansion.expands:
+                update.expand(share.size, share.size_text)
+                return
+            if expansion.obstacle:
+                self.warn(expansion.obstacle)
+                return
+        self.warn_of_failed_expansion(update.claim)
 
     def _warn_of_static_size(self, claim: Claim) -> None:
         """Warn of a claim whose size differs and whose volume is static, so that nothing can expand it."""
