@@ -86,7 +86,7 @@ def _warn_of_old_data(context: HomesContext, home: Home, name: str) -> None:
             way_out = f"remove `uid` and `resourceVersion` from the claimRef of {volume.name}, and run again"
         elif not volume.claim:
             data = "a deleted home of this user, here or in another namespace"
-            way_out = f"create a claim for {volume.name} with the annotation of its owner"
+            way_out = f"and create a claim for {volume.name} with the annotation of its owner"
         else:
             data = f"claim {volume.claim}, a deleted home of this user"
             way_out = (
