@@ -248,3 +248,15 @@ def test_the_defaults_of_a_role_are_those_that_it_documents(role: Path) -> None:
     known = {name for spec in points.values() for name in spec["options"]}
     assert set(defaults) <= known
     assert all(name.startswith(f"{role.name}_") for name in known)
+
+
+def test_example_rights_of_two_hubs_in_one_namespace_have_different_names():
+    """What is repeated in further namespaces has the hub's namespace in its name."""
+    for file in ("share_pvc", "software", "hub_health_info", "drift"):
+        text = (ROOT / "examples" / "rbac" / f"{file}.yml").read_text(encoding="utf-8")
+        first = [one["metadata"]["name"] for one in yaml.safe_load_all(text.replace("jupyterhub", "one")) if one]
+        kinds = [one["kind"] for one in yaml.safe_load_all(text) if one]
+        named = {name for kind, name in zip(kinds, first) if "Role" in kind}
+        shared = {name for name in named if "one" not in name.split("-")}
+        # That of the account itself, in the namespace of the hub.
+        assert shared <= {"odh-persistency-drift"}, file

@@ -197,9 +197,9 @@ def test_homes_of_others_and_databases_are_excess_whatever_the_acl_says():
 
 
 def test_the_database_of_a_hub_is_excess_by_its_label_whatever_its_name():
-    claims = [{"name": "lab-hub-db-dir", "labels": {"component": "hub"}}]
-    found = compare(acl_of({}), pod_of(mount("lab-hub-db-dir")), claims)
-    assert reasons(found.excess) == ["mounts claim lab-hub-db-dir, the database of a hub by its label"]
+    claims = [{"name": "lab-database", "labels": {"component": "hub"}}]
+    found = compare(acl_of({}), pod_of(mount("lab-database")), claims)
+    assert reasons(found.excess) == ["mounts claim lab-database, the database of a hub by its label"]
 
 
 def test_a_name_alone_is_no_excess():

@@ -205,7 +205,7 @@ def test_names_that_no_share_may_have_are_names_that_no_pod_mounts(name):
 
 
 def test_the_database_of_a_hub_is_known_by_its_label_because_the_chart_lets_it_have_other_names():
-    database = claim("lab-hub-db-dir", labels={"component": "hub"})
+    database = claim("lab-database", labels={"component": "hub"})
     for is_configured in (False, True):
         assert reason_to_remove(database.name, database, "ann", is_configured) == "it is labelled as a hub's database"
     assert reason_not_software(database.name, database)

@@ -70,12 +70,17 @@ def members_name(prefix: str, digest: str) -> str:
 
 # --- Claims that are never shares -----------------------------------------------------------------------------------------
 
-#: Claims with the databases of hubs: those of zero-to-jupyterhub and of classic Open Data Hub.
-HUB_DATABASES = ("hub-db-dir", "jupyterhub-db")
+#: Claims with the databases of hubs. With `fullnameOverride: null`, Zero to JupyterHub puts the name of the release first.
+_HUB_DATABASE = re.compile(r"(.+-)?hub-db-dir\Z|jupyterhub-db\Z", re.DOTALL)
 #: Homes as KubeSpawner names them.
 _SPAWNER_HOME = re.compile(r"claim-.+\Z", re.DOTALL)
 #: Homes as the dashboard of Open Data Hub names them.
 _DASHBOARD_HOME = re.compile(r"jupyterhub-nb-.+-pvc\Z", re.DOTALL)
+
+
+def is_hub_database(claim: str) -> bool:
+    """Return whether Zero to JupyterHub or classic Open Data Hub give the claim of a hub's database such a name."""
+    return _HUB_DATABASE.match(claim) is not None
 
 
 def is_spawner_home(claim: str) -> bool:
@@ -93,7 +98,7 @@ def reserved_claim(claim: str) -> str:
 
     A hub never mounts such a claim as a share, so that whoever may write the ACL does not get homes and databases.
     """
-    if claim in HUB_DATABASES:
+    if is_hub_database(claim):
         return "the database of a hub by its name"
     return "a home by its name" if is_spawner_home(claim) or is_dashboard_home(claim) else ""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from .access import Mount
-from .acl_format import HUB_DATABASES, reserved_claim
+from .acl_format import is_hub_database, reserved_claim
 from .observed_claims import SHARE, SHARE_KEY, Claim
 
 
@@ -20,7 +20,7 @@ def reason_to_remove(name: str, claim: Optional[Claim], user: str, is_configured
     `claim` is None if there is no such claim. Shares are removed too: the ACL alone decides about them. `is_configured` means
     that the hub's own configuration mounts the claim as the home, so it may have any name and owner.
     """
-    if name in HUB_DATABASES:
+    if is_hub_database(name):
         return "it has the name of a hub's database"
     if claim is not None:
         if claim.is_of_hub:

@@ -53,19 +53,21 @@ class Rejection(NamedTuple):
 class Proposal:
     """The change that guards examine, from the published ACL `old` (None if there is none) to `new`.
 
-    `known` are the names of further shares, such as those of other namespaces.
+    `known` are the names of further shares, such as those of other namespaces. `declared` are the shares of the inventory for
+    this namespace, also those that are left out of the new ACL because of their claims.
     """
 
     old: Optional[Acl]
     new: Acl
     comparison: Comparison
     known: Collection[str] = ()
+    declared: Collection[str] = ()
 
 
 def guard(proposal: Proposal, consent: Consent) -> list[Rejection]:
     """Return all reasons not to publish the new ACL.
 
-    - It has no shares, but the published one has. `allow_empty` accepts this and all withdrawals that it implies.
+    - The inventory has no shares, but the published ACL has. `allow_empty` accepts this and all withdrawals that it implies.
     - It withdraws more than `max_withdrawals` grants (no limit if negative). A grant is one share of one person, or of the
       members of one group of the hub, that is lost or reduced. What everyone loses counts for each known person. A
       last day that passes is no withdrawal. A last day set to a past day and another claim are, for all who had access.
@@ -80,7 +82,7 @@ def guard(proposal: Proposal, consent: Consent) -> list[Rejection]:
     lowered = list(_lowered_levels(proposal, consent))
     if old is None:
         return rejections + lowered
-    if old.by_name and not new.by_name:
+    if old.by_name and not new.by_name and not proposal.declared:
         return rejections if consent.allow_empty else [*rejections, _emptied(old, proposal.comparison)]
     rejections += excess_withdrawals(proposal.comparison, consent.max_withdrawals)
     rejections += lowered

@@ -41,7 +41,7 @@ SCHEMA_ANNOTATION = "odh.persistency/schema"
 DIGEST_ANNOTATION = "odh.persistency/digest"
 WRITER_ANNOTATION = "odh.persistency/writer"
 PUBLISHED_ANNOTATION = "odh.persistency/published-at"
-#: Binds the index to the digest that a run of this collection published, see `publication_mark`.
+#: Binds the index and the parts to the digests that a run of this collection published, see `publication_mark`.
 PUBLICATION_ANNOTATION = "odh.persistency/publication"
 #: The claims that the run left out because they cannot be shares, as a JSON list.
 LEFT_OUT_ANNOTATION = "odh.persistency/left-out"
@@ -55,7 +55,7 @@ _SHARES_PARTS = f"{INDEX_NAME}-shares-"
 
 
 def publication_mark(namespace: str, digest: str) -> str:
-    """Return the mark of a publication: it binds the index to the digest that a run of this collection published."""
+    """Return the mark of a publication: it binds an object to the digest that a run of this collection published."""
     return digest_of(f"odh.persistency publication\n{namespace}\n{digest}")
 
 
@@ -246,16 +246,19 @@ def published_acl(observed: ObservedAcl) -> PublishedAcl:
     return PublishedAcl(observed.digest, acl)
 
 
-def earlier_levels(observed: ObservedAcl) -> dict[str, str]:
+def earlier_levels(observed: ObservedAcl, namespace: str) -> dict[str, str]:
     """Return the levels of claims in shares parts that still exist, by the newest part that has the claim.
 
-    So levels are not lowered unnoticed when the index is lost, or when a share was off the list for a while.
+    So levels are not lowered unnoticed when the index is lost, or when a share was off the list for a while. Parts without
+    the mark of a publication do not count: levels that somebody else writes must not hold a run back.
     """
     epoch = datetime.min.replace(tzinfo=timezone.utc)
     parts = [part for name, part in observed.parts.items() if name.startswith(_SHARES_PARTS)]
     levels: dict[str, str] = {}
     for part in sorted(parts, key=lambda part: (part.published or part.created or epoch, part.name), reverse=True):
         text = part.text(PART_KEY)
+        if part.annotations.get(PUBLICATION_ANNOTATION) != publication_mark(namespace, digest_of(text)):
+            continue
         try:
             shares = load_shares(text, digest_of(text))["shares"]
         except AccessError:

@@ -154,7 +154,7 @@ def plan_part(observed: Optional[ConfigMap], part: Part, safe: bool, settings: P
     if not has_text(observed, part):
         reason = "its content does not match its name: it is recreated"
         return change(UPDATE, reason, *deletion_of(observed, settings), recreated)
-    annotations = _part_annotations(part)
+    annotations = _part_annotations(part, settings)
     if not observed.immutable or observed.kind != PART or not annotations.items() <= observed.annotations.items():
         body: dict[str, Any] = {"metadata": observed.missing_marks({KIND_LABEL: PART}, annotations)}
         if not observed.immutable:
@@ -280,8 +280,12 @@ def has_text(observed: Optional[ConfigMap], part: Part) -> bool:
     return observed is not None and not observed.deleting and observed.text(PART_KEY) == part.text
 
 
-def _part_annotations(part: Part) -> dict[str, str]:
-    return {SCHEMA_ANNOTATION: str(SCHEMA), DIGEST_ANNOTATION: part.digest}
+def _part_annotations(part: Part, settings: PublishSettings) -> dict[str, str]:
+    return {
+        SCHEMA_ANNOTATION: str(SCHEMA),
+        DIGEST_ANNOTATION: part.digest,
+        PUBLICATION_ANNOTATION: publication_mark(settings.namespace, part.digest),
+    }
 
 
 def _index_annotations(desired: AclDocument, settings: PublishSettings) -> dict[str, str]:
@@ -318,7 +322,7 @@ def _part_manifest(part: Part, settings: PublishSettings) -> dict[str, Any]:
         "metadata": {
             "name": part.name,
             "labels": {KIND_LABEL: PART},
-            "annotations": {**_part_annotations(part), WRITER_ANNOTATION: settings.writer},
+            "annotations": {**_part_annotations(part, settings), WRITER_ANNOTATION: settings.writer},
         },
         "immutable": True,
         "data": {PART_KEY: part.text},

@@ -94,10 +94,10 @@ def shares_of(observed: ConfigMap) -> Acl:
     return Acl(load_shares(text, digest_of(text)), {})
 
 
-def levels_of(observed: Optional[ConfigMap]) -> dict[str, str]:
-    """Return the levels of the claims in published profiles, as far as they are readable."""
+def levels_of(observed: Optional[ConfigMap], namespace: str) -> dict[str, str]:
+    """Return the levels of the claims in profiles that a run of this collection published, as far as they are readable."""
     try:
-        shares = EMPTY if observed is None else shares_of(observed)
+        shares = EMPTY if observed is None or not is_our_publication(observed, namespace) else shares_of(observed)
     except AccessError:
         return {}
     return {share["claim"]: share["level"] for share in shares.by_name.values()}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Optional
 
-from ..._hub.acl_format import HUB_DATABASES
+from ..._hub.acl_format import is_hub_database
 from ..kubernetes.claims import Claim
 from ..metadata import KIND_LABEL, KIND_SHARE, KIND_TREE, OWNER_LABEL
 from .spec import owner_text
@@ -27,7 +27,7 @@ def other_kind(claim: Claim) -> Optional[str]:
     kind = claim.labels.get(KIND_LABEL)
     if kind in (KIND_SHARE, KIND_TREE):
         return kind
-    if claim.name in HUB_DATABASES or claim.labels.get("component") == "hub":
+    if is_hub_database(claim.name) or claim.labels.get("component") == "hub":
         return _HUB
     return _BLOCK if claim.is_block else None
 

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import NamedTuple, Optional
 
 from ..._hub.access import MODES, Decision, Verdict
-from ..._hub.acl_format import HUB_DATABASES
+from ..._hub.acl_format import is_hub_database
 from ..._hub.claim_policy import verify_mounts
 from ..._hub.observed_claims import SHARE, SHARE_KEY, Claim
 from ..access.model import RO, RW, Acl
@@ -118,7 +118,7 @@ class Grants:
 
     def _never(self, user: str, claim: str, share: Optional[str]) -> str:
         """Return why this user never mounts a claim, as a phrase, or "". `share` is the share of the claim by the ACL."""
-        if claim in HUB_DATABASES:
+        if is_hub_database(claim):
             return f"mounts claim {claim}, the database of a hub by its name"
         observed = self.claims.get(claim)
         if observed is not None and observed.is_of_hub:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Optional
 
-from ..._hub.acl_format import HUB_DATABASES, is_dashboard_home, is_spawner_home
+from ..._hub.acl_format import is_dashboard_home, is_hub_database, is_spawner_home
 from ..metadata import (
     KIND_LABEL,
     KIND_SHARE,
@@ -90,7 +90,7 @@ def owner_labels(share: str) -> dict[str, str]:
 
 def reserved_name(claim: str) -> Optional[str]:
     """Return what a claim of this name is, whatever its labels say ("a home by its name"); None for all other names."""
-    if claim in HUB_DATABASES:
+    if is_hub_database(claim):
         return "the hub's database"
     return "a home by its name" if is_dashboard_home(claim) else None
 

@@ -48,8 +48,8 @@ class Granted:
 
     @property
     def shares(self) -> dict[str, str]:
-        """The claims that are or were granted, by share."""
-        acls = (self.in_force or EMPTY, self.baseline or EMPTY)
+        """The claims that are or were granted, by share: what somebody else wrote into the ACL does not count."""
+        acls = (EMPTY if self.is_tampered else self.in_force or EMPTY, self.baseline or EMPTY)
         return {name: share["claim"] for acl in acls for name, share in acl.by_name.items()}
 
     @property

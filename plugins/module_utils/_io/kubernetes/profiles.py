@@ -163,14 +163,15 @@ class ProfilesPublisher:
     def _granted(self, observed: Optional[ConfigMap], published: _Published) -> Granted:
         """Return what is granted before the run. Levels of an access list count if there are no profiles yet."""
         shares = None if published.profiles is None else published.profiles.granted
-        earlier = levels_of(observed)
+        earlier = levels_of(observed, self.namespace)
         if observed is None:
-            earlier = earlier_levels(AclReader(self.api, self.params["namespace"]).observe())
+            namespace = self.params["namespace"]
+            earlier = earlier_levels(AclReader(self.api, namespace).observe(), namespace)
         return Granted(
             in_force=shares,
             baseline=shares if published.is_ours else None,
             left_out=left_out_before(observed),
-            earlier=earlier if observed is None or published.is_ours else {},
+            earlier=earlier,
             is_tampered=not published.is_ours,
         )
 
@@ -233,7 +234,7 @@ class ProfilesPublisher:
             return guard(Proposal(None, intended.acl, NO_CHANGE, known), consent)
         old = intended.guarded(published.profiles.shares)
         comparison = guarded_comparison(self.comparison, intended)
-        return guard(Proposal(old, intended.acl, comparison, known), consent)
+        return guard(Proposal(old, intended.acl, comparison, known, self.inputs.compile().by_name), consent)
 
     def _quota_warnings(self, plan: Plan) -> list[str]:
         change = next((one for one in plan.changes if not one.effect), None)

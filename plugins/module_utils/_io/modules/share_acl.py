@@ -180,8 +180,7 @@ class Planner:
             in_force=in_force,
             baseline=known,
             left_out=left_out_before(observed.index),
-            # Parts that somebody else may have written raise no level.
-            earlier={} if baseline.is_tampered and not (known or EMPTY).by_name else self._earlier(observed),
+            earlier=self._earlier(observed),
             is_tampered=baseline.is_tampered,
         )
         today = settings.now.date()
@@ -225,10 +224,10 @@ class Planner:
 
     def _earlier(self, observed: ObservedAcl) -> dict[str, str]:
         """Return the levels of claims in earlier publications, also in the profiles if no ACL is published."""
-        levels = earlier_levels(observed)
+        levels = earlier_levels(observed, self.namespace)
         if observed.index is None:
             profiles = AclReader(self.api, self.namespace).get(PROFILES_NAME)
-            levels = {**levels_of(profiles), **levels}
+            levels = {**levels_of(profiles, self.namespace), **levels}
         return levels
 
     def _guard(self, baseline: Baseline, in_force: Optional[Acl], intended: Intended, today: date) -> list[Rejection]:
@@ -240,9 +239,10 @@ class Planner:
             comparison = guarded_comparison(self.comparison, intended)
         else:
             comparison = NO_CHANGE if old is None else compare(old, self.acl, today)
-        rejections = guard(Proposal(old, self.acl, comparison, self.inputs.known), self.consent)
+        declared = self.inputs.compile().by_name
+        rejections = guard(Proposal(old, self.acl, comparison, self.inputs.known, declared), self.consent)
         is_unknown = baseline.is_tampered and not (baseline.acl or EMPTY).by_name
-        if is_unknown and not self.inputs.compile().by_name and not self.consent.allow_empty:
+        if is_unknown and not declared and not self.consent.allow_empty:
             rejections.append(
                 Rejection(
                     "the new ACL has no shares, and those of the last publication are unknown, because the published ACL is "

@@ -19,11 +19,11 @@ from ...kubernetes.volumes import Volume
 from ...metadata import KIND_TREE, LEVEL_ANNOTATION, PRESENT, RETIRED_ANNOTATION
 from ...plan import REFUSE, UPDATE, Change
 from ..places import MAY_BE
-from .changes import refuse_share
+from .changes import keep_share, refuse_share
 from .conflicts import ConflictFinder
 from .context import PlanContext
 from .desired import ShareTarget
-from .observed import share_of
+from .observed import is_marked, share_of
 from .volume_index import VolumeIndex
 
 
@@ -49,13 +49,26 @@ class _LevelGuard:
         self._index: Optional[VolumeIndex] = None
 
     def check(self, change: Change) -> Change:
-        """Return the change, or a refusal when a stricter level was in force for its data."""
+        """Return the change, or a refusal when a stricter level was in force for its data.
+
+        Whoever may edit claims can write a level on the claim of a share in force, but not on its volume. Such a share is left
+        as it is and reported, so that others are not held up.
+        """
         target: ShareTarget = change.subject
         level, consent = target.share.spec.level, self.context.settings.declassify
         if target.share.name in consent:
             return change
         for mark in self._marks(change):
             if mark.level in LEVELS and LEVELS.index(mark.level) > LEVELS.index(level) and mark.share not in consent:
+                if self._is_on_claim_alone(change):
+                    self.context.add_unreconcilable(
+                        target,
+                        f"has the level {mark.level}, but its entry says {level} and its volume has none: set `declassify: "
+                        f"[{target.share.name}]` to have the level {level} again, and check who may edit claims there",
+                    )
+                    return keep_share(
+                        target, f"its claim has the level {mark.level}, and its volume has none", change.name
+                    )
                 data = f"its data is {mark.level} ({mark.subject})"
                 reason = (
                     f"{data}, and every server reads a tree: give the tree a separate place"
@@ -65,6 +78,13 @@ class _LevelGuard:
                 )
                 return refuse_share(target, reason, change.name)
         return change
+
+    def _is_on_claim_alone(self, change: Change) -> bool:
+        """Return whether the claim of a share in force has a level and its volume, which was read, has none."""
+        claim, volume = self.observed.claim(change.namespace, change.name), self.conflicts.volume_of(change)
+        if change.action != UPDATE or claim is None or volume is None or claim.retired_at is not None:
+            return False
+        return is_marked(claim, change.subject.share.name) and LEVEL_ANNOTATION not in volume.annotations
 
     def _marks(self, change: Change) -> Iterator[_Mark]:
         """Yield the marks of a change's own claim and volume, and of all volumes that its data overlaps.
