@@ -14,6 +14,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._core.hub_activity
     HubUsers,
     use_since,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._io.hub import client
 
 MARK = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 BEFORE = MARK - timedelta(microseconds=1)
@@ -105,3 +106,12 @@ def test_a_hub_that_knows_no_owner_of_the_homes_proves_nothing():
     found = use_since(other, "ann", "", MARK)
     assert found.state == UNKNOWN
     assert "another namespace" in found.reason
+
+
+def test_the_client_reads_when_the_hub_created_a_user() -> None:
+    seen = {"name": "ann", "servers": {}, "last_activity": None, "created": "2026-03-01T11:59:59.999999Z"}
+    found = client._user(seen)
+    assert found.created == BEFORE
+    assert use_since(hub_of(found, HubUser("zoe")), "ann", "", MARK).state == UNUSED
+    hidden = client._user({key: value for key, value in seen.items() if key != "created"})
+    assert hidden.created is None

@@ -113,6 +113,8 @@ def test_an_empty_document_does_not_come_back_when_others_have_added_keys(write)
         ("- a\n", "is no YAML mapping, as Helm values are, but a list: correct it, or correct `hub_values_file`"),
         ("text\n", "is no YAML mapping, as Helm values are, but a text"),
         ("a: [\n", "is not valid YAML (line 2: "),
+        ("a: !!bool x\n", "is not valid YAML: correct it"),
+        ("a: !!int ''\n", "is not valid YAML: correct it"),
         ("a: 1\n---\nb: 1\n", "is not valid YAML (line 2: "),
         ("hub: {}\nproxy: {}\nhub:\n  a: 1\n", "`hub` is in line 1 and again in line 3: merge both into one"),
         ("hub:\n  config:\n    A: {b: 1}\n    A: {}\n", "`hub.config.A` is in line 3 and again in line 4: merge both"),

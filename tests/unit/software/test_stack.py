@@ -213,6 +213,8 @@ def test_rejected_with_file_and_line(case: str, tmp_path: Path) -> None:
         ("a: &a [*a]\n", "stack.yml:1: this contains itself through an alias: write it without the alias"),
         ("# nothing\n", "stack.yml: the stack has nothing but comments: write `easyconfigs: []` for an empty tree"),
         ("easyconfigs: [2026-02-31]\n", "stack.yml:1: this cannot be read ("),
+        ("easyconfigs: !!int ''\n", "stack.yml:1: this cannot be read ("),
+        ("easyconfigs: [!!bool x]\n", "stack.yml:1: this cannot be read ("),
         (
             "easyconfigs:\n  - a-1.eb: &a {optional: true}\n  - b-1.eb: {<<: *a}\n",
             "stack.yml:3: the stack cannot merge mappings with `<<`: write their keys here",
