@@ -36,7 +36,7 @@ def ann(last: datetime | None = None, *, active: str | None = None, **servers: d
     ("user", "server", "state", "words"),
     [
         (replace(ann(), created=BEFORE), "", UNUSED, "never active"),
-        (ann(), "", UNKNOWN, "`read:users`"),
+        (ann(), "", UNUSED, "never active"),
         (replace(ann(), created=MARK), "", UNKNOWN, "created at 2026-03-01T12:00:00Z, after"),
         (replace(ann(AFTER), created=MARK), "", USED, "was active"),
         (ann(BEFORE), "", UNUSED, "last active at 2026-03-01T11:59:59Z"),

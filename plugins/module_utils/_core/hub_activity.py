@@ -91,7 +91,7 @@ def use_since(hub: HubUsers | None, user: str, server: str | None, retired_at: d
     - Activity at that very time is use, and so is a running server.
     - A user whom the hub does not know proves nothing. The hub can rename users, and KubeSpawner remembers the claim of
       a server, so that somebody with another name may use this home.
-    - A user whom the hub created after the retirement, or perhaps so, may be a new record of somebody who used the home.
+    - A user whom the hub created after the retirement may be a new record of somebody who used the home.
     - The record of a server decides for its home. Without one (deleted with the named server) the user's time decides.
     """
     if hub is None:
@@ -116,13 +116,7 @@ def use_since(hub: HubUsers | None, user: str, server: str | None, retired_at: d
     times = [time for time in (found.last_activity, *found.server_activity.values()) if time is not None]
     if times:
         return _compared(quoted(user), max(times), retired_at)
-    if found.created is None:
-        return Use(
-            UNKNOWN,
-            f"{quoted(user)} was never active in the hub, but the token may not read whether the hub created this user after the "
-            "home was retired (scope `read:users`)",
-        )
-    if found.created >= retired_at:
+    if found.created is not None and found.created >= retired_at:
         return Use(
             UNKNOWN,
             f"the hub's record of {quoted(user)} was created at {format_time(found.created)}, after the home was retired, and an "

@@ -114,8 +114,7 @@ _SYSTEM = (
     ),
     *("/var/lib/NetworkManager", "/var/lib/cloud", "/var/lib/dbus", "/var/lib/rpm", "/var/lib/snapd", "/var/lib/sss"),
     *("/var/lib/iscsi", "/var/lib/nfs", "/var/lib/private", "/var/lib/selinux", "/var/lib/systemd"),
-    # What the node empties, or uses for its own programs.
-    *("/nix", "/tmp", "/var/tmp"),
+    "/nix",
 )
 #: Folders that are links into /var on image-based systems.
 _IN_VAR = ("/home", "/opt")
