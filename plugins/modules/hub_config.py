@@ -73,7 +73,8 @@ options:
     type: str
   service_account:
     description:
-      - The service account of the hub. The default is V(hub) for O(flavor=z2jh) and V(jupyterhub-hub) for O(flavor=odh).
+      - The service account of the hub. The default is that of the Helm values for O(flavor=z2jh), which is V(hub) unless they
+        name another one, and V(jupyterhub-hub) for O(flavor=odh).
     type: str
   values_file:
     description:

@@ -99,6 +99,18 @@ def test_replaced_roles_follow_the_values_and_go_with_the_option(cluster, module
             cluster.delete(kind, scheduler)
 
 
+def test_the_service_account_of_the_values_gets_the_permissions(cluster, modules, hub, values):
+    cluster.create("serviceaccounts", {"metadata": {"name": "my-hub"}}, hub)
+    values.write_text("hub:\n  serviceAccount:\n    name: my-hub\n")
+    modules.ok("hub_config", options(hub, values, rbac="replace", release="other"))
+    try:
+        for name in ("odh-persistency-hub", "odh-persistency-chart-hub"):
+            (subject,) = cluster.get("rolebindings", name, hub)["subjects"]
+            assert subject["name"] == "my-hub"
+    finally:
+        modules.ok("hub_config", {**options(hub, values), "state": "absent"})
+
+
 def test_open_data_hub_gets_its_config_map_and_gives_it_back(cluster, modules, odh, audit):
     chosen = {"namespace": odh, "flavor": "odh", "home_path": "/opt/app-root/src"}
     preview = modules.ok("hub_config", chosen, check=True, diff=True)

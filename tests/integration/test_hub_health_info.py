@@ -144,7 +144,7 @@ def test_a_hub_of_the_role_is_healthy_and_examining_it_writes_nothing(world, aud
     assert log.writes == (), log
     reviews = log.select(verb="create")
     assert {request.resource for request in reviews} == {REVIEW, "selfsubjectreviews"}
-    assert len(reviews) == 12
+    assert len(reviews) == 14
     assert {request.verb for request in log.requests} == {"get", "list", "create"}
     world.modules.ok(MODULE, {"namespace": world.namespace}, check=True)
 
@@ -435,7 +435,7 @@ def test_the_playbook_shows_the_table_and_writes_nothing(world, operator, audit)
         )
     assert played.recap["changed"] == 0
     assert log.writes == (), log
-    assert log.count(resource=REVIEW) == 11
+    assert log.count(resource=REVIEW) == 13
     assert "SEVERITY" in played.output
     assert "FINDING" in played.output
     assert "NFS server 10.0.0.9" in played.output

@@ -97,7 +97,8 @@ def hub(settings=None, **parts):
         "package": {"access.py": "x"},
         "expected": {"access.py": "x\n"},
         "reviews": {
-            (resource, verb): "delete" not in verb or resource == "pods" for resource, verb, _acl in reviewed_rights()
+            (resource, verb): "delete" not in verb or resource != "persistentvolumeclaims"
+            for resource, verb, _acl in reviewed_rights(DENIED)
         },
         "bindings": [],
         "own_bindings": [(NS, "odh-persistency-hub")],
@@ -150,7 +151,7 @@ def test_what_cannot_be_read_is_unknown_with_the_right_that_is_missing(part):
 def test_everything_unread_is_never_ok():
     parts = ("settings", "package", "bindings", "shares", "claims", "volumes", "drivers", "policies", "pods")
     parts = (*parts, "own_bindings")
-    rights = {(resource, verb): DENIED for resource, verb, _acl in reviewed_rights()}
+    rights = {(resource, verb): DENIED for resource, verb, _acl in reviewed_rights(DENIED)}
     observed = hub(**dict.fromkeys(parts, DENIED), reviews=rights, categories={NS: DENIED}, waiting_classes=None)
     findings = examine(observed)
     assert {finding.severity for finding in findings} == {"unknown"}
@@ -337,6 +338,8 @@ def test_servers_that_started_without_the_hook():
         (("persistentvolumeclaims", "list"), "error", "homes"),
         (("pods", "delete"), "error", "they run on with their mounts"),
         (("pods", "watch"), "warning", "slowly"),
+        (("events", "list"), "error", "no server starts"),
+        (("events", "watch"), "warning", "progress page"),
     ],
 )
 def test_rights_that_the_hub_lacks(right, severity, text):
@@ -355,6 +358,35 @@ def test_a_hub_that_may_delete_claims(verb):
     )
     assert finding.severity == "warning"
     assert "`hub_rbac: replace`" in finding.remedy
+
+
+def test_a_hub_that_does_not_watch_events_need_not_read_them():
+    observed = hub(values({"a": "c.KubeSpawner.events_enabled = False", "zz": hook()}))
+    reviews = {**observed.reviews, ("events", "list"): False, ("events", "watch"): False}
+    assert one(replace(observed, reviews=reviews), "hub_permissions").severity == "ok"
+    assert ("events", "list", False) not in reviewed_rights(observed.settings)
+
+
+@pytest.mark.parametrize(
+    ("snippet", "resources"),
+    [
+        ("c.KubeSpawner.services_enabled = True", {"services"}),
+        ("c.JupyterHub.internal_ssl = True", {"services", "secrets"}),
+        ("c.MySpawner.services_enabled = True", {"services"}),
+        ("c.KubeSpawner.services_enabled = True\nc.KubeSpawner.services_enabled = False", set()),
+        ("c.KubeSpawner.services_enabled = f()", set()),
+        ("", set()),
+    ],
+)
+def test_rights_for_the_services_and_secrets_of_servers(snippet, resources):
+    observed = hub(values({"a": snippet, "zz": hook()}))
+    rights = reviewed_rights(observed.settings)
+    assert {resource for resource, _verb, _acl in rights} & {"services", "secrets"} == resources
+    for resource in resources:
+        reviews = {(one, verb): verb != "create" or one != resource for one, verb, _acl in rights}
+        findings = found(replace(observed, reviews=reviews), "hub_permissions")
+        (finding,) = [finding for finding in findings if finding.severity == "error"]
+        assert f"may not create {resource}" in finding.reason
 
 
 def test_a_hub_without_homes_need_not_create_claims():
@@ -440,6 +472,8 @@ def test_groups_without_groups_of_the_hub():
         (ALL_SET + "c.Authenticator.auth_refresh_strict = True", "6.1.1", {"": "ok"}),
         ("c.GoogleOAuthenticator.manage_groups = True\nc.Authenticator.refresh_pre_spawn = True", "5.5.0", {"": "ok"}),
         (ALL_SET + "c.LDAPAuthenticator.manage_groups = False", "5.5.0", {"manage_groups": "warning"}),
+        (ALL_SET + "c.Authenticator.auth_refresh_age = 0", "5.5.0", {"auth_refresh_age": "warning"}),
+        (ALL_SET + "c.Authenticator.auth_refresh_age = 300", "5.5.0", {"": "ok"}),
         (ALL_SET + "c.Authenticator.manage_groups = f()", "5.5.0", {"manage_groups": "unknown"}),
         (
             "c.AAuthenticator.manage_groups = True\nc.BAuthenticator.manage_groups = False\n" + ALL_SET,

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.odh.persistency.plugins.module_utils._core.hub.chart_permissions import chart_permissions
+from ansible_collections.odh.persistency.plugins.module_utils._core.hub.chart_permissions import (
+    chart_permissions,
+    hub_account,
+)
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.configuration import (
     chart_version,
     hub_options,
@@ -310,8 +313,37 @@ def test_the_hub_may_not_delete_claims_and_has_services_only_if_it_uses_them():
         "persistentvolumeclaims": ["get", "list", "watch", "create"],
         "events": ["get", "list", "watch", "create"],
     }
-    with_services = rules({"hub": {"config": {"KubeSpawner": {"services_enabled": True}}}})
-    assert with_services["services"] == with_services["secrets"] == ["get", "list", "watch", "create", "delete"]
+    for hub in (
+        {"config": {"KubeSpawner": {"services_enabled": True}}},
+        {"config": {"Spawner": {"services_enabled": True}}},
+        {"config": {"MySpawner": {"services_enabled": True}}},
+        {"config": {"JupyterHub": {"internal_ssl": True}}},
+        {"extraConfig": {"a": "c.KubeSpawner.services_enabled = True"}},
+        {"extraConfig": {"a": "c.JupyterHub.internal_ssl = True"}},
+        {"extraConfig": {"a": "c.KubeSpawner.services_enabled = decided()"}},
+        {"extraConfig": {"a": "configured(c)"}},
+    ):
+        with_services = rules({"hub": hub})
+        assert with_services["services"] == with_services["secrets"] == ["get", "list", "watch", "create", "delete"]
+    for hub in (
+        {"config": {"KubeSpawner": {"services_enabled": False}}},
+        {"extraConfig": {"a": "c.KubeSpawner.services_enabled = True\nc.KubeSpawner.services_enabled = False"}},
+    ):
+        assert "services" not in rules({"hub": hub})
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({}, "hub"),
+        ({"hub": {"serviceAccount": {"name": "my-hub"}}}, "my-hub"),
+        ({"hub": {"serviceAccount": {"create": False}}}, "default"),
+        ({"fullnameOverride": None}, "my-jupyterhub-hub"),
+        ({"fullnameOverride": "lab"}, "lab-hub"),
+    ],
+)
+def test_the_service_account_of_the_hub_is_that_of_the_values(values, name):
+    assert hub_account(values, "my") == name
 
 
 def test_the_access_list_says_whether_the_hub_must_manage_groups():

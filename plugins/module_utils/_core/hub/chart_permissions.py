@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .doctor.chart import chart_settings
 from .permissions import Account, Definition, Rules, cluster_role_for, role_for
 
 _READ = ["get", "list", "watch"]
@@ -29,7 +30,7 @@ _HUB: Rules = (
     _rule("", ["persistentvolumeclaims"], [*_READ, "create"]),
     _rule("", ["events"], [*_READ, "create"]),
 )
-#: Only for hubs whose servers have Services, or certificates of the hub.
+#: Only for hubs whose servers have Services, or certificates of the hub, or may have them.
 _HUB_SERVICES: Rules = (_rule("", ["secrets", "services"], [*_READ, "create", "delete"]),)
 _IMAGE_AWAITER: Rules = (_rule("apps", ["daemonsets"], ["get"]),)
 _AUTOHTTPS: Rules = (_rule("", ["secrets"], ["get", "patch", "list", "create"]),)
@@ -89,6 +90,11 @@ def chart_permissions(values: Mapping[str, Any], account: Account, release: str)
     return found
 
 
+def hub_account(values: Mapping[str, Any], release: str) -> str:
+    """Return the name of the hub's service account."""
+    return _service_account(values, ("hub",), f"{_prefix(values, release)}hub")
+
+
 def all_chart_permissions(account: Account, release: str) -> list[Definition]:
     """Return the permissions for a chart with all of its parts."""
     return chart_permissions({"proxy": {"https": {"enabled": True, "hosts": ["all"]}}}, account, release)
@@ -103,9 +109,10 @@ _ACCOUNTS: Mapping[tuple[str, ...], str] = {
 
 
 def _services(values: Mapping[str, Any]) -> Rules:
-    spawner = _at(values, "hub", "config", "KubeSpawner", "services_enabled", default=False)
-    certificates = _at(values, "hub", "config", "JupyterHub", "internal_ssl", default=False)
-    return _HUB_SERVICES if spawner or certificates else ()
+    """Return the rules for Services and Secrets, unless it is certain that servers have none."""
+    settings = chart_settings(values)
+    may_have = any(settings.switched(trait).value is not False for trait in ("services_enabled", "internal_ssl"))
+    return _HUB_SERVICES if may_have else ()
 
 
 def _service_account(values: Mapping[str, Any], path: tuple[str, ...], default: str) -> str:

@@ -7,17 +7,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 from ansible.module_utils.basic import missing_required_lib
 
 from ..._core.hub import next_step, odh
-from ..._core.hub.configuration import ALWAYS, AUTO, CHART, FLAVORS, NEVER, REPLACE, Z2JH, chart_version, hub_options
+from ..._core.hub.chart_permissions import hub_account
+from ..._core.hub.configuration import (
+    ALWAYS,
+    AUTO,
+    CHART,
+    FLAVORS,
+    NEVER,
+    REPLACE,
+    Z2JH,
+    HubOptions,
+    chart_version,
+    hub_options,
+)
+from ..._core.hub.permissions import Account
 from ..._core.hub.software_tree import software_setting
-from ..._core.metadata import ABSENT, PRESENT
+from ..._core.metadata import ABSENT, PRESENT, claim_name_error
 from ..._core.outcome import Outcome
 from ..._core.plan import Plan
 from ..._core.requests import CONFIG_MAPS
+from ..._hub.acl_format import shown
 from ..._hub.hub_settings import HOMES, MOUNT_POINTS, POLICIES
 from ..files import values_file
 from ..files.hub_package import hub_package
@@ -91,6 +106,7 @@ def manage_hub(module: Any) -> dict[str, Any]:
             file = values_file.read_values(options.values_file)
         except ValueError as error:
             raise PlanRejected([str(error)]) from error
+        options = _with_account(options, module.params["service_account"], values_file.values_of(file))
     api = open_api(module)
     allowed = Allowed(module.params["new"], module.params["create_namespace"], module.check_mode)
     observer = HubObserver(api, allowed)
@@ -102,6 +118,16 @@ def manage_hub(module: Any) -> dict[str, Any]:
     if module._diff:
         result["diff"] = [result["diff"], *configurator.diffs]
     return result
+
+
+def _with_account(options: HubOptions, given: Optional[str], values: Mapping[str, Any]) -> HubOptions:
+    """Return the options with the service account of the Helm values, unless one is given."""
+    if given:
+        return options
+    name = hub_account(values, options.release)
+    if claim_name_error(name):
+        raise PlanRejected([f"`hub.serviceAccount.name` is {shown(name)}, not the name of a service account"])
+    return replace(options, account=Account(name, options.account.namespace))
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

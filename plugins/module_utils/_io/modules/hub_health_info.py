@@ -125,7 +125,7 @@ def _observe(api: Api, place: Place, configuration: Configuration, nfs_servers: 
         reviews=resources.reviews(
             [
                 (resource, verb, namespace if is_for_acl else place.servers)
-                for resource, verb, is_for_acl in reviewed_rights()
+                for resource, verb, is_for_acl in reviewed_rights(configuration.settings)
             ]
         ),
         bindings=resources.bindings(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .finding import ERROR, OK, WARNING, Finding, Unread, unknown
+from .finding import ERROR, OK, WARNING, Finding, Read, Unread, unknown
 from .observed import ObservedHub
 from .settings import HubSettings
 from .spawn_hook import hook_settings
@@ -44,13 +44,36 @@ NEEDED = (
     Right("pods", "create", ERROR, "no server starts", _CHART),
     Right("pods", "delete", ERROR, "the hub forgets servers that it stops, and they run on with their mounts", _CHART),
 )
+_EVENTS = (
+    Right("events", "list", ERROR, "no server starts, because KubeSpawner reads events first", _CHART),
+    Right("events", "watch", WARNING, "the progress page does not show why a server does not start", _CHART),
+)
+_NO_SERVER = "no server starts, because each has {} (`services_enabled` or `internal_ssl`)"
+_SERVICES = tuple(
+    Right(resource, verb, ERROR, _NO_SERVER.format(what), _CHART)
+    for resource, what in (("services", "a Service"), ("secrets", "a Secret"))
+    for verb in ("get", "create", "delete")
+)
 #: Rights that the hub should not have.
 UNWANTED = ((CLAIMS, "delete"), (CLAIMS, "deletecollection"))
 
 
-def reviewed_rights() -> list[tuple[str, str, bool]]:
+def _needed(settings: Read[HubSettings]) -> list[Right]:
+    """Return the rights that a hub with these settings needs."""
+    if isinstance(settings, Unread):
+        return [*NEEDED, *_EVENTS]
+    has_certificates = settings.switched("internal_ssl").value is True
+    used = {
+        "services": has_certificates or settings.switched("services_enabled").value is True,
+        "secrets": has_certificates,
+    }
+    events = () if settings.spawner("events_enabled").value is False else _EVENTS
+    return [*NEEDED, *events, *(right for right in _SERVICES if used[right.resource])]
+
+
+def reviewed_rights(settings: Read[HubSettings]) -> list[tuple[str, str, bool]]:
     """Return all rights to review: the resource, the verb, and whether it is for the namespace of the access list."""
-    needed = [(right.resource, right.verb, right.in_acl_namespace) for right in NEEDED]
+    needed = [(right.resource, right.verb, right.in_acl_namespace) for right in _needed(settings)]
     return [*needed, *((resource, verb, False) for resource, verb in UNWANTED)]
 
 
@@ -85,7 +108,7 @@ def check_permissions(hub: ObservedHub) -> list[Finding]:
     needs_claims = (
         not isinstance(hub.settings, HubSettings) or hook_settings(hub.settings).get("home", "claim") == "claim"
     )
-    for right in NEEDED:
+    for right in _needed(hub.settings):
         if right.verb == "create" and right.resource == CLAIMS and not needs_claims:
             continue
         if not hub.reviews.get((right.resource, right.verb)):

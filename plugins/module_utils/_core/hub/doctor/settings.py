@@ -94,6 +94,17 @@ class HubSettings:
             )
         )
 
+    def switched(self, trait: str) -> Setting:
+        """Return whether a section of any class switches a trait on: True, False, or COMPUTED if that is not known."""
+        found = Setting(False)
+        for section in dict.fromkeys(one.section for one in self.assignments if one.trait in (trait, ANY)):
+            one = self.last(section, trait)
+            if one is not None and one.is_known and one.value:
+                return Setting(True, one.place)
+            if one is not None and not one.is_known:
+                found = one
+        return found
+
 
 def settings_of(source: PythonSettings, first: Sequence[Assignment] = ()) -> HubSettings:
     """Return the settings of Python texts that run after the assignments in `first`."""
