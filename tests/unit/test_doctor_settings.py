@@ -219,12 +219,21 @@ def test_sources_of_the_chart_run_in_its_order():
         {"args": ["jupyterhub"]},
         {"command": ["x"]},
         {"extraVolumeMounts": [{"mountPath": "/usr/local/etc/jupyterhub/jupyterhub_config.d"}]},
+        {"extraVolumeMounts": [{"mountPath": "/usr/local/etc/jupyterhub/./jupyterhub_config.d/"}]},
         {"extraFiles": {"a": {"mountPath": "/usr/local/etc/jupyterhub/jupyterhub_config.d/a.py", "binaryData": "%"}}},
+        {"extraFiles": {"a": {"mountPath": "/usr/local/etc/jupyterhub//jupyterhub_config.d/a.py", "binaryData": "%"}}},
     ],
 )
 def test_sources_that_cannot_be_read_make_values_unknown(hub):
     assert chart_settings({"hub": hub}).spawner("delete_pvc").value is COMPUTED
     assert chart_settings({"hub": {**hub, "extraConfig": {"a": HOOK}}}).spawner("delete_pvc").value is False
+
+
+def test_a_file_over_the_configuration_makes_everything_unknown():
+    files = {"a": {"mountPath": "/usr/local/etc/jupyterhub/jupyterhub_config.py", "stringData": "x = 1"}}
+    for other in ({"extraFiles": files}, {"extraVolumeMounts": [{"mountPath": "/usr/local/etc/jupyterhub"}]}):
+        hub = {**other, "extraConfig": {"a": HOOK}}
+        assert chart_settings({"hub": hub}).spawner("delete_pvc").value is COMPUTED
 
 
 @pytest.mark.parametrize(

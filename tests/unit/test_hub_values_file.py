@@ -107,6 +107,20 @@ def test_an_empty_document_does_not_come_back_when_others_have_added_keys(write)
     assert write(within).base == "hub:\n  image: {tag: x}\n"
 
 
+@pytest.mark.parametrize("theirs", ["culler: {}", "other: null", "other:", "other: [a]", "1: x", "<<: {a: b}"])
+def test_keys_of_others_between_our_comments_are_rejected_whatever_their_value(write, theirs):
+    text = with_ours(write("proxy: {}\n"))
+    text = text.replace("    odh-persistency: {}\n", f"    odh-persistency: {{}}\n    {theirs}\n")
+    with pytest.raises(
+        ValueError, match=rf"`hub.services.{theirs.partition(':')[0]}` in line \d+ is between the comments"
+    ):
+        write(text)
+
+
+def test_a_key_that_we_added_and_that_has_lost_its_content_is_removed(write):
+    assert write("hub:  # odh.persistency: added\nproxy: {}\n").base == "proxy: {}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -189,6 +203,63 @@ def test_a_folder_is_no_file_of_values(tmp_path):
             "hub:\n  config:\n    Authenticator: {manage_groups: false}\n",
             "`hub.config.Authenticator.manage_groups` in line 3 is false, but the access list names groups of the hub",
         ),
+        (
+            'common: &c {zzz: "c.KubeSpawner.modify_pod_hook = f"}\nhub:\n  extraConfig:\n    <<: *c\n    a: x\n',
+            "`hub.extraConfig.zzz` sets modify_pod_hook in line 3, after the spawn hook, which must be last",
+        ),
+        (
+            "k: &k |\n  c.KubeSpawner.modify_pod_hook = f\nhub:\n  extraConfig:\n    zzz: *k\n",
+            "`hub.extraConfig.zzz` sets modify_pod_hook in line 2",
+        ),
+        (
+            "k: &k {modify_pod_hook: my.hook}\nhub:\n  config:\n    KubeSpawner: *k\n",
+            "`hub.config.KubeSpawner.modify_pod_hook` in line 4 is 'my.hook'",
+        ),
+        (
+            "k: &k {manage_groups: false}\nhub:\n  config:\n    Authenticator:\n      <<: *k\n      a: 1\n",
+            "`hub.config.Authenticator.manage_groups` in line 4 is false",
+        ),
+        (
+            "s: &s {type: static}\nsingleuser:\n  storage: *s\n",
+            "`singleuser.storage.type` in line 3 is static, but `hub_home` is claim",
+        ),
+        (
+            "c: &c\n  odh-persistency: {admin: true}\nhub:\n  services:\n    <<: *c\n    x: {}\n",
+            "`hub.services.odh-persistency` in line 4 is not between the comments of this role",
+        ),
+        (
+            "hub:\n  extraConfig:\n    zzz: |\n      s = '#'; c.KubeSpawner.modify_pod_hook = f\n",
+            "`hub.extraConfig.zzz` sets modify_pod_hook in line 4",
+        ),
+        (
+            "hub:\n  extraConfig:\n    zzz: |\n      x = 1\n      c.KubeSpawner.delete_pvc = True\n",
+            "`hub.extraConfig.zzz` sets KubeSpawner.delete_pvc in line 5, after the configuration of this role: give it a name",
+        ),
+        (
+            "hub:\n  extraConfig:\n    a: k = c.KubeSpawner\n    zzz: k.delete_pvc = f()\n",
+            "`hub.extraConfig.zzz` sets KubeSpawner.delete_pvc in line 4",
+        ),
+        ("hub:\n  extraConfig:\n    zzz: c.JupyterHub.spawner_class = My\n", "sets JupyterHub.spawner_class in line 3"),
+        (
+            "hub:\n  extraConfig:\n    zzz: c.Authenticator.manage_groups = False\n",
+            "sets Authenticator.manage_groups in",
+        ),
+        (
+            "hub:\n  extraConfig:\n    a: c.Authenticator.auth_refresh_age = 0\n",
+            "`hub.extraConfig.a` sets Authenticator.auth_refresh_age to 0 in line 3, which disables the refresh of groups",
+        ),
+        (
+            "hub:\n  config:\n    MyAuthenticator:\n      auth_refresh_age: 0\n",
+            "`hub.config.MyAuthenticator.auth_refresh_age` in line 4 is 0, which disables the refresh of groups at each start",
+        ),
+        (
+            "hub:\n  extraFiles:\n    mine:\n      mountPath: /usr/local/etc/jupyterhub//jupyterhub_config.py\n",
+            "`hub.extraFiles.mine` in line 3 replaces the chart's configuration, which runs that of this role: mount it",
+        ),
+        (
+            "hub:\n  extraVolumeMounts:\n    - {name: x, mountPath: /usr/local/etc/jupyterhub/}\n",
+            "`hub.extraVolumeMounts` in line 2 replaces the chart's configuration",
+        ),
         ("{\n}\n", "the value in line 1 is no mapping with keys on lines of their own: write it as one"),
         ("# x\n--- null\n", "the value in line 2 is no mapping with keys on lines of their own: write it as one"),
         ("hub: {image: x}\n", "`hub` in line 1 is no mapping with keys on lines of their own: write it as one"),
@@ -207,11 +278,13 @@ def test_hooks_that_can_be_chained_are_no_conflict(write):
     text = (
         "hub:\n  extraConfig:\n    first: |\n      c.KubeSpawner.modify_pod_hook = f\n"
         "    zzz: |\n      # modify_pod_hook is ours\n      c.JupyterHub.my_modify_pod_hooks = 1\n"
+        "      c.KubeSpawner.delete_pvc = False\n      c.Authenticator.auth_refresh_age = 60\n"
+        "    a: c.JupyterHub.spawner_class = My\n  extraVolumeMounts:\n    - {name: x, mountPath: /srv/x}\n"
         "rbac:\n  create: false\nsingleuser:\n  storage:\n    homeMountPath: /home/jovyan\n    type: dynamic\n"
     )
     found = yaml.safe_load(with_ours(write(text), REPLACE, manages_groups=True))
     assert found["rbac"] == {"create": False}
-    assert set(found["hub"]["extraConfig"]) == {"first", "zzz", "zz-odh-persistency"}
+    assert set(found["hub"]["extraConfig"]) == {"a", "first", "zzz", "zz-odh-persistency"}
 
 
 NAMES = st.sampled_from(

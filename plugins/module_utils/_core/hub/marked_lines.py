@@ -96,6 +96,11 @@ def _is_content(line: str) -> bool:
     return bool(line.strip()) and not ours and not line.lstrip().startswith(("#", "---", "...", "%"))
 
 
+def is_added(line: str) -> bool:
+    """Return whether a line has a key that we added."""
+    return _ADDED.match(line) is not None
+
+
 def appended(text: str, block: str, is_new: bool) -> str:
     """Return a text with our lines at its end. `block` ends with a newline."""
     begin = BEGIN + (NEW if is_new else "")

@@ -40,12 +40,30 @@ class YamlNode:
     value_line: int = 0
     children: Mapping[str, YamlNode] = field(default_factory=dict)
 
+    @property
+    def entries(self) -> dict[str, YamlNode]:
+        """The children, and the keys that aliases and merge keys give this mapping, which have its line."""
+        data = self.value if isinstance(self.value, Mapping) else {}
+        resolved = {
+            str(key): YamlNode(self.line, self.column, OTHER, value, self.line)
+            for key, value in data.items()
+            if str(key) not in self.children
+        }
+        return {**self.children, **resolved}
+
     def get(self, *path: str) -> YamlNode | None:
         """Return the node of a path of keys, None if it does not exist."""
         found: YamlNode | None = self
         for key in path:
-            found = None if found is None else found.children.get(key)
+            found = None if found is None else found.entries.get(key)
         return found
+
+    def has_line(self, *path: str) -> bool:
+        """Return whether a path of keys is written, and not only there by an alias or a merge key."""
+        found: YamlNode | None = self
+        for key in path:
+            found = None if found is None else found.children.get(key)
+        return found is not None
 
 
 def values_with(text: str, root: YamlNode, entries: Entries, is_new: bool = False) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from ..._core.hub.helm_values import Entries
-from ..._core.hub.marked_lines import stripped
+from ..._core.hub.marked_lines import lines_of, stripped
 from ..._core.hub.values_conflicts import conflicts, foreign_lines
 from ..._core.hub.values_merge import BLOCK, EMPTY, OTHER, YamlNode, values_with
 from ..errors import ExternalError
@@ -57,7 +57,7 @@ def read_values(path: str) -> ValuesFile:
     if without.errors:
         raise ValueError(f"{path}: {without.errors[0]}: restore it, or remove the lines of this role by hand")
     current, base = outline(text, path), outline(without.text, path)
-    foreign = foreign_lines(current, base)
+    foreign = foreign_lines(current, base, lines_of(text))
     if foreign:
         raise ValueError("; ".join(f"{path}: {one}" for one in foreign))
     return ValuesFile(path, text, without.text, without.is_new)
@@ -151,9 +151,9 @@ def _node(key: Any, value: Any, data: Any) -> YamlNode:
         if not value.value:
             return YamlNode(line, column, EMPTY, {})
         children = {
-            str(child.value): _node(child, content, data.get(child.value))
+            str(child.value): _node(child, content, data.get(_key(child)))
             for child, content in value.value
-            if isinstance(child, yaml.ScalarNode) and isinstance(data, Mapping) and child.tag.endswith(":str")
+            if isinstance(child, yaml.ScalarNode) and isinstance(data, Mapping)
         }
         style = OTHER if value.flow_style or not children else BLOCK
         return YamlNode(line, column, style, data, 0, children)
@@ -161,6 +161,11 @@ def _node(key: Any, value: Any, data: Any) -> YamlNode:
         return YamlNode(line, column, EMPTY)
     is_literal = isinstance(value, yaml.ScalarNode) and value.style in ("|", ">")
     return YamlNode(line, column, OTHER, data, value.start_mark.line + int(is_literal))
+
+
+def _key(node: Any) -> Any:
+    """Return a key as data. A merge key is none, because its place in the data is that of its keys."""
+    return node.value if node.tag.endswith((":str", ":merge")) else yaml.safe_load(node.value)
 
 
 def _repeated_keys(node: Any, place: tuple[str, ...]) -> Iterator[str]:

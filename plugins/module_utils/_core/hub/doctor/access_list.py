@@ -78,7 +78,7 @@ def _check_groups(hub: ObservedHub) -> list[Finding]:
     if settings.hub_version >= _FIRST_STRICT or not settings.hub_version:
         traits["auth_refresh_strict"] = "starts by administrators and the API go on with old groups"
     found = [_group_trait(settings, trait, without) for trait, without in traits.items()]
-    problems = [finding for finding in found if finding is not None]
+    problems = [finding for finding in (*found, _refresh_age(settings)) if finding is not None]
     if problems:
         return problems
     return [Finding(GROUPS, "Authenticator", OK, f"Groups are refreshed at each start (for {quote_list(groups)}).")]
@@ -95,6 +95,19 @@ def _group_trait(settings: HubSettings, trait: str, without: str) -> Optional[Fi
     if found.value is UNSET and trait == "auth_refresh_strict" and not settings.hub_version:
         return Finding(GROUPS, target, UNKNOWN, "Whether this JupyterHub has the trait is not known.", remedy)
     return Finding(GROUPS, target, WARNING, f"It is {described(found, 'false')}, so {without}.", remedy)
+
+
+def _refresh_age(settings: HubSettings) -> Optional[Finding]:
+    """Return the finding about an age of 0, with which JupyterHub refreshes nothing (`refresh_auth`, handlers/base.py)."""
+    target = "Authenticator.auth_refresh_age"
+    found = _authenticator(settings, "auth_refresh_age")
+    remedy = f"Remove it, or set `c.{target}` to a number of seconds in the section of the authenticator's class."
+    if not found.is_known:
+        return computed(GROUPS, target, found, remedy)
+    if found.value is UNSET or found.value:
+        return None
+    reason = f"It is {described(found, '')}, so groups are not refreshed when a server starts."
+    return Finding(GROUPS, target, WARNING, reason, remedy)
 
 
 def _authenticator(settings: HubSettings, trait: str) -> Setting:

@@ -24,6 +24,7 @@ from .python_settings import ANY, COMPUTED, Assignment, python_settings
 from .settings import HubSettings, mapping_at, settings_of
 
 SNIPPETS_FOLDER = f"{FOLDER}/jupyterhub_config.d"
+_CONFIGURATION = f"{FOLDER}/jupyterhub_config.py"
 #: Traits that the chart sets from values: section, trait, keys of the value.
 _TRAITS = (
     ("Spawner", "consecutive_failure_limit", ("hub", "consecutiveFailureLimit")),
@@ -59,15 +60,26 @@ def chart_settings(values: Mapping[str, Any]) -> HubSettings:
             first.append(Assignment(str(section), str(trait), value, f"the value hub.config.{section}.{trait}"))
     if hub.get("args") or hub.get("command"):
         first.append(Assignment(ANY, ANY, COMPUTED, "the value hub.args or hub.command"))
+    # Nothing is known of a hub that runs another file than the chart's.
+    last: list[Assignment] = []
     mounts = hub.get("extraVolumeMounts")
     for mount in mounts if isinstance(mounts, list) else ():
-        if isinstance(mount, Mapping) and str(mount.get("mountPath", "")).startswith(
-            (SNIPPETS_FOLDER, f"{FOLDER}/jupyterhub_config.py")
-        ):
+        path = posixpath.normpath(str(mount.get("mountPath", ""))) if isinstance(mount, Mapping) else ""
+        if replaces_configuration(path):
+            last.append(Assignment(ANY, ANY, COMPUTED, "the value hub.extraVolumeMounts"))
+        elif f"{path}/".startswith(f"{SNIPPETS_FOLDER}/"):
             first.append(Assignment(ANY, ANY, COMPUTED, "the value hub.extraVolumeMounts"))
+    if any(map(replaces_configuration, _files(hub))):
+        last.append(Assignment(ANY, ANY, COMPUTED, "the value hub.extraFiles"))
     settings = settings_of(python_settings(_sources(hub)), first)
+    settings = replace(settings, assignments=[*settings.assignments, *last])
     version = str(mapping_at(values, "Chart").get("AppVersion") or "")
     return replace(settings, hub_version=version_numbers(version), values=values)
+
+
+def replaces_configuration(path: str) -> bool:
+    """Return whether what is mounted at a path hides the chart's own configuration file."""
+    return bool(path) and f"{_CONFIGURATION}/".startswith(f"{posixpath.normpath(path).rstrip('/')}/")
 
 
 def package_files(values: Mapping[str, Any]) -> dict[str, str]:
@@ -123,7 +135,7 @@ def _files(hub: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for entry in mapping_at(hub, "extraFiles").values():
         if isinstance(entry, Mapping):
-            found[str(entry.get("mountPath", ""))] = _text_of(entry)
+            found[posixpath.normpath(str(entry.get("mountPath", "")))] = _text_of(entry)
     return found
 
 
