@@ -410,6 +410,13 @@ SOMEBODY = Subject("User", "bob")
         (binding(Subject("Group", "system:authenticated")), "error"),
         (binding(Subject("Group", "system:serviceaccounts")), "error"),
         (binding(Subject("Group", "system:serviceaccounts:other")), "warning"),
+        (binding(Subject("Group", "system:authenticated:oauth")), "error"),
+        (binding(Subject("Group", "system:whoever")), "warning"),
+        (binding(Subject("User", "system:serviceaccount:team:bot")), "warning"),
+        (binding(Subject("User", "system:serviceaccount:team")), "warning"),
+        (binding(Subject("Group", "system:admin")), "warning"),
+        (binding(SOMEBODY, role="cluster-admin"), "warning"),
+        (binding(SOMEBODY, rules=None, role="view")._replace(is_cluster_role=False), "unknown"),
         (binding(Subject("ServiceAccount", "system:serviceaccount:other:ci"), role="cluster-admin"), "warning"),
         (binding(SOMEBODY, rules=({**CLAIM_RULE, "verbs": ["*"]},)), "warning"),
         (
@@ -432,6 +439,9 @@ SOMEBODY = Subject("User", "bob")
         (binding(Subject("Group", "system:serviceaccounts:openshift-infra")), "ok"),
         (binding(Subject("ServiceAccount", "system:serviceaccount:kube-system:pvc-protection-controller")), "ok"),
         (binding(Subject("ServiceAccount", f"system:serviceaccount:{NS}:hub")), "ok"),
+        (binding(Subject("User", f"system:serviceaccount:{NS}:hub")), "ok"),
+        (binding(Subject("User", "system:serviceaccount:kube-system:pvc-protection-controller")), "ok"),
+        (binding(Subject("User", "system:kube-controller-manager")), "ok"),
     ],
 )
 def test_bindings_that_allow_deleting_claims(given, severity):
@@ -442,6 +452,8 @@ def test_the_login_of_this_run_is_expected():
     given = binding(Subject("ServiceAccount", f"system:serviceaccount:{NS}:odh-persistency"))
     assert one(hub(bindings=[given]), "claim_deletion").severity == "warning"
     assert one(hub(bindings=[given], myself=given.subjects[0].name), "claim_deletion").severity == "ok"
+    group = binding(Subject("Group", "bob"))
+    assert one(hub(bindings=[group], myself="bob"), "claim_deletion").severity == "warning"
 
 
 # -- the access list -------------------------------------------------------------------------------------------------------

@@ -94,7 +94,9 @@ class HubResources:
                 missing = () if complete.get(reference["kind"]) else None
                 of_role = rules.get((reference["kind"], reference["name"]), missing)
                 subjects = tuple(map(_subject, item.get("subjects") or ()))
-                found.append(Binding(kind, item["metadata"]["name"], reference["name"], subjects, of_role))
+                is_cluster_role = reference["kind"] == "ClusterRole"
+                name = item["metadata"]["name"]
+                found.append(Binding(kind, name, reference["name"], subjects, of_role, is_cluster_role))
         return found
 
     def own_bindings(self) -> Read[list[tuple[str, str]]]:

@@ -15,10 +15,27 @@ from .observed import Binding, ObservedHub, Subject
 
 CLAIM_DELETION = "claim_deletion"
 #: Groups that have everybody, or every service account.
-_EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
+_EVERYBODY = (
+    "system:authenticated",
+    "system:authenticated:oauth",
+    "system:unauthenticated",
+    "system:serviceaccounts",
+)
 #: A group for each namespace has its service accounts.
 _ACCOUNTS = "system:serviceaccounts:"
-_SYSTEM_GROUPS = ("kubeadm:cluster-admins",)
+_ACCOUNT = "system:serviceaccount:"
+#: The users and groups of the control plane and of its administrators, also those of k3s, RKE2 and OpenShift.
+_SYSTEM_USERS = (
+    "system:admin",
+    "system:apiserver",
+    "system:cloud-controller-manager",
+    "system:k3s-controller",
+    "system:kube-controller-manager",
+    "system:kube-scheduler",
+    "system:openshift-master",
+    "system:rke2-controller",
+)
+_SYSTEM_GROUPS = ("kubeadm:cluster-admins", "system:cluster-admins", "system:masters")
 #: Kubernetes' own roles whose rules are the same everywhere.
 _KNOWN = {"cluster-admin": True, "admin": True, "edit": True, "view": False}
 
@@ -53,7 +70,7 @@ def check_claim_deletion(hub: ObservedHub) -> list[Finding]:
 def allows_deletion(binding: Binding) -> Optional[bool]:
     """Return whether a binding allows deleting any claim, None if its rules are not known."""
     if binding.rules is None:
-        return _KNOWN.get(binding.role)
+        return _KNOWN.get(binding.role) if binding.is_cluster_role else None
     return any(_rule_allows(rule) for rule in binding.rules)
 
 
@@ -70,17 +87,17 @@ def _rule_allows(rule: Mapping[str, Any]) -> bool:
 
 def _is_expected(subject: Subject, binding: Binding, hub: ObservedHub) -> bool:
     """Return whether a subject is the control plane, an administrator, the hub (which is reviewed), or the login of this run."""
-    if subject.name in (hub.place.user, hub.myself):
+    if subject.kind != "Group" and subject.name in (hub.place.user, hub.myself):
         return True
-    if subject.kind == "ServiceAccount":
-        return _is_system(subject.name.split(":")[2])
-    if subject.name.startswith(_ACCOUNTS):
-        return _is_system(subject.name[len(_ACCOUNTS) :])
+    # A binding can also name a service account as a user.
+    prefix = _ACCOUNTS if subject.kind == "Group" else _ACCOUNT
+    if subject.name.startswith(prefix):
+        return _is_system(subject.name[len(prefix) :].partition(":")[0])
     if _is_everybody(subject):
         return False
-    if subject.name.startswith("system:") or subject.name in _SYSTEM_GROUPS:
+    if subject.name in (_SYSTEM_GROUPS if subject.kind == "Group" else _SYSTEM_USERS):
         return True
-    return binding.role == "cluster-admin"
+    return binding.role == "cluster-admin" and binding.kind == "ClusterRoleBinding"
 
 
 def _is_everybody(subject: Subject) -> bool:

@@ -39,13 +39,17 @@ class Subject(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """A RoleBinding or ClusterRoleBinding. `rules` are those of its role, None if that does not exist or is not readable."""
+    """A RoleBinding or ClusterRoleBinding. `rules` are those of its role, None if that does not exist or is not readable.
+
+    A RoleBinding can refer to a Role of the namespace, whose name says nothing, or to a ClusterRole.
+    """
 
     kind: str
     name: str
     role: str
     subjects: tuple[Subject, ...]
     rules: Optional[tuple[Mapping[str, Any], ...]]
+    is_cluster_role: bool = True
 
 
 @dataclass(frozen=True)
