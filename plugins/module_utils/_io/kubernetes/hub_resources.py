@@ -147,16 +147,16 @@ class HubResources:
         return others if isinstance(others, Unread) else {**found, **{claim.name: claim for claim in others}}
 
     def volumes(self, names: Iterable[str]) -> Read[list[Volume]]:
-        """Return all volumes if they are one page, and otherwise those with our label, and those of these names."""
-        every = attempt(lambda: self._api.list_first(VOLUMES, volume_from))
-        if every is not None:
-            return every
-        listed = attempt(lambda: self._api.list_all(VOLUMES, None, volume_from, f"{KIND_LABEL}={KIND_SHARE}"))
-        if isinstance(listed, Unread):
-            return listed
-        missing = sorted(set(names) - {volume.name for volume in listed})
-        others = self._others(VOLUMES, missing, volume_from)
-        return others if isinstance(others, Unread) else [*listed, *others]
+        """Return the volumes of shares, of the namespace of the servers, and those of these names."""
+        wanted = frozenset(names)
+
+        def if_concerned(item: dict[str, Any]) -> Optional[Volume]:
+            volume = volume_from(item)
+            is_home = volume.claim_namespace == self._place.servers
+            return volume if is_home or volume.share is not None or volume.name in wanted else None
+
+        listed = attempt(lambda: self._api.list_all(VOLUMES, None, if_concerned))
+        return listed if isinstance(listed, Unread) else [volume for volume in listed if volume is not None]
 
     def _others(
         self, resource: Resource, names: Sequence[str], convert: Callable[[dict[str, Any]], T]
