@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.model import Acl
 from ansible_collections.odh.persistency.plugins.module_utils._core.access.observed import PublishedAcl
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub_activity import HubUsers
+from ansible_collections.odh.persistency.plugins.module_utils._core.kubespawner.slugs import safe_pair
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import KEEP, STOP, UPDATE
 from ansible_collections.odh.persistency.plugins.module_utils._core.report.access import ReportContext
 from ansible_collections.odh.persistency.plugins.module_utils._core.report.servers import server_rows, servers_text
@@ -308,13 +309,35 @@ def test_a_token_that_sees_some_users_only():
 
 
 def test_of_several_pods_the_state_of_the_server_decides():
-    pods = [pod_of(creationTimestamp=CREATED), pod_of(creationTimestamp=CREATED, name="copy")]
-    assert all("several pods claim to be this server" in doubt for doubt in doubts(pods, hub_user("ann")))
+    pods = [pod_of(creationTimestamp=CREATED, name=name) for name in ("jupyter-ann", "copy")]
+    named = [pod_of(creationTimestamp=CREATED, name=name) for name in ("x-ann", "copy")]
+    assert doubts(pods, hub_user("ann"))[0] == ""
+    assert "several pods claim" in doubts(pods, hub_user("ann"))[1]
+    assert all("several pods claim to be this server" in doubt for doubt in doubts(named, hub_user("ann")))
     user = hub_user("ann", servers={"": {"state": {"pod_name": "jupyter-ann"}}})
     assert doubts(pods, user) == ["", "the pod of this server is jupyter-ann, says the hub"]
     # One that was created at another time is no reason to doubt.
     late = pod_of(creationTimestamp="2027-03-30T20:00:00Z", name="copy")
     assert doubts([pods[0], late], hub_user("ann"))[0] == ""
+
+
+SAFE, ESCAPED, ODH = f"jupyter-{safe_pair('al.ice', 'lab')}", "jupyter-al-2eice--lab", "jupyterhub-nb-al-2eice"
+
+
+@pytest.mark.parametrize(
+    ("names", "confirmed"),
+    [
+        ([SAFE, "copy"], [SAFE]),
+        ([ESCAPED, "copy", "other"], [ESCAPED]),
+        ([ODH, "copy"], [ODH]),
+        ([SAFE, ESCAPED], []),
+        (["jupyter-al-2eice", "copy"], []),
+    ],
+)
+def test_of_several_pods_the_one_with_the_name_that_kubespawner_gives_is_confirmed(names, confirmed):
+    pods = [pod_of(user="al.ice", server="lab", creationTimestamp=CREATED, name=name) for name in names]
+    found = doubts(pods, hub_user("al.ice", servers={"lab": {}}))
+    assert [name for name, doubt in zip(names, found) if not doubt] == confirmed
 
 
 def test_a_user_of_jupyterhub_1_5():

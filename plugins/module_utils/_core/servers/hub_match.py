@@ -6,21 +6,29 @@
 
 A pod that an editor of the namespace created can look like the pod of a server, and the address of another hub can have
 users with the same names. So the hub must confirm the pod: by its name, which the hub shows to tokens with the scope
-`admin:server_state`, or by the time. The API server sets the creation time of a pod, and the hub creates it soon after
+`admin:server_state`, or by the time. Of several pods that the time confirms, the one with the name that KubeSpawner gives by
+default is the server's. The API server sets the creation time of a pod, and the hub creates it soon after
 the start of the server.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 
 from ..hub_activity import HubUser, HubUsers
+from ..kubespawner.naming import NamingError, Template
 from ..times import format_time
 from ..validation import quoted
 from .pods import ServerPod
 
+_POD_NAMES = (
+    Template.parse("safe", "jupyter-{user_server}"),
+    Template.parse("escape", "jupyter-{username}--{servername}"),
+    Template.parse("odh", "jupyterhub-nb-{username}"),
+)
 #: How much later than the server's start its pod is created: less than the hub's `start_timeout`.
 _LATEST = timedelta(hours=2)
 #: How much earlier it seems to be, because the clocks of the hub and the API server differ.
@@ -33,7 +41,9 @@ class HubServers:
     def __init__(self, hub: HubUsers, pods: Iterable[ServerPod]) -> None:
         self._hub = hub
         self._pods = list(pods)
-        self._confirmed = Counter((pod.user, pod.server) for pod in self._pods if not self._mismatch(pod))
+        confirmed = [pod for pod in self._pods if not self._mismatch(pod)]
+        self._confirmed = Counter((pod.user, pod.server) for pod in confirmed)
+        self._expected = Counter((pod.user, pod.server) for pod in confirmed if _has_expected_name(pod))
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -49,7 +59,9 @@ class HubServers:
     def reason_not_to_stop(self, pod: ServerPod) -> str:
         """Return why a pod is not certainly the running server of its user, as a clause, or ""."""
         reason = self._mismatch(pod)
-        if not reason and self._confirmed[pod.user, pod.server] > 1:
+        server = (pod.user, pod.server)
+        is_only_expected = self._expected[server] == 1 and _has_expected_name(pod)
+        if not reason and self._confirmed[server] > 1 and not is_only_expected:
             reason = (
                 "several pods claim to be this server: give the token the scope `admin:server_state`, which shows the pod of "
                 "each server"
@@ -66,6 +78,15 @@ class HubServers:
         if pod.server not in user.active:
             return "the hub does not know this server as running: delete the pod if nobody uses it"
         return _unconfirmed(pod, user)
+
+
+def _has_expected_name(pod: ServerPod) -> bool:
+    """Return whether a pod has a name that KubeSpawner gives by default, which no second pod has at the same time."""
+    for template in _POD_NAMES:
+        with contextlib.suppress(NamingError):
+            if template.render(pod.user, pod.server) == pod.name:
+                return True
+    return False
 
 
 def _unconfirmed(pod: ServerPod, user: HubUser) -> str:
