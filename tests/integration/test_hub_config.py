@@ -286,6 +286,21 @@ def test_openshift_rejects_gids_outside_of_the_range_of_the_namespace(
     assert modules.ok("hub_config", chosen).warnings == []
 
 
+@pytest.mark.parametrize("account", ["hub", "users"])
+def test_openshift_asks_for_the_accounts_of_the_hub_and_of_its_servers(
+    cluster, modules, hub, other, values, constraints, account
+):
+    values.write_text("singleuser:\n  serviceAccountName: users\n")
+    cluster.patch("namespaces", other, {"metadata": {"annotations": RANGES}})
+    constraints(other, "MustRunAs")
+    publish(modules, other, 5000)
+    chosen = options(hub, values, servers_namespace=other)
+    modules.refused("hub_config", chosen)
+    place = hub if account == "hub" else other
+    constraints(other, "RunAsAny", groups=[], users=[f"system:serviceaccount:{place}:{account}"])
+    assert modules.ok("hub_config", chosen).warnings == []
+
+
 def test_a_login_without_namespaces_reads_the_project(cluster, modules, hub, values, constraints, restricted_user):
     constraints(hub, "MustRunAs")
     publish(modules, hub, 5000)

@@ -13,6 +13,7 @@ import yaml
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.chart_permissions import (
     chart_permissions,
     hub_account,
+    server_account,
 )
 from ansible_collections.odh.persistency.plugins.module_utils._core.hub.configuration import (
     chart_version,
@@ -344,6 +345,13 @@ def test_the_hub_may_not_delete_claims_and_has_services_only_if_it_uses_them():
 )
 def test_the_service_account_of_the_hub_is_that_of_the_values(values, name):
     assert hub_account(values, "my") == name
+
+
+def test_the_service_account_of_the_servers_is_that_of_the_values():
+    assert server_account({}) == "default"
+    named = {"singleuser": {"serviceAccountName": "users"}}
+    assert server_account(named) == "users"
+    assert server_account({**named, "hub": {"config": {"KubeSpawner": {"service_account": "other"}}}}) == "other"
 
 
 def test_the_access_list_says_whether_the_hub_must_manage_groups():

@@ -95,6 +95,12 @@ def hub_account(values: Mapping[str, Any], release: str) -> str:
     return _service_account(values, ("hub",), f"{_prefix(values, release)}hub")
 
 
+def server_account(values: Mapping[str, Any]) -> str:
+    """Return the name of the service account of the servers."""
+    found = chart_settings(values).spawner("service_account").value
+    return found if isinstance(found, str) else _at(values, "singleuser", "serviceAccountName", default="default")
+
+
 def all_chart_permissions(account: Account, release: str) -> list[Definition]:
     """Return the permissions for a chart with all of its parts."""
     return chart_permissions({"proxy": {"https": {"enabled": True, "hosts": ["all"]}}}, account, release)

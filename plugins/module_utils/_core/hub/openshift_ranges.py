@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
+from .permissions import Account
+
 GROUPS_ANNOTATION = "openshift.io/sa.scc.supplemental-groups"
 #: OpenShift takes this range if the namespace has none of groups.
 USERS_ANNOTATION = "openshift.io/sa.scc.uid-range"
@@ -63,11 +65,10 @@ def allowed_ranges(constraint: Mapping[str, Any], namespace_ranges: Sequence[IdR
     return own or list(namespace_ranges)
 
 
-def names_account(constraint: Mapping[str, Any], namespace: str, account: str) -> bool:
+def names_account(constraint: Mapping[str, Any], account: Account) -> bool:
     """Return whether a security context constraint itself names a service account, or a group that it is in."""
-    groups = {"system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{namespace}"}
-    user = f"system:serviceaccount:{namespace}:{account}"
-    return user in (constraint.get("users") or ()) or not groups.isdisjoint(constraint.get("groups") or ())
+    is_named = account.user in (constraint.get("users") or ())
+    return is_named or not set(account.groups).isdisjoint(constraint.get("groups") or ())
 
 
 def gid_errors(

@@ -42,6 +42,16 @@ class Account:
         """The subject of a binding."""
         return {"kind": "ServiceAccount", "name": self.name, "namespace": self.namespace}
 
+    @property
+    def user(self) -> str:
+        """The user name of the service account."""
+        return f"system:serviceaccount:{self.namespace}:{self.name}"
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups that it is in."""
+        return ["system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"]
+
 
 def hook_permissions(account: Account, servers_namespace: str, token_secret: Optional[str] = None) -> list[Definition]:
     """Return what the spawn hook needs in the namespace of the servers, and to read the Secret with the service's token."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from ..._core.hub.configuration import ALWAYS, AUTO, ODH, HubOptions, names_hub_groups, shares_by_gid
 from ..._core.hub.notebook_namespace import Workload
+from ..._core.hub.permissions import Account
 from ..._core.requests import Resource
 from ..module import PlanRejected
 from .acl_reader import AclReader
@@ -44,10 +45,10 @@ class ObservedState:
 
 
 class HubObserver:
-    """Reads the state of a hub."""
+    """Reads the state of a hub. `server_account` is the service account of its servers."""
 
-    def __init__(self, api: Api, allowed: Allowed) -> None:
-        self._api, self._allowed = api, allowed
+    def __init__(self, api: Api, allowed: Allowed, server_account: str) -> None:
+        self._api, self._allowed, self._server_account = api, allowed, server_account
 
     def observe(self, options: HubOptions, given: Optional[str], manage_groups: str) -> ObservedState:
         """Return the state. `given` is the namespace of the servers that the operator set. Raises PlanRejected."""
@@ -126,7 +127,8 @@ class HubObserver:
         shares = AclReader(self._api, servers).read([account.name]).acl.by_name
         state.manages_groups = manage_groups == ALWAYS or (manage_groups == AUTO and names_hub_groups(shares))
         if namespace is not None:
-            check = check_gids(self._api, servers, namespace, shares_by_gid(shares), account.name)
+            accounts = (account, Account(self._server_account, servers))
+            check = check_gids(self._api, servers, namespace, shares_by_gid(shares), accounts)
             state.warnings += check.warnings
             if check.errors:
                 raise PlanRejected(list(check.errors))

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..._core.hub.openshift_ranges import (
@@ -17,6 +17,7 @@ from ..._core.hub.openshift_ranges import (
     outside,
     ranges_of_namespace,
 )
+from ..._core.hub.permissions import Account
 from ..._core.requests import NAMESPACES, Resource
 from ..errors import ExternalError
 from .api import Api
@@ -62,10 +63,14 @@ def read_namespace(api: Api, name: str) -> Optional[dict[str, Any]]:
 
 
 def check_gids(
-    api: Api, namespace: str, found: Mapping[str, Any], gids: Mapping[int, Sequence[str]], account: str
+    api: Api,
+    namespace: str,
+    found: Mapping[str, Any],
+    gids: Mapping[int, Sequence[str]],
+    accounts: Iterable[Account],
 ) -> GidCheck:
-    """Return what OpenShift would reject. `gids` are those of shares, with their names; `found` is the Namespace,
-    `account` the service account of the hub, which creates the pods. They run as `default`.
+    """Return what OpenShift would reject. `gids` are those of shares, with their names; `found` is the Namespace of the servers,
+    `accounts` are the service accounts of the hub, which creates the pods, and of the pods.
     """
     ranges = ranges_of_namespace(found["metadata"].get("annotations") or {})
     if ranges is None or not outside(gids, ranges):
@@ -74,8 +79,8 @@ def check_gids(
         constraints = Api(OpenShiftConnection.of(api.connection, CONSTRAINTS)).list_all(
             CONSTRAINTS.resource, None, lambda item: item
         )
-        accounts = dict.fromkeys((account, "default"))
-        usable = [one for one in constraints if any(_may_use(api, one, namespace, name) for name in accounts)]
+        by_user = {account.user: account for account in accounts}
+        usable = [one for one in constraints if any(_may_use(api, one, namespace, who) for who in by_user.values())]
     except MissingApi:
         return GidCheck()
     except ExternalError as error:
@@ -88,13 +93,13 @@ def _all_restrict(usable: Sequence[Mapping[str, Any]], ranges: Sequence[IdRange]
     return bool(usable) and all(allowed_ranges(one, ranges) is not None for one in usable)
 
 
-def _may_use(api: Api, constraint: Mapping[str, Any], namespace: str, account: str) -> bool:
-    """Return whether pods of a service account may use a constraint: it names the account, or RBAC allows it."""
-    if names_account(constraint, namespace, account):
+def _may_use(api: Api, constraint: Mapping[str, Any], namespace: str, account: Account) -> bool:
+    """Return whether a service account may use a constraint in a namespace: it names the account, or RBAC allows it."""
+    if names_account(constraint, account):
         return True
     spec = {
-        "user": f"system:serviceaccount:{namespace}:{account}",
-        "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
+        "user": account.user,
+        "groups": account.groups,
         "resourceAttributes": {
             "group": CONSTRAINTS.resource.group,
             "resource": CONSTRAINTS.resource.plural,

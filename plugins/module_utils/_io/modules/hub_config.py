@@ -13,7 +13,7 @@ from typing import Any, Optional
 from ansible.module_utils.basic import missing_required_lib
 
 from ..._core.hub import next_step, odh
-from ..._core.hub.chart_permissions import hub_account
+from ..._core.hub.chart_permissions import hub_account, server_account
 from ..._core.hub.configuration import (
     ALWAYS,
     AUTO,
@@ -101,15 +101,17 @@ def manage_hub(module: Any) -> dict[str, Any]:
     if not hasattr(values_file, "yaml"):
         module.fail_json(msg=missing_required_lib("PyYAML"))
     file = None
+    values: Mapping[str, Any] = {}
     if options.flavor == Z2JH:
         try:
             file = values_file.read_values(options.values_file)
         except ValueError as error:
             raise PlanRejected([str(error)]) from error
-        options = _with_account(options, module.params["service_account"], values_file.values_of(file))
+        values = values_file.values_of(file)
+        options = _with_account(options, module.params["service_account"], values)
     api = open_api(module)
     allowed = Allowed(module.params["new"], module.params["create_namespace"], module.check_mode)
-    observer = HubObserver(api, allowed)
+    observer = HubObserver(api, allowed, server_account(values))
     state = observer.observe(options, module.params["servers_namespace"], module.params["manage_groups"])
     configurator = Configurator(module, state, file)
     outcome = configurator.run(api)
