@@ -160,6 +160,34 @@ class TestContent:
         release_tree.add("tool/1.0", GOOD, files)
         assert self.reason(release_tree).endswith(": bin/tool is run by /tmp/build/venv/bin/python")
 
+    @pytest.mark.parametrize(
+        ("file", "text"),
+        [
+            ("libexec/helper", "#!{build}/python\n"),
+            ("usr/bin/helper", "#!{build}/python\n"),
+            ("bin/helper", "#!/usr/bin/env {build}/python\n"),
+            ("bin/helper", "#!/bin/sh\n'''exec' {build}/python3 \"$0\" \"$@\"\n' '''\n"),
+            ("lib/python3.11/site-packages/tool/bin/helper", "#! {build}/python\n"),
+        ],
+    )
+    def test_a_script_that_a_program_of_its_build_runs(self, release_tree: ReleaseTree, file: str, text: str) -> None:
+        build = "/scratch/odh-persistency-build-1-2-abc/build/tool"
+        release_tree.add("tool/1.0", GOOD, {file: text.format(build=build)})
+        assert self.reason(release_tree).endswith(f": {file} names its build folder")
+
+    def test_a_script_in_any_folder_that_a_program_below_the_build_path_runs(self, release_tree: ReleaseTree) -> None:
+        files = {"libexec/helper": "#!/run/build/python\n", "share/example.sh": "#!/bin/sh\nls /run/build\n"}
+        root = release_tree.add("tool/1.0", GOOD, files)
+        (root / "lib.so").symlink_to("/run/build/tool/lib.so")
+        (root / "lib64").symlink_to("/var/lib/odh-persistency-build-1-2-abc/lib64")
+        (root / "resolv.conf").symlink_to("/run/systemd/resolve/resolv.conf")
+        [(_module, _check, reason)] = release_tree.verify(build_path="/run/build")
+        assert sorted(reason.partition(": ")[2].split(", ")) == [
+            "lib.so links to /run/build/tool/lib.so",
+            "lib64 links to /var/lib/odh-persistency-build-1-2-abc/lib64",
+            "libexec/helper names its build folder",
+        ]
+
     def test_a_program_whose_interpreter_is_gone(self, release_tree: ReleaseTree) -> None:
         python = f"{release_tree.tree.store}/Python/3.11-0123456789ab/bin/python"
         release_tree.add("tool/1.0", GOOD, {"bin/tool": f"#!{python}\n"})

@@ -10,6 +10,7 @@ get no further.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Any, Callable
 
@@ -79,5 +80,6 @@ def subject_of(tree: TreeLayout, request: dict[str, Any]) -> Subject:
         changed=changed,
         lmod_cmd=request["lmod_cmd"],
         python=request.get("python") or "",
+        build_path=os.path.realpath(request["build_path"]) if request.get("build_path") else "",
         limits=LIMITS._replace(**request.get("limits") or {}),
     )

@@ -5,7 +5,8 @@
 """What an installation points to is another installation, or belongs to the system: nothing is left of its build.
 
 Links may lead to installations and to files of the system, such as /etc/ssl. RPATHs may name folders of installations and of
-the system's libraries. Programs on PATH may be run by programs of installations and of the system.
+the system's libraries. Programs on PATH may be run by programs of installations and of the system. No link, and no script in any
+folder, names a folder of a build.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..errors import REJECTED, PhaseError
+from ..leftovers import SCRATCH
 from ..tree_layout import ENTRY_FOLDER, SOFTWARE
 from .subject import Failure, Subject
 
@@ -50,7 +52,7 @@ def check(subject: Subject, entry: dict[str, Any]) -> list[Failure]:
         return [Failure(module, CHECK, f"its installation {root} does not exist")]
     # What was adopted stays in a folder of its own.
     places = (subject.tree.store, os.path.join(subject.tree.prefix, SOFTWARE))
-    found = list(_Scan(places, root).findings())
+    found = list(_Scan(places, root, subject.build_path).findings())
     if not found:
         return []
     problems = [f"{os.path.relpath(finding.path, root)} {finding.problem}" for finding in found[:_SHOWN]]
@@ -63,8 +65,9 @@ def check(subject: Subject, entry: dict[str, Any]) -> list[Failure]:
 class _Scan:
     """Looks at each file of an installation once."""
 
-    def __init__(self, places: tuple[str, ...], root: str) -> None:
+    def __init__(self, places: tuple[str, ...], root: str, build_path: str = "") -> None:
         self._places, self._root = places, root
+        self._builds = (build_path,) if build_path else ()
         self._binaries: list[str] = []
 
     def findings(self) -> Iterator[_Finding]:
@@ -99,19 +102,26 @@ class _Scan:
         where = os.path.normpath(os.path.join(os.path.dirname(path), target))
         if not _inside(where, self._places):
             # A relative link out of the tree leads to something else on each host.
-            return "" if os.path.isabs(target) and _inside(where, _SYSTEM) else f"links to {target}"
+            is_system = os.path.isabs(target) and _inside(where, _SYSTEM) and not self._is_of_build(where)
+            return "" if is_system else f"links to {target}"
         if not _inside(where, (self._root,)) and not os.path.exists(where):
             return f"links to {target}, which does not exist"
         return ""
 
     def _interpreter(self, path: str, start: bytes) -> str:
+        words = start[2:].partition(b"\n")[0].decode("utf-8", "replace").split()
+        # pip writes a long path into the second line.
+        if SCRATCH.encode() in start or any(map(self._is_of_build, words)):
+            return "names its build folder"
         if os.path.relpath(path, self._root).split(os.sep)[0] not in _PROGRAMS:
             return ""
-        words = start[2:].partition(b"\n")[0].decode("utf-8", "replace").split()
         program = words[0] if words else ""
         if _inside(program, self._places):
             return "" if os.path.exists(program) else f"is run by {program}, which does not exist"
         return "" if _inside(program, _SYSTEM_PROGRAMS) else f"is run by {program or 'nothing'}"
+
+    def _is_of_build(self, path: str) -> bool:
+        return SCRATCH in path or (_inside(path, self._builds) and not _inside(path, self._places))
 
     def _rpaths(self, paths: list[str]) -> Iterator[_Finding]:
         path = paths[0]  # readelf names the file only if it gets several

@@ -46,6 +46,8 @@ class Subject(NamedTuple):
     #: The Python that runs the kernels of notebooks, or "" if it is unknown.
     python: str
     limits: Limits
+    #: The folder in which builds run, or "" if it is unknown.
+    build_path: str = ""
     #: The variables that the image of a server sets. On a host that builds they are unknown.
     image_environment: Mapping[str, str] = MappingProxyType({})
 
