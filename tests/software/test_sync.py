@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._software import remote_tree
 from ansible_collections.odh.persistency.plugins.module_utils._software.locks import NOBODY_AFTER
 
 from tests.support.cluster import wait_for
@@ -203,6 +204,42 @@ def test_a_rollback_by_hand_there_is_written_down(synced: Synced) -> None:
         (first, "observed"),
         (third, "published"),
     ]
+
+
+def test_a_link_there_that_leads_to_the_release_in_another_way_is_replaced(synced: Synced) -> None:
+    """Clients that mount the tree elsewhere cannot follow an absolute link."""
+    synced.near.add("tool/1.0")
+    release = synced.near.publish("tool/1.0")
+    synced.ok()
+    link = synced.far.path / "current"
+    absolute = f"{synced.far.path}/releases/{release}"
+    link.unlink()
+    link.symlink_to(absolute)
+    made = synced.ok()
+    assert actions(made) == [("update", "link", "current")]
+    assert made.changes[0]["reason"].endswith(f"has {absolute}")
+    assert os.readlink(link) == f"releases/{release}"
+    assert not synced.ok().changed
+
+
+@pytest.mark.parametrize(
+    ("folder", "complete"), [("store/tool/1-0", ".odh-persistency/entry.json"), ("releases/one", "manifest.json")]
+)
+def test_only_what_is_complete_gets_its_name(tmp_path: Path, folder: str, complete: str) -> None:
+    """What rsync left out of a folder, because somebody damaged it meanwhile, would stay half for ever."""
+    staged = tmp_path / "locks/sync" / folder
+    staged.mkdir(parents=True)
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "old").touch()
+    command = ["sh", "-s", "--", str(tmp_path), folder]
+    done = subprocess.run(command, input=remote_tree._MOVE, text=True, capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr == f"locks/sync/{folder} was not sent as a whole: it has no {complete}\n"
+    assert (tmp_path / folder / "old").exists()
+    (staged / complete).parent.mkdir(exist_ok=True)
+    (staged / complete).touch()
+    subprocess.run(command, input=remote_tree._MOVE, text=True, check=True)
+    assert (tmp_path / folder / complete).exists()
 
 
 def test_a_connection_that_breaks_leaves_current_alone_and_what_was_sent_is_not_sent_again(synced: Synced) -> None:

@@ -22,6 +22,8 @@ from .tree_layout import RELEASE_ID, RELEASES, SKELETON
 TARGET = re.compile(
     r"(?P<login>(?:[A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>/[A-Za-z0-9._+/@-]*[A-Za-z0-9._+@-])\Z"
 )
+#: The link `current` as it must be.
+RELEASE_LINK = re.compile(f"{RELEASES}/{RELEASE_ID.pattern}")
 #: Where what is sent waits until it is complete. It is on the same file system as the store.
 STAGING = "locks/sync"
 #: Seconds without an answer after which a connection is given up.
@@ -51,6 +53,11 @@ for path; do
   for complete in .odh-persistency/entry.json manifest.json; do
     [ -e "$path/$complete" ] && continue 2
   done
+  case "$path" in store/*) complete=.odh-persistency/entry.json ;; *) complete=manifest.json ;; esac
+  if [ ! -e "locks/sync/$path/$complete" ]; then
+    echo "locks/sync/$path was not sent as a whole: it has no $complete" >&2
+    exit 1
+  fi
   if [ -e "$path" ]; then
     if grep -qsF "\"${path#store/}\"" releases/*/manifest.json; then
       echo "$path has no .odh-persistency/entry.json and is part of a release there: restore that file first" >&2
@@ -123,7 +130,10 @@ _METADATA = (
 
 
 class Observed(NamedTuple):
-    """What is on the other host: digests of `entry.json` by path below the store and of manifests by release; what is current."""
+    """What is on the other host: digests of `entry.json` by path below the store and of manifests by release; what is current.
+
+    `current` is the id of a release, or else the text of the link.
+    """
 
     entries: dict[str, str]
     releases: dict[str, str]
@@ -197,7 +207,9 @@ class RemoteTree:
             digest, _blank, path = line.partition("  ")
             parts = path.split("/")
             if line.startswith("current "):
-                current = line[len("current ") :].rpartition("/")[2]
+                link = line[len("current ") :]
+                # Any other link is no release, also one that leads to it: clients may not be able to follow it.
+                current = link[len(RELEASES) + 1 :] if RELEASE_LINK.match(link) else link
             elif parts[0] == RELEASES and RELEASE_ID.match(parts[1]):
                 releases[parts[1]] = digest
             elif parts[0] == SKELETON[0]:

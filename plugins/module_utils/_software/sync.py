@@ -58,7 +58,7 @@ def _send(tree: TreeLayout, manifest: dict[str, Any], remote: RemoteTree, emit: 
         if folders:
             remote.send(tree.prefix, folders, emit)
             remote.move(folders)
-    before = planned["current"] or ""
+    before = (planned["current"] or "").rpartition("/")[2]
     lines = [as_line(Publication(release, utc_now(), PUBLISHED))]
     if RELEASE_ID.match(before):
         lines.append(as_line(Publication(before, utc_now(), OBSERVED)))
