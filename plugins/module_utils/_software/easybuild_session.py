@@ -20,16 +20,18 @@ from .tree_layout import TreeLayout
 
 #: EasyBuild options that define where things go and what happens. The stack's options cannot set them.
 RESERVED = re.compile(
-    r"(disable-)?(allow-use-as-root.*|buildpath|bwrap.*|cleanup-.*|container.*|copy-ec|dry-run.*|extended-dry-run.*|fetch"
+    r"(disable-)?(allow-use-as-root.*|amend|buildpath|bwrap.*|cleanup-.*|container.*|copy-ec|dry-run.*|dump-.*|extended-dry-run.*|fetch"
     r"|fixed-installdir-naming-scheme|force|ignore-?.*|include-module-naming-schemes|inject-.*|installpath.*|job.*|locks-dir"
-    r"|logfile-format|missing.*|module-.*|modules-tool|new-.*|prefix|rebuild|repository.*|robot.*|sanity-check-only|skip"
-    r"|sourcepath.*|stop|subdir-.*|suffix-modules-path|terse|test-report-env-filter|tmp-logdir|tmpdir|umask)\Z"
+    r"|logfile-format|missing.*|module-.*|modules-tool|new-.*|prefix|rebuild|repository.*|robot.*|sanity-check-only|search.*"
+    r"|skip|software(-.*)?|sourcepath.*|stop|subdir-.*|suffix-modules-path|terse|test-report-env-filter|tmp-logdir|tmpdir"
+    r"|toolchain.*|try-.*|umask)\Z"
 )
 
 #: Options that change how a build runs and not what it gives, or that other inputs of the hash show.
 HARMLESS = re.compile(
-    r"accept-eula-for|color|debug|download-timeout|filter-(deps|ecs)|http-header-fields-urlpat|include-easyblocks.*"
-    r"|max-parallel|parallel.*|show-progress-bar|trace|wait-on-lock-.*"
+    r"accept-eula-for|color|debug|download-timeout|enforce-checksums|experimental|filter-(deps|ecs)"
+    r"|http-header-fields-urlpat|include-easyblocks.*|logtostdout|max-parallel|output-style|parallel.*|set-gid-bit"
+    r"|show-progress-bar|silence-.*|trace|wait-on-lock-.*"
 )
 #: Options that name a file whose content is what counts.
 FILES = ("hooks", "modules-footer", "modules-header")
@@ -115,18 +117,21 @@ def all_options(request: dict[str, Any], options: dict[str, Any]) -> dict[str, A
 
 
 def hashed_options(request: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that change what a build gives, each in one form."""
-    return {
-        key: _hashed(key, value) for key, value in all_options(request, options).items() if not HARMLESS.fullmatch(key)
-    }
+    """Return the options that change what a build gives, each by the argument that EasyBuild gets."""
+    found = {}
+    for name, value in all_options(request, options).items():
+        key = name
+        if name.startswith("disable-") and value in (None, True):
+            key, value = name[len("disable-") :], False
+        if not HARMLESS.fullmatch(key):
+            found[key] = file_digest(str(value)) if key in FILES and os.path.isfile(str(value)) else _text(value)
+    return found
 
 
-def _hashed(key: str, value: Any) -> Any:
+def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return sorted(map(str, value))
-    if key in FILES and os.path.isfile(str(value)):
-        return file_digest(str(value))
-    return str(value)
+        return ",".join(map(str, value))
+    return str(True if value is None else value)
 
 
 def entry_options(options: Optional[dict[str, Any]]) -> dict[str, Any]:
@@ -139,9 +144,7 @@ def _option(key: str, value: Any) -> str:
         return f"--{key}"
     if value is False:
         return f"--disable-{key}"
-    if isinstance(value, (list, tuple)):
-        value = ",".join(str(item) for item in value)
-    return f"--{key}={value}"
+    return f"--{key}={_text(value)}"
 
 
 def reject_root() -> None:

@@ -8,6 +8,7 @@ import random
 from typing import Any
 
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._software.easybuild_session import hashed_options
 from ansible_collections.odh.persistency.plugins.module_utils._software.entry_hash import (
     RECORDED,
     easyconfig_digest,
@@ -126,3 +127,47 @@ def test_values_that_look_alike(one: dict[str, Any], other: dict[str, Any]) -> N
 
 def test_a_list_and_a_tuple_are_the_same_to_easybuild() -> None:
     assert easyconfig_digest({"a": [("b", 1)]}) == easyconfig_digest({"a": [["b", 1]]})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"enforce-checksums": True},
+        {"disable-enforce-checksums": True},
+        {"logtostdout": True},
+        {"output-style": "basic"},
+        {"silence-deprecation-warnings": "x"},
+        {"experimental": True},
+        {"set_gid_bit": True},
+        {"disable-trace": True},
+    ],
+    ids=str,
+)
+def test_options_that_change_no_result_change_no_hash(options: dict[str, Any]) -> None:
+    assert hashed_options({}, options) == {"optarch": "GENERIC"}
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [
+        [{"rpath": None}, {"rpath": True}],
+        [{"rpath": False}, {"disable-rpath": True}, {"disable-rpath": None}],
+        [{"cuda-compute-capabilities": ["8.0", "9.0"]}, {"cuda_compute_capabilities": "8.0,9.0"}],
+        [{"optarch": "GENERIC"}, {}],
+    ],
+    ids=str,
+)
+def test_options_that_give_the_same_argument_give_the_same_hash(alike: list[dict[str, Any]]) -> None:
+    assert len({json.dumps(hashed_options({}, options), sort_keys=True) for options in alike}) == 1
+
+
+def test_options_that_change_a_result_change_the_hash() -> None:
+    some: list[dict[str, Any]] = [
+        {},
+        {"rpath": True},
+        {"rpath": False},
+        {"optarch": "x"},
+        {"a": ["x", "y"]},
+        {"a": ["y", "x"]},
+    ]
+    assert len({json.dumps(hashed_options({}, options), sort_keys=True) for options in some}) == len(some)

@@ -180,6 +180,15 @@ REJECTED = {
         "stack.yml:4: the option `installpath` of a-1.eb decides where or whether EasyBuild installs, and so does the "
         "release: remove it",
     ),
+    "toolchain": (
+        "easyconfigs:\n  - a-1.eb:\n      options: {try-software-version: 2}\n",
+        "stack.yml:3: the option `try-software-version` of a-1.eb is for a run of `eb` by hand, and changes which easyconfig "
+        "that is, or builds nothing: write an easyconfig of its own, or remove it",
+    ),
+    "search": (
+        "easyconfigs:\n  - a-1.eb:\n      options: {disable-search: true}\n",
+        "stack.yml:3: the option `disable-search` of a-1.eb is for a run of `eb` by hand",
+    ),
     "option with dashes": (
         "easyconfigs:\n  - a-1.eb:\n      options: {'--x y': 1}\n",
         "stack.yml:3: '--x y' is no option of EasyBuild: write the long name without dashes in front",
@@ -243,6 +252,14 @@ def test_a_stack_of_the_inventory_has_the_path_of_each_value() -> None:
     assert error.startswith(
         "stack: easyconfigs[1].b-1.eb.optionl: the key `optionl` is unknown (did you mean `optional`?)"
     )
+
+
+@pytest.mark.parametrize(
+    "option", ["dump-env-script", "search-filename", "software-name", "toolchain", "toolchain-version", "try-amend"]
+)
+def test_options_of_a_run_by_hand_are_rejected(option: str, tmp_path: Path) -> None:
+    _stack, [error] = parsed(tmp_path, f"easyconfigs:\n  - a-1.eb:\n      options: {{{option}: x}}\n")
+    assert error.startswith(f"stack.yml:3: the option `{option}` of a-1.eb is for a run of `eb` by hand")
 
 
 _KEYS = st.sampled_from(

@@ -63,8 +63,9 @@ _LOCATIONS = (
     "extended-dry-run",
     "sanity-check-only",
     "easystack",
-    "try-toolchain",
 )
+#: Options that change which easyconfig is built, or build nothing.
+_BY_HAND = re.compile(r"(?:try-|dump-|search|software(?:-|\Z)|toolchain|amend\Z)")
 
 
 def easyconfig_error(name: str) -> str:
@@ -284,6 +285,12 @@ class _Parser:
                     value,
                     f"the option `{key}` of {easyconfig} decides where or whether EasyBuild installs, and so does the release: "
                     "remove it",
+                )
+            elif _BY_HAND.match(base):
+                self._error(
+                    value,
+                    f"the option `{key}` of {easyconfig} is for a run of `eb` by hand, and changes which easyconfig that is, or "
+                    "builds nothing: write an easyconfig of its own, or remove it",
                 )
             elif name in IGNORED_OPTIONS:
                 if IGNORED_OPTIONS[name] and value.value:
