@@ -110,6 +110,41 @@ def test_options_of_an_entry_are_for_it_and_for_what_it_brings(phases: Phases) -
     assert {module for module in plain if plain[module]["hash"] != mixed[module]["hash"]} == {"lib/1.0", "tool/1.0"}
 
 
+def test_own_options_of_an_entry_win(phases: Phases) -> None:
+    phases.software.add("base", "1.0")
+    phases.software.add("lib", "1.0", "dependencies = [('base', '1.0')]")
+    phases.software.add("tool", "1.0", "dependencies = [('lib', '1.0')]")
+    first, last = {"options": {"rpath": True}}, {"options": {"optarch": "x"}}
+    for entries in (
+        [{"lib-1.0.eb": first}, "tool-1.0.eb", "base-1.0.eb"],
+        [{"tool-1.0.eb": last}, "base-1.0.eb", {"lib-1.0.eb": first}],
+    ):
+        found = phases.resolve(*entries)
+        assert list(found) == ["base/1.0", "lib/1.0", "tool/1.0"]
+        expected = last if {"tool-1.0.eb": last} in entries else {"options": {}}
+        options = {module: entry["options"] for module, entry in found.items()}
+        assert options == {"base/1.0": {}, "lib/1.0": first["options"], "tool/1.0": expected["options"]}
+        assert found["tool/1.0"]["inputs"]["options"]["optarch"] == expected["options"].get("optarch", "GENERIC")
+        assert all(entry["requested"] for entry in found.values())
+
+
+@pytest.mark.parametrize("options", [{}, {"options": {"rpath": True}}], ids=str)
+def test_two_easyconfigs_of_one_module(phases: Phases, options: dict[str, object]) -> None:
+    phases.software.add("tool", "1.0")
+    folder = phases.software.easyconfigs
+    (folder / "my-tool.eb").write_text((folder / "tool-1.0.eb").read_text())
+    assert phases.errors("tool-1.0.eb", {"my-tool.eb": options} if options else "my-tool.eb") == [
+        "my-tool.eb: its module tool/1.0 is already that of tool-1.0.eb: remove one of the two"
+    ]
+
+
+def test_what_an_easyconfig_does_with_python_changes_no_hash(phases: Phases) -> None:
+    more = "import os\nlocal_home = os.environ['HOME']\npreconfigopts = 'HOME=%s ' % os.environ['HOME']\n"
+    phases.software.add("tool", "1.0", more + "def local_function(): pass\nfunction = local_function\n")
+    [one], [other] = (phases.resolve("tool-1.0.eb").values() for _time in range(2))
+    assert one["hash"] == other["hash"]
+
+
 def test_every_easyconfig_with_an_error_is_named(phases: Phases) -> None:
     software = phases.software
     software.add("good", "1.0")

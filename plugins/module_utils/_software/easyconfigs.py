@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+#: What parameters are made of. Text for anything else may have an address, which is another one in each run.
+_DATA = (str, int, float, list, tuple, dict, set, frozenset, type(None))
 #: How EasyBuild starts what it says of an easyconfig.
 _PATH = re.compile(r"^Failed to process easyconfig \S+: ")
 
@@ -111,8 +113,9 @@ def modules_of(ec: Any) -> tuple[list[str], list[str]]:
 
 
 def parameters_of(ec: Any) -> dict[str, Any]:
-    """Return the parameters of an easyconfig as its file sets them."""
-    return dict(ec.parser.get_config_dict())
+    """Return the parameters of an easyconfig as its file sets them, without its own variables, functions and modules."""
+    found = ec.parser.get_config_dict()
+    return {key: value for key, value in found.items() if not key.startswith("local_") and isinstance(value, _DATA)}
 
 
 def toolchain_name(ec: Any) -> str:

@@ -34,12 +34,16 @@ def store_path(name: str, version: str, digest: str) -> str:
     return f"{name}/{version}-{digest[:SHORT]}"
 
 
-def easyconfig_digest(parameters: Mapping[str, Any]) -> str:
+def easyconfig_digest(parameters: Mapping[str, Any], scratch: str = "") -> str:
     """Return the digest of an easyconfig's parameters, so that a comment or a blank line rebuilds nothing.
 
-    The order of lists counts, that of keys does not.
+    The order of lists counts, that of keys does not. `scratch` is the temporary folder that is HOME while an easyconfig is read,
+    and another one in each run.
     """
-    return hashlib.sha256(repr(_canonical(parameters)).encode("utf-8", "surrogatepass")).hexdigest()
+    text = repr(_canonical(parameters))
+    if scratch:
+        text = text.replace(scratch, "/scratch")
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _canonical(value: Any) -> Any:

@@ -71,11 +71,14 @@ class _Resolver:
         self.easybuild = str(VERSION)
         self.lmod = ""
         self.entries: dict[str, dict[str, Any]] = {}
+        #: The name and the options of each easyconfig that the stack lists, by file name.
+        self.listed: dict[str, tuple[str, dict[str, Any]]] = {}
         self.errors: list[dict[str, str]] = []
 
     def resolve(self) -> dict[str, Any]:
         """Return the result of the phase."""
         listed = self._listed()
+        self.listed = {os.path.basename(item[0]): item for item in listed}
         plain = [name for name, options in listed if not options]
         self._resolve_group(plain, {})
         for name, options in listed:
@@ -139,12 +142,27 @@ class _Resolver:
         found = finder.parse(names)
         requested = {os.path.realpath(item["spec"]) for item in found}
         for easyconfig in finder.order(found):
-            module = easyconfig["full_mod_name"]
+            module, name = easyconfig["full_mod_name"], os.path.basename(easyconfig["spec"])
+            own = self.listed.get(name, (name, options))
+            if module not in self.entries and own[1] != options:
+                # Its own options count, and not those of what needs it.
+                self._resolve_group([own[0]], own[1])
+                self._configure(options)
             if module not in self.entries:
                 self._add(easyconfig, options)
-            if module in self.entries and os.path.realpath(easyconfig["spec"]) in requested:
-                self.entries[module]["requested"] = True
+            if os.path.realpath(easyconfig["spec"]) in requested:
+                self._request(module, name)
         self.errors += finder.errors
+
+    def _request(self, module: str, name: str) -> None:
+        """Note that the stack lists the easyconfig with this name, whose module was added unless it has an error."""
+        entry = self.entries.get(module)
+        if entry is None:
+            return
+        if entry["easyconfig"] != name:
+            reason = f"its module {module} is already that of {entry['easyconfig']}: remove one of the two"
+            self.errors.append({"easyconfig": name, "message": f"{name}: {reason}"})
+        entry["requested"] = True
 
     def _add(self, easyconfig: dict[str, Any], options: dict[str, Any]) -> None:
         name = os.path.basename(easyconfig["spec"])
@@ -167,7 +185,7 @@ class _Resolver:
             )
         runtime, build = modules_of(ec)
         # Before Files, which lets the easyblock change the easyconfig.
-        digest = easyconfig_digest(parameters_of(ec))
+        digest = easyconfig_digest(parameters_of(ec), self.scratch)
         files = Files(easyconfig) if has_unchecked_patches(ec) else None
         inputs: dict[str, Any] = {
             "easyconfig": digest,
