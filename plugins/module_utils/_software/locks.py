@@ -43,6 +43,8 @@ WAIT = "wait"
 LONGEST_WAIT = 3600
 #: What a message says of the holder.
 SHOWN = ("host", "pid", "phase", "at")
+#: In place of the start of a process that has ended.
+_ENDED = "ended"
 #: Seconds between two attempts.
 RETRY = 0.2
 
@@ -265,7 +267,12 @@ def is_ended(holder: dict[str, Any], age: float) -> bool:
         if holder.get("boot") != _text("/proc/sys/kernel/random/boot_id"):
             return True
         if holder.get("pids") == _pid_namespace():
-            return _started(pid) != holder.get("started")
+            started, then = _started(pid), holder.get("started")
+            if started == _ENDED or not _exists(pid):
+                return True
+            if started and then:
+                return started != then
+            # /proc may hide the processes of other users, so this may be the process or another one.
     return age > expires_after(holder)
 
 
@@ -304,12 +311,22 @@ def _locked(tree: TreeLayout, lock: _Lock, way_out: str) -> PhaseError:
 
 
 def _started(pid: int) -> Optional[str]:
-    """Return when a process started, in ticks since the boot, or None if there is no such process."""
+    """Return when a process started, in ticks since the boot, _ENDED if nobody has waited for it, or None if it is not seen."""
     status = _text(f"/proc/{pid}/stat")
     fields = status.rpartition(")")[2].split()
-    if not fields or fields[0] == "Z":
+    if not fields:
         return None
-    return fields[19]
+    return _ENDED if fields[0] == "Z" else fields[19]
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _machine() -> str:

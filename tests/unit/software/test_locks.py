@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+from unittest import mock
 
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._software import build, locks
@@ -76,3 +78,27 @@ def test_a_run_in_jobs_keeps_its_lock_while_a_pod_waits(tree):
     assert not locks.is_ended(holder, 2399)
     assert locks.is_ended(holder, 2401)
     assert locks.is_ended(locks.run_holder("one", None), locks.NOBODY_AFTER + 1)
+
+
+@pytest.mark.parametrize("hidden", ["then", "now", "both"])
+def test_a_process_that_proc_hides_is_an_unseen_one(monkeypatch, hidden):
+    """With `hidepid`, or in some sandboxes, a user sees no processes of others."""
+    holder = locks.run_holder("one", os.getpid())
+    if hidden != "now":
+        holder["started"] = None
+    if hidden != "then":
+        monkeypatch.setattr(locks, "_started", lambda _pid: None)
+    assert not locks.is_ended(holder, locks.NOBODY_AFTER)
+    assert locks.is_ended(holder, locks.NOBODY_AFTER + 1)
+    # Of another user.
+    monkeypatch.setattr(os, "kill", mock.Mock(side_effect=PermissionError))
+    assert not locks.is_ended(holder, 0)
+
+
+@pytest.mark.parametrize("started", [None, "1"])
+def test_a_process_that_has_ended(started):
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        holder = {**locks.run_holder("one", process.pid), "started": started}
+        assert locks.is_ended(holder, 0)  # nobody has waited for it yet
+    assert locks.is_ended(holder, 0)
