@@ -115,6 +115,52 @@ class TestPromotion:
         ):
             plan_promotion(tree(*TWO), tree(manifest(NEW, prefix="/opt/old")), "/opt/apps", OLD)
 
+    @pytest.mark.parametrize(
+        ("there", "here", "expected"),
+        [
+            (
+                [{"adopted": "/opt/apps/software/a/1"}],
+                [],
+                "source: a/1 was adopted and lies in /opt/apps/software/a/1, which is ",
+            ),
+            (
+                [],
+                [],
+                "source: the store there has no a/1-1, or not the one of its release: build it there with `rebuild`",
+            ),
+            ([{"hash": "2" * 64}], [], "source: the store there has no a/1-1, or not the one of its release"),
+            ([{"digest": "other"}], [], "source: the store there has no a/1-1, or not the one of its release"),
+            (
+                [{}],
+                [{"modulefile_digest": "m"}],
+                "store entry a/1-1 exists here with another hash or modulefile: prune it",
+            ),
+            ([{}], [{"hash": "2" * 64}], "store entry a/1-1 exists here with another hash or modulefile: prune it"),
+            ([], [{}], None),
+            ([{}], [], None),
+        ],
+    )
+    def test_what_the_copy_would_reject(
+        self, there: list[dict[str, Any]], here: list[dict[str, Any]], expected: str | None
+    ) -> None:
+        def with_store(of_tree: ObservedTree, changes: list[dict[str, Any]]) -> ObservedTree:
+            return observed_tree({**of_tree.raw, "store": [{**module("a/1"), **change} for change in changes]})
+
+        source, target = with_store(tree(TWO[0]), there), with_store(tree(), here)
+        if expected is None:
+            assert plan_promotion(source, target, "/opt/apps", None).changed
+            return
+        with pytest.raises(Rejected) as caught:
+            plan_promotion(source, target, "/opt/apps", None)
+        assert caught.value.reason.startswith(expected)
+
+    def test_over_a_damaged_entry_that_a_release_here_has(self) -> None:
+        target = observed_tree({**tree(TWO[0]).raw, "store": [], "incomplete": ["a/1-1"]})
+        with pytest.raises(
+            Rejected, match=f"store entry a/1-1 is part of release {OLD} here, and its entry.json is missing"
+        ):
+            plan_promotion(tree(*TWO), target, "/opt/apps", None)
+
     def test_an_empty_source(self) -> None:
         with pytest.raises(Rejected, match="source: the tree has no current release"):
             plan_promotion(tree(), tree(), "/opt/apps", None)

@@ -51,7 +51,7 @@ def plan_rollback(tree: ObservedTree, prefix: str, release: Optional[str]) -> Pl
 
 
 def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, release: Optional[str]) -> Plan:
-    """Return the plan to copy a release of another tree and make it current. Raises Rejected."""
+    """Return the plan to copy a release of another tree and make it current. Raises Rejected, also for what the copy rejects."""
     problem = release_error(release, source.releases)
     if problem is not None:
         raise Rejected(problem)
@@ -70,9 +70,16 @@ def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, releas
     switched = _switched(f"{prefix}/current", tree, manifest, "comes from `source`")
     if not switched.changed:
         return switched
-    here = {entry.path for entry in tree.store.values()}
+    here = {str(entry["path"]): entry for entry in tree.raw.get("store") or ()}
     listed = {str(entry["hash"]) for entry in manifest["entries"]}
     needed = [entry for entry in with_dependencies(listed, source.raw["store"]) if entry["hash"] not in listed]
+    there = {str(entry["path"]): entry for entry in source.raw["store"]}
+    for entry in (*needed, *manifest["entries"]):
+        if entry["path"] in here:
+            _check_present(entry, here[entry["path"]])
+        else:
+            _check_damage(entry["path"], tree)
+            _check_copied(entry, there.get(entry["path"]) or {})
     copied = [(entry["module"], entry["path"], entry.get("size") or 0) for entry in (*needed, *manifest["entries"])]
     copies = [
         Change(
@@ -88,6 +95,35 @@ def plan_promotion(source: ObservedTree, tree: ObservedTree, prefix: str, releas
         if path not in here
     ]
     return Plan((*copies, *switched.changes))
+
+
+def _check_present(entry: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    if any(here.get(key) != entry.get(key) for key in ("hash", "modulefile_digest")):
+        raise Rejected(
+            f"store entry {entry['path']} exists here with another hash or modulefile: prune it here, or build the release here"
+        )
+
+
+def _check_damage(path: str, tree: ObservedTree) -> None:
+    """Reject to replace an installation whose `entry.json` was damaged later, if servers may use it."""
+    using = [name for name, release in tree.releases.items() if any(path == one["path"] for one in release["entries"])]
+    if using and path in tree.incomplete:
+        raise Rejected(
+            f"store entry {path} is part of release {max(using)} here, and its entry.json is missing or damaged: restore that "
+            "file, or prune the releases that have the entry first"
+        )
+
+
+def _check_copied(entry: Mapping[str, Any], there: Mapping[str, Any]) -> None:
+    if there.get("adopted"):
+        raise Rejected(
+            f"source: {entry['module']} was adopted and lies in {there['adopted']}, which is not in the store: build it there "
+            "with a stack first"
+        )
+    if not there or any(there.get(key) != entry.get(key) for key in ("hash", "digest")):
+        raise Rejected(
+            f"source: the store there has no {entry['path']}, or not the one of its release: build it there with `rebuild`"
+        )
 
 
 def _check_prefix(manifest: Mapping[str, Any], prefix: str) -> None:
