@@ -107,7 +107,7 @@ options:
     description:
       - Modules to build again if their installation was built by another version of EasyBuild or of the easyblock
         (RV(rebuild_available)), or has changed since, and optional modules to try again that failed.
-      - The new installation gets a directory of its own.
+      - The new installation gets a directory of its own. Runs that do not name the module use it once a release has it.
     type: list
     elements: str
     default: []

@@ -363,6 +363,27 @@ class TestRebuild:
         assert not world.plan(stack(of_stack("a/1")), named).plan.changed
         assert not errors
 
+    def test_a_rebuild_whose_release_fails_the_checks_is_in_no_later_release(self) -> None:
+        world, newer, errors = self.world(), self.newer(), []
+        again = with_rebuilds(newer, world.tree, ["lib/1"], errors)
+        world.apply(world.plan(stack(of_stack("a/1")), again), publish=False)
+        world.store[-1]["built_at"] = "2026-11-30T10:00:00Z"
+        assert len(world.store) == 3
+        assert not world.plan(stack(of_stack("a/1")), newer).plan.changed
+        assert rebuild_available(newer, world.tree) == ["lib/1", "a/1"]
+        # Unless it is named again: it is not built once more.
+        named = with_rebuilds(newer, world.tree, ["lib/1"], errors)
+        plan = world.plan(stack(of_stack("a/1")), named)
+        assert kinds(plan) == [("update", "module", "lib/1"), ("update", "release", "/opt/apps/current")]
+        world.apply(plan)
+        assert len(world.store) == 3
+        assert world.releases[-1]["entries"][1]["hash"] == world.store[-1]["hash"]
+        assert not world.plan(stack(of_stack("a/1")), newer).plan.changed
+        # After a rollback, the stack gets it back, because its release was verified.
+        world.releases.append({**world.releases[0], "id": "20261129T110000Z-0a1b2c3d"})
+        assert kinds(world.plan(stack(of_stack("a/1")), newer)) == kinds(plan)
+        assert not errors
+
     def test_an_installation_that_has_changed(self) -> None:
         world, errors = self.world(), []
         same = resolved(entry("lib/1", requested=False), entry("a/1", ["lib/1"]))

@@ -86,14 +86,30 @@ class ObservedTree:
 
     @cached_property
     def _newest(self) -> Mapping[str, Installation]:
-        newest: dict[str, Installation] = {}
-        for entry in sorted(self.store.values(), key=lambda entry: (entry.built_at, entry.hash)):
-            newest[entry.resolved_hash] = entry
-        return newest
+        return _by_resolved_hash(self.store.values())
+
+    @cached_property
+    def _verified(self) -> Mapping[str, Installation]:
+        paths = {entry["path"] for manifest in self.releases.values() for entry in manifest.get("entries") or ()}
+        return _by_resolved_hash(entry for entry in self.store.values() if entry.path in paths)
 
     def installed(self, entry: ResolvedEntry) -> Optional[Installation]:
-        """Return the newest installation of an entry: the one of its hash, or one that was built again."""
-        return self.store.get(entry.hash) if entry.is_rebuild else self._newest.get(entry.hash)
+        """Return the installation of an entry: the newest that a release has, or else the newest.
+
+        One that was built again, and whose release then failed the checks, would make each later release fail.
+        """
+        if entry.is_rebuild:
+            return self.store.get(entry.hash)
+        return self._verified.get(entry.hash) or self._newest.get(entry.hash)
+
+    def newest(self, entry: ResolvedEntry) -> Optional[Installation]:
+        """Return the newest installation of an entry, also if no release has it."""
+        return self._newest.get(entry.hash)
+
+
+def _by_resolved_hash(entries: Iterable[Installation]) -> dict[str, Installation]:
+    """Return the newest of the installations that were built from the same."""
+    return {entry.resolved_hash: entry for entry in sorted(entries, key=lambda entry: (entry.built_at, entry.hash))}
 
 
 def observed_tree(result: Mapping[str, Any]) -> ObservedTree:

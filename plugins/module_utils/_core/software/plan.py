@@ -282,41 +282,46 @@ def rebuild_available(resolved: Resolved, tree: ObservedTree) -> list[str]:
     available = []
     for entry in resolved.entries:
         stored = tree.installed(entry)
-        if stored is None:
-            continue
-        before = {name: stored.inputs.get(name) for name in RECORDED_INPUTS}
-        if any(entry.inputs.get(name) != value for name, value in before.items() if value is not None):
+        if stored is not None and _is_outdated(stored, entry):
             available.append(entry.module)
     return available
+
+
+def _is_outdated(stored: Installation, entry: ResolvedEntry) -> bool:
+    before = {name: stored.inputs.get(name) for name in RECORDED_INPUTS}
+    return any(entry.inputs.get(name) != value for name, value in before.items() if value is not None)
 
 
 def with_rebuilds(resolved: Resolved, tree: ObservedTree, rebuild: Sequence[str], errors: list[str]) -> Resolved:
     """Return the entries, of which those named in `rebuild` have a new hash if there is a reason to build them again.
 
     The reasons: a newer EasyBuild or easyblock, or an installation that has changed since it was built. So a second run
-    changes nothing.
+    changes nothing. Without a reason, the newest installation counts, also if no release has it.
     """
     for module in rebuild:
         if module not in resolved.by_module:
             guess = did_you_mean(module, resolved.by_module)
             errors.append(f"rebuild: {module} is no module of the stack{guess}: correct the name, or remove it")
-    due = {*rebuild_available(resolved, tree)}
-    for entry in resolved.entries:
-        stored = tree.installed(entry)
-        if stored is not None and stored.path in tree.changed_entries:
-            due.add(entry.module)
-    due &= set(rebuild)
-    return replace(resolved, entries=tuple(_rebuilt(entry, tree, due) for entry in resolved.entries))
+    named = set(rebuild)
+    entries = (_rebuilt(entry, tree) if entry.module in named else entry for entry in resolved.entries)
+    return replace(resolved, entries=tuple(entries))
 
 
-def _rebuilt(entry: ResolvedEntry, tree: ObservedTree, due: Collection[str]) -> ResolvedEntry:
-    if entry.module not in due:
+def _rebuilt(entry: ResolvedEntry, tree: ObservedTree) -> ResolvedEntry:
+    stored = tree.newest(entry)
+    if stored is None:
         return entry
+    if not _is_outdated(stored, entry) and stored.path not in tree.changed_entries:
+        return entry if stored.hash == entry.hash else _with_hash(entry, stored.hash, stored.path)
     same = [stored for stored in tree.store.values() if stored.resolved_hash == entry.hash]
     recorded = [str(entry.inputs.get(name)) for name in RECORDED_INPUTS]
     text = "\n".join([entry.hash, *recorded, str(len(same))])
     digest = hashlib.sha256(text.encode()).hexdigest()
     path = f"{entry.path[: -len(entry.hash[:12])]}{digest[:12]}"
+    return _with_hash(entry, digest, path)
+
+
+def _with_hash(entry: ResolvedEntry, digest: str, path: str) -> ResolvedEntry:
     raw = {**entry.raw, "hash": digest, "path": path, "inputs": {**entry.inputs, RESOLVED_HASH: entry.hash}}
     return replace(entry, hash=digest, path=path, raw=raw)
 
