@@ -49,6 +49,8 @@ def test_good_settings():
     assert errors() == []
     assert errors(awx_hub_url="https://hub.example.org", awx_hub_token="t") == []
     assert errors(awx_hub_token="t") == []
+    assert errors(awx_project_url="ssh://git@git.example.org/hubs/persistency.git") == []
+    assert errors(awx_site_rrule=f"{RRULE};COUNT=999;BYDAY=MO,TU RRULE:FREQ=MONTHLY;INTERVAL=2;BYMONTH=1,2") == []
     assert errors(awx_image="", awx_execution_environment="ours") == []
     assert errors(awx_notification_type="webhook", awx_notification_configuration=WEBHOOK) == []
 
@@ -60,6 +62,12 @@ def test_good_settings():
         ("awx_name", "a++b", "awx_name contains `++`"),
         ("awx_organization", "12", "awx_organization is a number, which awx.awx takes for an ID"),
         ("awx_project_url", "https://bot:secret@git.example.org/a.git", "awx_project_url contains a password"),
+        ("awx_project_url", "https://ghp_SECRET@github.com/x.git", "awx_project_url contains a password or a token"),
+        ("awx_project_url", "", "awx_project_url is empty: set it"),
+        ("awx_inventory_file", "", "awx_inventory_file is empty: set it"),
+        ("awx_read_token", "", "awx_read_token is empty: set it"),
+        ("awx_write_token", "", "awx_write_token is empty: set it"),
+        ("awx_cluster_host", "https://u:pw@api.example.org", "awx_cluster_host contains a login"),
         ("awx_inventory_file", "/runner/project/hosts.yml", "awx_inventory_file is an absolute path"),
         ("awx_cluster_host", "http://api.example.org", "awx_cluster_host does not begin with https://"),
         ("awx_cluster_ca", "/etc/ca.crt", "awx_cluster_ca contains no certificate in PEM format"),
@@ -78,12 +86,39 @@ def test_good_settings():
         ),
         ("awx_site_rrule", "DTSTART:20260101T000000Z RRULE:FREQ=DAILY", "awx_site_rrule has no INTERVAL in FREQ=DAILY"),
         ("awx_site_rrule", RRULE.replace("HOURLY", "SECONDLY"), "awx_site_rrule has FREQ=SECONDLY"),
+        (
+            "awx_site_rrule",
+            RRULE.replace("HOURLY", "NEVER"),
+            "has FREQ=NEVER in FREQ=NEVER;INTERVAL=1: use one of MINUTELY,",
+        ),
+        ("awx_site_rrule", RRULE.replace("FREQ=HOURLY;", ""), "has FREQ= in INTERVAL=1: use one of MINUTELY,"),
+        ("awx_site_rrule", f"{RRULE};BYDAY=1MO", "has a number in BYDAY=1MO"),
+        ("awx_site_rrule", f"{RRULE};BYYEARDAY=100", "has BYYEARDAY in FREQ=HOURLY;INTERVAL=1;BYYEARDAY=100"),
+        ("awx_site_rrule", f"{RRULE};BYWEEKNO=20", "has BYWEEKNO in"),
+        ("awx_site_rrule", f"{RRULE};COUNT=1000", "has COUNT=1000 in"),
+        ("awx_site_rrule", f"{RRULE};COUNT=5;UNTIL=20270101T000000Z", "has COUNT and UNTIL in"),
+        ("awx_site_rrule", RRULE.replace("INTERVAL=1", "INTERVAL=0"), "has INTERVAL=0 in"),
+        ("awx_site_rrule", RRULE.replace("20260101", "20261399"), "is no date and time: 20261399T001700"),
+        ("awx_site_rrule", f"{RRULE} EXDATE:20260301T000000Z", "has dates (EXDATE or RDATE)"),
     ],
 )
 def test_wrong_settings(name, value, message):
     found = errors(**{name: value})
     assert len(found) == 1
     assert message in found[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://u:pw@hub.example.org", "awx_hub_url contains a login, which everybody who sees the job would see"),
+        ("hub.example.org", "awx_hub_url does not begin with https:// or http://"),
+    ],
+)
+def test_wrong_urls_of_a_hub(url, message):
+    (found,) = errors(awx_hub_url=url, awx_hub_token="t")
+    assert message in found
+    assert "pw" not in found
 
 
 @pytest.mark.parametrize(
@@ -108,7 +143,8 @@ def test_an_empty_list_of_receivers():
 
 def test_no_message_contains_a_secret():
     secrets = {name: f"very secret {name}" for name in ("awx_read_token", "awx_write_token", "awx_hub_token")}
-    text = " ".join(errors(**secrets, awx_project_url="https://bot:hunter2@git.example.org/a.git"))
+    urls = dict.fromkeys(("awx_project_url", "awx_cluster_host", "awx_hub_url"), "https://bot:hunter2@git.example.org")
+    text = " ".join(errors(**secrets, **urls))
     assert "very secret" not in text
     assert "hunter2" not in text
 

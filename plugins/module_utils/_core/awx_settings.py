@@ -22,6 +22,9 @@ from .text import did_you_mean
 
 TOKENS = ("awx_read_token", "awx_write_token", "awx_hub_token")
 RRULES = ("awx_drift_rrule", "awx_site_rrule")
+FREQUENCIES = ("MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+#: The largest COUNT that AWX accepts.
+MOST_RUNS = 999
 
 #: What AWX requires of a notification, by its type (init_parameters of awx.main.notifications, without those with a default).
 NOTIFICATION_SETTINGS: Mapping[str, Mapping[str, type]] = {
@@ -59,7 +62,7 @@ _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 def setting_errors(settings: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the variables of the role, by name. Those that are not set are empty.
 
-    Their types and which of them are required is Ansible's to check, by the argument specification.
+    Their types and which of them must be set is Ansible's to check, by the argument specification.
     """
     errors = [
         *_name_errors(settings),
@@ -83,12 +86,25 @@ def _name_errors(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _place_errors(settings: Mapping[str, Any]) -> Iterator[str]:
-    if urlsplit(settings["awx_project_url"]).password:
-        yield "awx_project_url contains a password, which everybody who sees the project would see: use awx_project_credential"
+    for name in ("awx_project_url", "awx_inventory_file", *TOKENS[:2]):
+        if not settings[name].strip():
+            yield f"{name} is empty: set it"
+    project = urlsplit(settings["awx_project_url"])
+    # The name of an SSH user is no secret. That of HTTPS may be a token.
+    if project.password or (project.username and project.scheme in ("http", "https")):
+        yield (
+            "awx_project_url contains a password or a token, which everybody who sees the project would see: use "
+            "awx_project_credential"
+        )
+    for name, way_out in (("awx_cluster_host", "remove it"), ("awx_hub_url", "remove it, and set awx_hub_token")):
+        if "@" in urlsplit(settings[name]).netloc:
+            yield f"{name} contains a login, which everybody who sees the job would see: {way_out}"
     if settings["awx_inventory_file"].startswith("/"):
         yield "awx_inventory_file is an absolute path: set its path in the project"
     if not settings["awx_cluster_host"].startswith("https://"):
         yield "awx_cluster_host does not begin with https://: set the URL of the API server"
+    if settings["awx_hub_url"] and not settings["awx_hub_url"].startswith(("https://", "http://")):
+        yield "awx_hub_url does not begin with https:// or http://: set the URL of the hub"
     if "-----BEGIN CERTIFICATE-----" not in settings["awx_cluster_ca"]:
         yield (
             "awx_cluster_ca contains no certificate in PEM format: set the content of the file, and not its name. Without "
@@ -121,18 +137,49 @@ def _token_errors(token: str) -> Iterator[str]:
 
 
 def _rrule_errors(rrule: str) -> Iterator[str]:
-    """Yield what the API of AWX rejects in the rule of a schedule."""
+    """Yield what the API of AWX rejects in the rule of a schedule (awx.api.serializers, SchedulePreviewSerializer)."""
     starts = re.findall(r"DTSTART(?:;[^:\s]+)?:\d{8}T\d{6}Z?(?=\s|$)", rrule)
-    rules = re.findall(r"RRULE:(\S*)", rrule)
-    if len(starts) != 1 or not rules:
+    rules = re.findall(r"(?<=RULE:)\S*", rrule)
+    if len(starts) != 1 or "RRULE:" not in rrule:
         yield "needs one DTSTART and an RRULE: write it like `DTSTART;TZID=Etc/UTC:20260101T001700 RRULE:FREQ=HOURLY;INTERVAL=1`"
     elif ";" not in starts[0] and not starts[0].endswith("Z"):
         yield "has a DTSTART without a time zone: add `;TZID=Etc/UTC` or end it with Z"
+    elif not _is_time(starts[0].rpartition(":")[2].rstrip("Z")):
+        yield f"has a DTSTART that is no date and time: {starts[0].rpartition(':')[2]}"
+    if re.search(r"(?:EX|R)DATE:", rrule):
+        yield "has dates (EXDATE or RDATE), which AWX does not support: remove them"
     for rule in rules:
-        if "INTERVAL=" not in rule:
-            yield f"has no INTERVAL in {rule}: add `;INTERVAL=1`"
-        if "FREQ=SECONDLY" in rule:
-            yield "has FREQ=SECONDLY, but AWX allows minutes and longer"
+        yield from _rule_errors(rule)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.datetime.strptime(text, "%Y%m%dT%H%M%S")
+    except ValueError:
+        return False
+    return True
+
+
+def _rule_errors(rule: str) -> Iterator[str]:
+    parts = dict(part.partition("=")[::2] for part in rule.upper().split(";"))
+    frequency, interval, count = parts.get("FREQ", ""), parts.get("INTERVAL"), parts.get("COUNT")
+    if frequency == "SECONDLY":
+        yield "has FREQ=SECONDLY, but AWX allows minutes and longer"
+    elif frequency not in FREQUENCIES:
+        yield f"has FREQ={frequency} in {rule}: use one of {', '.join(FREQUENCIES)}"
+    if interval is None:
+        yield f"has no INTERVAL in {rule}: add `;INTERVAL=1`"
+    elif not (interval.isdecimal() and int(interval)):
+        yield f"has INTERVAL={interval} in {rule}: set 1 or more"
+    if re.search(r"\d", parts.get("BYDAY", "")):
+        yield f"has a number in BYDAY={parts['BYDAY']}, which AWX does not support: name only days, such as MO, and use BYSETPOS"
+    for name in ("BYYEARDAY", "BYWEEKNO"):
+        if name in parts:
+            yield f"has {name} in {rule}, which not every AWX supports: remove it"
+    if count is not None and "UNTIL" in parts:
+        yield f"has COUNT and UNTIL in {rule}: remove one of them"
+    if count is not None and not (count.isdecimal() and 0 < int(count) <= MOST_RUNS):
+        yield f"has COUNT={count} in {rule}: set 1 to {MOST_RUNS}, or remove it"
 
 
 def _notification_errors(kind: str, configuration: Mapping[str, Any]) -> Iterator[str]:
