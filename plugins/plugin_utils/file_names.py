@@ -17,7 +17,11 @@ from typing import Any
 from ansible import context
 
 #: The options of modules that name a file of the operator. A kubeconfig may also be data.
-_READ = ("users_file", "shares_file", "groups_file", "stack_file", "kubeconfig", "ca_cert", "client_cert", "client_key")
+_READ = (
+    *("users_file", "shares_file", "groups_file", "stack_file", "kubeconfig"),
+    # With the other names that kubernetes.core gives them.
+    *("ca_cert", "ssl_ca_cert", "client_cert", "cert_file", "client_key", "key_file"),
+)
 #: Lists of folders of the operator.
 _LISTS = ("robot_paths", "source_paths")
 #: These are created if they do not exist.

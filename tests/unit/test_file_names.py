@@ -54,12 +54,17 @@ def test_every_option_for_a_path_is_looked_up_or_is_a_path_of_another_host():
                 found.add(name)
             assert name == "hub" or "path" not in [sub.get("type") for sub in option.get("options", {}).values()], name
     assert found - looked_up == NOT_FILES_OF_THE_OPERATOR
-    assert looked_up <= found | {"kubeconfig", "client_cert", "client_key", "ca_cert"}
+    assert looked_up <= found | {
+        *("kubeconfig", "client_cert", "client_key", "ca_cert", "ssl_ca_cert", "cert_file", "key_file")
+    }
 
 
 @pytest.mark.parametrize(
     "option",
-    ["users_file", "shares_file", "groups_file", "stack_file", "kubeconfig", "ca_cert", "values_file", "report_file"],
+    [
+        *("users_file", "shares_file", "groups_file", "stack_file", "kubeconfig", "values_file", "report_file"),
+        *("ca_cert", "ssl_ca_cert", "client_cert", "cert_file", "client_key", "key_file"),
+    ],
 )
 @pytest.mark.parametrize("place", [0, 2])
 def test_a_relative_name_is_the_file_beside_the_inventory_or_in_the_project(places, option, place):
