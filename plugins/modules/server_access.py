@@ -194,6 +194,13 @@ servers:
     doubt:
       description: Why it is not certain that this is a running server of the hub, so that it is never stopped. Empty if it is.
       type: str
+    action:
+      description: What the run does, V(stop), V(update) for its annotation, or V(keep).
+      type: str
+unchanged_excess:
+  description: How many servers with excess access the run leaves as they are, such as all of them with O(state=reported).
+  returned: success
+  type: int
 compared:
   description: The number of running servers.
   returned: success

@@ -317,6 +317,12 @@ needs_consent:
     - option: declassify
       value: [shared-data-private]
       shares: [shared-data-private]
+missing_namespaces:
+  description: The namespaces that do not exist, in check mode, where an earlier task may create them.
+  returned: if there are any, in check mode
+  type: list
+  elements: str
+  sample: [nightly-jobs]
 omitted:
   description: How many items of each list are left out because of O(max_changes).
   returned: when a list was shortened

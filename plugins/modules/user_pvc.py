@@ -227,6 +227,12 @@ summary:
   returned: always
   type: dict
   sample: {create: 2, keep: 38}
+missing_namespaces:
+  description: The namespaces that do not exist, in check mode, where an earlier task may create them.
+  returned: if there are any, in check mode
+  type: list
+  elements: str
+  sample: [nightly-jobs]
 omitted:
   description: How many items of each list are left out because of O(max_changes).
   returned: when a list was shortened

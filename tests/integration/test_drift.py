@@ -120,3 +120,66 @@ def test_what_the_cluster_cannot_change_is_red_only_on_request(cluster, playbook
     assert artifacts(green)["drift_unreconcilable"] == 1
     assert "cannot be changed" in green.output
     assert playbooks.run(DRIFT, {**hub, "drift_fail_on_unreconcilable": True}).code == 2
+
+
+GONE = {"ansible_host": "127.0.0.1", "ansible_port": 9}
+
+
+def site_with(tmp_path, hub, **others):
+    path = tmp_path / "hosts.json"
+    groups = {"persistency": {"hosts": {"hub": {**LOCAL, **hub}}}, "storage": {"hosts": others}}
+    path.write_text(json.dumps(groups))
+    return path
+
+
+@pytest.mark.parametrize("limit", ["nfs1", "!hub"])
+def test_a_limit_that_leaves_out_all_hubs_is_red(playbooks, tmp_path, limit):
+    hosts = site_with(tmp_path, {"homes_users": ["ann"]}, nfs1=GONE)
+    output = playbooks.refused(DRIFT, hosts, "--limit", limit)
+    assert "The limit (`--limit`) has none of the hubs hub" in output
+    assert "unreachable=1" not in output
+
+
+def test_what_other_hosts_have_is_a_failure_if_they_are_down_and_the_rest_is_compared(playbooks, namespace, tmp_path):
+    hub = inventory(
+        namespace,
+        shares_path="/srv/shares",
+        shares_directory_host="nfs1",
+        software_host="builder",
+        software_prefix="/srv/software",
+        software_stack={"modules": ["A/1.0"]},
+    )
+    red = playbooks.run(DRIFT, site_with(tmp_path, hub, nfs1=GONE, builder=GONE))
+    assert red.code == 2, red.output
+    found = artifacts(red)
+    assert found["drift_parts"]["homes"] == {"create": 2}
+    shares, software = found["drift_failures"]
+    assert "Failed to connect to the host via ssh" in shares
+    assert "builder cannot be reached: " in software
+
+
+def test_a_directory_or_a_namespace_that_a_run_needs_is_red(playbooks, tmp_path):
+    hub = inventory("odhp-does-not-exist", shares_path=str(tmp_path / "none"))
+    found = artifacts(playbooks.run(DRIFT, hub))
+    assert any(f"{tmp_path}/none does not exist" in failure for failure in found["drift_failures"])
+    missing = [
+        failure for failure in found["drift_failures"] if "namespace odhp-does-not-exist does not exist" in failure
+    ]
+    assert [failure.partition("set ")[2] for failure in missing] == [
+        "`homes_create_namespace: true`",
+        *["`shares_create_namespace: true`"] * (len(missing) - 1),
+    ]
+    hub |= {"homes_create_namespace": True, "shares_path": ""}
+    assert artifacts(playbooks.run(DRIFT, hub))["drift_failures"] == []
+
+
+def test_a_file_server_that_is_down_delays_no_withdrawal(cluster, playbooks, namespace, tmp_path):
+    hub = inventory(namespace)
+    playbooks.ok(SITE, hub, "-t", "shares")
+    hub |= {"shares_path": "/srv/shares", "shares_directory_host": "nfs1"}
+    hub["shares_list"][0]["read"] = {"users": ["ben"]}
+    red = playbooks.run(SITE, site_with(tmp_path, hub, nfs1=GONE), "-t", "shares")
+    assert red.code == 2, red.output
+    assert "Only the access list was written, because it withdraws access" in red.output
+    access = playbooks.run(DRIFT, inventory(namespace, shares_list=hub["shares_list"]), "-t", "shares")
+    assert "access" not in artifacts(access)["drift_parts"]

@@ -497,7 +497,7 @@ def test_the_report_has_the_servers_with_differences_and_those_in_doubt():
         compared("bob", Comparison()),
         compared("eve", Comparison(), doubt="the hub has no user"),
     ]
-    rows = server_rows(servers)
+    rows = server_rows(servers, {})
     assert [row["user"] for row in rows] == ["ann", "eve"]
     assert rows[0]["excess"] == [EXCESS.excess[0].as_result()]
     assert servers_text(servers, "ACL abc").splitlines() == [

@@ -40,6 +40,8 @@ class Outcome:
     wrote: bool = False
     #: Why dry runs could not be tried, one text for each change.
     untried: list[str] = field(default_factory=list)
+    #: Namespaces that do not exist: in check mode, an earlier task may create them.
+    missing: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -62,6 +64,7 @@ class Outcome:
             [*untried_warnings(untried), *sentences],
             self.wrote or other.wrote,
             untried,
+            [*self.missing, *other.missing],
         )
 
 

@@ -207,6 +207,8 @@ def finish(module: Any, outcome: Outcome, kind: str, **more: Any) -> dict[str, A
         "unreconcilable": [unreconcilable.as_result() for unreconcilable in plan.unreconcilable],
         **more,
     }
+    if outcome.missing:
+        result["missing_namespaces"] = sorted(set(outcome.missing))
     if module._diff:
         result["diff"] = plan.diff(longest_diff(os.environ))
     messages = []

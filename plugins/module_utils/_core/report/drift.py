@@ -6,25 +6,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ..plan import KEEP, REFUSE
 from ..text import quote_list
 from .tables import table
 
-#: The results that roles and playbooks register, and the part of the inventory that each belongs to.
+#: The results that roles and playbooks register, and the part of the inventory that each belongs to, in the order of a run.
 RESULTS = {
     "homes_result": "homes",
     "shares_result_volumes": "shares",
     "shares_result_directories": "shares",
     "shares_result_acl": "access",
     "shares_result_deletion": "shares",
-    "hub_result": "hub",
-    "hub_result_profiles": "hub",
     "software_result_tree": "software",
     "software_result": "software",
     "software_result_sync": "software",
+    "hub_result": "hub",
+    "hub_result_profiles": "hub",
     "server_access_result": "server_access",
 }
 #: The results of modules that are not ours, which say only whether they change something, and what that is.
@@ -36,68 +37,126 @@ INSTALLED = {
 }
 #: The list of the parts that failed, which the playbook keeps for each host.
 FAILURES = "__drift_failures"
+#: The results about files, and the variable with the host that has them if it is not the host itself.
+FILES = {
+    "shares_result_directories": "shares_directory_host",
+    "hub_result": "",
+    "software_result_tree": "software_host",
+    "software_result": "software_host",
+    "software_result_sync": "software_host",
+}
+#: The variable with which each part creates its namespaces.
+CREATION = {
+    "homes": "homes_create_namespace",
+    "shares": "shares_create_namespace",
+    "access": "shares_create_namespace",
+    "hub": "hub_create_namespace",
+    "software": "software_create_namespace",
+}
 #: How many characters of a line a cell of the table has.
 LONGEST_CELL = 60
 HEADINGS = ("KIND", "NAME", "OWNER", "FOUND", "EXPECTED")
 
 
-def drift(hosts: Mapping[str, Mapping[str, Any]], max_changes: int, lost: Iterable[str] = ()) -> dict[str, Any]:
+class _Counted:
+    """The changes of all hosts. Hosts that share a cluster or a file server find the same ones, which count once."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, dict[str, int]] = {}
+        self.totals: dict[str, int] = {}
+        self.changes: list[dict[str, Any]] = []
+        self.unreconcilable: list[dict[str, Any]] = []
+        self.fixed = 0
+        self._seen: set[str] = set()
+
+    def add(self, host: str, name: str, variables: Mapping[str, Any]) -> None:
+        """Count the result of a host, which is one of RESULTS."""
+        result, part, place = variables[name], RESULTS[name], _place(host, name, variables)
+        # Changes that the result has left out can be compared only together.
+        whole = _text_of([place, {key: result.get(key) for key in ("summary", "changes", "unreconcilable", "servers")}])
+        if whole in self._seen:
+            return
+        counts = dict(_pending(result.get("summary") or {}))
+        changes = self._new(place, result.get("changes") or (), counts)
+        excess = list(_excess(result))
+        unchangeable = self._new(place, [*(result.get("unreconcilable") or ()), *excess], {})
+        self._seen.add(whole)
+        self._seen.update(_text_of(_key(place, item)) for item in [*changes, *unchangeable])
+        self._count(host, part, counts)
+        self.changes += _items(host, part, changes)
+        self.unreconcilable += _items(host, part, unchangeable)
+        self.fixed += len(unchangeable) + (result.get("omitted") or {}).get("unreconcilable", 0)
+        self.fixed += max(0, result.get("unchanged_excess", 0) - len(excess))
+
+    def add_installed(self, host: str, variables: Mapping[str, Any]) -> None:
+        """Count what would be installed on the host that builds."""
+        installed = list(_installed(variables))
+        if not installed:
+            return
+        place = _place(host, "software_result", variables)
+        counts = {"update": len(installed)}
+        changes = self._new(place, installed, counts)
+        self._seen.update(_text_of(_key(place, item)) for item in changes)
+        self._count(host, "software", counts)
+        self.changes += _items(host, "software", changes)
+
+    def _new(self, place: list[Any], items: Iterable[Mapping[str, Any]], counts: dict[str, int]) -> list[Any]:
+        """Return the items that no other result has. The others are taken off the counts."""
+        new = []
+        for item in items:
+            if _text_of(_key(place, item)) not in self._seen:
+                new.append(item)
+            elif item.get("action") in counts:
+                counts[item["action"]] -= 1
+        return new
+
+    def _count(self, host: str, part: str, counts: Mapping[str, int]) -> None:
+        for action, count in counts.items():
+            if count > 0:
+                sums = self.parts.setdefault(part, {})
+                sums[action] = sums.get(action, 0) + count
+                self.totals[host] += count
+
+
+def drift(hosts: Mapping[str, Mapping[str, Any]], max_changes: int, lost: Collection[str] = ()) -> dict[str, Any]:
     """Return the drift of hosts, given the variables of each. `lost` are those that failed outside of any part.
 
-    `total` counts what a run would change, `parts` counts it per part and action, and `hosts` per host. `changes` are at
-    most `max_changes` of them, each with its host and part, and `omitted` counts the others. `unreconcilable` are
-    differences that the cluster cannot change. `failures` are sentences, and `text` is a table with a line for each change,
-    and with a line for each failure.
+    `total` counts what a run would change, `parts` counts it per part and action, and `hosts` per host. What several hosts
+    would change in one cluster counts for the first of them. `changes` are at most `max_changes` of them, each with its host
+    and part, and `omitted` counts the others. `unreconcilable` are differences that the cluster cannot change. `failures` are
+    sentences, and `text` is a table with a line for each change, and with a line for each failure.
     """
-    parts: dict[str, dict[str, int]] = {}
-    totals: dict[str, int] = {}
-    changes: list[dict[str, Any]] = []
-    unreconcilable: list[dict[str, Any]] = []
+    counted = _Counted()
     failures = [
         f"{host}: it cannot be reached, or its variables cannot be read: see its failure above" for host in lost
     ]
-    compared = fixed = 0
+    if max_changes < 0:
+        failures.append(f"drift_max_changes is {max_changes}: set 0 or more")
+    compared = 0
     for host, variables in hosts.items():
-        totals[host] = 0
-        failures += [f"{host}: {failure}" for failure in variables.get(FAILURES) or ()]
-        for name, part in RESULTS.items():
-            result = variables.get(name)
-            if not isinstance(result, Mapping) or result.get("skipped"):
-                continue
-            compared += 1
-            for action, count in _pending(result.get("summary") or {}):
-                counts = parts.setdefault(part, {})
-                counts[action] = counts.get(action, 0) + count
-                totals[host] += count
-            changes += _items(host, part, result.get("changes") or ())
-            unchangeable = [*(result.get("unreconcilable") or ()), *_excess(result)]
-            unreconcilable += _items(host, part, unchangeable)
-            fixed += len(unchangeable) + (result.get("omitted") or {}).get("unreconcilable", 0)
-        installed = list(_installed(variables))
-        changes += _items(host, "software", installed)
-        totals[host] += len(installed)
-        if installed:
-            counts = parts.setdefault("software", {})
-            counts["update"] = counts.get("update", 0) + len(installed)
+        counted.totals[host] = 0
+        failures += [f"{host}: {failure}" for failure in _failures(variables, host in lost)]
+        for name in RESULTS:
+            if _result(variables, name):
+                compared += 1
+                counted.add(host, name, variables)
+        counted.add_installed(host, variables)
     if not compared and not failures:
         failures.append("nothing was compared: the inventory declares none of the parts that this run was asked for")
-    total = sum(totals.values())
-    shown = changes[:max_changes]
+    total = sum(counted.totals.values())
+    shown = counted.changes[: max(0, max_changes)]
+    fixed = counted.unreconcilable[: max(0, max_changes)]
+    text = _text(shown, fixed, _Context(total, bool(failures), len(hosts) > 1))
     return {
         "total": total,
-        "parts": parts,
-        "hosts": totals,
+        "parts": counted.parts,
+        "hosts": counted.totals,
         "changes": shown,
         "omitted": max(0, total - len(shown)),
-        "unreconcilable": unreconcilable[:max_changes],
-        "unreconcilable_total": fixed,
+        "unreconcilable": fixed,
+        "unreconcilable_total": counted.fixed,
         "failures": failures,
-        "text": "\n".join(
-            [
-                _text(shown, total, unreconcilable[:max_changes], bool(failures)),
-                *(f"A run would fail: {text}" for text in failures),
-            ]
-        ),
+        "text": "\n".join([text, *(f"A run would fail: {sentence}" for sentence in failures)]),
     }
 
 
@@ -137,24 +196,82 @@ def _installed(variables: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 
 def _excess(result: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """Return the running servers with excess access that the run leaves running, as differences that it cannot change."""
-    changed = {item["name"] for item in result.get("changes") or ()}
     for server in result.get("servers") or ():
-        if server["excess"] and server["pod"] not in changed:
+        if server["excess"] and server["action"] == KEEP:
             claims = quote_list(item["claim"] for item in server["excess"])
             item = {"action": KEEP, "kind": "server", "namespace": "", "name": server["pod"], "owner": server["user"]}
             yield {**item, "reason": f"mounts {claims} without a grant"}
 
 
-def _text(
-    changes: Sequence[Mapping[str, Any]], total: int, fixed: Sequence[Mapping[str, Any]], is_partial: bool
-) -> str:
+def _result(variables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a result of a module that ran, an empty one otherwise."""
+    result = variables.get(name)
+    return result if isinstance(result, Mapping) and not result.get("skipped") else {}
+
+
+def _failures(variables: Mapping[str, Any], is_lost: bool) -> list[str]:
+    """Return why a run on the host would fail, also where check mode only warns, because an earlier task may help."""
+    failures = [str(failure) for failure in variables.get(FAILURES) or ()]
+    created: set[str] = set()
+    for name, part in RESULTS.items():
+        result = _result(variables, name)
+        message = str(result.get("msg") or ("it cannot be reached" if result.get("unreachable") else ""))
+        if is_lost and result.get("unreachable"):
+            continue
+        created |= {item["name"] for item in result.get("changes") or () if item.get("kind") == "namespace"}
+        missing = [name for name in result.get("missing_namespaces") or () if name not in created]
+        found = [message, str(result.get("root_error") or "")]
+        found += [
+            f"namespace {name} does not exist: create it, or set `{CREATION[part]}: true`"
+            for name in missing
+            if part in CREATION
+        ]
+        # The playbook keeps the messages of tasks that fail, be it together with others.
+        new = [sentence for sentence in found if sentence and not any(sentence in failure for failure in failures)]
+        failures += new
+    return failures
+
+
+def _place(host: str, name: str, variables: Mapping[str, Any]) -> list[Any]:
+    """Return where the result of a host applies: the cluster, the host of the files, and the namespace of the servers."""
+    cluster = variables.get("persistency_cluster") or variables.get("persistency_connection") or ""
+    files = variables.get(FILES.get(name, "")) or (
+        "localhost" if variables.get("ansible_connection") == "local" else variables.get("ansible_host") or host
+    )
+    servers = variables.get("server_access_namespace") or variables.get("hub_namespace")
+    return [cluster, files if name in FILES else "", servers if name == "server_access_result" else ""]
+
+
+def _key(place: Sequence[Any], item: Mapping[str, Any]) -> list[Any]:
+    """Return what two changes have in common if they are the same one. What has a namespace is not on any host."""
+    return [place[:1] if item.get("namespace") else place, item]
+
+
+def _text_of(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, default=str)
+
+
+class _Context(NamedTuple):
+    """What the table says in addition to its lines."""
+
+    total: int
+    is_partial: bool
+    has_hosts: bool
+
+
+def _text(changes: Sequence[Mapping[str, Any]], fixed: Sequence[Mapping[str, Any]], context: _Context) -> str:
     if not changes and not fixed:
-        compared = "Everything that was compared" if is_partial else "Everything"
-        return f"{compared} is as the inventory says." if not total else f"{total} changes."
-    lines = [HEADINGS, *(_line(item, item.get("before"), item.get("after")) for item in _sorted(changes))]
-    lines += [_line(item, item["reason"], "cannot be changed") for item in _sorted(fixed)]
+        compared = "Everything that was compared" if context.is_partial else "Everything"
+        return f"{compared} is as the inventory says." if not context.total else f"{context.total} changes."
+    rows = [(item, item.get("before"), item.get("after")) for item in _sorted(changes)]
+    rows += [(item, item["reason"], "cannot be changed") for item in _sorted(fixed)]
+    lines = [HEADINGS, *(_line(*row) for row in rows)]
+    if context.has_hosts:
+        hosts = ["HOST", *(item["host"] for item, _found, _expected in rows)]
+        lines = [(host, *line) for host, line in zip(hosts, lines)]
     text = table([[cell or "-" for cell in line] for line in lines])
-    return text if total <= len(changes) else f"{text}\nand {total - len(changes)} more changes"
+    more = context.total - len(changes)
+    return text if more <= 0 else f"{text}\nand {more} more changes"
 
 
 def _sorted(items: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -6,17 +6,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..plan import KEEP
 from ..servers.plan import ComparedServer
 from ..visible import visible
 
 _KINDS = ("excess", "missing", "stale")
 
 
-def server_rows(servers: Sequence[ComparedServer]) -> list[dict[str, Any]]:
-    """Return a row for each server with a difference, and for each that the hub does not confirm."""
+def server_rows(servers: Sequence[ComparedServer], actions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return a row for each server with a difference, and for each that the hub does not confirm.
+
+    `actions` are what the run does, by name of the pod.
+    """
     rows = []
     for server in servers:
         pod, access = server.pod, server.access
@@ -25,7 +29,7 @@ def server_rows(servers: Sequence[ComparedServer]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"user": pod.user, "server": pod.server, "pod": pod.name, "acl": pod.acl}
         for kind, findings in zip(_KINDS, access):
             row[kind] = [finding.as_result() for finding in findings]
-        row.update(excess_since=pod.excess_since or None, doubt=server.doubt)
+        row.update(excess_since=pod.excess_since or None, doubt=server.doubt, action=actions.get(pod.name, KEEP))
         rows.append(row)
     return rows
 

@@ -123,7 +123,9 @@ class AclPublisher:
                 missing = self._missing_namespace(planned.publication, observed)
                 if missing:
                     self._warn(missing)
-                    return self._outcome(planned, is_index_done=True)
+                    outcome = self._outcome(planned, is_index_done=True)
+                    outcome.missing.append(self.namespace)
+                    return outcome
                 self._warnings += self._quota_warnings(planned.publication)
             started = time.monotonic()
             try:

@@ -105,7 +105,8 @@ class HomesRun:
         namespace = self.settings.namespace
         created = create_namespaces(self.api, [namespace], self.check_mode) if create else Outcome(Plan())
         if self.check_mode:
-            return created.followed_by(Outcome(plan, warnings=[missing_namespace_warning(namespace)]))
+            shown = Outcome(plan, warnings=[missing_namespace_warning(namespace)], missing=[namespace])
+            return created.followed_by(shown)
         return created.followed_by(self.apply_plan(plan))
 
     def wait(self, outcome: Outcome, timings: Timings) -> None:

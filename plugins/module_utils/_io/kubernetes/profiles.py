@@ -198,7 +198,7 @@ class ProfilesPublisher:
         if plan.changed or observed is None:
             missing = check_namespace(self.api, self.namespace, allows_missing)
             if missing:
-                return Outcome(plan, warnings=[missing])
+                return Outcome(plan, warnings=[missing], missing=[self.namespace])
         if check_mode:
             warnings = self._quota_warnings(plan)
             tried = tuple(replace(change, operations=operations_to_try(change)) for change in plan.changes)

@@ -110,6 +110,7 @@ class SharesRun:
         outcome = apply_plan(self.api, applied, self._plan_again, check_mode)
         outcome.plan = outcome.plan.joined(shown)
         outcome.warnings.extend(missing_namespace_warning(name) for name in sorted(absent))
+        outcome.missing.extend(sorted(absent))
         outcome.warnings.extend(warnings)
         self.timings["write"] = time.monotonic() - started
         if outcome.wrote and any(_may_overlap(change) for change in outcome.plan.pending):

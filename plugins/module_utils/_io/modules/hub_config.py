@@ -219,7 +219,8 @@ class Configurator:
             if created.failures:
                 return created
         if missing and check_mode:
-            return created.followed_by(Outcome(plan, warnings=[missing_namespace_warning(name) for name in missing]))
+            warnings = [missing_namespace_warning(name) for name in missing]
+            return created.followed_by(Outcome(plan, warnings=warnings, missing=list(missing)))
         writer = TargetWriter(api, targets, self._options.is_present, check_mode)
         return created.followed_by(writer.apply(plan))
 

@@ -102,7 +102,13 @@ def manage_access(module: Any) -> dict[str, Any]:
     digest = observed.acl.digest
     head = f"ACL {digest[:12]}" if digest else "No ACL"
     head = f"{head} in namespace {observed.acl_namespace}, on {api.now().date().isoformat()}"
-    result = {"servers": server_rows(servers), "text": servers_text(servers, head), "compared": len(servers)}
+    rows = server_rows(servers, {change.name: change.action for change in outcome.plan.changes})
+    result = {
+        "servers": rows,
+        "text": servers_text(servers, head),
+        "compared": len(servers),
+        "unchanged_excess": sum(bool(row["excess"]) and row["action"] == KEEP for row in rows),
+    }
     return finish(module, outcome, "server", **result, **timings_result(timings.seconds))
 
 
