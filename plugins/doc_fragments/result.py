@@ -14,12 +14,14 @@ options:
       - How many items RV(ignore:changes), RV(ignore:unreconcilable), RV(ignore:failed_items) and RV(ignore:access.changes) have
         at most. RV(ignore:omitted) says how many others there are, and RV(ignore:summary) counts all of them.
       - AWX drops a result of more than 700,000 bytes. With the default, the result of 10,000 new homes stays below half of that.
+      - A result of more than 350,000 bytes of JSON without its diff has fewer items, in other lists and texts as well.
+        RV(ignore:omitted) counts them, and O(report_file) has all of them.
     type: int
     default: 500
   report_file:
     description:
-      - A file on the host that runs the task, which is replaced by all items as JSON, in check mode too. Its directory must
-        exist.
+      - A file on the host that runs the task, which is replaced by all items and texts as JSON, in check mode too. Its
+        directory must exist.
     type: path
   report_folder:
     description:

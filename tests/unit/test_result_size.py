@@ -7,13 +7,17 @@ import json
 import pytest
 from ansible_collections.odh.persistency.plugins.module_utils._core.plan import CREATE, UPDATE, Change, Plan
 from ansible_collections.odh.persistency.plugins.module_utils._core.report.result_size import (
+    LARGEST,
+    LARGEST_OPTIONS,
     MAX_CHANGES,
     longest_diff,
     short_lists,
     shortened,
     whole_lists,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._io.module import Module
 from ansible_collections.odh.persistency.plugins.module_utils._io.options.result import limited, result_errors
+from hypothesis import given, strategies
 
 AWX_LIMIT = 700_000
 
@@ -64,6 +68,79 @@ def test_options_are_shortened_too():
     assert short_lists({"groups": {"all": ["ann", "ben", "eve"]}}, 2) == {
         "groups": {"all": ["ann", "ben", "and 1 more"]}
     }
+
+
+SERVERS = [
+    {"user": f"user-{number}", "pod": f"jupyter-{number}", "excess": [{"claim": "c" * 60, "reason": "r" * 300}] * 2}
+    for number in range(1000)
+]
+
+
+def more_of(**more):
+    return {"changes": [], "summary": {"keep": 1000}, "compared": 1000, **more}
+
+
+@pytest.mark.parametrize("text", ["", "x" * 200, "\u65e5" * 200])
+def test_other_lists_and_texts_are_shortened_if_the_result_is_too_large(text, tmp_path):
+    path = tmp_path / "report.json"
+    whole = more_of(servers=SERVERS, text="\n".join([text] * 1000))
+    short = limited({"max_changes": 0, "report_file": str(path)}, whole)
+    assert len(json.dumps(short)) <= LARGEST
+    assert (short["summary"], short["compared"]) == (whole["summary"], 1000)
+    assert short["servers"] == SERVERS[: len(short["servers"])]
+    assert short["omitted"]["servers"] == 1000 - len(short["servers"]) > 0
+    if text:
+        *lines, last = short["text"].splitlines()
+        assert set(lines) == {text}
+        assert last.endswith(" more characters; `report_file` has all of them")
+    assert json.loads(path.read_text()) == {key: whole[key] for key in whole if key != "compared"}
+
+
+def test_the_entries_of_a_stack_and_previews_are_shortened_too():
+    entries = [{"module": f"Module/{number}", "path": "p" * 400} for number in range(1500)]
+    short = shortened(more_of(entries=entries, modules=[entry["module"] for entry in entries]), MAX_CHANGES)
+    assert len(json.dumps(short)) <= LARGEST
+    assert short["omitted"]["entries"] + len(short["entries"]) == 1500
+    assert shortened(more_of(previews={"acl": {"changes": entries}}), MAX_CHANGES)["omitted"].keys() == {
+        "previews.acl.changes"
+    }
+    access = shortened(more_of(access={"gains": 900, "changes": entries}), MAX_CHANGES)
+    assert access["omitted"]["access"] + len(access["access"]["changes"]) == 1500
+
+
+def test_a_diff_does_not_shorten_the_rest():
+    whole = {**result(10), "diff": {"before": "", "after": "x" * 400_000}}
+    assert shortened(whole, MAX_CHANGES) == whole
+
+
+@given(
+    strategies.recursive(
+        strategies.text(max_size=9) | strategies.integers(),
+        lambda inner: strategies.lists(inner) | strategies.dictionaries(strategies.text(max_size=9), inner),
+    ),
+    strategies.integers(1, 3000),
+)
+def test_any_options_are_shortened(value, count):
+    options = {"list": [value] * count, "mapping": {str(number): value for number in range(count)}, "number": 1}
+    short = short_lists(options)
+    assert short["number"] == 1
+    assert len(json.dumps(short)) <= LARGEST_OPTIONS or len(json.dumps(value)) > 1000
+    assert short["list"] == options["list"] or str(short["list"][-1]).startswith("and ")
+
+
+def test_large_mappings_of_options_are_shortened_too():
+    groups = {f"course-{number}": [f"student-{one}@example.org" for one in range(15)] for number in range(1500)}
+    short = short_lists({"groups": groups, "namespace": "hub"})
+    assert len(json.dumps(short)) <= LARGEST_OPTIONS
+    assert short["namespace"] == "hub"
+    *_others, last = short["groups"]
+    assert last == f"and {1500 - len(short['groups']) + 1} more"
+
+
+def test_results_of_other_modules_are_no_options(monkeypatch):
+    module = object.__new__(Module)
+    module.params = {"volumes_results": [result(5000)], "other_results": [result(5000)], "namespace": "hub"}
+    assert module._invocation() == {"module_args": {"namespace": "hub"}}
 
 
 def test_a_diff_is_as_long_as_awx_allows():

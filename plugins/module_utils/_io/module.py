@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from .kubernetes.api import Api
 
 
+#: Options that take results of other modules.
+RESULTS_OF_OTHERS = ("volumes_results", "other_results")
+
+
 class PlanRejected(Exception):
     """The run is rejected before its first write. `reasons` are sentences without a full stop."""
 
@@ -86,7 +90,9 @@ class Module(AnsibleModule):
             return limited({**self.params, "report_file": None}, result)
 
     def _invocation(self) -> dict[str, Any]:
-        return {"module_args": short_lists(options_without_credentials(getattr(self, "params", {})))}
+        # What other tasks returned is in their results.
+        params = {name: value for name, value in getattr(self, "params", {}).items() if name not in RESULTS_OF_OTHERS}
+        return {"module_args": short_lists(options_without_credentials(params))}
 
     def _safe(self, text: str) -> str:
         params = getattr(self, "params", {})

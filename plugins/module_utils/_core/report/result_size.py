@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -13,21 +14,55 @@ from typing import Any, Optional
 LISTS = ("changes", "unreconcilable", "failed_items")
 #: How many items of each list a result has by default. The result of 10,000 new homes is then below 300,000 bytes.
 MAX_CHANGES = 500
+#: How many bytes of JSON a result has at most, and its options. The diff has a third of what AWX allows (see longest_diff).
+LARGEST, LARGEST_OPTIONS = 350_000, 80_000
+#: What stays whole in a result: the diff is limited where it is made.
+_WHOLE = ("summary", "omitted", "diff")
+#: More of the result that a report file has.
+_REPORTED = ("access", "servers", "text", "entries", "modules", "acl")
+#: Mappings with no more keys are those of options and results, and not of an inventory.
+_FEW_KEYS = 60
 
 
 def whole_lists(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the lists of a result, with its summary, as they are written to a report file."""
-    return {name: result[name] for name in ("summary", *LISTS, "access") if name in result}
+    """Return the lists and texts of a result, with its summary, as they are written to a report file."""
+    return {name: result[name] for name in ("summary", *LISTS, *_REPORTED) if name in result}
 
 
-def short_lists(value: Any, limit: int = MAX_CHANGES) -> Any:
-    """Return options with at most `limit` items in each list, and one more that counts the others."""
+def short_lists(value: Any, limit: int = MAX_CHANGES, largest: int = LARGEST_OPTIONS) -> Any:
+    """Return options with at most `limit` items in each list and large mapping, or fewer if they are too large.
+
+    One more item counts the others.
+    """
+    short = _noted(value, limit)
+    while limit and _size(short) > largest:
+        limit //= 2
+        short = _noted(value, limit)
+    return short
+
+
+def _noted(value: Any, limit: int) -> Any:
     if isinstance(value, Mapping):
-        return {key: short_lists(inner, limit) for key, inner in value.items()}
+        most = max(limit, _FEW_KEYS)
+        short = {key: _noted(value[key], limit) for key in list(value)[:most]}
+        return short if len(value) <= most else {**short, f"and {len(value) - most} more": ""}
     if isinstance(value, (list, tuple)):
-        short = [short_lists(inner, limit) for inner in value[:limit]]
-        return short if len(value) <= limit else [*short, f"and {len(value) - limit} more"]
-    return value
+        items = [_noted(inner, limit) for inner in value[:limit]]
+        return items if len(value) <= limit else [*items, f"and {len(value) - limit} more"]
+    return _short_text(value, limit, "") if isinstance(value, str) else value
+
+
+def _short_text(text: str, limit: int, note: str) -> str:
+    """Return at most 200 characters for each of `limit` items, and then how many others there are."""
+    most = 200 * (limit + 1)
+    if len(text) <= most:
+        return text
+    whole = text[:most].rpartition("\n")[0] or text[:most]
+    return f"{whole}\nand {len(text) - len(whole):,} more characters{note}"
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, default=str))
 
 
 def longest_diff(environment: Mapping[str, str]) -> Optional[int]:
@@ -39,7 +74,8 @@ def longest_diff(environment: Mapping[str, str]) -> Optional[int]:
 def shortened(result: Mapping[str, Any], limit: int) -> dict[str, Any]:
     """Return the result with at most `limit` items in each list, and in ``omitted`` how many items of a list are missing.
 
-    ``access.changes`` of the access list is shortened as well. Counts and the summary stay whole.
+    ``access.changes`` of the access list is shortened as well. If the result is still too large, all lists, mappings and texts
+    are shortened. Counts and the summary stay whole.
     """
     omitted: dict[str, int] = {}
 
@@ -53,6 +89,25 @@ def shortened(result: Mapping[str, Any], limit: int) -> dict[str, Any]:
     access = result.get("access")
     if access and access.get("changes"):
         short["access"] = {**access, "changes": cut("access", access["changes"])}
-    if omitted:
-        short["omitted"] = omitted
+    fewer, known, most = short, dict(omitted), MAX_CHANGES
+    while most and _size({key: fewer[key] for key in fewer if key != "diff"}) > LARGEST:
+        most, known = most // 2, dict(omitted)
+        fewer = {key: value if key in _WHOLE else _counted(value, most, key, known) for key, value in short.items()}
+    return {**fewer, "omitted": known} if known else fewer
+
+
+def _counted(value: Any, limit: int, path: str, omitted: dict[str, int]) -> Any:
+    """Return a value with at most `limit` items in each list and large mapping, and note in `omitted` how many are missing."""
+    if isinstance(value, Mapping):
+        kept = list(value)[: max(limit, _FEW_KEYS)]
+        missing = len(value) - len(kept)
+        short: Any = {key: _counted(value[key], limit, f"{path}.{key}", omitted) for key in kept}
+    elif isinstance(value, (list, tuple)):
+        missing = len(value) - limit
+        short = [_counted(inner, limit, path, omitted) for inner in value[:limit]]
+    else:
+        return _short_text(value, limit, "; `report_file` has all of them") if isinstance(value, str) else value
+    if missing > 0:
+        name = "access" if path == "access.changes" else path
+        omitted[name] = omitted.get(name, 0) + missing
     return short

@@ -50,9 +50,9 @@ def limited(params: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, A
 
     Raises OSError if the file cannot be written.
     """
-    if "max_changes" not in params or "changes" not in result:
+    if "max_changes" not in params:
         return dict(result)
-    if params.get("report_file"):
+    if params.get("report_file") and "changes" in result:
         _write(params["report_file"], whole_lists(result))
     return shortened(result, params["max_changes"])
 
