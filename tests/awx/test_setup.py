@@ -163,6 +163,18 @@ def test_a_second_run_sends_no_write_whatever_other_organizations_have(api, firs
     assert second.recap["changed"] == 0, second.output
 
 
+def test_a_branch_and_instance_groups_that_are_removed_from_the_variables_are_removed_in_awx(api, first):
+    more = {"awx_project_branch": "main", "awx_instance_groups": ["default"]}
+    assert play(api, **HUB, **more).code == 0
+    template = api.one("job_templates", "hub drift")
+    assert api.one("projects", "hub project")["scm_branch"] == "main"
+    assert api.names("job_templates", template, "instance_groups") == ["default"]
+    played = play(api, **HUB)
+    assert played.code == 0, played.output
+    assert api.one("projects", "hub project")["scm_branch"] == ""
+    assert api.names("job_templates", template, "instance_groups") == []
+
+
 def test_check_mode_shows_an_edit_and_secrets_that_are_sent_again(api, first):
     preview = play(api, "--check", **HUB, awx_nightly="workflow", awx_update_secrets=True)
     assert preview.code == 0, preview.output
