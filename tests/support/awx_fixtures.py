@@ -46,7 +46,12 @@ def awx(tmp_path_factory: pytest.TempPathFactory) -> Awx:
 def site(cluster: Cluster) -> Iterator[Site]:
     """A hub for the tests of a file. Tests do not depend on what others made in it."""
     hub, jobs, pods = (cluster.make_namespace() for _ in range(3))
-    names = {"jupyterhub": hub, "nightly-jobs": jobs, "namespace: awx": f"namespace: {pods}"}
+    names = {
+        "jupyterhub": hub,
+        "nightly-jobs": jobs,
+        "software-builder": jobs,
+        "namespace: awx": f"namespace: {pods}",
+    }
     documents = []
     for file in ("drift", "homes", "shares", "hub"):
         text = (RBAC / f"{file}.yml").read_text(encoding="utf-8")
