@@ -9,3 +9,6 @@ from ansible_collections.odh.persistency.plugins.plugin_utils.action import KeyC
 
 class ActionModule(KeyCheckingAction):
     """Checks the keys of the options, then runs the module."""
+
+    # The results of the role shares have the names shares_result_volumes and so on.
+    report_name = "shares_result"

@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - odh.persistency.attributes.k8s
   - odh.persistency.connection
   - odh.persistency.attributes.info
+  - odh.persistency.result
   - odh.persistency.shares
   - odh.persistency.shares.groups
 options:
@@ -75,6 +76,16 @@ options:
       - As in M(odh.persistency.share_directory).
     type: bool
     default: false
+  report_file:
+    description:
+      - If there is nothing to do, the report files that the previewed modules would write are written, or removed if the module
+        would not run. Their names are this one with C(_volumes), C(_directories), C(_acl) or C(_deletion) before the extension.
+    type: path
+  report_folder:
+    description:
+      - A folder on the host that runs the task, in which O(report_file) is C(HOST-shares_result.json). The role sets it to
+        C(persistency_report_folder).
+    type: path
   other_results:
     description:
       - What other modules of this collection returned in check mode, such as M(odh.persistency.share_directory) on another host,

@@ -18,6 +18,9 @@ from ansible_collections.odh.persistency.plugins.plugin_utils import file_names
 class KeyCheckingAction(NormalAction):
     """Runs the module of the task if its options reach it as they are written."""
 
+    #: The name of the result in the name of the report file, if it is neither what the task registers nor its module.
+    report_name = ""
+
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         """Return the result of the module, or the failure that its options cannot be passed on."""
         errors = typed_errors(self._task.args)
@@ -40,6 +43,6 @@ class KeyCheckingAction(NormalAction):
             return []
         if args.get("report_file"):
             return ["`report_file` and `report_folder` exclude each other: remove one of them"]
-        result = self._task.register or self._task.action.rpartition(".")[2]
+        result = self.report_name or self._task.register or self._task.action.rpartition(".")[2]
         self._task.args = {**args, "report_file": os.path.join(folder, f"{host}-{result}.json")}
         return []

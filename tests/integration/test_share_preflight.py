@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.acl import AGENT, options, share
@@ -139,3 +141,23 @@ def test_claims_of_one_state_at_a_time(cluster, namespace, modules):
     assert "state" in modules.refused(
         "share_pvc", {**chosen, "only_states": ["present"], "absent": [{"name": "x", "state": "retired"}]}
     )
+
+
+def test_the_report_files_of_modules_that_need_not_run(namespace, modules, tmp_path):
+    chosen = options(namespace, [DATA], groups=GROUPS, namespaces=[namespace])
+    chosen["report_file"] = str(tmp_path / "hub-shares_result.json")
+    stale = tmp_path / "hub-shares_result_deletion.json"
+    stale.write_text("{}")
+    assert modules.ok("share_preflight", chosen).nothing_to_do is False
+    assert list(tmp_path.iterdir()) == [stale]
+    modules.ok("share_pvc", {"namespaces": [namespace], "shares": [DATA]})
+    acl = {name: option for name, option in chosen.items() if name not in ("namespaces", "report_file")}
+    modules.ok("share_acl", acl)
+    done = modules.ok("share_preflight", chosen)
+    assert done.nothing_to_do is True
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "hub-shares_result_acl.json",
+        "hub-shares_result_volumes.json",
+    ]
+    report = json.loads((tmp_path / "hub-shares_result_volumes.json").read_text())
+    assert (report["summary"], report["changes"]) == (done.previews["volumes"]["summary"], [])

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Optional
 
 from ..._core.directories.plan import KIND_DIRECTORY
 from ..._core.metadata import ABSENT, PRESENT, RETIRED
 from ..._core.preflight import rejections
-from ..._core.report.result_size import MAX_CHANGES, shortened
+from ..._core.report.result_size import shortened, whole_lists
 from ..module import PlanRejected, open_api, run
+from ..options.result import write_report
 from ..options.shares import shares_of
 from . import share_acl, share_directory, share_pvc
 
@@ -24,9 +26,6 @@ NOT_OURS = (
     "wait_timeout",
     "wait_sleep",
     "volumes_results",
-    "max_changes",
-    "report_file",
-    "report_folder",
 )
 
 
@@ -48,6 +47,8 @@ def preflight(module: Any) -> dict[str, Any]:
     precedes them, or if the run is rejected anyway and all errors should be reported at once.
     """
     params = module.params
+    # It is for what the modules would write. What is rejected is not a result of theirs.
+    report = params.pop("report_file")
     # The expected cluster is checked, and a connection without verification warns.
     open_api(module)
     directories = Preview(module, share_directory.argument_spec())
@@ -96,10 +97,26 @@ def preflight(module: Any) -> dict[str, Any]:
     }
     if nothing_to_do:
         result["previews"] = {name: preview.result for name, preview in previews.items()}
-        for preview in previews.values():
+        for name, preview in previews.items():
+            _write_report(module, report, name, preview)
             for sentence in preview.warnings:
                 module.warn(sentence)
     return result
+
+
+def _write_report(module: Any, report: Optional[str], name: str, preview: Preview) -> None:
+    """Write what a module that need not run would write, so that the files of an earlier run do not stay."""
+    if not report:
+        return
+    stem, extension = os.path.splitext(report)
+    path = f"{stem}_{name}{extension}"
+    try:
+        if preview.whole:
+            write_report(path, whole_lists(preview.whole))
+        elif os.path.exists(path):
+            os.unlink(path)
+    except OSError as error:
+        module.warn(f"report_file: {error}")
 
 
 def _preview_acl(module: Any, **more: Any) -> Preview:
@@ -157,6 +174,8 @@ class Preview:
         self.params.update(more, cluster=None)  # the outer module has checked the cluster
         #: What the module returned, like a skipped task if it did not run.
         self.result: dict[str, Any] = {"changed": False, "skipped": True}
+        #: The same with all its items, empty if it did not run.
+        self.whole: dict[str, Any] = {}
         self.warnings: list[str] = []
 
     def run(self, body: Callable[[Any], dict[str, Any]], kind: str) -> None:
@@ -176,8 +195,9 @@ class Preview:
 
     def fail_json(self, msg: str = "", **result: Any) -> None:
         """End with a failure."""
-        raise _Ended({"msg": msg, **shortened(result, MAX_CHANGES)})
+        raise _Ended({"msg": msg, **shortened(result, self.params["max_changes"])})
 
     def exit_json(self, **result: Any) -> None:
         """End with a result."""
-        raise _Ended(shortened(result, MAX_CHANGES))
+        self.whole = result
+        raise _Ended(shortened(result, self.params["max_changes"]))

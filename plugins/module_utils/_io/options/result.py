@@ -53,11 +53,11 @@ def limited(params: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, A
     if "max_changes" not in params:
         return dict(result)
     if params.get("report_file") and "changes" in result:
-        _write(params["report_file"], whole_lists(result))
+        write_report(params["report_file"], whole_lists(result))
     return shortened(result, params["max_changes"])
 
 
-def _write(path: str, data: Mapping[str, Any]) -> None:
+def write_report(path: str, data: Mapping[str, Any]) -> None:
     """Replace a file in one step, because a reader must not see half of it."""
     with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(os.path.abspath(path)), delete=False) as file:
         try:
