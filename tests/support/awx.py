@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ from typing import Any
 import ansible_runner
 import psutil
 import yaml
+
+from tests.support.cluster import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "examples" / "awx"
@@ -201,12 +203,29 @@ class Worker:
         self._process.wait()
 
     def kill(self) -> None:
-        """End everything in the pod at once, as its deletion does. Ansible has a session of its own."""
+        """End everything in the pod at once, as its deletion does, and wait for it. Ansible has a session of its own."""
+        found: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             worker = psutil.Process(self._process.pid)
-            for process in (worker, *worker.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+            # A process that is not stopped could start another one, which would go on.
+            while new := [one for one in (worker, *worker.children(recursive=True)) if one not in found]:
+                _each(new, psutil.Process.suspend)
+                found += new
+        _each(found, psutil.Process.kill)
+        wait_for(lambda: not any(map(_runs, found)), "the end of the processes of the job")
+
+
+def _each(processes: Iterable[psutil.Process], act: Callable[[psutil.Process], object]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            act(process)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # type: ignore[no-any-return]
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _keep(job: Job, status: Mapping[str, Any]) -> None:
