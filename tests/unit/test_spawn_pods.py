@@ -9,6 +9,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.access import
 from ansible_collections.odh.persistency.plugins.module_utils._hub.hub_settings import Software
 from ansible_collections.odh.persistency.plugins.module_utils._hub.pod_rewriting import (
     VOLUME_PREFIX,
+    ClaimUse,
     claims_of,
     volume_name,
     with_environment,
@@ -39,7 +40,7 @@ def test_the_home_replaces_every_computed_name_and_keeps_the_rest_of_the_volume(
     after = with_home(before, ["claim-a", "claim-a-old"], "imported")
     assert after["volumes"][0] == claim("imported", "home", readOnly=False)
     assert after["volumes"][1:] == before["volumes"][1:]
-    assert claims_of(before, POD) == ["claim-a", "tools"]
+    assert claims_of(before, POD) == [ClaimUse("claim-a"), ClaimUse("tools")]
 
 
 def test_read_only_is_set_on_the_volume_and_on_the_mount():
@@ -89,8 +90,9 @@ def test_a_volume_that_is_created_for_the_pod_counts_as_its_claim_and_as_what_it
     source = {"kind": "PersistentVolumeClaim", "name": "claim-b"}
     template = {"spec": {"dataSource": source, "dataSourceRef": {"kind": "VolumeSnapshot", "name": "s"}}}
     before = spec({"name": "v", "ephemeral": {"volumeClaimTemplate": template}})
-    assert claims_of(before, POD) == ["jupyter-a-v", "claim-b"]
-    after = without_claims(before, ["claim-b"], POD)
+    assert claims_of(before, POD) == [ClaimUse("jupyter-a-v", False), ClaimUse("claim-b", False)]
+    assert without_claims(before, [ClaimUse("claim-b")], POD) == before
+    after = without_claims(before, [ClaimUse("claim-b", False)], POD)
     assert after["volumes"] == []
     assert after["containers"][0]["volumeMounts"] == []
 
@@ -98,7 +100,7 @@ def test_a_volume_that_is_created_for_the_pod_counts_as_its_claim_and_as_what_it
 def test_block_devices_of_removed_claims_go_too():
     before = spec(claim("claim-b", "v"))
     before["containers"][0]["volumeDevices"] = [{"name": "v", "devicePath": "/dev/x"}]
-    assert without_claims(before, ["claim-b"], POD)["containers"][0]["volumeDevices"] == []
+    assert without_claims(before, [ClaimUse("claim-b")], POD)["containers"][0]["volumeDevices"] == []
 
 
 TREE = Software("tree", "/opt/software", {"MODULEPATH": "/opt/software/current"})
@@ -141,7 +143,7 @@ def test_an_environment_variable_is_replaced():
 
 def test_a_pod_without_volumes_and_without_containers():
     assert claims_of({"volumes": None}, POD) == []
-    assert without_claims({"volumes": None, "containers": [{"name": "notebook", "volumeMounts": None}]}, ["a"], POD)
+    assert without_claims({"volumes": None, "containers": [{"name": "notebook", "volumeMounts": None}]}, [], POD)
     assert with_home({}, ["a"], "b") == {"volumes": []}
     assert with_shares({}, [RO])["containers"] == []
 
@@ -171,7 +173,7 @@ def pods(draw):
 @given(pods(), st.sets(NAMES), st.lists(st.sampled_from([RO, RW]), unique=True))
 def test_no_removed_claim_is_mounted_and_a_share_only_as_granted(pod, removed, mounts):
     original = copy.deepcopy(pod)
-    after = with_shares(without_claims(pod, {*removed, "papers", "data"}, POD), mounts)
+    after = with_shares(without_claims(pod, map(ClaimUse, {*removed, "papers", "data"}), POD), mounts)
     assert pod == original
     sources = {}
     for volume in after.get("volumes") or ():

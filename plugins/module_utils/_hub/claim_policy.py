@@ -27,8 +27,10 @@ def reason_to_remove(name: str, claim: Optional[Claim], user: str, is_configured
             return "it is labelled as a hub's database"
         if claim.kind == SHARE or SHARE_KEY in claim.labels or SHARE_KEY in claim.annotations:
             return "it is a share"
-        if is_configured or claim.user == user:
+        if is_configured:
             return ""
+        if claim.user == user:
+            return "it is retired" if claim.is_retired else ""
         if claim.user is not None:
             return f"it is the home of {claim.user!r}"
         if claim.is_somebodys:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from .pod_rewriting import MAIN_CONTAINER, change_mounts, claim_of, containers_of, main_container, mount_path
 
@@ -71,18 +71,18 @@ def without_other_folders(spec: Mapping[str, Any], homes: ConfiguredHomes) -> tu
     claims = {name: claim for name, claim in _claims_by_volume(spec).items() if claim in homes.claims}
     removed: list[str] = []
 
-    def is_kept(container: Mapping[str, Any], mount: Mapping[str, Any]) -> bool:
+    def kept(container: Mapping[str, Any], mount: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
         claim = claims.get(mount.get("name"))
         if claim is None:
-            return True
+            return mount
         name, folder = str(container.get("name")), _folder(mount)
         known = (homes.folders.get((claim, one), frozenset()) for one in (MAIN_CONTAINER, name))
         if any(_is_within(folder, other) for folders in known for other in folders):
-            return True
+            return mount
         removed.append(f"folder {folder} of claim {claim} at {mount.get('mountPath')} in container {name}")
-        return False
+        return None
 
-    return change_mounts(spec, is_kept), removed
+    return change_mounts(spec, kept), removed
 
 
 def _claims_by_volume(spec: Mapping[str, Any]) -> dict[Any, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 KIND_LABEL = "odh.persistency/kind"
@@ -26,6 +26,7 @@ HUB = "hub"
 OWNER_OF_SHARES = "shares"
 HOME = "home"
 SHARE = "share"
+TREE = "tree"
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z")
 _UNSAFE = re.compile(r"[^a-z0-9]")
@@ -33,12 +34,13 @@ _OWNER_DIGITS = 32
 
 
 class Claim(NamedTuple):
-    """A persistent volume claim."""
+    """A persistent volume claim. `sources` are the claims of its namespace that its content was copied from."""
 
     name: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     terminating: bool
+    sources: Sequence[str] = ()
 
     @property
     def kind(self) -> str:
@@ -85,7 +87,22 @@ def claim_from(item: Mapping[str, Any]) -> Claim:
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         terminating=metadata.get("deletionTimestamp") is not None,
+        sources=tuple(name for name in source_claims(item.get("spec") or {}) if name),
     )
+
+
+def source_claims(spec: Mapping[str, Any]) -> list[str]:
+    """Return the names of the claims that the content of a claim with this spec comes from.
+
+    A name is "" for a source that is something else, such as a snapshot, a volume, or a claim of another namespace.
+    """
+    names = [""] if spec.get("volumeName") else []
+    for key in ("dataSource", "dataSourceRef"):
+        source = spec.get(key)
+        if source:
+            is_claim = source.get("kind") == "PersistentVolumeClaim" and not source.get("apiGroup")
+            names.append(str(source.get("name")) if is_claim and not source.get("namespace") else "")
+    return list(dict.fromkeys(names))
 
 
 def owner_hash(user: str) -> str:

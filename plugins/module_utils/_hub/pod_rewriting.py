@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple, Optional
 
 from .access import Mount
 from .acl_format import normalised
 from .hub_settings import Software
+from .observed_claims import source_claims
 
 #: Volumes with this prefix, and with this name, are ours. Those that something else put into the pod are removed.
 VOLUME_PREFIX = "odh-share-"
@@ -25,6 +26,8 @@ MAIN_CONTAINER = "notebook"
 MOUNT_POINTS_CONTAINER = "odh-mount-points"
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _HASH_DIGITS = 24
+#: Prefixes of the labels and annotations that say whose a claim is.
+_MARKS = ("odh.persistency/", "hub.jupyter.org/")
 
 
 def volume_name(claim: str) -> str:
@@ -32,9 +35,58 @@ def volume_name(claim: str) -> str:
     return VOLUME_PREFIX + hashlib.sha256(claim.encode("utf-8")).hexdigest()[:_HASH_DIGITS]
 
 
-def claims_of(spec: Mapping[str, Any], pod_name: str) -> list[str]:
-    """Return the names of the claims that a pod mounts, creates or copies, each once."""
-    return list(dict.fromkeys(name for volume in spec.get("volumes") or () for name in _claims(volume, pod_name)))
+class ClaimUse(NamedTuple):
+    """A claim that a volume of the pod mounts, or else that is created for the pod or copied for it."""
+
+    name: str
+    is_mounted: bool = True
+
+
+def claims_of(spec: Mapping[str, Any], pod_name: str) -> list[ClaimUse]:
+    """Return the claims that a pod mounts, creates or copies, each once."""
+    return list(dict.fromkeys(use for volume in spec.get("volumes") or () for use in _claims(volume, pod_name)))
+
+
+def with_plain_templates(spec: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the pod's spec without volumes that are created from something other than claims of this namespace, and their names.
+
+    The claims that are created for the pod get no labels and annotations that make a claim a home or a share.
+    """
+
+    def is_other(volume: Mapping[str, Any]) -> bool:
+        return "" in source_claims(_template(volume).get("spec") or {})
+
+    others = [str(volume.get("name")) for volume in spec.get("volumes") or () if is_other(volume)]
+    changed = without_volumes(spec, is_other)
+    return {**changed, "volumes": [_without_marks(volume) for volume in changed["volumes"]]}, others
+
+
+def _without_marks(volume: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = _template(volume).get("metadata")
+    if not metadata:
+        return dict(volume)
+    kept = {
+        key: {name: value for name, value in (metadata.get(key) or {}).items() if not name.startswith(_MARKS)}
+        for key in ("labels", "annotations")
+    }
+    template = {**_template(volume), "metadata": {**metadata, **kept}}
+    return {**volume, "ephemeral": {**volume["ephemeral"], "volumeClaimTemplate": template}}
+
+
+def with_read_only(spec: Mapping[str, Any], claims: Iterable[str]) -> dict[str, Any]:
+    """Return the pod's spec with the volumes of these claims, and their mounts, read-only."""
+    read_only = frozenset(claims)
+    volumes, names = [], set()
+    for volume in spec.get("volumes") or ():
+        if claim_of(volume) in read_only:
+            names.add(volume.get("name"))
+            volume = {**volume, "persistentVolumeClaim": {**volume["persistentVolumeClaim"], "readOnly": True}}
+        volumes.append(volume)
+
+    def changed(_container: Mapping[str, Any], mount: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**mount, "readOnly": True} if mount.get("name") in names and "mountPath" in mount else mount
+
+    return change_mounts({**spec, "volumes": volumes}, changed)
 
 
 def with_home(spec: Mapping[str, Any], computed: Iterable[str], home: str) -> dict[str, Any]:
@@ -49,34 +101,38 @@ def with_home(spec: Mapping[str, Any], computed: Iterable[str], home: str) -> di
     return {**spec, "volumes": [volume_with_home(volume) for volume in spec.get("volumes") or ()]}
 
 
-def without_claims(spec: Mapping[str, Any], claims: Iterable[str], pod_name: str) -> dict[str, Any]:
+def without_claims(spec: Mapping[str, Any], claims: Iterable[ClaimUse], pod_name: str) -> dict[str, Any]:
     """Return the pod's spec without the volumes of these claims, without volumes named as ours, and without their mounts."""
     removed = frozenset(claims)
-    kept, names = [], set()
-    for volume in spec.get("volumes") or ():
-        if not removed.isdisjoint(_claims(volume, pod_name)) or _is_ours(volume):
-            names.add(volume.get("name"))
-        else:
-            kept.append(volume)
-    # A name that another volume has too keeps its mounts: the API server rejects the duplicate, or it is the other's.
-    names -= {volume.get("name") for volume in kept}
+    changed = without_volumes(
+        spec, lambda volume: not removed.isdisjoint(_claims(volume, pod_name)) or _is_ours(volume)
+    )
     # A mount of a volume that is ours later would put a share elsewhere.
+    return change_mounts(changed, lambda _container, mount: None if _is_ours(mount) else mount)
+
+
+def without_volumes(spec: Mapping[str, Any], is_removed: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
+    """Return the pod's spec without some volumes and their mounts."""
+    volumes = spec.get("volumes") or ()
+    kept = [volume for volume in volumes if not is_removed(volume)]
+    # A name that another volume has too keeps its mounts: the API server rejects the duplicate, or it is the other's.
+    names = {volume.get("name") for volume in volumes} - {volume.get("name") for volume in kept}
     return change_mounts(
-        {**spec, "volumes": kept},
-        lambda _container, mount: mount.get("name") not in names and not _is_ours(mount),
+        {**spec, "volumes": kept}, lambda _container, mount: None if mount.get("name") in names else mount
     )
 
 
 def change_mounts(
-    spec: Mapping[str, Any], is_kept: Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
+    spec: Mapping[str, Any], change: Callable[[Mapping[str, Any], Mapping[str, Any]], Optional[Mapping[str, Any]]]
 ) -> dict[str, Any]:
-    """Return the pod's spec with only those mounts and block devices that `is_kept`, called with container and mount, keeps."""
+    """Return the pod's spec with the mounts and block devices that `change`, called with container and mount, returns."""
 
     def changed_container(container: Mapping[str, Any]) -> dict[str, Any]:
         changed = dict(container)
         for key in ("volumeMounts", "volumeDevices"):
             if container.get(key):
-                changed[key] = [mount for mount in container[key] if is_kept(container, mount)]
+                mounts = [change(container, mount) for mount in container[key]]
+                changed[key] = [mount for mount in mounts if mount is not None]
         return changed
 
     changed = dict(spec)
@@ -168,16 +224,18 @@ def mounts_claim(spec: Mapping[str, Any], claims: Iterable[str]) -> bool:
     return any(mount.get("name") in names for mount in main_container(spec).get("volumeMounts") or ())
 
 
-def _claims(volume: Mapping[str, Any], pod_name: str) -> list[str]:
+def _claims(volume: Mapping[str, Any], pod_name: str) -> list[ClaimUse]:
     """Return the claims of a volume. One that is created for the pod may copy another."""
-    names = [claim_of(volume)]
-    template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
-    if template is not None:
-        names.append(f"{pod_name}-{volume.get('name')}")
-        spec = template.get("spec") or {}
-        sources = [spec.get(key) or {} for key in ("dataSource", "dataSourceRef")]
-        names += [str(source.get("name")) for source in sources if source.get("kind") == "PersistentVolumeClaim"]
-    return [name for name in names if name]
+    mounted = [ClaimUse(claim_of(volume))] if claim_of(volume) else []
+    if volume.get("ephemeral") is None:
+        return mounted
+    names = [f"{pod_name}-{volume.get('name')}", *source_claims(_template(volume).get("spec") or {})]
+    return [*mounted, *(ClaimUse(name, False) for name in names if name)]
+
+
+def _template(volume: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the template of a claim that is created for the pod, {} for other volumes."""
+    return (volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}
 
 
 def _is_ours(named: Mapping[str, Any]) -> bool:

@@ -20,13 +20,16 @@ from .hub_settings import Runtime, Settings
 from .kept_hooks import keep_hooks
 from .kubernetes_client import ApiFailure, KubernetesClient
 from .mount_points import makes_mount_points, with_mount_points
-from .observed_claims import Claim
+from .observed_claims import TREE, Claim
 from .options_form import form_without_us, with_notice, with_secret_shares
 from .pod_rewriting import (
+    ClaimUse,
     claims_of,
     mounts_claim,
     with_environment,
     with_home,
+    with_plain_templates,
+    with_read_only,
     with_shares,
     with_software,
     without_claims,
@@ -44,6 +47,7 @@ from .spawn_stamp import (
     event,
     messages_of,
     messages_of_notes,
+    not_read,
     secret_record,
     stamp,
 )
@@ -53,6 +57,8 @@ _LATER = "cannot be read at the moment. Try again in a few minutes, or ask the a
 _UNREADABLE_HOMES = f"The list of home volumes {_LATER}"
 _UNREADABLE_ACL = f"The access list of shares {_LATER}"
 _HOME_LOST = "Your home volume cannot be verified. Ask the administrator of this hub."
+#: How many copies of copies are followed.
+_MOST_COPIES = 8
 #: Where the choice of the home waits for the pod: the hub drops the spawner when the server has stopped.
 _CHOICE = "_odh_persistency_home"
 #: Where the homes of the hub's own configuration wait for the pod, if the hook chooses no home.
@@ -132,7 +138,9 @@ class SpawnHook:
         spec = plain.get("spec") or {}
         if home:
             spec = await self._with_home(spawner, spec, home, known)
-        spec = await self._verified_spec(spawner, spec, name, known)
+        spec, unread = await self._verified_spec(spawner, spec, name, known)
+        if unread:
+            outcome = outcome.noted(not_read(unread))
         spec = with_shares(spec, outcome.mounts)
         spec, outcome = await self._with_software(spawner, spec, outcome, known)
         homes = [home.name] if home else _configured(spawner).claims
@@ -189,42 +197,74 @@ class SpawnHook:
     ) -> dict[str, Any]:
         """Return the pod's spec with the home, whose claim is read unless it was when it was chosen."""
         changed = with_home(spec, home.server.computed, home.name)
-        if home.name in claims_of(changed, spawner.pod_name):
+        if ClaimUse(home.name) in claims_of(changed, spawner.pod_name):
             was_read = home.name in known
-            reason = await self._reason_to_remove(spawner, home.name, known)
-            claim = known.get(home.name)
             try:
+                claim = await self._claim(spawner, home.name, known)
                 if claim is not None and not was_read:
                     check_home(home, claim)
+                reason = await self._reason_to_remove(spawner, ClaimUse(home.name), known)
             except HomeRefused as error:
                 self._refuse(spawner, error.message, error.detail)
+            except ApiFailure as error:
+                reason = f"it cannot be read ({error})"
             if reason:
                 self._refuse(spawner, _HOME_LOST, f"the home {home.name} of {spawner.user.name!r}: {reason}")
         return changed
 
     async def _verified_spec(
         self, spawner: Any, spec: Mapping[str, Any], pod_name: str, known: dict[str, Optional[Claim]]
-    ) -> dict[str, Any]:
-        """Return the pod's spec without claims that this user must not mount. `known` are read claims."""
-        removed = {}
-        for name in claims_of(spec, pod_name):
-            reason = await self._reason_to_remove(spawner, name, known)
-            if reason:
-                removed[name] = reason
-                spawner.log.warning(
-                    "odh.persistency: claim %s removed from the pod of %r: %s", name, spawner.user.name, reason
-                )
-        changed, folders = without_other_folders(without_claims(spec, removed, pod_name), _configured(spawner))
-        for folder in folders:
-            spawner.log.warning("odh.persistency: %s removed from the pod of %r", folder, spawner.user.name)
-        return changed
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return the pod's spec without claims that this user must not mount, and the names of those that cannot be read.
 
-    async def _reason_to_remove(self, spawner: Any, name: str, known: dict[str, Optional[Claim]]) -> str:
-        try:
+        `known` are read claims.
+        """
+        homes, unread = _configured(spawner), []
+        changed, others = with_plain_templates(spec)
+        reasons = dict.fromkeys(claims_of(changed, pod_name), "")
+        for use in reasons:
+            try:
+                reasons[use] = await self._reason_to_remove(spawner, use, known)
+            except ApiFailure as error:
+                reasons[use] = f"it cannot be read ({error})"
+                unread.append(use.name)
+        removed = {use: reason for use, reason in reasons.items() if reason}
+        for use, reason in removed.items():
+            if use.is_mounted and use.name in homes.claims:
+                self._refuse(spawner, _HOME_LOST, f"the home {use.name} of {spawner.user.name!r}: {reason}")
+        changed, folders = without_other_folders(without_claims(changed, removed, pod_name), homes)
+        other = ": it is filled from something other than a claim of this namespace"
+        lines = [
+            *((f"claim {use.name}", f": {reason}") for use, reason in removed.items()),
+            *((f"volume {name}", other) for name in others),
+            *((folder, "") for folder in folders),
+        ]
+        for what, reason in lines:
+            spawner.log.warning("odh.persistency: %s removed from the pod of %r%s", what, spawner.user.name, reason)
+        trees = [name for name, claim in known.items() if claim is not None and claim.kind == TREE]
+        return with_read_only(changed, trees), unread
+
+    async def _reason_to_remove(self, spawner: Any, use: ClaimUse, known: dict[str, Optional[Claim]]) -> str:
+        """Return why a claim must not be in the pod, or what it was copied from. Raises ApiFailure."""
+        user, homes = spawner.user.name, _configured(spawner).claims
+        names = [use.name]
+        for name in names:  # grows with the sources of copies
             claim = await self._claim(spawner, name, known)
-        except ApiFailure as error:
-            return f"it cannot be read ({error})"
-        return reason_to_remove(name, claim, spawner.user.name, name in _configured(spawner).claims)
+            is_mounted = use.is_mounted and name == use.name
+            is_home = is_mounted and name in homes
+            reason = reason_to_remove(name, claim, user, is_home)
+            if not reason and name in homes and not is_home:
+                reason = "it is a home of this hub, which is not copied"
+            if not reason and is_mounted and claim is not None and claim.terminating:
+                reason = "it is being deleted"
+            if reason:
+                return reason if name == use.name else f"it is a copy of claim {name}: {reason}"
+            # An administrator who gives somebody a home knows what it was copied from.
+            if claim is not None and claim.user != user and not is_home:
+                names += [source for source in claim.sources if source not in names]
+            if len(names) > _MOST_COPIES:
+                return "it is a copy of too many copies"
+        return ""
 
     async def _claim(self, spawner: Any, name: str, known: dict[str, Optional[Claim]]) -> Optional[Claim]:
         """Return a claim, read once for each start. Raises ApiFailure."""

@@ -26,6 +26,16 @@ NO_HOME = (
     "Your home is not mounted, because the profile that you chose, or the configuration of this hub, leaves it out. Files that "
     "you save outside of shares are lost when the server stops. Ask the administrator of this hub."
 )
+
+
+def not_read(claims: Sequence[str]) -> str:
+    """Return the sentence for claims that are left out because they cannot be read."""
+    return (
+        f"Volumes that cannot be read at the moment are not mounted: {', '.join(claims)}. "
+        "Restart the server later, or ask the administrator of this hub."
+    )
+
+
 #: The API server accepts 1024 bytes in the message of an Event.
 _MOST_MESSAGE = 1000
 
