@@ -156,6 +156,26 @@ def test_a_profile_mounts_no_folder_of_others_in_the_claim_with_all_homes(cluste
     )
 
 
+def test_a_home_in_extra_configuration_stays_and_no_profile_changes_whose_it_is(cluster, namespace, published, spawns):
+    make_home(cluster, namespace, "claim-all", "first-user")
+    expression = {"name": "home", "mountPath": "/home/jovyan", "subPathExpr": "$(JUPYTERHUB_USER)"}
+    config = {
+        "storage_pvc_ensure": False,
+        "volume_mounts": [],
+        "volumes": [],
+        "extra_pod_config": {"volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": "claim-all"}}]},
+        "extra_container_config": {"volume_mounts": [expression]},
+    }
+    pod = spawns.start(namespace, "sam", config=config, settings={"home": "static"})["pod"]
+    assert "/home/jovyan" in mounts_in(pod)
+    side = {"name": "side", "image": "x", "env": [{"name": "JUPYTERHUB_USER", "value": "ben"}]}
+    override = {"environment": {"JUPYTERHUB_USER": "ben"}, "extra_containers": [{**side, "volumeMounts": [expression]}]}
+    config["profile_list"] = [{"display_name": "x", "slug": "x", "kubespawner_override": override}]
+    pod = spawns.start(namespace, "sam", config=config, settings={"home": "static"})["pod"]
+    assert mounts_in(pod) == {"/home/jovyan/public-data": True}
+    assert not pod["spec"]["containers"][1]["volumeMounts"]
+
+
 def test_a_profile_that_changes_the_namespace_gets_the_home_there(cluster, namespace, published, spawns):
     elsewhere = cluster.make_namespace()
     make_home(cluster, namespace, "claim-zoe", "zoe")

@@ -66,8 +66,41 @@ def test_a_profile_mounts_no_other_folder_in_any_container(folder):
 
 
 def test_what_is_configured_for_one_container_is_not_for_others():
-    after, _removed = without_other_folders(pod(mount(""), init=[mount("", "/elsewhere")]), HOMES)
+    after, _removed = without_other_folders(pod(mount(""), init=[mount("", "/all")]), HOMES)
     assert (folders(after), folders(after, 2)) == ([], [""])
+
+
+ADDED = {"volumeMounts": [mount("", "/all"), mount("", "/bin", "tools")]}
+
+
+@pytest.mark.parametrize("change", [{"image": "y"}, {"command": ["sh"]}, {"env": [{"name": "A"}]}, ADDED])
+def test_a_container_that_is_not_the_configured_one_gets_nothing_that_is_configured_for_it(change):
+    """A profile can use the name of a container of the hub."""
+    spec = pod(mount("ann"), init=[mount("", "/all")])
+    spec["initContainers"][0].update(change)
+    after, _removed = without_other_folders(spec, HOMES)
+    assert [one["name"] for one in after["initContainers"][0]["volumeMounts"]] == ["tools"] * (change is ADDED)
+
+
+def with_variables(spec, **values):
+    spec["containers"][1]["env"] = [{"name": name, "value": value} for name, value in values.items()]
+    return spec
+
+
+def test_the_variables_of_an_expression_have_their_configured_values():
+    path = mount("$(WHO)")
+    homes = homes_of(with_variables(pod(path), WHO="$(USER)", USER="ann"), HOME)
+    kept = with_variables(pod(path), WHO="$(USER)", USER="ann", OTHER="x")
+    assert without_other_folders(kept, homes) == (kept, [])
+    for values in ({"WHO": "$(USER)", "USER": "bob"}, {"WHO": "bob", "USER": "ann"}, {"USER": "ann"}):
+        assert folders(without_other_folders(with_variables(pod(path), **values), homes)[0]) == []
+    twice = with_variables(pod(path), WHO="$(USER)", USER="ann")
+    twice["containers"][1]["env"].append({"name": "USER", "value": "bob"})
+    assert folders(without_other_folders(twice, homes)[0]) == []
+    side = with_variables(pod(path, side=[path]), WHO="$(USER)", USER="ann")
+    assert folders(without_other_folders(side, homes)[0], 0) == []
+    side["containers"][0]["env"] = [*side["containers"][1]["env"]]
+    assert folders(without_other_folders(side, homes)[0], 0) == ["$(WHO)"]
 
 
 def test_an_expression_is_configured_as_it_is():

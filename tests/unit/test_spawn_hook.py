@@ -446,6 +446,7 @@ def test_the_hook_of_the_section_that_wins_is_chained():
     client = SimpleNamespace(sanitize_for_serialization=lambda value: value)
     spawner = SimpleNamespace(volumes=[], volume_mounts={}, init_containers=[], extra_containers=[])
     spawner.extra_container_config, spawner._expand_all, spawner.progress = {}, lambda value: value, None
+    spawner.extra_pod_config = {}
     spawner.api = SimpleNamespace(api_client=client)
     spawner.observe = lambda _handler, names: None
     spawner.pre_spawn_hook, spawner.modify_pod_hook = (

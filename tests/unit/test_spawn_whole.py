@@ -163,3 +163,41 @@ def test_the_claim_of_all_homes_is_no_source():
     claims = {"homes": {}, "copy": {"spec": copy_of("homes")}}
     spec = start(FakeSpawner(claims, **STATIC), pod, hook_of({"home": "static"}))
     assert mounted(spec) == ["/home/jovyan"]
+
+
+LABELLED = {"metadata": {"annotations": {"hub.jupyter.org/username": "first"}}}
+BEN = {**HOME_MOUNT, "mountPath": "/ben", "subPath": "ben"}
+SNAKE = {"name": "home", "mount_path": "/home/jovyan", "sub_path": "{username}"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"extra_pod_config": {"volumes": [ALL]}, "volume_mounts": [{**HOME_MOUNT, "subPath": "{username}"}]},
+        {"volumes": [ALL], "extra_container_config": {"volumeMounts": [OWN]}},
+        {"volumes": [ALL], "extra_container_config": {"volume_mounts": [OWN]}},
+        {"volumes": [{"name": "home", "persistent_volume_claim": {"claimName": "homes"}}], "volume_mounts": [SNAKE]},
+        {
+            "volumes": [volume_of("home", "elsewhere")],
+            "volume_mounts": [BEN],
+            "extra_pod_config": {"volumes": [ALL]},
+            "extra_container_config": {"volumeMounts": [OWN]},
+        },
+    ],
+)
+def test_the_home_is_found_wherever_the_configuration_mounts_it(config):
+    """Extra configuration replaces whole lists, and KubeSpawner accepts both spellings of keys."""
+    spawner = FakeSpawner({"homes": LABELLED}, **config)
+    spec = start(spawner, pod_of([ALL], [OWN, BEN]), hook_of({"home": "static"}))
+    assert mounted(spec) == ["/home/jovyan"]
+
+
+def test_a_profile_does_not_change_whose_folder_an_expression_is():
+    expression = {**HOME_MOUNT, "subPathExpr": "$(JUPYTERHUB_USER)"}
+    for user in ("ann", "ben"):
+        env = {"env": [{"name": "JUPYTERHUB_USER", "value": user}]}
+        side = {"name": "side", "volumeMounts": [expression], **env}
+        pod = pod_of([ALL], [expression], notebook=env, extra=[side])
+        spawner = FakeSpawner({"homes": {}}, volumes=[ALL], volume_mounts=[expression])
+        spec = start(spawner, pod, hook_of({"home": "static"}))
+        assert [mounted(spec, number) for number in (0, 1)] == [["/home/jovyan"] * (user == "ann")] * 2
