@@ -60,7 +60,7 @@ def test_a_file_and_a_symlink_in_the_way_are_renamed_by_the_user(cluster, namesp
     assert os.readlink(home / "a b.before-share") == "/etc"
     assert (home / NASTY.path[len(HOME) + 1 :]).is_dir()
     assert (home / "papers").stat().st_uid == 1000
-    assert notes(cluster.get("pods", "x", namespace)) == [
+    assert notes(cluster.get("pods", "x", namespace), 2) == [
         f"{HOME}/papers is now {HOME}/papers.before-share, because a share is mounted there.",
         f"{HOME}/a b is now {HOME}/a b.before-share, because a share is mounted there.",
     ]

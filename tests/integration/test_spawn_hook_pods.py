@@ -186,6 +186,17 @@ def test_a_profile_that_changes_the_namespace_gets_the_home_there(cluster, names
     cluster.remove_namespace(elsewhere)
 
 
+def test_a_profile_that_names_another_claim_gets_no_second_home(cluster, namespace, published, spawns):
+    override = {"pvc_name": "scratch-zoe", "storage_extra_labels": {"a": "b"}}
+    profile = {"display_name": "x", "slug": "x", "kubespawner_override": override}
+    for _start in range(2):
+        answer = spawns.start(namespace, "zoe", config={"profile_list": [profile]}, user_options={"profile": "x"})
+        assert claims_in(answer["pod"])[answer["pvc_name"]] is False
+        home = cluster.get("persistentvolumeclaims", answer["pvc_name"], namespace)
+        assert home["metadata"]["labels"]["odh.persistency/kind"] == "home"
+    assert "scratch-zoe" not in cluster.claims(namespace)
+
+
 # --- What profiles must not mount -----------------------------------------------------------------------------------------
 
 

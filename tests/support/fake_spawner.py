@@ -67,7 +67,14 @@ class FakeSpawner(SimpleNamespace):
 
     def __init__(self, claims: Mapping[str, Any], failing: Iterable[str] = (), **more: Any) -> None:
         super().__init__(
-            claims=dict(claims), failing=set(failing), requests=[], events=[], log=Log(), handler=None, server_name=""
+            claims=dict(claims),
+            failing=set(failing),
+            acl=("", {}),
+            requests=[],
+            lists=[],
+            events=[],
+            log=Log(),
+            handler=None,
         )
         self.user, self.name = SimpleNamespace(name="ann", groups=[]), ""
         self.namespace, self.pod_name, self.pod_name_template = "ns", "jupyter-ann", "jupyter-{username}"
@@ -114,11 +121,16 @@ class FakeSpawner(SimpleNamespace):
     def _object(self, name: str) -> dict[str, Any]:
         return {**self.claims[name], "metadata": {**self.claims[name].get("metadata", {}), "name": name}}
 
-    async def _config_map(self, *_arguments: Any, **_options: Any) -> Response:
-        return Response(404, {"message": "not found"})
+    async def _config_map(self, name: str, *_arguments: Any, **_options: Any) -> Response:
+        digest, maps = self.acl
+        if name not in maps:
+            return Response(404, {"message": "not found"})
+        metadata = {"name": name, "annotations": {"odh.persistency/digest": digest}}
+        return Response(200, {"metadata": metadata, "data": maps[name]})
 
     async def _list(self, _namespace: str, label_selector: str, **_options: Any) -> Response:
-        key, _in, values = label_selector.partition(" in (")
+        self.lists.append(label_selector)
+        key, _in, values = label_selector.replace("=", " in (").partition(" in (")
         found = [self._object(name) for name in self.claims]
         values = values.rstrip(")").split(",")
         return Response(200, {"items": [x for x in found if x["metadata"].get("labels", {}).get(key) in values]})
@@ -143,6 +155,8 @@ def hook_of(settings: Mapping[str, Any], previous: Mapping[str, Any] = {}) -> Sp
         hub_version=(5, 5),
         has_trait=lambda _trait: True,
         sleep=asyncio.sleep,
+        wait_for=asyncio.wait_for,
+        wrap_future=asyncio.wrap_future,
     )
     return SpawnHook(settings_from(settings), runtime, previous)
 

@@ -65,6 +65,8 @@ if hook["settings"] is not None:
             clock=lambda: datetime.datetime.now(datetime.timezone.utc),
             schedule=asyncio.ensure_future,
             sleep=asyncio.sleep,
+            wait_for=asyncio.wait_for,
+            wrap_future=asyncio.wrap_future,
             hub_version=jupyterhub.version_info[:2],
             has_trait=KubeSpawner.class_trait_names().__contains__,
         ),

@@ -253,6 +253,12 @@ def test_a_template_has_the_server_only_as_a_field(template, expected):
     assert has_server(template) is expected
 
 
+def test_the_name_of_the_pod_has_the_server_if_its_template_has():
+    assert has_server("claim-{pod_name}", "jupyter-{user_server}")
+    assert not has_server("claim-{pod_name}", "jupyter-{username}")
+    assert not has_server("claim-{username}", "jupyter-{user_server}")
+
+
 def test_a_claim_of_the_api():
     item = {"metadata": {"name": "a", "labels": None, "deletionTimestamp": "2026-01-01T00:00:00Z"}}
     assert claim_from(item) == Claim("a", {}, {}, True)

@@ -6,6 +6,8 @@ import ast
 import asyncio
 import copy
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
@@ -43,6 +45,7 @@ from ansible_collections.odh.persistency.plugins.module_utils._hub.spawn_stamp i
     secret_record,
     stamp,
 )
+from ansible_collections.odh.persistency.plugins.module_utils._hub.turns import Turns
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +147,21 @@ def test_twenty_refusals_and_one_failure_count_as_one(version):
     assert asyncio.run(starts()) == 1
 
 
+def test_a_refusal_after_the_start_has_failed_leaves_the_count_alone():
+    """The hub gives up a start that takes too long, and counts it, while it goes on."""
+
+    async def start():
+        settings = {"failure_count": 2}
+        spawner = SimpleNamespace(handler=SimpleNamespace(settings=settings))
+        spawner._spawn_future = asyncio.get_running_loop().create_future()
+        spawner._spawn_future.set_result(None)
+        spare_failure_count(spawner, (5, 5))
+        await asyncio.sleep(0)
+        return settings
+
+    assert asyncio.run(start()) == {"failure_count": 2}
+
+
 def test_newer_hubs_count_no_refusal_and_need_no_help():
     spawner = SimpleNamespace(consecutive_failure_limit=5)
     spare_failure_count(spawner, (6, 1))
@@ -203,6 +221,23 @@ def test_the_synchronous_client_is_called_in_a_thread_and_its_exceptions_are_fai
     assert asyncio.run(client.claim("a")) is None
     assert asyncio.run(client.config_map("index")) == {"metadata": {"name": "index"}}
     assert len(calls) == 2
+
+
+def test_the_time_limit_includes_what_the_synchronous_client_sends_again():
+    def slow(*_arguments, **_options):
+        time.sleep(2)
+
+    async def claim():
+        loop = asyncio.get_running_loop()
+        api = SimpleNamespace(read_namespaced_persistent_volume_claim=slow)
+        spawner = SimpleNamespace(api=api, asynchronize=lambda call: loop.run_in_executor(None, call))
+        turns = Turns(asyncio.ensure_future, asyncio.sleep, asyncio.wait_for)
+        began = time.monotonic()
+        with pytest.raises(ApiFailure, match="TimeoutError"):
+            await KubernetesClient(spawner, "ns", 0.1, turns).claim("a")
+        return time.monotonic() - began
+
+    assert asyncio.run(claim()) < 1
 
 
 # --- The ACL --------------------------------------------------------------------------------------------------------------
@@ -351,10 +386,13 @@ def test_the_form_without_us_is_that_of_the_hub():
         return "dynamic"
 
     def form(configured, spawner=None):
-        return asyncio.run(form_without_us(spawner or SimpleNamespace(), configured))
+        return asyncio.run(form_without_us(spawner or SimpleNamespace(), configured, on_asyncio))
 
+    on_asyncio = runtime()._replace(wrap_future=asyncio.wrap_future)
     assert form("text") == "text"
     assert form(dynamic) == "dynamic"
+    with ThreadPoolExecutor(1) as threads:
+        assert form(lambda _spawner: threads.submit(lambda: "of a thread")) == "of a thread"
     assert form(None) == ""
     assert form(None, SimpleNamespace(_options_form_default=lambda: dynamic)) == "dynamic"
     assert form("", SimpleNamespace(_options_form_default=lambda: dynamic)) == ""
@@ -381,6 +419,19 @@ def test_the_progress_page_says_what_is_mounted_and_what_is_not():
         ("Incomplete", "Warning", "Notice."),
     ]
     assert messages_of(Outcome("d", [], {})) == []
+
+
+def test_as_many_events_as_a_list_needs():
+    mounts = [Mount(f"dataset-{number:03}", "c", "/x", "ro", None) for number in range(200)]
+    reasons = {f"old-{number:03}": "not mounted: " + "é" * 40 for number in range(100)}
+    messages = messages_of(Outcome("d", mounts, {**reasons, "long": "x" * 2000}))
+    bodies = [event({"name": "p", "namespace": "n"}, message, datetime.now(timezone.utc)) for message in messages]
+    assert all(len(body["message"].encode()) <= 1024 for body in bodies)
+    text = "\n".join(body["message"] for body in bodies)
+    assert [mount.share for mount in mounts if text.count(mount.share) != 1] == []
+    assert [share for share in reasons if text.count(share) != 1] == []
+    assert len(messages) < 25
+    assert {message.text.partition(": ")[0] for message in messages} == {"Mounts shares", "Shares that are not mounted"}
 
 
 def test_the_record_of_a_secret_share_is_one_line_of_json():

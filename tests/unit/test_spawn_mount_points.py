@@ -198,7 +198,7 @@ def test_the_progress_page_explains_each_thing_once():
         "Ask the administrator of this hub to rename it.",
         "Started",
     ]
-    assert notes({}) == []
+    assert notes({}, 5) == []
 
 
 def test_an_event_with_a_sentence_that_is_on_the_page_is_not_shown_again():
@@ -209,12 +209,21 @@ def test_an_event_with_a_sentence_that_is_on_the_page_is_not_shown_again():
     status = {"name": "odh-mount-points", "state": {"terminated": {"message": "a is now b\n"}}}
     reflector = SimpleNamespace(pods={"ns/p": {"status": {"initContainerStatuses": [status]}}})
     spawner = SimpleNamespace(progress=progress, pod_reflector=reflector, namespace="ns", pod_name="p")
+    remember_mounts(spawner, [share(f"{HOME}/papers")])
     explain_progress(spawner)
 
     async def shown():
         return [entry["message"] async for entry in spawner.progress()]
 
     assert asyncio.run(shown()) == ["Scheduled", "a is now b", "Started"]
+
+
+def test_an_image_cannot_flood_the_hub_with_notes():
+    text = "a\n\na\n\x1b[2J\tb\n" + "x" * 2000 + "\nd\n" * 500
+    status = {"name": "odh-mount-points", "state": {"terminated": {"message": text}}}
+    pod = {"status": {"initContainerStatuses": [status]}}
+    assert notes(pod, 3) == ["a", "?[2J?b", "x" * 500 + "..."]
+    assert len(notes(pod, 200)) < 10
 
 
 def test_the_notes_are_those_of_this_start():
@@ -228,6 +237,7 @@ def test_the_notes_are_those_of_this_start():
     seen = [pod("old", ended), None, pod("new", {"waiting": {}}), pod("new", {"running": {}}), pod("new", ended)]
     reflector = SimpleNamespace(pods={})
     spawner = SimpleNamespace(start_timeout=60, pod_reflector=reflector, namespace="ns", pod_name="p")
+    remember_mounts(spawner, [share(f"{HOME}/papers")])
 
     async def sleep(_seconds):
         reflector.pods = {"ns/p": seen.pop(0)} if seen else {}

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
 import pytest
+from ansible_collections.odh.persistency.plugins.module_utils._core.access.compile import compile_acl, document_of
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.grant_spec import Grants
+from ansible_collections.odh.persistency.plugins.module_utils._core.shares.spec import ShareSpec
 
 from tests.support.fake_spawner import (
     HOME_MOUNT,
@@ -201,3 +209,103 @@ def test_a_profile_does_not_change_whose_folder_an_expression_is():
         spawner = FakeSpawner({"homes": {}}, volumes=[ALL], volume_mounts=[expression])
         spec = start(spawner, pod, hook_of({"home": "static"}))
         assert [mounted(spec, number) for number in (0, 1)] == [["/home/jovyan"] * (user == "ann")] * 2
+
+
+# --- Profiles and other hooks ---------------------------------------------------------------------------------------------
+
+
+def test_no_profile_gets_another_home_for_the_same_person():
+    """KubeSpawner would create it with our labels, and every later start would be refused, because there are two."""
+    spawner = FakeSpawner(ANN)
+
+    async def profile():
+        spawner.pvc_name, spawner.storage_extra_labels = "scratch-ann", {}
+
+    spawner.load_user_options = profile
+    hook = hook_of({})
+    spec = start(spawner, lambda: pod_of([volume_of("home", spawner.pvc_name)]), hook)
+    assert spec["volumes"] == [HOME]
+    assert spawner.pvc_name == "claim-ann"
+    assert spawner.storage_extra_labels == home_of("ann")["metadata"]["labels"]
+    # Whatever else sets the name afterwards: the pod gets the home.
+    spawner = FakeSpawner(ANN, modify_pod_hook=None)
+
+    def late(one, _pod):
+        one.pvc_name = "late-ann"
+
+    spec = start(spawner, pod_of([volume_of("home", "late-ann")]), hook_of({}, {"modify_pod_hook": late}))
+    assert spec["volumes"] == [HOME]
+
+
+def test_the_home_is_chosen_again_before_a_claim_is_created_in_another_namespace():
+    spawner = FakeSpawner({})
+
+    async def profile():
+        spawner.namespace, spawner.claims = "elsewhere", {"restored": home_of("ann")}
+
+    spawner.load_user_options = profile
+    spec = start(spawner, lambda: pod_of([volume_of("home", spawner.pvc_name)]))
+    assert (spawner.pvc_name, spec["volumes"]) == ("restored", [volume_of("home", "restored")])
+
+
+def test_the_template_of_the_pod_says_whether_servers_share_a_home():
+    names = {"name": "lab", "pod_name": "jupyter-ann--lab", "pvc_name_template": "claim-{pod_name}"}
+    for template, home in (("jupyter-{username}--{servername}", "claim-jupyter-ann--lab"), ("jupyter-{username}", "a")):
+        spawner = FakeSpawner({"a": home_of("ann")}, **names, pod_name_template=template)
+        start(spawner, pod_of([]))
+        assert spawner.pvc_name == home
+
+
+def test_hooks_may_return_futures_of_threads():
+    done = []
+    with ThreadPoolExecutor(1) as threads:
+
+        def pre_spawn(_spawner):
+            return threads.submit(lambda: (time.sleep(0.1), done.append("pre_spawn")))
+
+        def modify_pod(_spawner, pod):
+            done.append("modify_pod")
+            return threads.submit(lambda: {**pod, "kind": "Pod"})
+
+        hook = hook_of({}, {"pre_spawn_hook": pre_spawn, "modify_pod_hook": modify_pod})
+        assert mounted(start(FakeSpawner(ANN), pod_of([HOME]), hook)) == ["/home/jovyan"]
+    assert done == ["pre_spawn", "modify_pod"]
+
+
+# --- Secret shares --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vault", [None, {"metadata": GOING}])
+def test_a_secret_share_that_cannot_be_mounted_makes_no_other_share_read_only(vault):
+    def share(level, claim, **more):
+        grants = {"read": Grants(users=("ann",)), **more}
+        return ShareSpec(name=claim, level=level, claim=claim, mount_path=f"/home/jovyan/{claim}", **grants)
+
+    shares = [
+        share("secret", "vault"),
+        share("secret", "cellar"),
+        share("private", "data", write=Grants(users=("ann",))),
+    ]
+    document = document_of(compile_acl(shares, {}, "ns"))
+    maps = {part.name: {"part.json": part.text} for part in document.parts.values()}
+    maps["odh-persistency-acl"] = {"index.json": document.index}
+    marks = {"labels": {"odh.persistency/kind": "share"}}
+    claims = {
+        name: {"metadata": {**marks, "annotations": {"odh.persistency/share": name}}} for name in ("data", "vault")
+    }
+    if vault is None:
+        del claims["vault"]
+    else:
+        claims["vault"]["metadata"].update(vault["metadata"])
+    spawner = FakeSpawner({**ANN, **claims}, acl=(document.digest, maps))
+    body = json.dumps({"secret_shares": ["vault", "cellar"]})
+    spawner.handler = SimpleNamespace(request=SimpleNamespace(method="POST", body=body))
+    spec = start(spawner, pod_of([HOME]))
+    assert [(one["mountPath"], one.get("readOnly")) for one in spec["containers"][0]["volumeMounts"]] == [
+        ("/home/jovyan", None),
+        ("/home/jovyan/data", None),
+    ]
+    left_out = json.loads(spec["containers"][0]["env"][0]["value"])["left_out"]
+    assert set(left_out) == {"vault", "cellar"}
+    assert all(reason.startswith("not mounted: its claim") for reason in left_out.values())
+    assert len(spawner.lists) == 2

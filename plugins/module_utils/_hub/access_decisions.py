@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
 from .access import ASK, Decision, SpawnRequest, Verdict, decide
-from .acl_reader import AclReader, AclUnreadable
+from .acl_reader import AclReader, AclUnreadable, PersonalAcl
 from .claim_policy import verify_mounts
 from .hub_settings import Runtime, Settings
 from .kubernetes_client import ApiFailure, KubernetesClient
@@ -34,37 +34,48 @@ class AccessDecisions:
 
     async def decide(self, spawner: Any, known: dict[str, Optional[Claim]]) -> Outcome:
         """Return what a server gets. `known` are claims that were read, and gets those of shares. Raises AclUnreadable."""
-        digest, decision = await self._decision(spawner, requested_shares(spawner))
+        acl, requested = await self._acl(spawner), requested_shares(spawner)
+        client = KubernetesClient(spawner, spawner.namespace, self._settings.timeout, self._turns)
+        lost: dict[str, str] = {}
+        asked: set[str] = set()
+        while True:
+            decision = self._decision(spawner, acl, [share for share in requested if share not in lost])
+            names = [mount.claim for mount in decision.mounts if mount.claim not in known and mount.claim not in asked]
+            await _read_claims(names, client, known)
+            asked.update(names)
+            shares = {name: claim for name, claim in known.items() if claim is not None and claim.kind == SHARE}
+            mounts, unusable = verify_mounts(decision.mounts, shares)
+            secret = frozenset(verdict.share for verdict in decision.verdicts if verdict.level == "secret")
+            # The others are read only beside a secret share, so decide again without one that cannot be mounted.
+            newly_lost = {share: reason for share, reason in unusable.items() if share in secret}
+            if not newly_lost:
+                break
+            lost.update(newly_lost)
         left_out = {
             verdict.share: verdict.rule for verdict in decision.verdicts if verdict.visible and verdict.outcome == "-"
         }
-        if not decision.mounts:
-            return Outcome(digest, [], left_out)
-        client = KubernetesClient(spawner, spawner.namespace, self._settings.timeout, self._turns)
-        await _read_claims([mount.claim for mount in decision.mounts if mount.claim not in known], client, known)
-        shares = {name: claim for name, claim in known.items() if claim is not None and claim.kind == SHARE}
-        mounts, unusable = verify_mounts(decision.mounts, shares)
-        secret = frozenset(verdict.share for verdict in decision.verdicts if verdict.level == "secret")
-        return Outcome(digest, mounts, {**left_out, **unusable}, secret=secret)
+        return Outcome(acl.digest, mounts, {**left_out, **unusable, **lost}, secret=secret)
 
     async def offered(self, spawner: Any) -> list[Verdict]:
         """Return the secret shares that the owner of a server may request. Raises AclUnreadable."""
-        _digest, decision = await self._decision(spawner, ())
+        decision = self._decision(spawner, await self._acl(spawner), ())
         return [verdict for verdict in decision.verdicts if verdict.outcome == ASK]
 
-    async def _decision(self, spawner: Any, requested: Iterable[str]) -> tuple[str, Decision]:
-        """Return the digest of the ACL, and its decision about the owner of a server, whoever starts it."""
+    async def _acl(self, spawner: Any) -> PersonalAcl:
         settings = self._settings
-        person = spawner.user.name
         client = KubernetesClient(spawner, settings.namespace or spawner.namespace, settings.timeout, self._turns)
-        acl = await self._reader.read(client, person)
+        return await self._reader.read(client, spawner.user.name)
+
+    def _decision(self, spawner: Any, acl: PersonalAcl, requested: Iterable[str]) -> Decision:
+        """Return the decision about the owner of a server, whoever starts it."""
+        settings = self._settings
         groups = [group.name for group in getattr(spawner.user, "groups", None) or ()]
         today = self._runtime.clock().date()
-        request = SpawnRequest(person, groups, requested, today, settings.home_path, settings.mount_roots)
+        request = SpawnRequest(spawner.user.name, groups, requested, today, settings.home_path, settings.mount_roots)
         decision = decide(acl.shares, acl.members, request)
         if decision.errors:
             raise AclUnreadable("; ".join(decision.errors))
-        return acl.digest, decision
+        return decision
 
 
 async def _read_claims(names: Sequence[str], client: KubernetesClient, known: dict[str, Optional[Claim]]) -> None:

@@ -88,14 +88,18 @@ def _server_of(spawner: Any) -> Server:
     computed = [expand(template)]
     if "slug_scheme" in inspect.signature(expand).parameters:
         computed.append(expand(template, slug_scheme="escape"))  # as KubeSpawner 6 computed it
-    # Fields for the server are {user_server}, {servername} and variants of these.
-    return Server(spawner.user.name, spawner.name or "", list(dict.fromkeys(computed)), not has_server(template))
+    is_shared = not has_server(template, str(spawner.pod_name_template))
+    return Server(spawner.user.name, spawner.name or "", list(dict.fromkeys(computed)), is_shared)
 
 
 def _own_label(spawner: Any) -> str:
     return str(spawner._build_common_labels({}).get(USERNAME, ""))
 
 
-def has_server(template: str) -> bool:
-    """Return whether a template of claim names has a field for the server: {servername}, {user_server}, or a variant."""
-    return any("server" in (field or "") for _text, field, _spec, _conversion in string.Formatter().parse(template))
+def has_server(template: str, pod_template: str = "") -> bool:
+    """Return whether a template of claim names has a field for the server: {servername}, {user_server}, or a variant.
+
+    {pod_name} is one if the template of names of pods has one.
+    """
+    fields = [field or "" for _text, field, _spec, _conversion in string.Formatter().parse(template)]
+    return any("server" in field for field in fields) or ("pod_name" in fields and has_server(pod_template))

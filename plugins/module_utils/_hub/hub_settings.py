@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -54,7 +55,8 @@ class Runtime(NamedTuple):
     `http_error` is tornado's HTTPError. `clock` returns the time in UTC.
     `schedule` is asyncio's ensure_future: old hubs accept futures from hooks, but no coroutines. `hub_version` is
     JupyterHub's. `has_trait` tells whether the hub's spawner class has a trait. `sleep` is asyncio's: without it, starts
-    do not take turns, and what the init container of mount points has reported is no Event.
+    do not take turns, and what the init container of mount points has reported is no Event. `wait_for` and `wrap_future` are
+    asyncio's too: without them, a synchronous API client takes as long as its retries do, and hooks return no futures of threads.
     """
 
     http_error: Any
@@ -63,6 +65,18 @@ class Runtime(NamedTuple):
     hub_version: tuple[int, ...]
     has_trait: Callable[[str], bool]
     sleep: Optional[Callable[[float], Any]] = None
+    wait_for: Optional[Callable[[Any, float], Any]] = None
+    wrap_future: Optional[Callable[[Any], Any]] = None
+
+    async def result_of(self, returned: Any) -> Any:
+        """Return the result of what a hook has returned, as JupyterHub does: a value, an awaitable, or the future of a thread."""
+        if (
+            self.wrap_future is not None
+            and hasattr(returned, "add_done_callback")
+            and not inspect.isawaitable(returned)
+        ):
+            returned = self.wrap_future(returned)
+        return await returned if inspect.isawaitable(returned) else returned
 
 
 def settings_errors(data: Any) -> list[str]:

@@ -84,7 +84,9 @@ class KubernetesClient:
         """Return the body and the status of a response."""
         in_thread = getattr(self._spawner, "asynchronize", None)
         if in_thread is not None:
-            body, status = await in_thread(lambda: _with_body(call(*arguments, **options)))
+            called = in_thread(lambda: _with_body(call(*arguments, **options)))
+            # This client sends a request that had no response in time again, three times.
+            body, status = await (called if self._turns is None else self._turns.limited(called, self._timeout))
             return body, status
         response = await call(*arguments, **options)
         body = response.read()

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from html import escape
 from typing import Any
 
 from .access import ASK_PREFIX, Verdict
+from .hub_settings import Runtime
 from .requested_shares import FORM_FIELD
 
 _EXPLANATION = (
@@ -21,13 +21,13 @@ _EXPLANATION = (
 _UNREADABLE = "Secret shares cannot be requested now, because the access list cannot be read. Try again later."
 
 
-async def form_without_us(spawner: Any, configured: Any) -> str:
+async def form_without_us(spawner: Any, configured: Any, runtime: Runtime) -> str:
     """Return the HTML of the form that the hub has without us. `configured` is None if only KubeSpawner's default applies."""
     if configured is None:
         default = getattr(spawner, "_options_form_default", None)
         configured = default() if default is not None else ""
     form = configured(spawner) if callable(configured) else configured
-    return str((await form if inspect.isawaitable(form) else form) or "")
+    return str(await runtime.result_of(form) or "")
 
 
 def with_secret_shares(form: str, offered: Iterable[Verdict]) -> str:

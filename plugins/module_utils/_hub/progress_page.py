@@ -13,6 +13,8 @@ from .access import Mount
 from .pod_rewriting import MOUNT_POINTS_CONTAINER
 
 _MOUNTS = "_odh_persistency_mounts"
+#: The most characters of a line that the init container of the mount points reports.
+_MOST_NOTE = 500
 _ASK = "Ask the administrator of this hub"
 
 
@@ -28,7 +30,8 @@ def explain_progress(spawner: Any) -> None:
         return
 
     def explain(message: str) -> list[str]:
-        return [*failures(message, getattr(spawner, _MOUNTS, ())), *notes(_pod(spawner))]
+        mounts = getattr(spawner, _MOUNTS, ())
+        return [*failures(message, mounts), *notes(_pod(spawner), len(mounts))]
 
     progress = explained(original, explain)
     progress.explains = True  # type: ignore[attr-defined]
@@ -69,13 +72,15 @@ def failures(message: str, mounts: Iterable[Mount]) -> list[str]:
     ]
 
 
-def notes(pod: Mapping[str, Any]) -> list[str]:
-    """Return what the init container of the mount points has reported."""
-    return [
-        line
+def notes(pod: Mapping[str, Any], most: int) -> list[str]:
+    """Return what the init container of the mount points has reported, at most so many lines: it runs in an image of others."""
+    lines = [
+        "".join(character if character.isprintable() else "?" for character in line)
         for state in _states(pod)
         for line in str((state.get("terminated") or {}).get("message") or "").splitlines()
+        if line.strip()
     ]
+    return list(dict.fromkeys(line if len(line) <= _MOST_NOTE else line[:_MOST_NOTE] + "..." for line in lines))[:most]
 
 
 async def notes_of_init_container(spawner: Any, earlier: Any, sleep: Callable[[float], Any]) -> list[str]:
@@ -87,7 +92,7 @@ async def notes_of_init_container(spawner: Any, earlier: Any, sleep: Callable[[f
         await sleep(1)
         pod = _pod(spawner)
         if pod_uid(spawner) != earlier and any("terminated" in state for state in _states(pod)):
-            return notes(pod)
+            return notes(pod, len(getattr(spawner, _MOUNTS, ())))
     return []
 
 

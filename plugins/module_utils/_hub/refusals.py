@@ -38,8 +38,8 @@ def spare_failure_count(spawner: Any, hub_version: tuple[int, ...]) -> None:
     spawner.consecutive_failure_limit = 0
     settings = getattr(getattr(spawner, "handler", None), "settings", None)
     future = getattr(spawner, "_spawn_future", None)
-    if settings is None or future is None:
-        return
+    if settings is None or future is None or future.done():
+        return  # A start that took too long has failed already, and this refusal counts as nothing.
 
     def restore(_future: Any) -> None:
         settings["failure_count"] = max(0, settings.get("failure_count", 0) - 1)

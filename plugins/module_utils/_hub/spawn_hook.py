@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Callable, Optional
 
@@ -70,7 +69,7 @@ class SpawnHook:
 
     def __init__(self, settings: Settings, runtime: Runtime, previous: Mapping[str, Any]) -> None:
         self._settings, self._runtime, self._previous = settings, runtime, dict(previous)
-        self._turns = Turns(runtime.schedule, runtime.sleep)
+        self._turns = Turns(runtime.schedule, runtime.sleep, runtime.wait_for)
         self._access = AccessDecisions(settings, runtime, self._turns)
 
     def __deepcopy__(self, _memo: Any) -> SpawnHook:
@@ -80,7 +79,7 @@ class SpawnHook:
     def auth_state(self, spawner: Any, auth_state: Any) -> Any:
         """Be the hub's `auth_state_hook`, which runs before overrides of groups: keep the other hooks."""
         self._keep_hooks(spawner)
-        return self._runtime.schedule(_run(self._previous.get("auth_state_hook"), spawner, auth_state))
+        return self._runtime.schedule(self._run(self._previous.get("auth_state_hook"), spawner, auth_state))
 
     def pre_spawn(self, spawner: Any) -> Any:
         """Be the hub's `pre_spawn_hook`: choose the home."""
@@ -108,7 +107,7 @@ class SpawnHook:
         return self._runtime.schedule(self._options_form(spawner))
 
     async def _options_form(self, spawner: Any) -> str:
-        form = await form_without_us(spawner, self._previous.get("options_form"))
+        form = await form_without_us(spawner, self._previous.get("options_form"), self._runtime)
         try:
             offered = await self._access.offered(spawner)
         except AclUnreadable as error:
@@ -118,15 +117,31 @@ class SpawnHook:
 
     async def _pre_spawn(self, previous: Any, spawner: Any) -> None:
         self._keep_hooks(spawner)
-        await _run(previous, spawner)
+        await self._run(previous, spawner)
         if self._settings.home == "claim":
             apply_home(spawner, await self._choose_home(spawner))
+            self._apply_home_after_profile(spawner)
         else:
             setattr(spawner, _CONFIGURED, configured_homes(spawner, self._settings.home_path))
         explain_progress(spawner)
 
+    def _apply_home_after_profile(self, spawner: Any) -> None:
+        """Apply the choice of the home again after a profile, before KubeSpawner creates a claim: a profile sets any trait."""
+        load = spawner.load_user_options
+        if getattr(load, "applies_home", False):
+            return
+
+        async def load_user_options() -> None:
+            await self._run(load)
+            home = await self._home(spawner)
+            if home:
+                apply_home(spawner, home)
+
+        load_user_options.applies_home = True  # type: ignore[attr-defined]
+        spawner.load_user_options = load_user_options
+
     async def _modify_pod(self, previous: Any, spawner: Any, pod: Any) -> Any:
-        changed = await _run(previous, spawner, pod)
+        changed = await self._run(previous, spawner, pod)
         pod = pod if changed is None else changed
         # What the API client would send: whatever hooks and profiles left, typed objects or plain dictionaries.
         plain = spawner.api.api_client.sanitize_for_serialization(pod)
@@ -196,7 +211,7 @@ class SpawnHook:
         self, spawner: Any, spec: Mapping[str, Any], home: HomeChoice, known: dict[str, Optional[Claim]]
     ) -> dict[str, Any]:
         """Return the pod's spec with the home, whose claim is read unless it was when it was chosen."""
-        changed = with_home(spec, home.server.computed, home.name)
+        changed = with_home(spec, [*home.server.computed, spawner.pvc_name], home.name)
         if ClaimUse(home.name) in claims_of(changed, spawner.pod_name):
             was_read = home.name in known
             try:
@@ -299,7 +314,7 @@ class SpawnHook:
         """Report what the init container of the mount points says, while the server starts."""
         found = await notes
         for note in found:
-            spawner.log.info("odh.persistency mount point user=%r server=%r %s", spawner.user.name, spawner.name, note)
+            spawner.log.info("odh.persistency mount point user=%r server=%r %r", spawner.user.name, spawner.name, note)
         await self._create_events(spawner, pod_name, messages_of_notes(found))
 
     async def _create_events(self, spawner: Any, pod_name: str, messages: Sequence[Message]) -> None:
@@ -311,6 +326,10 @@ class SpawnHook:
                 await request
             except ApiFailure as error:
                 spawner.log.warning("odh.persistency: no Event for %r: %s", spawner.user.name, error)
+
+    async def _run(self, hook: Any, *arguments: Any) -> Any:
+        """Run a hook that something else has set, which may be asynchronous, or None."""
+        return None if hook is None else await self._runtime.result_of(hook(*arguments))
 
     def _client(self, spawner: Any) -> KubernetesClient:
         return KubernetesClient(spawner, spawner.namespace, self._settings.timeout, self._turns)
@@ -324,9 +343,3 @@ class SpawnHook:
 def _configured(spawner: Any) -> ConfiguredHomes:
     found: ConfiguredHomes = getattr(spawner, _CONFIGURED, ConfiguredHomes())
     return found
-
-
-async def _run(hook: Any, *arguments: Any) -> Any:
-    """Run a hook that something else has set, which may be asynchronous, or None."""
-    result = None if hook is None else hook(*arguments)
-    return await result if inspect.isawaitable(result) else result

@@ -100,19 +100,32 @@ def messages_of(outcome: Outcome) -> list[Message]:
     """Return what the progress page shows. Each secret share that is mounted has a message of its own, as a record."""
     messages: list[Message] = []
     if outcome.mounts:
-        which = ", ".join(f"{mount.share} ({MODES[mount.mode]})" for mount in outcome.mounts)
-        messages.append(Message("SharesMounted", "Normal", f"Mounts shares: {which}"))
+        which = [f"{mount.share} ({MODES[mount.mode]})" for mount in outcome.mounts]
+        messages += [Message("SharesMounted", "Normal", text) for text in _lists("Mounts shares: ", ", ", which)]
     messages += [
         Message("SecretShareMounted", "Normal", f"Mounts the secret share {mount.share} ({MODES[mount.mode]})")
         for mount in outcome.secret_mounts
     ]
     if outcome.left_out:
         reasons = sorted(outcome.left_out.items())
-        why = "; ".join(f"{share} ({reason.replace('not mounted: ', '', 1)})" for share, reason in reasons)
-        messages.append(Message("SharesLeftOut", "Warning", f"Shares that are not mounted: {why}"))
+        why = [f"{share} ({reason.replace('not mounted: ', '', 1)})" for share, reason in reasons]
+        texts = _lists("Shares that are not mounted: ", "; ", why)
+        messages += [Message("SharesLeftOut", "Warning", text) for text in texts]
     if outcome.notice:
         messages.append(Message("Incomplete", "Warning", outcome.notice))
     return messages
+
+
+def _lists(start: str, separator: str, items: Sequence[str]) -> list[str]:
+    """Return texts that list the items after a start, as many as Events need to hold all."""
+    texts: list[str] = []
+    for item in items:
+        longer = f"{texts[-1]}{separator}{item}" if texts else ""
+        if texts and len(longer.encode("utf-8", "replace")) <= _MOST_MESSAGE:
+            texts[-1] = longer
+        else:
+            texts.append(start + item)
+    return texts
 
 
 def messages_of_notes(notes: Sequence[str]) -> list[Message]:

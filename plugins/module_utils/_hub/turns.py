@@ -13,11 +13,21 @@ class Turns:
     """Lets one start go on in each iteration of the event loop.
 
     A slow API answers many starts at the same moment, and the event loop would run all that they do next before it looks
-    at other requests. `schedule` and `sleep` are asyncio's `ensure_future` and `sleep`. Without `sleep`, nobody waits.
+    at other requests. `schedule`, `sleep` and `wait_for` are asyncio's `ensure_future`, `sleep` and `wait_for`. Without `sleep`,
+    nobody waits, and without `wait_for`, nobody gives up.
     """
 
-    def __init__(self, schedule: Callable[[Any], Any], sleep: Optional[Callable[[float], Any]]) -> None:
-        self._schedule, self._sleep, self._is_free = schedule, sleep, True
+    def __init__(
+        self,
+        schedule: Callable[[Any], Any],
+        sleep: Optional[Callable[[float], Any]],
+        wait_for: Optional[Callable[[Any, float], Any]] = None,
+    ) -> None:
+        self._schedule, self._sleep, self._wait_for, self._is_free = schedule, sleep, wait_for, True
+
+    def limited(self, awaitable: Any, seconds: float) -> Any:
+        """Return an awaitable that waits for another one, at most for some seconds."""
+        return awaitable if self._wait_for is None else self._wait_for(awaitable, seconds)
 
     async def take(self) -> None:
         """Wait until no other start goes on in this iteration. A start that is cancelled meanwhile keeps nobody waiting."""

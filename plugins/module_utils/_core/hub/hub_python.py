@@ -47,6 +47,8 @@ configure(
         clock=lambda: datetime.datetime.now(datetime.timezone.utc),
         schedule=asyncio.ensure_future,
         sleep=asyncio.sleep,
+        wait_for=asyncio.wait_for,
+        wrap_future=asyncio.wrap_future,
         hub_version=jupyterhub.version_info[:2],
         has_trait=kubespawner.KubeSpawner.class_trait_names().__contains__,
     ),
