@@ -92,12 +92,7 @@ def chart_permissions(values: Mapping[str, Any], account: Account, release: str)
 
 def hub_account(values: Mapping[str, Any], release: str) -> str:
     """Return the name of the hub's service account."""
-    return _service_account(values, ("hub",), hub_name(values, release))
-
-
-def hub_name(values: Mapping[str, Any], release: str) -> str:
-    """Return the name of the chart's objects for the hub, also of its Role."""
-    return f"{_prefix(values, release)}hub"
+    return _service_account(values, ("hub",), f"{_prefix(values, release)}hub")
 
 
 def server_account(values: Mapping[str, Any]) -> str:

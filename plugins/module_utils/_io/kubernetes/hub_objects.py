@@ -24,9 +24,8 @@ from ..._core.hub.permissions import (
     hook_permissions,
 )
 from ..._core.outcome import Outcome
-from ..._core.plan import CREATE, DELETE, KEEP, REFUSE, Change, Plan
+from ..._core.plan import CREATE, REFUSE, Change, Plan
 from ..._core.requests import CONFIG_MAPS, Resource
-from ..._core.text import quote_list
 from .api import Api
 from .apply import apply_plan
 from .errors import ApiError
@@ -43,17 +42,13 @@ Content = Callable[[Optional[Mapping[str, Any]]], Optional[odh.ConfigMapContent]
 
 
 class Target(NamedTuple):
-    """An object of the hub, and how it is planned. `is_optional`: it is nothing that the hub needs.
-
-    `until_chart`: the hub needs it until the chart has created its own again.
-    """
+    """An object of the hub, and how it is planned. `is_optional`: it is nothing that the hub needs."""
 
     resource: Resource
     namespace: str
     name: str
     plan: Callable[[Any], Change]
     is_optional: bool = False
-    until_chart: bool = False
 
 
 def permission_targets(options: HubOptions, values: Mapping[str, Any]) -> list[Target]:
@@ -61,54 +56,14 @@ def permission_targets(options: HubOptions, values: Mapping[str, Any]) -> list[T
     is_chart = options.flavor == Z2JH
     possible = hook_permissions(options.account, options.servers_namespace, None if is_chart else odh.SECRET)
     desired = list(possible) if options.is_present else []
-    replaced: list[Definition] = []
     if is_chart:
         if options.is_present and options.replaces_rbac:
             desired += chart_permissions(values, options.account, options.release)
-        else:
-            replaced = all_chart_permissions(options.account, options.release)
         possible += all_chart_permissions(options.account, options.release)
     names = {_key(definition) for definition in desired}
     reason = "the chart has it" if options.is_present else "`state` is absent"
     surplus = [definition for definition in possible if _key(definition) not in names]
-    waiting = {_key(definition) for definition in replaced}
-    targets = [_permission(one, None) for one in desired]
-    return targets + [_permission(one, reason)._replace(until_chart=_key(one) in waiting) for one in surplus]
-
-
-def kept_for_chart(
-    api: Api, targets: Sequence[Target], changes: Sequence[Change], place: tuple[str, str]
-) -> tuple[list[Change], list[str]]:
-    """Return the changes without deletions of what the hub needs until the chart's Role exists again, and a note on these.
-
-    `place` is the namespace and the name of that Role.
-    """
-    waiting = [one.until_chart and change.action == DELETE for one, change in zip(targets, changes)]
-    namespace, role = place
-    if not any(waiting) or _exists(api, namespace, role):
-        return list(changes), []
-    names = quote_list([f"{change.kind} {change.name}" for change, waits in zip(changes, waiting) if waits])
-    note = (
-        f"{names} stay until the chart has created its own Role {role} again, because the hub has no other permissions: run the "
-        "command of `next_step`, then run this again"
-    )
-    kept = [
-        replace(change, action=KEEP, reason="the chart has not created its own yet", before=None, operations=())
-        if waits
-        else change
-        for change, waits in zip(changes, waiting)
-    ]
-    return kept, [note]
-
-
-def _exists(api: Api, namespace: str, role: str) -> bool:
-    """Return whether a Role exists, as far as the login may read it."""
-    try:
-        return api.get(ROLES, namespace, role) is not None
-    except ApiError as error:
-        if error.is_rbac:
-            return False
-        raise
+    return [_permission(one, None) for one in desired] + [_permission(one, reason) for one in surplus]
 
 
 def odh_targets(options: HubOptions, content: Content) -> list[Target]:

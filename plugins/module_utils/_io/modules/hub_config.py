@@ -13,7 +13,7 @@ from typing import Any, Optional
 from ansible.module_utils.basic import missing_required_lib
 
 from ..._core.hub import next_step, odh
-from ..._core.hub.chart_permissions import hub_account, hub_name, server_account
+from ..._core.hub.chart_permissions import hub_account, server_account
 from ..._core.hub.configuration import (
     ALWAYS,
     AUTO,
@@ -40,14 +40,7 @@ from ..files.values_change import ValuesChange, plan_values, write_values
 from ..files.values_file import ValuesFile
 from ..kubernetes.api import Api
 from ..kubernetes.facts import missing_namespace_warning
-from ..kubernetes.hub_objects import (
-    Target,
-    TargetWriter,
-    kept_for_chart,
-    odh_targets,
-    permission_targets,
-    read_target,
-)
+from ..kubernetes.hub_objects import Target, TargetWriter, odh_targets, permission_targets, read_target
 from ..kubernetes.hub_observer import Allowed, HubObserver, ObservedState
 from ..kubernetes.namespaces import create_namespaces
 from ..module import PlanRejected, finish, open_api, refuse
@@ -162,11 +155,7 @@ class Configurator:
             changes = [target.plan(one) for target, one in zip(targets, observed)]
         except ValueError as error:
             raise PlanRejected([str(error)]) from error
-        notes = list(self._state.warnings)
-        if self._state.account:  # without a hub, nothing needs permissions
-            changes, more = kept_for_chart(api, targets, changes, self._chart_role())
-            notes += more
-        plan = Plan(tuple(changes), notes=tuple(notes))
+        plan = Plan(tuple(changes), notes=tuple(self._state.warnings))
         refuse(plan)
         self._describe_config_map(targets, observed)
         outcome = self._apply(api, plan, targets)
@@ -199,10 +188,6 @@ class Configurator:
             values = values_file.values_of(self._file) if self._file is not None else {}
             targets = permission_targets(self._options, values)
         return targets if self._options.flavor == Z2JH else targets + odh_targets(self._options, self._content)
-
-    def _chart_role(self) -> tuple[str, str]:
-        values = values_file.values_of(self._file) if self._file is not None else {}
-        return self._options.account.namespace, hub_name(values, self._options.release)
 
     def _content(self, observed: Optional[Mapping[str, Any]]) -> Optional[odh.ConfigMapContent]:
         if not self._options.is_present:
