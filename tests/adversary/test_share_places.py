@@ -127,6 +127,17 @@ EQUAL = [
         csi(LUSTRE, "2", dnsname="fs-1.fsx.eu.amazonaws.com", mountname="m"),
     ),
     (lustre("1", "10.0.0.1@tcp:10.0.0.2@tcp"), lustre("2", "10.0.0.2")),
+    # The names that drivers use when a volume gives none.
+    (csi(LUSTRE, "1", dnsname="nas", mountname="fsx"), csi(LUSTRE, "2", dnsname="nas")),
+    (
+        csi(AZURE_LUSTRE, "1", **{"mgs-ip-address": "10.0.0.1", "fs-name": "lustrefs"}),
+        csi(AZURE_LUSTRE, "2", **{"mgs-ip-address": "10.0.0.1"}),
+    ),
+    (csi("r.nfs.csi.ceph.com", "1", clusterID="c", server="NAS", share="/0001"), nfs("nas", "/0001")),
+    (
+        csi("nfs.csi.ceph.com", "1", clusterID="c", server="nas", share="/0001", subvolumePath="/volumes/a"),
+        csi(CEPH, "2", clusterID="c", rootPath="/volumes/a"),
+    ),
 ]
 NESTED = [
     (host("/var"), host("/srv/l", "local")),
@@ -156,6 +167,11 @@ DIFFERENT = [
     ),
     (csi("x.org", "1"), csi("x.org", "2")),
     (csi("x.org", "1", a="b"), csi("x.org", "2", a="c")),
+    (csi(LUSTRE, "1", dnsname="nas", mountname="m"), csi(LUSTRE, "2", dnsname="nas")),
+    (
+        csi("nfs.csi.ceph.com", "1", clusterID="c", server="nas", share="/0001"),
+        csi("nfs.csi.ceph.com", "2", clusterID="c", server="nas", share="/0002"),
+    ),
 ]
 
 
@@ -227,6 +243,14 @@ def test_an_account_behind_a_secret_may_be_any_account(one: Any, other: Any) -> 
         (reason,) = reasons(world, there)
         assert "is unknown" in reason
         assert "set `distinct_from: [priv]`" in reason
+
+
+@pytest.mark.parametrize("field", ["pvc.metadata.name", "pod.metadata.name", "serviceAccount.metadata.name"])
+def test_a_folder_that_a_driver_names_may_be_each_of_them(field: str) -> None:
+    world = World()
+    world.bound("a", "priv", "pv", lustre("1", "10.0.0.1", "bob"), labels=MARKS, annotations=MARKS, provisioned=False)
+    (reason,) = reasons(world, lustre("2", "10.0.0.1", f"${{{field}}}"))
+    assert "is unknown" in reason
 
 
 def test_equal_attributes_of_an_unknown_driver() -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the volume attributes of two CSI drivers mean: NFS (nfs.csi.k8s.io) and CephFS (ceph-csi)."""
+"""What the volume attributes of some CSI drivers mean: NFS (nfs.csi.k8s.io) and CephFS (ceph-csi)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..validation import quoted
 
 NFS_CSI = "nfs.csi.k8s.io"
 CEPHFS = "cephfs.csi.ceph.com"
+CEPH_NFS = "nfs.csi.ceph.com"
 
 NO_TEMPLATE = (
     "has a template, which only a class fills in when it creates a volume, so all claims would share the folder of that name "

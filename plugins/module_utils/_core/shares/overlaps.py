@@ -12,7 +12,17 @@ from typing import Callable
 from ..kubernetes.volumes import VolumeSource
 from .backend_spec import CSI, HOST_PATH, NFS
 from .paths import is_inside
-from .places import CONTAINS, INSIDE, MAY_BE, SAME, compared_attributes, known_places, places_of_source, relation_of
+from .places import (
+    CONTAINS,
+    INSIDE,
+    MAY_BE,
+    SAME,
+    compared_attributes,
+    has_equal_handle,
+    known_places,
+    places_of_source,
+    relation_of,
+)
 from .spec import ShareSpec
 
 
@@ -134,9 +144,7 @@ def _related(shares: Sequence[ShareSpec]) -> Iterable[tuple[ShareSpec, ShareSpec
         one, other = shares[first], shares[second]
         pairs = [(here, there) for here in sources[id(one)] for there in sources[id(other)]]
         # Equal handles are reported by their own name.
-        relations = {
-            relation_of(here, there) for here, there in pairs if not here.handle or here.handle != there.handle
-        }
+        relations = {relation_of(here, there) for here, there in pairs if not has_equal_handle(here, there)}
         relation = next((name for name in (SAME, INSIDE, CONTAINS, MAY_BE) if name in relations), None)
         if relation is not None:
             yield one, other, relation

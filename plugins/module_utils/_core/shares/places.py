@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
 from ..kubernetes.volumes import VolumeSource
-from .csi_drivers import CEPHFS, NFS_CSI, ceph_root, is_cephfs, is_template
+from .csi_drivers import CEPH_NFS, CEPHFS, NFS_CSI, ceph_root, is_template
 from .paths import is_inside, normalised
 from .server_names import server_name
 
@@ -31,6 +31,8 @@ _FSX_HANDLE = re.compile(r"fs-[0-9a-f]+\Z")
 _AZURE_NAME = re.compile(r"([a-z0-9]+)\.(?:privatelink\.|z[0-9]+\.)*(file|blob)\.(?:core|storage)\.")
 _AZURE_SECRET = re.compile(r"azure-storage-account-(.+)-secret\Z")
 _SMB_PORT = ":445"  # the default
+#: The file system of a volume that names none.
+_LUSTRE_DEFAULTS = {"fsx.csi.aws.com": "fsx", "azurelustre.csi.azure.com": "lustrefs"}
 _CEPH_PORT = re.compile(r":(?:3300|6789)\Z")  # the defaults
 #: Links of image-based nodes (Fedora CoreOS, OpenShift) to the folders of the same names in /var.
 _LINKED_TO_VAR = ("/home", "/mnt", "/opt", "/srv")
@@ -61,7 +63,8 @@ def places_of_source(source: VolumeSource) -> list[Place]:
     """Return the places of a volume. The first one describes it best."""
     fields = source.fields
     if source.kind == "csi":
-        find = _DRIVERS.get(CEPHFS if is_cephfs(source.driver) else source.driver.lower())
+        driver = source.driver.lower()
+        find = _DRIVERS.get(next((name for name in (CEPHFS, CEPH_NFS) if driver.endswith(f".{name}")), driver))
         return find(source) if find else []
     if source.kind == "nfs":
         return _nfs_places(str(fields.get("server", "")), str(fields.get("path", "")))
@@ -87,7 +90,7 @@ def is_on_node(source: VolumeSource) -> bool:
 
 def relation_of(one: VolumeSource, other: VolumeSource) -> Optional[str]:
     """Return how the data of one volume relates to that of another: SAME, INSIDE, CONTAINS, MAY_BE, or None."""
-    if one.handle and (one.driver.lower(), one.handle) == (other.driver.lower(), other.handle):
+    if has_equal_handle(one, other):
         return SAME  # A node mounts it once.
     here, there = places_of_source(one), places_of_source(other)
     found = {_relation(place, place_there) for place in here for place_there in there}
@@ -99,6 +102,11 @@ def relation_of(one: VolumeSource, other: VolumeSource) -> Optional[str]:
     if here and there and not _share_a_known_root(here, there):
         return MAY_BE if MAY_BE in found else None
     return MAY_BE if not (here and there) and has_equal_attributes(one, other) else None
+
+
+def has_equal_handle(one: VolumeSource, other: VolumeSource) -> bool:
+    """Return whether two CSI volumes of one driver have the same handle."""
+    return bool(one.handle) and (one.driver.lower(), one.handle) == (other.driver.lower(), other.handle)
 
 
 def has_equal_attributes(one: VolumeSource, other: VolumeSource) -> bool:
@@ -123,8 +131,7 @@ def is_same_place(one: VolumeSource, other: VolumeSource) -> bool:
     here, there = known_places(one), known_places(other)
     if here and there:
         return any(_relation(place, place_there) == SAME for place in here for place_there in there)
-    is_same_handle = (one.driver.lower(), one.handle) == (other.driver.lower(), other.handle)
-    return is_same_handle if one.handle else (one.kind, one.fields) == (other.kind, other.fields)
+    return has_equal_handle(one, other) if one.handle else (one.kind, one.fields) == (other.kind, other.fields)
 
 
 def _share_a_known_root(here: Sequence[Place], there: Sequence[Place]) -> bool:
@@ -178,6 +185,12 @@ def _cached_nfs_places(server: str, path: str) -> Sequence[Place]:
 def _nfs_csi_places(source: VolumeSource) -> list[Place]:
     given = _lower_keys(source.attributes)
     return _nfs_places(given.get("server", ""), f"{given.get('share', '')}/{given.get('subdir', '')}")
+
+
+def _ceph_nfs_places(source: VolumeSource) -> list[Place]:
+    """Return the place on the NFS server, and in the CephFS that it exports if the volume names the folder there."""
+    places = _nfs_places(source.attributes.get("server", ""), source.attributes.get("share", ""))
+    return [*places, *(_ceph_places(source) if ceph_root(source.attributes) else [])]
 
 
 def _smb_places(source: VolumeSource) -> list[Place]:
@@ -281,7 +294,8 @@ def _account_of_secret(name: str, namespace: str) -> str:
 def _lustre_places(source: VolumeSource) -> list[Place]:
     given = _lower_keys(source.attributes)
     server = given.get("dnsname") or given.get("mgs-ip-address") or given.get("ip", "")
-    system = given.get("mountname") or given.get("fs-name") or given.get("filesystem", "")
+    system = given.get("mountname") or given.get("fs-name") or given.get("filesystem")
+    system = system or _LUSTRE_DEFAULTS.get(source.driver.lower(), "")
     if not (server and system):
         return []
     path, is_below = _without_template(normalised(f"/{system}/{given.get('sub-dir', '')}"))
@@ -313,6 +327,7 @@ def _manila_places(source: VolumeSource) -> list[Place]:
 _DRIVERS: Mapping[str, Callable[[VolumeSource], list[Place]]] = {
     NFS_CSI: _nfs_csi_places,
     CEPHFS: _ceph_places,
+    CEPH_NFS: _ceph_nfs_places,
     "smb.csi.k8s.io": _smb_places,
     "efs.csi.aws.com": _efs_places,
     "file.csi.azure.com": lambda source: _azure_csi_places("file", source),
