@@ -37,6 +37,14 @@ class DataSource(NamedTuple):
     name: str
 
 
+class SnapshotSource(NamedTuple):
+    """The claim that a VolumeSnapshot was taken of, and when; or "" and the error that says why that is unknown."""
+
+    claim: str
+    created: str = ""
+    error: str = ""
+
+
 class Claim(NamedTuple):
     """An observed PersistentVolumeClaim. Sizes are in bytes; `storage_class` is None when the claim names none."""
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Optional
 
 from ..._core.access.granted_claims import ObservedClaims
-from ..._core.kubernetes.claims import Claim, claim_from
+from ..._core.kubernetes.claims import Claim, SnapshotSource, claim_from
 from ..._core.requests import CLAIMS
 from ..._core.shares.naming import SELECTOR
 from ..._core.shares.planning.copies import copy_problem
@@ -58,8 +58,8 @@ class ClaimReader:
         self._get(self._missing([name]))
         return self._found.get(name), self._errors.get(name, "")
 
-    def snapshot_source(self, namespace: str, name: str) -> tuple[str, str]:
-        """Return the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+    def snapshot_source(self, namespace: str, name: str) -> SnapshotSource:
+        """Return the claim that a VolumeSnapshot was taken of, and when."""
         return self._sources.snapshot_source(namespace, name)
 
     def _missing(self, names: Collection[str]) -> list[str]:

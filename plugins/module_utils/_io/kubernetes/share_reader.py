@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 from ..._core import requests
-from ..._core.kubernetes.claims import Claim, claim_from, read_again
+from ..._core.kubernetes.claims import Claim, SnapshotSource, claim_from, read_again
 from ..._core.kubernetes.volumes import volume_from
 from ..._core.shares.naming import SELECTOR
 from ..._core.shares.planning.observed import ObservedShares
@@ -42,19 +42,20 @@ class SourceReader:
             return None, str(denied)
         return (claim_from(item) if item is not None else None), ""
 
-    def snapshot_source(self, namespace: str, name: str) -> tuple[str, str]:
-        """Return the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+    def snapshot_source(self, namespace: str, name: str) -> SnapshotSource:
+        """Return the claim that a VolumeSnapshot was taken of, and when."""
         try:
             item = self.api.get(requests.SNAPSHOTS, namespace, name)
         except ApiError as denied:
             if denied.status != 403:
                 raise
-            return "", str(denied)
+            return SnapshotSource("", error=str(denied))
         if item is None:
-            return "", f"VolumeSnapshot {name} does not exist in {namespace}"
+            return SnapshotSource("", error=f"VolumeSnapshot {name} does not exist in {namespace}")
         source = (item.get("spec") or {}).get("source") or {}
         claim = str(source.get("persistentVolumeClaimName") or "")
-        return claim, "" if claim else f"VolumeSnapshot {name} does not name a claim"
+        error = "" if claim else f"VolumeSnapshot {name} does not name a claim"
+        return SnapshotSource(claim, item["metadata"].get("creationTimestamp", ""), error)
 
 
 class ShareReader:
@@ -68,17 +69,16 @@ class ShareReader:
         self._lists_cluster = len(self.namespaces) > FEW_NAMESPACES
         self._may_list_cluster = True
 
-    def read_labelled(self, observed: ObservedShares, with_volumes: bool, with_homes: bool) -> None:
+    def read_labelled(self, observed: ObservedShares, with_homes: bool) -> None:
         """Read the claims with our label in the namespaces of the run, and the volumes with our label.
 
         `with_homes` also reads the volumes of homes, to compare them, if all volumes are one page.
         """
+        read_volumes = self._list_first_volumes if with_homes else partial(self._list_volumes, selector=SELECTOR)
         readers: list[Callable[[], None]] = [
             lambda: observed.add_claims(self.list_claims(self.namespaces, SELECTOR)),
+            lambda: read_volumes(observed),
         ]
-        if with_volumes:
-            read_volumes = self._list_first_volumes if with_homes else partial(self._list_volumes, selector=SELECTOR)
-            readers.append(lambda: read_volumes(observed))
         in_parallel(lambda read: read(), readers)
 
     def read_missing(self, observed: ObservedShares) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Optional
 
+from ...kubernetes.claims import Claim
 from ...kubernetes.volumes import Volume, VolumeSource, volume_from
 from ...metadata import LEVEL_ANNOTATION, PRESENT
 from ...plan import ADOPT, CREATE, UPDATE, Change
@@ -90,11 +91,13 @@ class ConflictFinder:
         Two runs at once may have created both, or somebody else created or bound a volume later. `rejected` are shares whose
         changes are rejected, which says the same.
         """
-        volumes = _one_of_each_share(self.observed.known_volumes())
-        in_force = [(volume, target) for volume in volumes if (target := self._target_in_force(volume))]
-        index = VolumeIndex(volumes) if in_force else VolumeIndex(())
+        volumes = [volume for volume in self.observed.known_volumes() if not self._is_out_of_use(volume)]
+        targets = {volume.name: target for volume in volumes if (target := self._target_in_force(volume)) is not None}
+        in_force = _one_of_each_share([volume for volume in volumes if volume.name in targets])
+        index = VolumeIndex(_one_of_each_share(volumes) if in_force else ())
         reported: set[frozenset[str]] = set()
-        for volume, target in in_force:
+        for volume in in_force:
+            target = targets[volume.name]
             name = target.share.name
             for other, relation in index.related(volume):
                 is_candidate = other.name != volume.name and name not in rejected
@@ -110,23 +113,31 @@ class ConflictFinder:
                     continue
                 reported.add(pair)
                 how = "may be" if relation == MAY_BE else relation
+                way_out = (
+                    "so users of one can reach the other: retire one of the two, or move its data to a separate place"
+                    if owner.share
+                    else f"so users of the {target.share.kind} can reach it: retire the {target.share.kind}, or move the "
+                    "home's data to a separate place"
+                )
+                if relation == MAY_BE:
+                    way_out += f"; if the data differ, set `distinct_from: [{owner.share}]`"
                 self.context.add_unreconcilable(
                     target,
                     f"has data ({describe_source(volume.source)}, volume {volume.name}) that {how} that of "
-                    f"{owner.description} (volume {other.name}), so users of one can reach the other: retire one of the two, "
-                    "or move its data to a separate place"
-                    if owner.share
-                    else f"has data ({describe_source(volume.source)}, volume {volume.name}) that {how} that of "
-                    f"{owner.description} (volume {other.name}), so users of the {target.share.kind} can reach it: retire the "
-                    f"{target.share.kind}, or move the home's data to a separate place",
+                    f"{owner.description} (volume {other.name}), {way_out}",
                 )
+
+    def _is_out_of_use(self, volume: Volume) -> bool:
+        """Return whether nobody uses a volume, or this run withdraws its share."""
+        is_withdrawn = (volume.share, volume.claim_namespace) in self._withdrawn
+        return volume.phase in _UNCLAIMED or volume.retired_at is not None or is_withdrawn
 
     def _target_in_force(self, volume: Volume) -> Optional[ShareTarget]:
         """Return the target that a volume serves, None when it serves no present share of the run."""
         key = (volume.claim_namespace, volume.claim_name)
-        target = self._targets.get(key) if volume.phase not in _UNCLAIMED and volume.retired_at is None else None
+        target = self._targets.get(key)
         claim = self.observed.known_claim(*key) if target is not None else None
-        if target is None or claim is None or claim.volume not in ("", volume.name) or claim.retired_at is not None:
+        if target is None or claim is None or claim.volume not in ("", volume.name) or _is_retired(volume, claim):
             return None
         return target if share_of(claim) in (target.share.name, share_label(target.share.name)) else None
 
@@ -198,7 +209,7 @@ class ConflictFinder:
         if change.action != UPDATE or change.subject.share.state != PRESENT:
             return False
         claim = self.observed.claim(change.namespace, change.name)
-        return (claim is not None and claim.retired_at is not None) or created_source(change) is not None
+        return _is_retired(self.volume_of(change), claim) or created_source(change) is not None
 
     def _note_unreadable_volumes(self) -> None:
         if self.observed.volumes_error:
@@ -206,14 +217,12 @@ class ConflictFinder:
 
     def _conflict(self, change: Change, own_volume: Volume, volume: Volume, relation: str) -> str:
         """Return why a change conflicts with a volume that holds the same data as its own, "" when it does not."""
-        if volume.is_for(change.namespace, change.name):
+        if volume.name == own_volume.name:
             return ""
         source = own_volume.source
         target: ShareTarget = change.subject
         own, kind = (target.share.name, share_label(target.share.name)), target.share.kind
         if volume.share in own and relation == SAME:
-            return ""
-        if relation == MAY_BE and volume.is_provisioned and own_volume.is_provisioned:
             return ""
         owner = self._owner(volume)
         if owner is None:
@@ -290,7 +299,7 @@ class ConflictFinder:
         if volume.share is None and claim is not None and reserved_for(claim):
             # A retired home still belongs to somebody, and so does one with forged marks of a share.
             return _Owner("", f"claim {claim.name} in {namespace}, which is {reserved_for(claim)}")
-        if claim is not None and claim.retired_at is not None:
+        if _is_retired(volume, claim):
             return None  # So that another share can replace a retired one.
         home = reserved_volume(volume) if share is None and claim is None else None
         if home is not None:
@@ -304,13 +313,19 @@ class ConflictFinder:
         return _Owner(share, describe_share(share) + (f" in {namespace}" if namespace else ""))
 
 
+def _is_retired(volume: Optional[Volume], claim: Optional[Claim]) -> bool:
+    """Return whether data is retired. Only the mark on a volume with our marks counts: namespace editors can mark claims."""
+    if volume is not None and (volume.retired_at is not None or volume.share is not None):
+        return volume.retired_at is not None
+    return claim is not None and claim.retired_at is not None
+
+
 def _one_of_each_share(volumes: Sequence[Volume]) -> list[Volume]:
-    """Return the volumes in use, and of those of one share over one place only the first: the others are copies of it."""
+    """Return the volumes, and of those of one share over one place only the first: the others are copies of it."""
     found: dict[tuple[str, ...], Volume] = {}
     for volume in volumes:
-        if volume.phase not in _UNCLAIMED and volume.retired_at is None:
-            key = (volume.share, *location_of(volume.source)) if volume.share and not volume.nodes else (volume.name,)
-            found.setdefault(key, volume)
+        key = (volume.share, *location_of(volume.source)) if volume.share and not volume.nodes else (volume.name,)
+        found.setdefault(key, volume)
     return list(found.values())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, Protocol
 
 from ...._hub.acl_format import LEVELS
-from ...kubernetes.claims import Claim
+from ...kubernetes.claims import Claim, SnapshotSource
 from ...metadata import LEVEL_ANNOTATION
 from ..naming import is_spawner_name, reserved_name
 from .observed import reserved_for
@@ -26,8 +26,8 @@ class SourceLookup(Protocol):
     def source_claim(self, namespace: str, name: str) -> tuple[Optional[Claim], str]:
         """Return a claim, None when it does not exist; and why it cannot be read, "" when it can."""
 
-    def snapshot_source(self, namespace: str, name: str) -> tuple[str, str]:
-        """Return the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+    def snapshot_source(self, namespace: str, name: str) -> SnapshotSource:
+        """Return the claim that a VolumeSnapshot was taken of, and when."""
 
 
 class CopyProblem(NamedTuple):
@@ -43,16 +43,15 @@ def copy_problem(namespace: str, claim: Claim, lookup: SourceLookup, level: str)
     A source that cannot be read, or that is newer than its copy, is not assumed to be different from a home.
     """
     current, path = claim, "is"
-    seen = {(namespace, claim.name)}
     for _copy in range(_MOST_COPIES):
         source = current.data_source
         if source is None:
             return None
-        where, name = source.namespace or namespace, source.name
+        where, name, copied_at = source.namespace or namespace, source.name, current.created
         kind = (source.group, source.kind)
         if kind == _SNAPSHOT:
             path = f"{path} restored from VolumeSnapshot {name}"
-            name, error = lookup.snapshot_source(where, name)
+            name, copied_at, error = lookup.snapshot_source(where, name)
             if not name:
                 return CopyProblem(f"{path}, and whether that holds a home is unknown: {error}", is_known=False)
             path += f", a snapshot of claim {name}"
@@ -61,9 +60,6 @@ def copy_problem(namespace: str, claim: Claim, lookup: SourceLookup, level: str)
         else:
             described = f"{source.kind} {name}" + (f" ({source.group})" if source.group else "")
             return CopyProblem(f"{path} filled from {described}, which may hold a home", is_known=False)
-        if (where, name) in seen:
-            return None  # The claim itself, restored.
-        seen.add((where, name))
         found, error = lookup.source_claim(where, name)
         if found is None:
             if reserved_name(name) or is_spawner_name(name):
@@ -76,7 +72,7 @@ def copy_problem(namespace: str, claim: Claim, lookup: SourceLookup, level: str)
         stricter = found.annotations.get(LEVEL_ANNOTATION, "")
         if level in LEVELS and stricter in LEVELS and LEVELS.index(stricter) > LEVELS.index(level):
             return CopyProblem(f"{path}, whose data is {stricter} and not {level}", is_known=True)
-        if found.created > current.created:
+        if found.created > copied_at:
             return CopyProblem(
                 f"{path}, and whether that is a home is unknown: claim {name} is newer than its copy", is_known=False
             )

@@ -165,14 +165,18 @@ class DeletionPlanner(TargetPlanner):
     # -- retirement --
 
     def _retire(self, claim: Claim) -> Change:
-        """Annotate a claim and its static volume, which may outlive it. An earlier retirement keeps its time."""
+        """Annotate a claim and its volume, if that has our marks. An earlier retirement keeps its time."""
         retired_at = claim.retired_at if claim.retired_at is not None else format_time(self.context.settings.now)
         operations = []
         if claim.retired_at is None:
             operations.append(retire_claim(self.target.namespace, claim, retired_at))
-        volume = self._own_volume(claim)
+        volume = self._own_volume(claim) or self._marked_volume(claim)
         if volume is not None and volume.retired_at is None and parse_time(retired_at) is not None:
-            operations.append(retire_volume(volume, retired_at))
+            error = self.facts.volume_error(PATCH) if volume.name != self.target.volume else None
+            if error:
+                self.context.add_note(f"Volumes of retired shares are not marked, so their places stay taken: {error}")
+            else:
+                operations.append(retire_volume(volume, retired_at))
         if not operations:
             raise Unchanged(f"retired since {claim.retired_at}")
         return change_share(
@@ -343,6 +347,13 @@ class DeletionPlanner(TargetPlanner):
             before=f"volume {volume.name} of {describe_share(self.share.name)}",
             operations=(*operations, requests.delete(requests.VOLUMES, "", volume.name, precondition)),
         )
+
+    def _marked_volume(self, claim: Claim) -> Optional[Volume]:
+        """Return the volume of a claim that carries the share's marks, which count more than those of the claim."""
+        volume = self.observed.known_volume(claim.volume)
+        if volume is None or volume.share != self.share.name or volume.deleting:
+            return None
+        return volume if volume.is_for(self.target.namespace, claim.name) else None
 
     def _own_volume(self, claim: Claim) -> Optional[Volume]:
         """Return the static volume that was created for a claim, None when its volume is not ours."""

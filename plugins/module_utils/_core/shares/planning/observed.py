@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Optional
 
-from ...kubernetes.claims import Claim
+from ...kubernetes.claims import BOUND, Claim, SnapshotSource
 from ...kubernetes.volumes import Volume
 from ...metadata import (
     KIND_HOME,
@@ -79,8 +79,8 @@ def reserved_volume(volume: Volume) -> Optional[str]:
     if volume.labels.get(KIND_LABEL) == KIND_HOME:
         return "a home, whose claim was deleted"
     name = volume.claim_name
-    if name and volume.phase in ("Released", "Failed") and (reserved_name(name) or is_spawner_name(name)):
-        return f"{reserved_name(name) or 'a home by its name'} (its claim was {name} in {volume.claim_namespace})"
+    if name and volume.phase != BOUND and (reserved_name(name) or is_spawner_name(name)):
+        return f"{reserved_name(name) or 'a home by its name'} (reserved for claim {name} in {volume.claim_namespace})"
     return None
 
 
@@ -106,7 +106,7 @@ class ObservedShares:
         self._by_claim: Optional[dict[tuple[str, str], list[Volume]]] = None
         self._by_share: Optional[dict[tuple[str, str], list[Claim]]] = None
         self._claim_errors: dict[tuple[str, str], str] = {}
-        self._snapshots: dict[tuple[str, str], tuple[str, str]] = {}
+        self._snapshots: dict[tuple[str, str], SnapshotSource] = {}
         self._knows_cluster_claims = False
         self._earlier: Optional[ObservedShares] = None
 
@@ -134,8 +134,8 @@ class ObservedShares:
         self._claims[namespace, name] = None
         self._claim_errors[namespace, name] = error
 
-    def put_snapshot(self, namespace: str, name: str, source: tuple[str, str]) -> None:
-        """Add the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+    def put_snapshot(self, namespace: str, name: str, source: SnapshotSource) -> None:
+        """Add the claim that a VolumeSnapshot was taken of."""
         self._snapshots[namespace, name] = source
 
     def add_volumes(self, found: Iterable[Volume], everything: bool = False) -> None:
@@ -246,11 +246,11 @@ class ObservedShares:
         """Return a claim, None when there is none or it is not known yet; and why it cannot be read, "" when it can."""
         return self.claim(namespace, name), self.claim_error(namespace, name)
 
-    def snapshot_source(self, namespace: str, name: str) -> tuple[str, str]:
-        """Return the claim that a VolumeSnapshot was taken of, or "" and why that is unknown."""
+    def snapshot_source(self, namespace: str, name: str) -> SnapshotSource:
+        """Return the claim that a VolumeSnapshot was taken of, and when."""
         if (namespace, name) not in self._snapshots:
             self.missing_snapshots.add((namespace, name))
-        return self._snapshots.get((namespace, name), ("", ""))
+        return self._snapshots.get((namespace, name), SnapshotSource(""))
 
     def labelled_volumes(self) -> list[Volume]:
         """Return the volumes that belong to a share by our annotation, as far as they can be read."""

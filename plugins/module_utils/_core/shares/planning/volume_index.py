@@ -36,6 +36,8 @@ class VolumeIndex:
             if other.name in found or (is_on_node(volume.source) and volume.is_on_other_nodes(other)):
                 continue
             relation = relation_of(volume.source, other.source)
+            if relation == MAY_BE and volume.is_provisioned and other.is_provisioned:
+                continue  # A class gave each its own data.
             if relation is not None:
                 found[other.name] = (other, relation)
         yield from sorted(found.values(), key=lambda item: item[1] == MAY_BE)
