@@ -128,9 +128,8 @@ options:
             type: str
       adopt:
         description:
-          - Consent to take an existing claim that merely has the share's name, with the data that it holds, or that waits
-            for the volume of a static share. Not for V(existing_claim), which names its claim. With the state V(absent)
-            such a claim is released instead of deleted.
+          - Consent to take an existing claim that merely has the share's name, with the data that it holds. Only for shares
+            of a storage class. With the state V(absent) such a claim is released instead of deleted.
           - It also confirms once that the claim from which other namespaces get their copies is the one that is meant, if
             no run recorded that on its PersistentVolume.
         type: bool

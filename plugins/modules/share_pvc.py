@@ -132,8 +132,8 @@ notes:
     are more than three, and a warning about claims with a new share's name in other namespaces), C(get) on
     C(persistentvolumeclaims) in other namespaces (to find the owner of data that a new share overlaps; without it such a
     share is rejected), C(get) on the namespaces, C(list) on C(resourcequotas) and on C(storageclasses).
-  - A share of a storage class, or with an existing claim, in a single namespace needs no permission on volumes until it is
-    deleted, but a warning says that their volumes are not compared and not marked.
+  - A public share of a storage class, or with an existing claim, in a single namespace needs no permission on volumes until
+    it is deleted. Others need none either, but a warning says that their volumes are not compared and not marked.
 seealso:
   - module: odh.persistency.share_acl
   - module: odh.persistency.share_directory

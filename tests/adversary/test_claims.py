@@ -76,11 +76,17 @@ def test_a_claim_that_merely_has_the_name_is_given_away_with_consent_only(
     assert "data" not in cluster.claims(namespace)
 
 
-def test_adopt_is_for_shares_that_create_their_claim(namespace, modules) -> None:
-    message = modules.refused("share_pvc", run([namespace], share("data", found("x"), adopt=True)))
-    assert (
-        "`adopt` is for shares that create their claim, and the backend existing_claim names an existing one" in message
-    )
+def test_adopt_is_for_shares_of_a_storage_class(namespace, modules) -> None:
+    for backend in (
+        found("x"),
+        {"type": "nfs", "server": SERVER, "path": "/x"},
+        {"type": "host_path", "path": "/srv/x"},
+    ):
+        message = modules.refused("share_pvc", run([namespace], share("data", backend, adopt=True)))
+        assert (
+            f"`adopt` is only for shares of a storage class, and the backend {backend['type']} names its data"
+            in message
+        )
     assert "`adopt` is the text 'yes': write true or false" in modules.refused(
         "share_pvc", run([namespace], share("data", DYNAMIC, adopt="yes"))
     )

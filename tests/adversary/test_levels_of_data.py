@@ -75,7 +75,7 @@ def test_a_run_that_waits_marks_the_volume_that_a_class_made(
     with provisioned(cluster, namespace, "data"), provisioned(cluster, namespace, "open"):
         modules.ok("share_pvc", options)
     assert level_of(volume_of(cluster, namespace, "data")) == "secret"
-    assert level_of(volume_of(cluster, namespace, "open")) == "public"
+    assert level_of(volume_of(cluster, namespace, "open")) == ""
     with audit(user_agent="odh.persistency/") as log:
         assert not modules.ok("share_pvc", options).changed
     assert not log.writes

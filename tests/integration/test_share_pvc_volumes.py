@@ -84,7 +84,7 @@ def test_a_volume_of_a_class_is_retained_and_cloned(cluster, namespace, other, m
     with audit(user_agent="odh.persistency/") as log:
         second = modules.ok("share_pvc", options | {"wait": True})
     assert second.changes == shown.changes
-    assert {c["namespace"]: c["action"] for c in second.changes} == {namespace: "update", other: "create"}
+    assert {c["namespace"]: c["action"] for c in second.changes} == {namespace: "adopt", other: "create"}
     origin, copy = volume_of(cluster, namespace, "data"), volume_of(cluster, other, "data")
     assert origin["metadata"]["name"] == volume
     assert policy(origin) == policy(copy) == "Retain"
@@ -137,14 +137,14 @@ def test_nothing_is_cloned_before_the_volume_is_bound(cluster, namespace, other,
 def test_a_third_namespace_in_front_gets_the_same_data(cluster, namespace, other, modules):
     modules.ok("share_pvc", run([namespace], share("data", DYNAMIC)))
     volume = cluster.bind(namespace, "data", reclaim="Delete", source=IN_TREE)
-    assert modules.ok("share_pvc", run([namespace], share("data", DYNAMIC))).actions() == {"data": "update"}
+    assert not modules.ok("share_pvc", run([namespace], share("data", DYNAMIC))).changed
     third = cluster.make_namespace()
     # A run for one namespace does not wait for the volume, so the operator confirms what is copied.
     everywhere = [third, other, namespace]
     message = modules.refused("share_pvc", run(everywhere, share("data", DYNAMIC)))
     assert message.count("no run recorded on that volume") == 2
     result = modules.ok("share_pvc", run(everywhere, share("data", DYNAMIC, adopt=True), wait=True))
-    assert result.summary == {"create": 2, "update": 1, "keep": 0}
+    assert result.summary == {"create": 2, "adopt": 1, "keep": 0}
     for where in (third, other):
         assert volume_of(cluster, where, "data")["spec"]["nfs"] == IN_TREE["nfs"]
     # The first one is not in the list any more: what is to be copied is known from a copy.
@@ -256,15 +256,12 @@ def test_manually_created_static_volumes_are_adopted_if_they_match(cluster, name
         make_volume(cluster, f"{name}-{namespace}", {"nfs": {"server": SERVER.upper() + ".", "path": path + "/"}})
         make_claim(cluster, namespace, name, storageClassName="", volumeName=f"{name}-{namespace}")
         bound(cluster, namespace, name)
-    # Only the volume was made by hand so far, and reserved for the claim; and another one whose claim asks for no class,
-    # which takes consent: whoever uses that claim would get the share's data.
+    # Only the volume was made by hand so far, and reserved for the claim; and another one whose claim asks for no class.
     make_volume(
         cluster, f"waits-{namespace}", {"nfs": {"server": SERVER, "path": "/exports/waits"}}, (namespace, "waits")
     )
     make_claim(cluster, namespace, "asks", storageClassName="")
-    shares = [share("fits", nfs("/exports/data")), share("waits"), share("asks", adopt=True)]
-    message = modules.refused("share_pvc", run([namespace], share("asks")))
-    assert "claim asks exists and nothing marks it as this share's" in message
+    shares = [share("fits", nfs("/exports/data")), share("waits"), share("asks")]
     message = modules.refused("share_pvc", run([namespace], *shares, share("differs")))
     assert f"is NFS {SERVER}:/exports/else, not NFS {SERVER}:/exports/differs" in message
     assert "create a new share there, copy the data and retire this one" in message
@@ -501,7 +498,7 @@ def test_expansion(cluster, namespace, other, modules, audit):
     bound(cluster, namespace, "static")
     larger = [entry | {"size": "3Gi"} for entry in shares]
     result = modules.ok("share_pvc", run([namespace], *larger), diff=True)
-    assert result.actions() == {"made": "update", "fixed": "update"}  # and volumes get their marks
+    assert result.actions() == {"made": "update"}
     assert "3Gi" in result.output["diff"]["after"]
     reasons = {difference["name"]: difference["reason"] for difference in result.unreconcilable}
     assert "does not allow expansion" in reasons["fixed"]

@@ -39,7 +39,7 @@ from ..validation import (
     texts_of,
     unknown_keys,
 )
-from .backend_spec import DYNAMIC, EXISTING_CLAIM, Backend, read_backend
+from .backend_spec import DYNAMIC, EXISTING_CLAIM, STORAGE_CLASS, Backend, read_backend
 from .directory_spec import read_directories, read_directory, read_id, read_mode
 from .grant_spec import read_grants
 from .naming import reserved_name
@@ -259,10 +259,10 @@ def _adopt_of(item: Mapping[Any, object], backend: Backend, errors: list[str]) -
     if not isinstance(adopt, bool):
         errors.append(f"`adopt` is {describe_value(adopt)}: write true or false")
         return False
-    if adopt and backend.type == EXISTING_CLAIM:
+    if adopt and backend.type != STORAGE_CLASS:
         errors.append(
-            f"`adopt` is for shares that create their claim, and the backend {backend.type} names an existing one, which is "
-            "adopted without it: remove `adopt`"
+            f"`adopt` is only for shares of a storage class, and the backend {backend.type} names its data already, so that an "
+            "existing claim of that data is adopted without it: remove `adopt`"
         )
     return adopt
 

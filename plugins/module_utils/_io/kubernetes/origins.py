@@ -21,6 +21,7 @@ from ..._core.metadata import CLAIM_UID_ANNOTATION, LEVEL_ANNOTATION
 from ..._core.outcome import CONFLICT_TRIES
 from ..._core.shares.planning.desired import ShareTarget
 from ..._core.shares.planning.volumes import metadata_update
+from ..._hub.acl_format import LEVELS
 from ..errors import ExternalError
 from .api import Api
 from .errors import ApiError
@@ -99,7 +100,8 @@ def _mark(api: Api, created: Origin) -> bool:
 def _metadata(created: Origin, volume: Volume) -> dict[str, Any]:
     """Return the metadata that a volume lacks. The marks of other data that it may hold already stay for the next run."""
     metadata: dict[str, Any] = {}
-    if volume.share is None and LEVEL_ANNOTATION not in volume.annotations:
+    is_lowest = created.target.share.spec.level == LEVELS[0]
+    if not is_lowest and volume.share is None and LEVEL_ANNOTATION not in volume.annotations:
         metadata, _reasons = metadata_update(created.target, volume)
     if created.is_copied and volume.annotations.get(CLAIM_UID_ANNOTATION) != created.uid:
         metadata.setdefault("annotations", {})[CLAIM_UID_ANNOTATION] = created.uid

@@ -69,16 +69,17 @@ class ShareReader:
         self._lists_cluster = len(self.namespaces) > FEW_NAMESPACES
         self._may_list_cluster = True
 
-    def read_labelled(self, observed: ObservedShares, with_homes: bool) -> None:
+    def read_labelled(self, observed: ObservedShares, with_volumes: bool, with_homes: bool) -> None:
         """Read the claims with our label in the namespaces of the run, and the volumes with our label.
 
         `with_homes` also reads the volumes of homes, to compare them, if all volumes are one page.
         """
-        read_volumes = self._list_first_volumes if with_homes else partial(self._list_volumes, selector=SELECTOR)
         readers: list[Callable[[], None]] = [
             lambda: observed.add_claims(self.list_claims(self.namespaces, SELECTOR)),
-            lambda: read_volumes(observed),
         ]
+        if with_volumes:
+            read_volumes = self._list_first_volumes if with_homes else partial(self._list_volumes, selector=SELECTOR)
+            readers.append(lambda: read_volumes(observed))
         in_parallel(lambda read: read(), readers)
 
     def read_missing(self, observed: ObservedShares) -> None:

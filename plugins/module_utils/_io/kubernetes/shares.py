@@ -24,6 +24,7 @@ from ..._core.shares.planning.context import PlanContext
 from ..._core.shares.planning.desired import Share, ShareSettings, ShareTarget
 from ..._core.shares.planning.observed import ObservedShares
 from ..._core.shares.planning.plan import plan_again, plan_shares
+from ..._hub.acl_format import LEVELS
 from .api import Api
 from .apply import Outcome, apply_plan
 from .errors import ApiError
@@ -52,8 +53,9 @@ class SharesRun:
         """Read the objects with our label, and what else the plan depends on, and return the plan."""
         started = time.monotonic()
         if self.shares:
+            with_volumes = any(_needs_volumes(share) for share in self.shares)
             with_homes = any(share.state == PRESENT for share in self.shares)
-            self._reader.read_labelled(self._observed, with_homes)
+            self._reader.read_labelled(self._observed, with_volumes, with_homes)
             self.settings = replace(self.settings, now=self.api.now())
         self.timings["read"] = time.monotonic() - started
         started = time.monotonic()
@@ -151,6 +153,8 @@ class SharesRun:
             return None  # Static, or a clone.
         known = self._observed.known_volume(volume)
         is_copied = len(share.namespaces) > 1 or (known is not None and CLAIM_UID_ANNOTATION in known.annotations)
+        if not is_copied and share.spec.level == LEVELS[0]:
+            return None
         class_name = created.spec.get("storageClassName") or self._facts.default_class() or ""
         storage_class = (self._facts.storage_classes() or {}).get(class_name)
         waits = bool(volume) or storage_class is None or not storage_class.waits_for_consumer
@@ -190,7 +194,7 @@ class SharesRun:
             self._reader.read_claim(observed, target.namespace, name)
         volumes = {request.name for request in change.operations if request.resource is requests.VOLUMES}
         volumes.add(target.volume)
-        if not self._observed.volumes_error:
+        if _needs_volumes(share) or len(volumes) > 1:
             for name in volumes:
                 self._reader.read_volume(observed, name)
         while True:
@@ -226,3 +230,12 @@ def _may_overlap(change: Change) -> bool:
     """Return whether a change makes data a share that another run may not have seen: all but new claims of a class."""
     is_present = change.subject is not None and change.subject.share.state == PRESENT
     return is_present and (change.action != CREATE or created_source(change) is not None)
+
+
+def _needs_volumes(share: Share) -> bool:
+    """Return whether a plan of a share always depends on its volumes: the lowest level needs no mark on a volume."""
+    if share.state != PRESENT:
+        return True
+    return (
+        len(share.namespaces) > 1 or not (share.is_dynamic or share.is_existing_claim) or share.spec.level != LEVELS[0]
+    )

@@ -119,7 +119,7 @@ class ConflictFinder:
                     else f"so users of the {target.share.kind} can reach it: retire the {target.share.kind}, or move the "
                     "home's data to a separate place"
                 )
-                if relation == MAY_BE:
+                if relation == MAY_BE and owner.share:
                     way_out += f"; if the data differ, set `distinct_from: [{owner.share}]`"
                 self.context.add_unreconcilable(
                     target,

@@ -111,7 +111,7 @@ class _DynamicPlanner(StaticPlanner):
         if claim is None:
             return self._plan_single_without_claim()
         self.check_claim(claim)
-        self.check_consent(claim)
+        self._check_consent(claim)
         self._reject_adopted_static_volume(claim)
         if claim.volume and (claim.volume == self.target.volume or claim.phase != BOUND):
             # Static by its name: a clone that outlived its origin, or a share that had another backend. Or not bound to
@@ -128,7 +128,7 @@ class _DynamicPlanner(StaticPlanner):
         claim = here.claim
         if claim is not None:
             self.check_claim(claim)
-            self.check_consent(claim)
+            self._check_consent(claim)
             self.require_volumes()
             if here is not first and claim.volume != self.target.volume and claim.phase != LOST:
                 self._reject_second_claim(claim, first)
@@ -143,7 +143,7 @@ class _DynamicPlanner(StaticPlanner):
         target, claim, volume = here
         if claim is not None:
             self.check_claim(claim)
-            self.check_consent(claim)
+            self._check_consent(claim)
         self.require_volumes()
         if volume is None:
             return self._clone(claim, origin)
@@ -267,6 +267,15 @@ class _DynamicPlanner(StaticPlanner):
         volume = self.observed.bound_volume(claim)
         return volume is not None and _Existing(self.target, claim, volume).is_trusted
 
+    def _check_consent(self, claim: Claim) -> None:
+        """Raise Rejected for a claim that merely has the share's name, unless the entry says to adopt it."""
+        if self.share.spec.adopt or is_marked(claim, self.share.name) or self.has_our_volume(claim):
+            return
+        raise Rejected(
+            f"claim {claim.name} exists and nothing marks it as this share's, and its name gives nobody its data: to share what "
+            f"the claim holds, write in the share's entry\n{self._consent()}\n  or else give the share another name"
+        )
+
     def _check_origin(self, origin: _Existing, volume: Volume) -> None:
         """Raise Rejected when nothing but marks that others can write says that a volume may be copied for this target."""
         if self.share.spec.adopt or origin.is_trusted:
@@ -275,8 +284,12 @@ class _DynamicPlanner(StaticPlanner):
         raise Rejected(
             f"it would get a copy of volume {volume.name} of {what}, and no run recorded on that volume that this is the claim "
             "that was created for the share. Whoever may edit claims there could have made it anew, so confirm it "
-            f"once in the share's entry\n{self.consent_lines()}\n  if it holds what is to be shared"
+            f"once in the share's entry\n{self._consent()}\n  if it holds what is to be shared"
         )
+
+    def _consent(self) -> str:
+        """Return the lines of the entry that consent to the claim."""
+        return f"    - name: {self.share.name}\n      adopt: true"
 
     def _check_same_data(self, here: _Existing, volume: Volume, origin: _Existing) -> None:
         """Raise Rejected for a volume with other data than that of the origin, or of a static backend before."""

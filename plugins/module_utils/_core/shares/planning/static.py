@@ -125,7 +125,6 @@ class StaticPlanner(TargetPlanner):
                 f"claim {claim.name} waits for a volume of {name}, not for {describe_source(desired.source)}: delete it if "
                 "nothing needs it, and run again"
             )
-        self.check_consent(claim)
         reserved = self.observed.volume(target.volume)
         candidates = (
             [reserved]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable, NoReturn, Optional
 
+from ...._hub.acl_format import LEVELS
 from ... import requests
 from ...kubernetes.claim_update import UP_TO_DATE, ClaimUpdate
 from ...kubernetes.claims import BLOCK, BOUND, LOST, Claim
@@ -17,7 +18,7 @@ from ...kubernetes.expansion import decide_expansion, failed_expansion
 from ...kubernetes.facts import PATCH
 from ...kubernetes.immutable import missing_access_mode, storage_class_difference
 from ...kubernetes.volumes import READ_WRITE_MANY, Volume
-from ...metadata import FOUND_ANNOTATION, KIND_LABEL, KIND_SHARE, LEVEL_ANNOTATION
+from ...metadata import FOUND_ANNOTATION, KIND_LABEL, LEVEL_ANNOTATION
 from ...plan import ADOPT, CREATE, KEEP, Change, Rejected, Unchanged
 from ...quantity import format_size
 from ...text import quote_list
@@ -122,24 +123,6 @@ class TargetPlanner:
         """Return whether a claim with content from an unreadable source was the share's before this run."""
         return is_marked(claim, self.share.name)
 
-    def check_consent(self, claim: Claim) -> None:
-        """Raise Rejected for a claim that merely has the share's name, unless the entry says to adopt it."""
-        if self.share.spec.adopt or is_marked(claim, self.share.name) or self.has_our_volume(claim):
-            return
-        reason = (
-            f"claim {claim.name} exists and nothing marks it as this {self.kind}'s, and its name gives nobody its data"
-        )
-        if self.kind != KIND_SHARE:
-            raise Rejected(f"{reason}: delete it if nothing needs it, or give the {self.kind} another name")
-        raise Rejected(
-            f"{reason}: to share what the claim holds, write in the share's entry\n{self.consent_lines()}\n  or else give the "
-            "share another name"
-        )
-
-    def consent_lines(self) -> str:
-        """Return the lines of the entry that consent to the claim."""
-        return f"    - name: {self.share.name}\n      adopt: true"
-
     def check_other_claims(self) -> None:
         """Raise Rejected when the share has another claim in this namespace, because `backend.claim` or the backend changed."""
         for claim in self.observed.claims_of(self.target.namespace, self.share.name):
@@ -190,11 +173,18 @@ class TargetPlanner:
     def mark_volume(self, claim: Claim) -> VolumeUpdate:
         """Return the update that marks the volume of a bound claim as the share's, so that its data keeps its level.
 
-        Every run compares the marked volumes. A login that may not read or patch volumes gets a note: nothing is shared by
-        that.
+        The lowest level needs no mark, so no volume is read for it. A login that may not read or patch
+        volumes gets a note: nothing is shared by that.
         """
+        lowest = LEVELS[0]
+        is_lowest = self.share.spec.level == claim.annotations.get(LEVEL_ANNOTATION, lowest) == lowest
+        if not claim.volume or (is_lowest and not self._is_volume_marked(claim)):
+            known = self.observed.known_volume(claim.volume)
+            if known is not None and known.claim_uid == claim.uid:
+                self.check_volume(known, claim)
+            return NO_UPDATE
         volume = self.observed.bound_volume(claim)
-        if claim.volume and self.observed.volumes_error:
+        if self.observed.volumes_error:
             self.context.add_note(
                 f"Volumes of shares are not marked with their levels and not compared: {self.observed.volumes_error}"
             )
@@ -207,6 +197,11 @@ class TargetPlanner:
             self.context.add_note(f"Volumes of shares are not marked with their levels: {error}")
             return NO_UPDATE
         return update
+
+    def _is_volume_marked(self, claim: Claim) -> bool:
+        """Return whether the volume of a claim has a level, as far as it was read."""
+        volume = self.observed.known_volume(claim.volume)
+        return volume is not None and LEVEL_ANNOTATION in volume.annotations
 
     def update_claim(
         self,
