@@ -239,8 +239,10 @@ def test_a_quota_fails_what_it_stops_and_check_mode_sums_it_up(cluster, namespac
     result = modules.run("user_pvc", options)
     assert result.failed
     assert result.output["changed"]
-    assert result.summary["create"] == 2
-    assert len(result.failed_items) == 2
+    # Usually two. The controller of quotas writes what it has counted, which may lack a claim of a moment ago.
+    created = len(cluster.claims(namespace))
+    assert created in (2, 3)
+    assert (result.summary["create"], len(result.failed_items)) == (created, 4 - created)
     for item in result.failed_items:
         assert "ResourceQuota" in item["reason"]
         assert item["retryable"]
@@ -250,4 +252,4 @@ def test_a_quota_fails_what_it_stops_and_check_mode_sums_it_up(cluster, namespac
         assert time.monotonic() < deadline
         time.sleep(0.1)
     again = modules.ok("user_pvc", options)
-    assert again.summary == {"create": 2, "keep": 2}
+    assert again.summary == {"create": 4 - created, "keep": created}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, wait_for
 from tests.support.modules import Modules
 from tests.support.shares import NFS_CSI, RETIRED, SERVER, make_claim, make_volume, volume_of
 
@@ -90,7 +90,7 @@ def test_a_tree_is_retired_and_deleted_and_its_volume_does_not_outlive_its_claim
     assert not modules.ok("lmod_tree", {**absent, "retention": "30d"}).changed
     assert modules.ok("lmod_tree", absent).actions() == {"software": "delete"}
     assert cluster.claims(namespace) == {}
-    assert cluster.get("persistentvolumes", f"tree.{namespace}.software") is None
+    wait_for(lambda: cluster.get("persistentvolumes", f"tree.{namespace}.software") is None, "the volume is gone")
     assert not modules.ok("lmod_tree", absent).changed
 
 
