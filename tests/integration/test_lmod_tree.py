@@ -89,7 +89,7 @@ def test_a_tree_is_retired_and_deleted_and_its_volume_does_not_outlive_its_claim
     assert not modules.ok("lmod_tree", {"namespaces": [namespace], "state": "retired"}).changed
     assert not modules.ok("lmod_tree", {**absent, "retention": "30d"}).changed
     assert modules.ok("lmod_tree", absent).actions() == {"software": "delete"}
-    assert cluster.claims(namespace) == {}
+    wait_for(lambda: cluster.claims(namespace) == {}, "the claim is gone")
     wait_for(lambda: cluster.get("persistentvolumes", f"tree.{namespace}.software") is None, "the volume is gone")
     assert not modules.ok("lmod_tree", absent).changed
 
