@@ -34,22 +34,11 @@ def short_lists(value: Any, limit: int = MAX_CHANGES, largest: int = LARGEST_OPT
 
     One more item counts the others.
     """
-    short = _noted(value, limit)
+    short = _cut(value, limit)
     while limit and _size(short) > largest:
         limit //= 2
-        short = _noted(value, limit)
+        short = _cut(value, limit)
     return short
-
-
-def _noted(value: Any, limit: int) -> Any:
-    if isinstance(value, Mapping):
-        most = max(limit, _FEW_KEYS)
-        short = {key: _noted(value[key], limit) for key in list(value)[:most]}
-        return short if len(value) <= most else {**short, f"and {len(value) - most} more": ""}
-    if isinstance(value, (list, tuple)):
-        items = [_noted(inner, limit) for inner in value[:limit]]
-        return items if len(value) <= limit else [*items, f"and {len(value) - limit} more"]
-    return _short_text(value, limit, "") if isinstance(value, str) else value
 
 
 def _short_text(text: str, limit: int, note: str) -> str:
@@ -92,22 +81,32 @@ def shortened(result: Mapping[str, Any], limit: int) -> dict[str, Any]:
     fewer, known, most = short, dict(omitted), MAX_CHANGES
     while most and _size({key: fewer[key] for key in fewer if key != "diff"}) > LARGEST:
         most, known = most // 2, dict(omitted)
-        fewer = {key: value if key in _WHOLE else _counted(value, most, key, known) for key, value in short.items()}
+        fewer = {key: value if key in _WHOLE else _cut(value, most, key, known) for key, value in short.items()}
     return {**fewer, "omitted": known} if known else fewer
 
 
-def _counted(value: Any, limit: int, path: str, omitted: dict[str, int]) -> Any:
-    """Return a value with at most `limit` items in each list and large mapping, and note in `omitted` how many are missing."""
+def _cut(value: Any, limit: int, path: str = "", omitted: Optional[dict[str, int]] = None) -> Any:
+    """Return a value with at most `limit` items in each list and large mapping, and short texts.
+
+    `omitted` counts what is missing, by path. Without it, one more item says so.
+    """
+    short: Any
     if isinstance(value, Mapping):
         kept = list(value)[: max(limit, _FEW_KEYS)]
         missing = len(value) - len(kept)
-        short: Any = {key: _counted(value[key], limit, f"{path}.{key}", omitted) for key in kept}
+        short = {key: _cut(value[key], limit, f"{path}.{key}", omitted) for key in kept}
     elif isinstance(value, (list, tuple)):
         missing = len(value) - limit
-        short = [_counted(inner, limit, path, omitted) for inner in value[:limit]]
+        short = [_cut(inner, limit, path, omitted) for inner in value[:limit]]
+    elif isinstance(value, str):
+        return _short_text(value, limit, "" if omitted is None else "; `report_file` has all of them")
     else:
-        return _short_text(value, limit, "; `report_file` has all of them") if isinstance(value, str) else value
-    if missing > 0:
-        name = "access" if path == "access.changes" else path
-        omitted[name] = omitted.get(name, 0) + missing
+        return value
+    if missing <= 0:
+        return short
+    if omitted is None:
+        note = f"and {missing} more"
+        return {**short, note: ""} if isinstance(short, dict) else [*short, note]
+    name = "access" if path == "access.changes" else path
+    omitted[name] = omitted.get(name, 0) + missing
     return short
