@@ -6,9 +6,8 @@
 
 A pod that an editor of the namespace created can look like the pod of a server, and the address of another hub can have
 users with the same names. So the hub must confirm the pod: by its name, which the hub shows to tokens with the scope
-`admin:server_state`, or by the time. Of several pods that the time confirms, the one with the name that KubeSpawner gives by
-default is the server's. The API server sets the creation time of a pod, and the hub creates it soon after
-the start of the server.
+`admin:server_state`, or by the time. The API server sets the creation time of a pod, and the hub creates it soon after the start
+of the server. Of several pods that the time confirms, the one with the name that KubeSpawner gives by default is the server's.
 """
 
 from __future__ import annotations
